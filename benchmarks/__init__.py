@@ -1,0 +1,1 @@
+"""Suites, data, evaluation and reports: what turns members and ensembles into a leaderboard."""

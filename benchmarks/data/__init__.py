@@ -1,0 +1,9 @@
+"""Data sets as numpy arrays: readers of on-disk forms, their identity by content, and a cache of what they decoded.
+
+numpy alone is imported here, so that a report from stored predictions pays for nothing else.
+"""
+
+from benchmarks.data.errors import DataError
+from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
+
+__all__ = ["SPLIT_NAMES", "DataError", "Dataset", "Split"]

@@ -1,0 +1,63 @@
+"""The table inside a file that may be packed: plain, zip, gz, tar, tar.gz. Told by the first bytes, not by the name."""
+
+import gzip
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from benchmarks.data.errors import DataError
+
+ZIP_MAGIC, GZIP_MAGIC = b"PK\x03\x04", b"\x1f\x8b"
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
+HEADER_BYTES = 4096
+# What the standard library raises on damaged or truncated archives. NotImplementedError and RuntimeError: zip entries
+# with an unknown method or a password.
+DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError)
+
+
+@contextmanager
+def open_table(path: Path, accepts: Callable[[bytes], bool]) -> Iterator[IO[bytes]]:
+    """The bytes of the first table whose header line `accepts` takes, from its header on.
+
+    Raises DataError, its message a reason without the file's name, where there is none; one of DAMAGE where the file is
+    damaged.
+    """
+    with ExitStack() as stack:
+        plain: IO[bytes] = stack.enter_context(open(path, "rb"))
+        start = plain.read(len(ZIP_MAGIC))
+        plain.seek(0)
+        if start == ZIP_MAGIC:
+            archive = stack.enter_context(zipfile.ZipFile(plain))
+            names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+            yield _first_accepted((stack.enter_context(archive.open(name)) for name in names), accepts, "a zip")
+            return
+        stream = plain
+        if start.startswith(GZIP_MAGIC):
+            stream = stack.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=plain), 1 << 20))
+        block = stream.read(TAR_MAGIC_AT + len(TAR_MAGIC))
+        stream.seek(0)
+        if block[TAR_MAGIC_AT:] == TAR_MAGIC:
+            tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r:"))
+            members = (tar.extractfile(member) for member in tar if member.name.lower().endswith(".csv"))
+            yield _first_accepted((member for member in members if member is not None), accepts, "a tar archive")
+        else:
+            yield _first_accepted([stream], accepts, "")
+
+
+def _first_accepted(streams: Iterable[IO[bytes]], accepts: Callable[[bytes], bool], archive: str) -> IO[bytes]:
+    header = None
+    for stream in streams:
+        header = stream.readline(HEADER_BYTES)
+        if accepts(header):
+            stream.seek(0)
+            return stream
+    if archive and header is None:
+        raise DataError(f"{archive} with no csv inside")
+    if archive:
+        raise DataError(f"{archive} with no csv inside that has the columns emotion, pixels and Usage")
+    raise DataError("no csv with the columns emotion, pixels and Usage")

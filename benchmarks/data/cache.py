@@ -1,0 +1,151 @@
+"""Decoded data sets on disk: one safetensors file a source, found again by the content of that source.
+
+Reading 300 MB of CSV or 35,887 small images takes seconds to minutes; reading back the arrays takes a fraction of one.
+The key is a hash of the source's bytes. A memo a source maps (path, size, modification time) of its files to that key,
+so a second start does not read the source at all. Damage is found by the fingerprint, computed again on every reading.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.fingerprint import FINGERPRINT_VERSION, assemble
+from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
+
+# Raise it when a reader comes to see other pixels, labels or notes in the same bytes.
+CACHE_VERSION = 1
+LOCK_SECONDS = 60
+
+
+def cached(
+    name: str, root: Path, files: Sequence[str], build: Callable[[], Dataset], cache_dir: Path | None = None
+) -> Dataset:
+    """The data set that `build` makes from `files`, from the cache where it is there.
+
+    name       of the data set, the first part of the file's name
+    root       what the files' paths are taken relative to: the file itself or the folder around them
+    files      every file that the result depends on
+    cache_dir  else $BENCHMARK_CACHE, else ~/.cache/fer-ensembles
+
+    A cache that cannot be read or written costs time and leaves a note, and nothing else. Errors of `build` pass
+    through, as does OSError where one of the files cannot be read.
+    """
+    folder = cache_directory(cache_dir)
+    memo, key = _content_key(folder, root, files)
+    path = folder / f"{name}-v{CACHE_VERSION}.{FINGERPRINT_VERSION}-{key}.safetensors"
+    notes: list[str] = []
+    if path.is_file():
+        try:
+            return _read(path)
+        except Exception as error:  # whatever a damaged file provokes in the parser: it is built again all the same
+            notes.append(f"The cache file {path.name} was damaged ({first_line(error)}) and has been built again.")
+    dataset = build()
+    try:
+        _write(path, dataset)
+        _write_memo(memo, key)
+    except OSError as error:
+        notes.append(f"Nothing was cached, so the next start will be as slow: {first_line(error)}.")
+    return replace(dataset, notes=(*dataset.notes, *notes))
+
+
+def cache_directory(cache_dir: Path | None = None) -> Path:
+    """Where decoded data sets lie: the argument, else $BENCHMARK_CACHE, else ~/.cache/fer-ensembles."""
+    if cache_dir is not None:
+        return Path(cache_dir)
+    try:
+        return Path(os.environ.get("BENCHMARK_CACHE") or "~/.cache/fer-ensembles").expanduser()
+    except RuntimeError as error:  # as for a container's user without an entry in the password file
+        raise DataError("There is no home folder to cache decoded data in. Set BENCHMARK_CACHE to a folder.") from error
+
+
+def _content_key(folder: Path, root: Path, files: Sequence[str]) -> tuple[Path, str]:
+    """The memo's path and the hash of the files' bytes; from the memo where sizes and times are unchanged."""
+    listing = hashlib.blake2b(digest_size=16)
+    for file in files:
+        stat = os.stat(file)
+        line = f"{os.path.abspath(file)}\0{stat.st_size}\0{stat.st_mtime_ns}\0"
+        listing.update(line.encode(errors="surrogateescape"))
+    memo = folder / "memo" / listing.hexdigest()
+    try:
+        key = memo.read_text(encoding="ascii")
+        if len(key) == 32:
+            return memo, key
+    except (OSError, UnicodeDecodeError):
+        pass  # no memo yet, or not one of ours
+    return memo, _hash_files(root, files)
+
+
+def _hash_files(root: Path, files: Sequence[str]) -> str:
+    state = hashlib.blake2b(digest_size=16)
+    for file in files:
+        # The relative path counts: in class folders it holds the label.
+        with open(file, "rb") as stream:
+            digest = hashlib.file_digest(stream, hashlib.blake2b).digest()
+        state.update(os.path.relpath(file, root).encode(errors="surrogateescape") + b"\0" + digest)
+    return state.hexdigest()
+
+
+def _read(path: Path) -> Dataset:
+    """The data set in a cache file. Raises where its content is not what was written."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        about = json.loads(file.metadata()["dataset"])
+        arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no mapping)
+    splits = {
+        name: Split(
+            arrays[f"{name}.images"],
+            arrays[f"{name}.targets"],
+            np.zeros(len(arrays[f"{name}.targets"]), dtype=str),
+            **{extra: arrays.get(f"{name}.{extra}") for extra in ("votes", "affect", "rows")},
+        )
+        for name in SPLIT_NAMES
+    }
+    dataset = assemble(splits, about["classes"], about["source"], about["notes"])
+    if dataset.fingerprint != about["fingerprint"]:
+        raise ValueError("its pixels or labels have another fingerprint than when they were written")
+    return dataset
+
+
+def _write(path: Path, dataset: Dataset) -> None:
+    from filelock import FileLock
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    arrays = {
+        f"{name}.{field}": np.ascontiguousarray(array)
+        for name, split in dataset.splits().items()
+        for field in ("images", "targets", "votes", "affect", "rows")
+        if (array := getattr(split, field)) is not None
+    }
+    about = {key: getattr(dataset, key) for key in ("classes", "fingerprint", "source", "notes")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
+            _replace(path, lambda temporary: save_file(arrays, temporary, {"dataset": json.dumps(about)}))
+    except SafetensorError as error:  # its wrapping of a full disk and the like
+        raise OSError(str(error)) from error
+
+
+def _write_memo(memo: Path, key: str) -> None:
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    _replace(memo, lambda temporary: temporary.write_text(key, encoding="ascii"))
+
+
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write beside `path`, then rename: readers see the old file or the whole new one."""
+    # Not by tempfile: its files are for their owner alone, and a cache may be shared.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""Which members are at hand, which would be trained, and how long that takes by estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from benchmarks.predictions import Configuration, Predictions, Store, StoreError, Targets
+from benchmarks.provenance import cpu_cores
+from zoo.recipes import Recipe
+
+Mode = Literal["auto", "missing", "always", "never"]
+
+AUTO_SECONDS = 120.0
+"""Without a GPU and without a time budget, `--train auto` trains what all together takes no longer than this."""
+
+# Multiply-adds a second in training, where nothing was measured yet: cautious readings of small networks at 48 pixels.
+MACS_PER_SECOND = {"cpu": 1.5e10, "cuda": 4e12}  # of one core; of one card
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done for one member and seed."""
+
+    configuration: Configuration
+    stored: Predictions | None
+    train: bool
+    seconds: float  # estimate of its training
+    reason: str  # why it is not at hand, or why it is not trained
+
+    @property
+    def command(self) -> str:
+        """What trains this member later; the suite is filled in by the caller."""
+        seed = f" --seeds {self.configuration.seed}" if self.configuration.seed else ""
+        return f"--members {self.configuration.member.name}{seed} --train missing"
+
+
+def estimate(configuration: Configuration, train_size: int, device: str, known: Mapping[str, Any] | None) -> float:
+    """Seconds to train: from the recorded speed of the same member on the same kind of device, else from its size."""
+    member, recipe = configuration.member, configuration.member.recipe
+    if known and known["device_kind"] == device:
+        speed = known["images_per_second"] * (cpu_cores() / known["cpu_cores"] if device == "cpu" else 1.0)
+        return train_size * recipe.epochs / speed
+    rate = MACS_PER_SECOND[device] * (cpu_cores() if device == "cpu" else 1)
+    macs = 3 * (member.macs or 10**8) * train_size * recipe.epochs * _size_share(recipe, member.image_size)
+    return macs / rate
+
+
+def _size_share(recipe: Recipe, image_size: int) -> float:
+    """Mean cost of an image over the epochs, as a share of one at full size."""
+    from zoo.schedule import size_at
+
+    sizes = [size_at(recipe, image_size, epoch) for epoch in range(recipe.epochs)]
+    return sum(size**2 for size in sizes) / len(sizes) / image_size**2
+
+
+def plan(
+    wanted: Iterable[Configuration],
+    store: Store,
+    targets: Targets,
+    *,
+    mode: Mode,
+    device: str,
+    time_budget: float | None,
+    can_train: str | None,
+) -> tuple[list[Step], list[str]]:
+    """A step for each wanted member, in their order, and notes on files that are not used.
+
+    `can_train` is None, or the reason why nothing can be trained here. Estimates that do not fit the time budget leave
+    a member untrained in mode `auto`; the other modes start it and stop in time.
+    """
+    steps, notes = [], []
+    for configuration in wanted:
+        stored, trouble = None, []
+        try:
+            stored = store.load(configuration, targets)
+        except StoreError as error:
+            trouble.append(str(error))
+        if stored is None:
+            trouble += store.stale(configuration)
+        notes += trouble
+        seconds = estimate(configuration, targets.train_size, device, store.speed(configuration.member.name))
+        reason = "; ".join(trouble) or "no stored predictions"
+        steps.append(Step(configuration, stored, stored is None, seconds, reason))
+    return _decide(steps, mode, device, time_budget, can_train), notes
+
+
+def _decide(
+    steps: list[Step], mode: Mode, device: str, time_budget: float | None, can_train: str | None
+) -> list[Step]:
+    left = time_budget if time_budget is not None else float("inf") if device == "cuda" else AUTO_SECONDS
+    decided = []
+    for step in steps:
+        if mode == "always":
+            step = replace(step, train=True, stored=None)
+        elif not step.train:
+            decided.append(step)
+            continue
+        if mode == "never" or can_train:
+            step = replace(step, train=False, reason=f"{step.reason}; {can_train or 'training is switched off'}")
+        elif mode == "auto" and step.seconds > left:
+            step = replace(step, train=False, reason=f"{step.reason}; its training does not fit the time budget")
+        elif mode == "auto":
+            left -= step.seconds
+        decided.append(step)
+    return decided

@@ -1,0 +1,199 @@
+"""The prediction store: one safetensors file a member and seed, with all that is needed to trust it.
+
+A file's name carries the hash of what decided its numbers (recipe, initialisation, size, seed, data). A change of any
+of them asks for another file: the old one is named as stale and stays, it is never used silently nor overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from benchmarks.data import Dataset
+from zoo.recipes import differences
+from zoo.registry import Member
+
+FORMAT = "fer-ensembles/predictions/1"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A member with its seed on certain data: what `hash` identifies."""
+
+    member: Member
+    seed: int
+    data: str  # fingerprint
+    num_classes: int
+
+    @property
+    def label(self) -> str:
+        """How tables name it: the member, and its seed where that is not 0."""
+        return self.member.name if self.seed == 0 else f"{self.member.name} (seed {self.seed})"
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that is hashed, as JSON values."""
+        identity = {**self.member.identity(), "seed": self.seed, "data": self.data, "num_classes": self.num_classes}
+        return json.loads(json.dumps(identity))
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(json.dumps(self.facts(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def stem(self) -> str:
+        return f"{self.member.name}.s{self.seed}.{self.hash}"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits float32 [N, classes] of one member on two splits, and where they come from."""
+
+    configuration: Configuration
+    val: np.ndarray
+    test: np.ndarray
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What scores the predictions: targets int64 [N] of val and test, and what they belong to."""
+
+    val: np.ndarray
+    test: np.ndarray
+    fingerprint: str
+    classes: tuple[str, ...]
+    train_size: int
+
+
+class StoreError(ValueError):
+    """A file of the store that cannot be used; the message names it and says why."""
+
+
+class Store:
+    """Predictions and targets of one suite in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, configuration: Configuration) -> Path:
+        return self.folder / f"{configuration.stem}.safetensors"
+
+    def load(self, configuration: Configuration, targets: Targets) -> Predictions | None:
+        """The predictions of exactly this configuration; None where there are none.
+
+        Raises StoreError where the file is damaged, foreign, or not what its name says.
+        """
+        path = self.path(configuration)
+        if not path.exists():
+            return None
+        arrays, provenance = _read(path)
+        if provenance.get("configuration") != configuration.facts():
+            raise StoreError(f"{path.name}: holds another configuration than its name says")
+        expected = {"val": len(targets.val), "test": len(targets.test)}
+        for split, count in expected.items():
+            if split not in arrays or arrays[split].shape != (count, configuration.num_classes):
+                shape = list(arrays[split].shape) if split in arrays else "nothing"
+                raise StoreError(f"{path.name}: {split} holds {shape}, not [{count}, {configuration.num_classes}]")
+            if not np.isfinite(arrays[split]).all():
+                raise StoreError(f"{path.name}: {split} holds values that are no numbers")
+        val, test = (arrays[split].astype(np.float32) for split in ("val", "test"))
+        return Predictions(configuration, val, test, provenance)
+
+    def stale(self, configuration: Configuration) -> list[str]:
+        """Why each other file of the same member and seed does not serve, one sentence a file."""
+        reasons = []
+        pattern = f"{configuration.member.name}.s{configuration.seed}.*.safetensors"
+        for path in sorted(self.folder.glob(pattern)):
+            if path == self.path(configuration):
+                continue
+            try:
+                changes = differences(_read(path)[1]["configuration"], configuration.facts())
+                reasons.append(f"{path.name} is stale: {'; '.join(changes)}")
+            except (StoreError, KeyError) as error:
+                reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
+        return reasons
+
+    def save(
+        self, predictions: Predictions, history: list[dict[str, float]]
+    ) -> None:
+        """Writes logits (float16) with their provenance, and the training history beside them as CSV; atomically."""
+        path = self.path(predictions.configuration)
+        tensors = {"val": predictions.val.astype(np.float16), "test": predictions.test.astype(np.float16)}
+        header = {**predictions.provenance, "configuration": predictions.configuration.facts()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            _replace(path.with_suffix(".csv"), lambda to: pd.DataFrame(history).to_csv(to, index=False, float_format="%.6g"))
+            _replace(path, lambda to: save_file(tensors, to, _header(header)))
+
+    def save_targets(self, dataset: Dataset) -> Targets:
+        """Keeps the targets of val and test, once for each fingerprint of the data."""
+        path = self.folder / f"targets.{dataset.fingerprint[:12]}.safetensors"
+        if not path.exists():
+            tensors = {"val": dataset.val.targets.astype(np.uint8), "test": dataset.test.targets.astype(np.uint8)}
+            header = {
+                "fingerprint": dataset.fingerprint, "classes": list(dataset.classes), "train_size": len(dataset.train)
+            }
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._lock():
+                _replace(path, lambda to: save_file(tensors, to, _header(header)))
+        return _read_targets(path)
+
+    def targets(self) -> Targets | None:
+        """The stored targets where there is no data to ask; of several, those of the data with most predictions.
+
+        Raises StoreError where the file is damaged.
+        """
+        found = [_read_targets(path) for path in sorted(self.folder.glob("targets.*.safetensors"))]
+        return max(found, key=lambda targets: self._uses(targets.fingerprint), default=None)
+
+    def _uses(self, fingerprint: str) -> int:
+        count = 0
+        for path in self.folder.glob("*.s*.*.safetensors"):
+            try:
+                count += _read(path)[1].get("configuration", {}).get("data") == fingerprint
+            except StoreError:
+                continue  # named when its member is loaded
+        return count
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.folder / ".lock")
+
+
+def _header(values: Mapping[str, Any]) -> dict[str, str]:
+    return {"format": FORMAT, "json": json.dumps(values, sort_keys=True)}
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
+    except (SafetensorError, OSError) as error:
+        raise StoreError(f"{path.name}: is damaged or no safetensors file ({error})") from error
+    if header.get("format") != FORMAT:
+        raise StoreError(f"{path.name}: was not written by this store (no {FORMAT!r} in its header)")
+    return arrays, json.loads(header["json"])
+
+
+def _read_targets(path: Path) -> Targets:
+    arrays, header = _read(path)
+    val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
+    return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"])
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes beside the file and renames, so that a kill leaves the old one or the new one."""
+    partial = path.with_name(path.name + ".partial")
+    write(partial)
+    os.replace(partial, path)

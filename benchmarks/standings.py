@@ -1,0 +1,183 @@
+"""One flat row for everything that has an accuracy: members, ensembles and published results.
+
+The leaderboard, its CSV and the figures are drawn from these rows, so they cannot disagree. All functions are pure
+functions of one results dict (`results/<suite>/results.json`); accuracies are fractions, missing values None.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Results = Mapping[str, Any]
+
+KINDS = ("ensemble", "member", "published")  # also the order of rows with equal accuracy
+UNIFORM = "uniform"  # the ensemble every other has to beat
+LEAK_ABOVE = {"fer2013": 0.77}  # no clean published result passes it; a suite not named here has no limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A row of the leaderboard. The order of the fields is the order of the columns of leaderboard.csv."""
+
+    kind: str
+    name: str
+    title: str
+    seed: int | None = None
+    year: int | None = None
+    split: str | None = None
+    accuracy: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    rank: str | None = None
+    val_accuracy: float | None = None
+    fit_accuracy: float | None = None
+    cross_fit_accuracy: float | None = None
+    macro_f1: float | None = None
+    log_loss: float | None = None
+    ece: float | None = None
+    p_best_single: float | None = None
+    p_uniform: float | None = None
+    models: int | None = None
+    params: int | None = None
+    flops: int | None = None
+    train_seconds: float | None = None
+    fit_seconds: float | None = None
+    images_per_second: float | None = None
+    device: str | None = None
+    init: str | None = None
+    tta: str | None = None
+    extra_data: str | None = None
+    comparable: bool = True
+    why_not: str | None = None
+    reference: str | None = None
+    hash: str | None = None
+    error: str | None = None
+    chart: bool = field(default=True, repr=False)
+
+    @property
+    def seen_accuracy(self) -> float | None:
+        """Accuracy on val as the row's own choices saw it: a member's epoch, an ensemble's weights."""
+        return self.fit_accuracy if self.kind == "ensemble" else self.val_accuracy
+
+    @property
+    def gap(self) -> float | None:
+        """How far the accuracy on val was too rosy: seen minus test."""
+        if self.seen_accuracy is None or self.accuracy is None:
+            return None
+        return self.seen_accuracy - self.accuracy
+
+
+def standings(results: Results) -> list[Standing]:
+    """All rows, best test accuracy first; rows without one last; ties by kind, then in the order of the results."""
+    rows = [*ensemble_rows(results), *member_rows(results), *published_rows(results)]
+    return by_accuracy(rows)
+
+
+def by_accuracy(rows: Sequence[Standing]) -> list[Standing]:
+    """Rows sorted by test accuracy, best first, those without one last; ties by kind, then as they came."""
+    return sorted(rows, key=lambda row: (row.accuracy is None, -(row.accuracy or 0.0), KINDS.index(row.kind)))
+
+
+def member_rows(results: Results) -> list[Standing]:
+    """One row a member and seed; the seed is part of the title where a member has several."""
+    members = results["members"]
+    seeds = Counter(member["name"] for member in members)
+    return [_member_row(member, results, seeds[member["name"]] > 1) for member in members]
+
+
+def _member_row(member: Mapping[str, Any], results: Results, name_seed: bool) -> Standing:
+    low, high = member.get("test_interval") or (None, None)
+    return Standing(
+        kind="member",
+        name=member["name"],
+        title=f"{member['name']} (seed {member['seed']})" if name_seed else member["name"],
+        split=results["splits"]["test"]["name"],
+        accuracy=member.get("test_accuracy"),
+        ci_low=low,
+        ci_high=high,
+        macro_f1=member.get("test_macro_f1"),
+        log_loss=member.get("test_log_loss"),
+        ece=member.get("test_ece"),
+        models=1,
+        extra_data="none",
+        **_same(member, "seed rank val_accuracy params flops train_seconds images_per_second device init tta"),
+        **_same(member, "reference hash"),
+    )
+
+
+def ensemble_rows(results: Results) -> list[Standing]:
+    """One row an ensembler, also where it failed: then `error` says why and the scores are None."""
+    return [_ensemble_row(ensemble, results) for ensemble in results["ensembles"]]
+
+
+def _ensemble_row(ensemble: Mapping[str, Any], results: Results) -> Standing:
+    low, high = ensemble.get("test_interval") or (None, None)
+    used = ensemble.get("members_used")
+    return Standing(
+        kind="ensemble",
+        name=ensemble["name"],
+        title=ensemble.get("title") or ensemble["name"],
+        split=results["splits"]["test"]["name"],
+        accuracy=ensemble.get("test_accuracy"),
+        ci_low=low,
+        ci_high=high,
+        macro_f1=ensemble.get("test_macro_f1"),
+        log_loss=ensemble.get("test_log_loss"),
+        ece=ensemble.get("test_ece"),
+        models=len(used) if used else None,
+        fit_seconds=ensemble.get("seconds"),
+        extra_data="none",
+        **_same(ensemble, "rank fit_accuracy cross_fit_accuracy p_best_single p_uniform params train_seconds error"),
+    )
+
+
+def published_rows(results: Results) -> list[Standing]:
+    """One row a published result, comparable or not."""
+    return [
+        Standing(
+            kind="published",
+            name=row["method"],
+            title=f"{row['method']}, {row['year']}",
+            models=row.get("n_models"),
+            init=row.get("pretraining"),
+            reference=row.get("source"),
+            chart=bool(row.get("chart")),
+            why_not=row.get("why_not") or None,
+            **_same(row, "year split accuracy tta extra_data comparable"),
+        )
+        for row in results["published"]
+    ]
+
+
+def _same(source: Mapping[str, Any], fields: str) -> dict[str, Any]:
+    """The entries that bear the same name in the results and in a Standing."""
+    return {name: source.get(name) for name in fields.split()}
+
+
+def leading_ensembles(results: Results, limit: int) -> list[Standing]:
+    """At most `limit` ensembles by cross-fitted accuracy, the headline and the uniform average always among them."""
+    rows = [row for row in ensemble_rows(results) if row.accuracy is not None]
+    always = (results.get("headline"), UNIFORM)
+    rows.sort(key=lambda row: (row.name not in always, -(row.cross_fit_accuracy or row.fit_accuracy or 0.0)))
+    return by_accuracy(rows[:limit])
+
+
+def headline_row(results: Results) -> Standing | None:
+    """The ensemble chosen on val; None where none was chosen or it has no test accuracy."""
+    rows = ensemble_rows(results)
+    return next((row for row in rows if row.name == results.get("headline") and row.accuracy is not None), None)
+
+
+def best_single(results: Results) -> Standing | None:
+    """The member with the best val accuracy: the one that a user without test labels would have taken."""
+    rows = [row for row in member_rows(results) if row.accuracy is not None]
+    return max(rows, key=lambda row: row.val_accuracy or 0.0, default=None)
+
+
+def looks_leaked(row: Standing, results: Results) -> bool:
+    """Whether the accuracy is above what anyone reached on this suite without a leak or selection on the test split."""
+    limit = LEAK_ABOVE.get(results["suite"])
+    return limit is not None and row.accuracy is not None and row.accuracy > limit

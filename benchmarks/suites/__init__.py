@@ -1,0 +1,25 @@
+"""The suites: every module of this package that defines SUITE is one."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from benchmarks.suites.suite import Suite
+from zoo.registry import UnknownName
+
+
+@cache
+def suites() -> dict[str, Suite]:
+    """All suites by name, in alphabetical order of their modules."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    found = [module.SUITE for module in modules if hasattr(module, "SUITE")]
+    return {suite.name: suite for suite in found}
+
+
+def get(name: str) -> Suite:
+    """The suite of that name; raises UnknownName with near matches."""
+    if name not in suites():
+        raise UnknownName("suite", name, suites())
+    return suites()[name]

@@ -1,0 +1,187 @@
+"""The contract of an ensembler, its registry, and the checks and transforms that all of them share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+LogitArray = npt.NDArray[np.floating[Any]]
+
+
+def softmax(logits: npt.ArrayLike) -> FloatArray:
+    """Probabilities along the last axis, in float64; any finite logits are safe."""
+    probabilities = _shifted(logits)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= probabilities.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def log_softmax(logits: npt.ArrayLike) -> FloatArray:
+    """Log-probabilities along the last axis, in float64; finite wherever the logits are."""
+    shifted = _shifted(logits)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return shifted
+
+
+def _shifted(logits: npt.ArrayLike) -> FloatArray:
+    """A float64 copy whose largest entry along the last axis is 0."""
+    copy = np.array(logits, dtype=np.float64)
+    copy -= copy.max(axis=-1, keepdims=True)
+    return copy
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Within it, matrix products use one thread.
+
+    For loops over many small products: there, more threads mostly wait for each other (20 to 100 times slower on a busy
+    machine), and their number would show in the last digits of the result.
+    """
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
+
+
+def check_logits(logits: npt.ArrayLike, members: int | None = None, classes: int | None = None) -> LogitArray:
+    """The logits as a finite floating `[members, samples, classes]` array (not copied), or a ValueError saying what is
+    wrong and where. `members` and `classes` are those of the fit, when predicting."""
+    array = np.asarray(logits)
+    if array.dtype.kind != "f":
+        raise ValueError(f"logits must be floating point, got {array.dtype}")
+    if array.ndim != 3:
+        raise ValueError(f"logits must have the shape [members, samples, classes], got {list(array.shape)}")
+    if array.shape[0] < 1 or array.shape[1] < 1 or array.shape[2] < 2:
+        raise ValueError(f"logits need a member, a sample and two classes at least, got {list(array.shape)}")
+    if members is not None and array.shape[0] != members:
+        raise ValueError(f"fitted on {members} members, got logits of {array.shape[0]}")
+    if classes is not None and array.shape[2] != classes:
+        raise ValueError(f"fitted on {classes} classes, got logits of {array.shape[2]}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        member, sample, class_ = np.argwhere(~finite)[0]
+        raise ValueError(
+            f"logits hold {finite.size - np.count_nonzero(finite)} non-finite values, "
+            f"the first at member {member}, sample {sample}, class {class_}"
+        )
+    return array
+
+
+def check_targets(targets: npt.ArrayLike, samples: int, classes: int) -> IntArray:
+    """The targets as int64 `[samples]` in 0..classes-1, or a ValueError saying what is wrong and where."""
+    array = np.asarray(targets)
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"targets must be integers, got {array.dtype}")
+    if array.shape != (samples,):
+        raise ValueError(f"targets must have the shape [{samples}] to match the logits, got {list(array.shape)}")
+    outside = np.flatnonzero((array < 0) | (array >= classes))
+    if outside.size:
+        first = outside[0]
+        raise ValueError(
+            f"targets must lie in 0..{classes - 1}; {outside.size} do not, the first at sample {first}: {array[first]}"
+        )
+    return array.astype(np.int64, copy=False)
+
+
+class Ensembler(ABC):
+    """Combines members' logits into class probabilities.
+
+    A concrete ensembler is a dataclass: its constructor stores arguments untouched (they are judged in `fit`), fitted
+    state ends in an underscore, and where there is chance it has a field `random_state: int = 0`. It overrides `_fit`
+    and `_predict_proba`, which receive checked arrays.
+
+    Fitted attributes
+    -----------------
+    weights_ : `[members]` or `[members, classes]` array on which the combination is linear, or None where it is not
+    members_used_ : int64 indices of the members that have influence
+    """
+
+    name: ClassVar[str]  # in the registry, snake_case
+    title: ClassVar[str]  # in a table
+    reference: ClassVar[str]  # paper id
+    complexity: ClassVar[int]  # 0 is the simplest; decides between methods that score alike
+
+    weights_: FloatArray | None
+    members_used_: IntArray
+
+    def fit(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> Self:
+        """Fit on logits `[members, samples, classes]` and integer targets `[samples]`; ValueError on bad input.
+
+        A class may be absent from the targets: it keeps its column in the predictions."""
+        checked = check_logits(logits)
+        members, samples, classes = checked.shape
+        self.weights_ = None
+        self._fit(checked, check_targets(targets, samples, classes))
+        self._fitted_shape_ = (members, classes)
+        if self.weights_ is None:
+            self.members_used_ = np.arange(members)
+        else:
+            self.members_used_ = np.flatnonzero(self.weights_.reshape(members, -1).any(axis=1))
+        return self
+
+    def predict_proba(self, logits: npt.ArrayLike) -> FloatArray:
+        """Probabilities `[samples, classes]`, float64, rows on the simplex; ValueError on bad input or before `fit`."""
+        if not hasattr(self, "_fitted_shape_"):
+            raise ValueError(f"{self.name} is not fitted: call fit first")
+        return self._predict_proba(check_logits(logits, *self._fitted_shape_))
+
+    @abstractmethod
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None: ...
+
+    @abstractmethod
+    def _predict_proba(self, logits: LogitArray) -> FloatArray: ...
+
+
+class LinearPool(Ensembler):
+    """A weighted mean of the members' probabilities: a subclass only sets `weights_` `[members]`."""
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        assert self.weights_ is not None
+        used = self.members_used_
+        pooled: FloatArray = np.tensordot(self.weights_[used], softmax(logits[used]), axes=1)
+        pooled /= pooled.sum(axis=-1, keepdims=True)
+        return pooled
+
+
+class UnknownEnsemblerError(ValueError):
+    """No ensembler is registered under this name."""
+
+
+_REGISTRY: dict[str, type[Ensembler]] = {}
+EnsemblerType = TypeVar("EnsemblerType", bound=type[Ensembler])
+
+
+def register(ensembler: EnsemblerType) -> EnsemblerType:
+    """Class decorator: enter the ensembler under its `name`; ValueError where the name is taken."""
+    if ensembler.name in _REGISTRY:
+        raise ValueError(f"two ensemblers are named {ensembler.name!r}: {_REGISTRY[ensembler.name]} and {ensembler}")
+    _REGISTRY[ensembler.name] = ensembler
+    return ensembler
+
+
+def names() -> list[str]:
+    """Registered names, simplest first, then by alphabet."""
+    return sorted(_REGISTRY, key=lambda name: (_REGISTRY[name].complexity, name))
+
+
+def get(name: str) -> type[Ensembler]:
+    """The class registered under `name`; UnknownEnsemblerError with near matches otherwise."""
+    if name not in _REGISTRY:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, names(), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names())}"
+        raise UnknownEnsemblerError(f"no ensembler named {name!r}; {hint}")
+    return _REGISTRY[name]
+
+
+def create(name: str, **options: Any) -> Ensembler:
+    """A new ensembler by name, with constructor options."""
+    factory: Callable[..., Ensembler] = get(name)
+    return factory(**options)

@@ -1,0 +1,200 @@
+"""Stacking: a second model learns from the members' outputs. Both here start from a pool of members and correct it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, register, softmax
+from ensembles.splits import stratified_splits
+
+USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy; it sets speed, not the result
+
+
+@register
+@dataclass
+class StackLogistic(Ensembler):
+    """Multinomial logistic regression on the members' log-probabilities, shrunk towards their log-opinion pool.
+
+    The L2 penalty draws the coefficients to the equal-weight pool (the mean of log-probabilities, at its best
+    temperature) and not to zero: the stronger the penalty, the nearer to plain averaging, which is hard to beat, and a
+    class that is absent from the targets still follows what the members say of it. The strength (`strength_`) is the
+    one with the lowest log-loss in stratified cross-validation inside `fit`. Needs scipy and scikit-learn.
+
+    Wolpert 1992: doi:10.1016/S0893-6080(05)80023-1
+    """
+
+    strengths: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
+    folds: int = 3
+    random_state: int = 0
+
+    name: ClassVar[str] = "stack_logistic"
+    title: ClassVar[str] = "Stacking, logistic regression"
+    reference: ClassVar[str] = "doi:10.1016/S0893-6080(05)80023-1"
+    complexity: ClassVar[int] = 4
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        log_probabilities = log_softmax(logits)
+        self.scale_ = float(log_probabilities.std()) or 1.0  # 0 where every member always says 1 / classes
+        pool = log_probabilities.mean(axis=0)
+        self.inverse_temperature_ = _inverse_temperature(pool, targets)
+        features, offset = self._features(log_probabilities), self.inverse_temperature_ * pool
+        with one_blas_thread():
+            self.strength_ = self._choose_strength(features, offset, targets)
+            self.coef_ = _Ridge(features, offset, targets).fit(self.strength_)
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        log_probabilities = log_softmax(logits)
+        offset = self.inverse_temperature_ * log_probabilities.mean(axis=0)
+        return softmax(offset + self._features(log_probabilities) @ self.coef_)
+
+    def _features(self, log_probabilities: FloatArray) -> FloatArray:
+        """`[samples, members * classes + 1]`: one scale for all, so that a multiple of all logits changes little, over
+        the root of the number of members, so that a strength means the same for 5 members and for 50."""
+        members, samples, _ = log_probabilities.shape
+        by_sample = log_probabilities.transpose(1, 0, 2).reshape(samples, -1) / (self.scale_ * np.sqrt(members))
+        return np.hstack([by_sample, np.ones((samples, 1))])
+
+    def _choose_strength(self, features: FloatArray, offset: FloatArray, targets: IntArray) -> float:
+        splits = stratified_splits(targets, self.folds, 1, self.random_state)
+        fits = [_Ridge(features[fit], offset[fit], targets[fit]) for fit, _ in splits]
+        lowest, best = np.inf, self.strengths[0]
+        for strength in sorted(self.strengths, reverse=True):
+            loss = 0.0
+            for ridge, (_, held_out) in zip(fits, splits, strict=True):
+                scores = log_softmax(offset[held_out] + features[held_out] @ ridge.fit(strength))
+                loss -= float(scores[np.arange(len(held_out)), targets[held_out]].sum())
+            if loss >= lowest:
+                break  # the loss has one valley along the path, and the weakest penalties cost the most time
+            lowest, best = loss, strength
+        return best
+
+
+def _inverse_temperature(pool: FloatArray, targets: IntArray) -> float:
+    """The factor in [0.01, 100] on log-probabilities `[N, C]` with the lowest log-loss."""
+    from scipy.optimize import minimize_scalar
+
+    rows = np.arange(len(targets))
+
+    def loss(log_factor: float) -> float:
+        return -float(log_softmax(np.exp(log_factor) * pool)[rows, targets].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-4.6, 4.6), method="bounded", options={"xatol": 1e-3}).x))
+
+
+class _Ridge:
+    """Minimise mean cross-entropy(offset + features @ W) + strength / 2 * |W|^2, for one strength after another.
+
+    L-BFGS in coordinates where the Hessian is near the identity (eigenvectors of the features' second moment, scaled):
+    members agree so much that the plain problem is badly conditioned. Each fit starts where the last one ended. Inside,
+    samples are the last axis: with few classes, sums over a long inner axis take half the time.
+    """
+
+    def __init__(self, features: FloatArray, offset: FloatArray, targets: IntArray) -> None:
+        moments, self.axes = np.linalg.eigh(features.T @ features / len(features))
+        self.moments = np.maximum(moments, 0.0)
+        self.rotated = self.axes.T @ features.T  # [features, samples]
+        self.offset = np.ascontiguousarray(offset.T)  # [classes, samples]
+        self.indicators = np.ascontiguousarray(np.eye(offset.shape[1])[targets].T)
+        self.coef = np.zeros((offset.shape[1], features.shape[1]))  # of the rotated features
+
+    def fit(self, strength: float) -> FloatArray:
+        """Coefficients `[features, classes]` at this strength."""
+        from scipy.optimize import minimize
+
+        samples = self.offset.shape[1]
+        curvature = np.sqrt(USUAL_VARIANCE * self.moments + strength)
+        design = self.rotated / curvature[:, None]
+
+        def loss(flat: FloatArray) -> tuple[float, FloatArray]:
+            scaled = flat.reshape(self.coef.shape)
+            coef = scaled / curvature
+            scores = self.offset + scaled @ design
+            scores -= scores.max(axis=0)
+            residual = np.exp(scores)
+            total = residual.sum(axis=0)
+            cross_entropy = np.log(total).sum() - np.vdot(self.indicators, scores)
+            residual /= total
+            residual -= self.indicators
+            gradient = residual @ design.T / samples + strength * coef / curvature
+            return float(cross_entropy / samples + strength / 2 * np.vdot(coef, coef)), gradient.ravel()
+
+        options = {"gtol": 1e-6, "ftol": 1e-11, "maxiter": 500}
+        found = minimize(loss, (self.coef * curvature).ravel(), jac=True, method="L-BFGS-B", options=options)
+        self.coef = found.x.reshape(self.coef.shape) / curvature
+        coefficients: FloatArray = self.axes @ self.coef.T
+        return coefficients
+
+
+@register
+@dataclass
+class StackXGBoost(Ensembler):
+    """Gradient-boosted trees (`multi:softprob`) on the members' probabilities, boosting the uniform average.
+
+    The trees are shallow and start from the log of the mean probability, so that no tree at all is the uniform average.
+    Their number (`rounds_`) is where the log-loss of an inner stratified hold-out stops falling; all data is then
+    fitted with it. One thread, for the same result on every machine. ImportError where xgboost is missing.
+
+    Chen and Guestrin 2016: doi:10.1145/2939672.2939785
+    """
+
+    max_rounds: int = 60
+    patience: int = 10
+    learning_rate: float = 0.2
+    max_depth: int = 2
+    reg_lambda: float = 10.0
+    random_state: int = 0
+
+    name: ClassVar[str] = "stack_xgboost"
+    title: ClassVar[str] = "Stacking, XGBoost"
+    reference: ClassVar[str] = "doi:10.1145/2939672.2939785"
+    complexity: ClassVar[int] = 5
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        xgboost = _import_xgboost()
+        probabilities = softmax(logits)
+        parameters = {
+            "objective": "multi:softprob",
+            "num_class": logits.shape[2],
+            "tree_method": "hist",
+            "max_bin": 16,
+            "max_depth": self.max_depth,
+            "learning_rate": self.learning_rate,
+            "reg_lambda": self.reg_lambda,
+            "eval_metric": "mlogloss",
+            "nthread": 1,
+            "seed": self.random_state,
+        }
+        fit, held_out = stratified_splits(targets, 4, 1, self.random_state)[0]
+        stopped = xgboost.train(
+            parameters,
+            _matrix(probabilities[:, fit], targets[fit]),
+            num_boost_round=self.max_rounds,
+            evals=[(_matrix(probabilities[:, held_out], targets[held_out]), "held_out")],
+            early_stopping_rounds=self.patience,
+            verbose_eval=False,
+        )
+        self.rounds_ = int(stopped.best_iteration) + 1
+        self.booster_ = xgboost.train(parameters, _matrix(probabilities, targets), num_boost_round=self.rounds_)
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        scores = self.booster_.predict(_matrix(softmax(logits)), output_margin=True)
+        return softmax(scores)  # again in float64: xgboost's own rows sum to one in float32 only
+
+
+def _matrix(probabilities: FloatArray, targets: IntArray | None = None) -> Any:
+    """Probabilities `[M, N, C]` as an xgboost matrix `[N, M * C]` whose base margin is the log of their mean."""
+    samples = probabilities.shape[1]
+    features = probabilities.transpose(1, 0, 2).reshape(samples, -1)
+    margin = np.log(np.maximum(probabilities.mean(axis=0), 1e-12))
+    return _import_xgboost().DMatrix(features, label=targets, base_margin=margin, nthread=1)
+
+
+def _import_xgboost() -> Any:
+    try:
+        import xgboost
+    except ImportError as error:
+        raise ImportError("stack_xgboost needs xgboost: pip install xgboost") from error
+    return xgboost

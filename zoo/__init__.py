@@ -1,0 +1,1 @@
+"""The model zoo: members (architecture + recipe + initialisation), their training and their inference."""

@@ -1,0 +1,146 @@
+"""Members by name. A network file registers itself; listing the zoo reads recorded facts and imports no torch.
+
+Importing a network file costs an import of torch (seconds), so what the registrations say is recorded in
+`catalog.json` together with a hash of each file. A file that still has its recorded hash is not imported until one of
+its members is built; a new or edited file is imported and speaks for itself. A stale catalogue therefore costs time,
+never truth, and a test asks that the committed one is fresh (`python -m zoo.catalog` records it anew).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from zoo.recipes import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FOLDER = Path(__file__).parent
+CATALOG = FOLDER / "catalog.json"
+
+
+class UnknownName(LookupError):
+    """A name or pattern that matches nothing; the message lists the nearest ones."""
+
+    def __init__(self, kind: str, wanted: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(wanted, names, n=4, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"no {kind} matches {wanted!r}: {hint}")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trained network of the zoo, but for its seed: architecture, recipe and initialisation.
+
+    `params` and `macs` (multiply-adds an image) are counted at 7 classes and one input channel.
+    """
+
+    name: str
+    builder: str  # "module:function", imported when the network is built
+    recipe: Recipe
+    image_size: int
+    init: str
+    reference: str  # id of the paper the network comes from
+    summary: str
+    params: int | None = None
+    macs: int | None = None
+
+    def build(self, num_classes: int, in_chans: int) -> nn.Module:
+        """The network: float [B, in_chans, image_size, image_size] to logits [B, num_classes]."""
+        module = importlib.import_module(self.builder.partition(":")[0])
+        build: Callable[..., nn.Module] = getattr(module, self.builder.partition(":")[2])
+        return build(num_classes, in_chans, self.image_size)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes this member this member; with seed and data it decides the configuration hash."""
+        facts = asdict(self)
+        return {key: facts[key] for key in ("name", "recipe", "image_size", "init", "params")}
+
+
+Builder = TypeVar("Builder", bound=Callable[..., Any])
+_registered: dict[str, Member] = {}
+
+
+def register(
+    *, recipe: Recipe, image_size: int, reference: str, init: str = "scratch", name: str | None = None
+) -> Callable[[Builder], Builder]:
+    """Decorator for `build(num_classes, in_chans, image_size) -> nn.Module`; the docstring's first line is the summary.
+
+    Raises ValueError where two members share a name.
+    """
+
+    def add(builder: Builder) -> Builder:
+        key = name or builder.__name__
+        if key in _registered:
+            raise ValueError(f"two members are named {key!r}: in {_registered[key].builder} and {builder.__module__}")
+        summary = (builder.__doc__ or "").strip().partition("\n")[0]
+        target = f"{builder.__module__}:{builder.__name__}"
+        _registered[key] = Member(key, target, recipe, image_size, init, reference, summary)
+        return builder
+
+    return add
+
+
+def sources() -> dict[str, str]:
+    """Module name to a hash of all that its registrations depend on: the file itself and the named recipes."""
+    recipes = (FOLDER / "recipes.py").read_bytes()
+    files = [FOLDER / "backbones.py", *sorted((FOLDER / "networks").glob("*.py"))]
+    names = {file: ".".join(file.relative_to(FOLDER.parent).with_suffix("").parts) for file in files}
+    return {
+        names[file]: hashlib.sha256(recipes + file.read_bytes()).hexdigest()[:16]
+        for file in files
+        if file.name != "__init__.py"
+    }
+
+
+@cache
+def members() -> dict[str, Member]:
+    """Every member by name, in registry order: by module, then as the file has them."""
+    recorded = json.loads(CATALOG.read_text()) if CATALOG.exists() else {"sources": {}, "members": []}
+    found: dict[str, Member] = {}
+    for module, fingerprint in sources().items():
+        if recorded["sources"].get(module) == fingerprint:
+            entries = [entry for entry in recorded["members"] if entry["builder"].startswith(module + ":")]
+            found |= {entry["name"]: Member(**{**entry, "recipe": Recipe.from_dict(entry["recipe"])}) for entry in entries}
+        else:
+            found |= {member.name: _with_counts(member) for member in imported(module)}
+    return found
+
+
+def imported(module: str) -> list[Member]:
+    """The members a network file registers, by importing it (and with it, torch)."""
+    importlib.import_module(module)
+    return [member for member in _registered.values() if member.builder.startswith(module + ":")]
+
+
+def _with_counts(member: Member) -> Member:
+    from zoo.facts import count
+
+    params, macs = count(member.build(num_classes=7, in_chans=1), member.image_size)
+    return replace(member, params=params, macs=macs)
+
+
+def get(name: str) -> Member:
+    """The member of that name; raises UnknownName with near matches."""
+    if name not in members():
+        raise UnknownName("member", name, members())
+    return members()[name]
+
+
+def select(kind: str, patterns: Iterable[str], names: Iterable[str]) -> list[str]:
+    """The names that match any of the patterns (shell wildcards), in their own order; a pattern without a match raises."""
+    names, patterns = list(names), list(patterns)
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise UnknownName(kind, pattern, names)
+    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
