@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -24,7 +25,9 @@ class Quiet:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         pass
 
     def note(self, text: str) -> None:
@@ -44,10 +47,13 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """A line an epoch: for logs and pipes."""
+    """A line an epoch, but none sooner than PAUSE seconds after the last: for logs and pipes."""
+
+    PAUSE = 5.0
 
     def __init__(self) -> None:
         self.count, self.finished, self.label = 0, 0, ""
+        self.epoch, self.printed = 0, 0.0
 
     def note(self, text: str) -> None:
         print(text, flush=True)
@@ -56,10 +62,12 @@ class Lines(Quiet):
         self.count, self.finished = count, 0
 
     def start(self, label: str) -> None:
-        self.label = label
+        self.label, self.epoch, self.printed = label, 0, time.monotonic()
 
     def moment(self, moment: Moment) -> None:
-        if moment.step == moment.steps:
+        now = time.monotonic()
+        if moment.epoch > self.epoch and now - self.printed > self.PAUSE:
+            self.epoch, self.printed = moment.epoch, now
             print(f"[{self.finished + 1}/{self.count}] {self.label}: {_state(moment)}", flush=True)
 
     def done(self, label: str, outcome: str) -> None:
@@ -73,7 +81,12 @@ class Bars(Quiet):
     def __init__(self) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+        )
         self.progress = Progress(*columns, transient=True)
         self.all = self.progress.add_task("members", total=None, visible=False, state="")
         self.one = self.progress.add_task("", total=None, visible=False, state="")
@@ -82,7 +95,9 @@ class Bars(Quiet):
         self.progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.progress.stop()
 
     def note(self, text: str) -> None:
@@ -95,8 +110,7 @@ class Bars(Quiet):
         self.progress.reset(self.one, description=label, total=None, visible=True, state="")
 
     def moment(self, moment: Moment) -> None:
-        done, total = (moment.epoch - 1) * moment.steps + moment.step, moment.epochs * moment.steps
-        self.progress.update(self.one, total=total, completed=done, state=_state(moment))
+        self.progress.update(self.one, total=moment.steps, completed=moment.step, state=_state(moment))
 
     def done(self, label: str, outcome: str) -> None:
         self.progress.update(self.all, advance=1)

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.atomic import write_atomic
 from benchmarks.figures import benchmark_chart
 from benchmarks.standings import (
+    BEST_SINGLE,
     LEAK_ABOVE,
     UNIFORM,
     Results,
@@ -96,7 +97,7 @@ def headline(results: Results) -> str:
         f"**{_score(chosen)}** on {test}: *{escape(chosen.title)}*{_members(chosen)}, chosen by cross-fitted accuracy "
         f"on {val} ({percent(chosen.cross_fit_accuracy)} %) under the one-standard-error rule."
     )
-    if single is None:
+    if single is None or chosen.name == BEST_SINGLE:
         return sentence
     difference = f"{100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0)):+.2f}"
     p = p_value(chosen.p_best_single)

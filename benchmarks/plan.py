@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -55,21 +55,8 @@ def _size_share(recipe: Recipe, image_size: int) -> float:
     return sum(size**2 for size in sizes) / len(sizes) / image_size**2
 
 
-def plan(
-    wanted: Iterable[Configuration],
-    store: Store,
-    targets: Targets,
-    *,
-    mode: Mode,
-    device: str,
-    time_budget: float | None,
-    can_train: str | None,
-) -> tuple[list[Step], list[str]]:
-    """A step for each wanted member, in their order, and notes on files that are not used.
-
-    `can_train` is None, or the reason why nothing can be trained here. Estimates that do not fit the time budget leave
-    a member untrained in mode `auto`; the other modes start it and stop in time.
-    """
+def inspect(wanted: Iterable[Configuration], store: Store, targets: Targets) -> tuple[list[Step], list[str]]:
+    """A step for each wanted member, in their order, and notes on files that are not used; nothing is decided yet."""
     steps, notes = [], []
     for configuration in wanted:
         stored, trouble = None, []
@@ -80,28 +67,37 @@ def plan(
         if stored is None:
             trouble += store.stale(configuration)
         notes += trouble
-        seconds = estimate(configuration, targets.train_size, device, store.speed(configuration.member.name))
-        reason = "; ".join(trouble) or "no stored predictions"
-        steps.append(Step(configuration, stored, stored is None, seconds, reason))
-    return _decide(steps, mode, device, time_budget, can_train), notes
+        steps.append(Step(configuration, stored, False, 0.0, "; ".join(trouble) or "no stored predictions"))
+    return steps, notes
 
 
-def _decide(
-    steps: list[Step], mode: Mode, device: str, time_budget: float | None, can_train: str | None
+def decide(
+    steps: Sequence[Step],
+    store: Store,
+    *,
+    mode: Mode,
+    device: str,
+    train_size: int,
+    time_budget: float | None,
+    obstacle: str | None,
 ) -> list[Step]:
+    """The steps with what will be trained, and why the others will not.
+
+    `obstacle` is None, or the reason why nothing can be trained here. In mode `auto` a member is trained where its
+    estimate still fits the time budget; the other modes start it all the same and stop in time.
+    """
     left = time_budget if time_budget is not None else float("inf") if device == "cuda" else AUTO_SECONDS
     decided = []
     for step in steps:
-        if mode == "always":
-            step = replace(step, train=True, stored=None)
-        elif not step.train:
-            decided.append(step)
-            continue
-        if mode == "never" or can_train:
-            step = replace(step, train=False, reason=f"{step.reason}; {can_train or 'training is switched off'}")
-        elif mode == "auto" and step.seconds > left:
-            step = replace(step, train=False, reason=f"{step.reason}; its training does not fit the time budget")
-        elif mode == "auto":
-            left -= step.seconds
+        if step.stored is None or mode == "always":
+            known = store.speed(step.configuration.member.name)
+            seconds = estimate(step.configuration, train_size, device, known)
+            if obstacle:
+                step = replace(step, reason=f"{step.reason}; {obstacle}")
+            elif mode == "auto" and seconds > left:
+                step = replace(step, seconds=seconds, reason=f"{step.reason}; training it does not fit the time budget")
+            else:
+                step = replace(step, seconds=seconds, train=True, stored=None)
+                left -= seconds
         decided.append(step)
     return decided

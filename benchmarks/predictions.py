@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from benchmarks.atomic import replace_atomically, write_atomic
 from benchmarks.data import Dataset
 from zoo.recipes import differences
 from zoo.registry import Member
@@ -124,17 +123,36 @@ class Store:
                 reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
         return reasons
 
-    def save(
-        self, predictions: Predictions, history: list[dict[str, float]]
-    ) -> None:
+    def seeds(self, member: str) -> list[int]:
+        """Seeds of a member that have a file here, fitting or not."""
+        return sorted(
+            {seed for path in self.folder.glob(f"{member}.s*.*.safetensors") if (seed := _seed(path)) is not None}
+        )
+
+    def members(self) -> list[str]:
+        """Names of the members that have a file here, fitting or not."""
+        return sorted(
+            {path.name.split(".")[0] for path in self.folder.glob("*.s*.*.safetensors") if _seed(path) is not None}
+        )
+
+    def speed(self, member: str) -> dict[str, Any] | None:
+        """The recorded training speed of a member, whatever its recipe: its provenance, or None."""
+        for path in sorted(self.folder.glob(f"{member}.s*.*.safetensors")):
+            try:
+                return _read(path)[1]
+            except StoreError:
+                continue  # named when the member is loaded
+        return None
+
+    def save(self, predictions: Predictions, history: list[dict[str, float]]) -> None:
         """Writes logits (float16) with their provenance, and the training history beside them as CSV; atomically."""
         path = self.path(predictions.configuration)
         tensors = {"val": predictions.val.astype(np.float16), "test": predictions.test.astype(np.float16)}
         header = {**predictions.provenance, "configuration": predictions.configuration.facts()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            _replace(path.with_suffix(".csv"), lambda to: pd.DataFrame(history).to_csv(to, index=False, float_format="%.6g"))
-            _replace(path, lambda to: save_file(tensors, to, _header(header)))
+            write_atomic(path.with_suffix(".csv"), _table(history))
+            replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
 
     def save_targets(self, dataset: Dataset) -> Targets:
         """Keeps the targets of val and test, once for each fingerprint of the data."""
@@ -142,11 +160,13 @@ class Store:
         if not path.exists():
             tensors = {"val": dataset.val.targets.astype(np.uint8), "test": dataset.test.targets.astype(np.uint8)}
             header = {
-                "fingerprint": dataset.fingerprint, "classes": list(dataset.classes), "train_size": len(dataset.train)
+                "fingerprint": dataset.fingerprint,
+                "classes": list(dataset.classes),
+                "train_size": len(dataset.train),
             }
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock():
-                _replace(path, lambda to: save_file(tensors, to, _header(header)))
+                replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
         return _read_targets(path)
 
     def targets(self) -> Targets | None:
@@ -170,6 +190,18 @@ class Store:
         return FileLock(self.folder / ".lock")
 
 
+def _seed(path: Path) -> int | None:
+    """The seed in `member.s0.0123456789ab.safetensors`; None for the name of another kind of file."""
+    parts = path.name.split(".")
+    return int(parts[1][1:]) if len(parts) == 4 and parts[1][1:].isdigit() else None
+
+
+def _table(history: list[dict[str, float]]) -> str:
+    """A line an epoch, six significant digits."""
+    rows = [",".join(f"{value:.6g}" for value in row.values()) for row in history]
+    return "\n".join([",".join(history[0]), *rows]) + "\n"
+
+
 def _header(values: Mapping[str, Any]) -> dict[str, str]:
     return {"format": FORMAT, "json": json.dumps(values, sort_keys=True)}
 
@@ -190,10 +222,3 @@ def _read_targets(path: Path) -> Targets:
     arrays, header = _read(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"])
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes beside the file and renames, so that a kill leaves the old one or the new one."""
-    partial = path.with_name(path.name + ".partial")
-    write(partial)
-    os.replace(partial, path)

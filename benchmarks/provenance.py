@@ -20,7 +20,9 @@ def code_version() -> str:
     try:
         commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
         paths = ("zoo", "benchmarks/data")  # what a member's predictions depend on
-        changed = subprocess.run([*git, "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=True)
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--", *paths], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return _installed("fer-ensembles") or "unknown"
     return commit.stdout.strip() + ("+changes" if changed.stdout.strip() else "")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.recipes import Augment
+
+Draw = Callable[..., Tensor]  # (low, high, *shape) to uniform numbers, one an image where no shape is given
 
 
 def to_float(images: Tensor, size: int) -> Tensor:
@@ -42,9 +45,7 @@ def augment(images: Tensor, size: int, options: Augment, generator: torch.Genera
         return uniform.mul_(high - low).add_(low)
 
     grid = F.affine_grid(_affine(options, draw), [count, images.shape[1], size, size], align_corners=False)
-    out = F.grid_sample(
-        images.float().div_(255), grid, mode="bilinear", padding_mode="reflection", align_corners=False
-    )
+    out = F.grid_sample(images.float().div_(255), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     if options.contrast or options.brightness:
         gain = draw(1 - options.contrast, 1 + options.contrast)[:, None, None, None]
         offset = draw(-options.brightness, options.brightness)[:, None, None, None]
@@ -55,8 +56,8 @@ def augment(images: Tensor, size: int, options: Augment, generator: torch.Genera
     return out
 
 
-def _affine(options: Augment, draw) -> Tensor:  # type: ignore[no-untyped-def]
-    """Inverse maps [B,2,3] from output to input coordinates in [-1,1]: rotation, scale, flip and shift in one matrix."""
+def _affine(options: Augment, draw: Draw) -> Tensor:
+    """Inverse maps [B,2,3], output to input coordinates in [-1,1]: rotation, scale, flip and shift in one matrix."""
     angle = draw(-options.rotation, options.rotation).mul_(math.pi / 180)
     zoom = draw(1 - options.scale, 1 + options.scale)
     mirror = (draw(0, 1) < 0.5).to(angle.dtype).mul_(-2).add_(1) if options.flip else torch.ones_like(angle)
@@ -66,7 +67,7 @@ def _affine(options: Augment, draw) -> Tensor:  # type: ignore[no-untyped-def]
     return torch.stack(rows, dim=1)
 
 
-def _rectangles(probability: float, size: int, draw) -> Tensor:  # type: ignore[no-untyped-def]
+def _rectangles(probability: float, size: int, draw: Draw) -> Tensor:
     """Boolean [B,1,size,size]: with `probability` a rectangle of 2 to 25 % of the area (random erasing, 1708.04896)."""
     area, ratio = draw(0.02, 0.25), draw(-1.0, 1.0).exp_()
     half_height, half_width = (area * ratio).sqrt_().div_(2), (area / ratio).sqrt_().div_(2)

@@ -35,9 +35,11 @@ def class_scores(network: nn.Module, images: Tensor, member: Member, tta: str, b
     return torch.cat(rows)
 
 
-def predict(member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str) -> np.ndarray:
+def predict(
+    member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
+) -> np.ndarray:
     """Logits float32 [N,K] of a trained member in float32 arithmetic, with the recipe's TTA."""
     network = member.build(num_classes, images.shape[1])
     network.load_state_dict(weights)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     return class_scores(network, to_device(images, device), member, member.recipe.tta).cpu().numpy()

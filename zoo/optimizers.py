@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -25,10 +27,9 @@ def build_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer
     from pytorch_optimizer import get_supported_optimizers, load_optimizer  # slow to import, rarely needed
 
     try:
-        kind = load_optimizer(recipe.optimizer)
+        kind: Callable[..., torch.optim.Optimizer] = load_optimizer(recipe.optimizer)
     except (NotImplementedError, KeyError, ValueError) as error:
         from zoo.registry import UnknownName
 
         raise UnknownName("optimizer", recipe.optimizer, ["sgd", "adamw", *get_supported_optimizers()]) from error
     return kind(groups, lr=recipe.learning_rate)
-

@@ -85,4 +85,3 @@ DIGITS = Recipe(
     augment=Augment(flip=False, shift=0.08, rotation=10.0, scale=0.1, contrast=0.0, brightness=0.0, erase=0.0),
 )
 """Tiny networks on 8x8 digits: seconds on one core."""
-

@@ -111,7 +111,9 @@ def members() -> dict[str, Member]:
     for module, fingerprint in sources().items():
         if recorded["sources"].get(module) == fingerprint:
             entries = [entry for entry in recorded["members"] if entry["builder"].startswith(module + ":")]
-            found |= {entry["name"]: Member(**{**entry, "recipe": Recipe.from_dict(entry["recipe"])}) for entry in entries}
+            found |= {
+                entry["name"]: Member(**{**entry, "recipe": Recipe.from_dict(entry["recipe"])}) for entry in entries
+            }
         else:
             found |= {member.name: _with_counts(member) for member in imported(module)}
     return found
@@ -138,7 +140,7 @@ def get(name: str) -> Member:
 
 
 def select(kind: str, patterns: Iterable[str], names: Iterable[str]) -> list[str]:
-    """The names that match any of the patterns (shell wildcards), in their own order; a pattern without a match raises."""
+    """The names that match any pattern (shell wildcards), in their own order; UnknownName where a pattern has none."""
     names, patterns = list(names), list(patterns)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):

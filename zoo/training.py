@@ -12,13 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from timm.utils import ModelEmaV3
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
 
 from zoo.augment import augment, normalise
 from zoo.inference import class_scores, supports_bf16, to_device
@@ -37,25 +38,27 @@ class Stopped(RuntimeError):
     """The caller asked to stop; the state is saved and `train` called again goes on from it."""
 
 
-@dataclass(frozen=True)
-class Arrays:
+class LabelledImages(Protocol):
     """One split as the loop needs it: images uint8 [N,C,H,W], targets int64 [N]."""
 
-    images: np.ndarray
-    targets: np.ndarray
+    @property
+    def images(self) -> np.ndarray: ...
+
+    @property
+    def targets(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class Moment:
     """Where a training is; handed to the progress display."""
 
-    epoch: int
+    epoch: int  # complete ones
     epochs: int
-    step: int
+    step: int  # of all epochs together
     steps: int
     images_per_second: float
     seconds_left: float
-    val_accuracy: float | None
+    val_accuracy: float | None  # of the last complete epoch
 
 
 @dataclass
@@ -87,8 +90,8 @@ class State:
 
 def train(
     member: Member,
-    train_split: Arrays,
-    val_split: Arrays,
+    train_split: LabelledImages,
+    val_split: LabelledImages,
     *,
     num_classes: int,
     seed: int,
@@ -114,11 +117,20 @@ def train(
 
 class _Run:
     def __init__(
-        self, member: Member, train: Arrays, val: Arrays, num_classes: int, seed: int, device: str, checkpoint: Path
+        self,
+        member: Member,
+        train: LabelledImages,
+        val: LabelledImages,
+        num_classes: int,
+        seed: int,
+        device: str,
+        checkpoint: Path,
     ) -> None:
-        self.member, self.recipe, self.seed, self.device, self.checkpoint = member, member.recipe, seed, device, checkpoint
+        self.member, self.recipe = member, member.recipe
+        self.seed, self.device, self.checkpoint = seed, device, checkpoint
         torch.manual_seed(seed)
-        self.network = member.build(num_classes, train.images.shape[1]).to(device, memory_format=torch.channels_last)
+        network = member.build(num_classes, train.images.shape[1])
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.ema = ModelEmaV3(self.network, decay=self.recipe.ema_decay, use_warmup=True, warmup_power=0.8)
         self.optimizer = build_optimizer(self.recipe, self.network)
         self.images, self.targets = to_device(train.images, device), torch.from_numpy(train.targets).to(device)
@@ -127,7 +139,9 @@ class _Run:
         self.bf16 = device == "cuda" or (self.recipe.bf16_on_cpu and supports_bf16())
         self.state = State()
         if not self.steps:
-            raise ValueError(f"{len(train.targets)} training images are less than one batch of {self.recipe.batch_size}")
+            raise ValueError(
+                f"{len(train.targets)} training images are less than one batch of {self.recipe.batch_size}"
+            )
 
     def epoch(self, stop: Callable[[], str | None], report: Callable[[Moment], None]) -> None:
         """Trains from the state's step to the end of its epoch, evaluates, and moves the state to the next."""
@@ -151,9 +165,10 @@ class _Run:
             state.images += self.recipe.batch_size
             if state.step % CHECK_EVERY == 0 or state.step == self.steps:
                 self._check(loss_sum)
-                elapsed = time.perf_counter() - began
-                report(self._moment((state.images - images_before) / elapsed))
-        self._finish(size, loss_sum.item(), int(correct), time.perf_counter() - began, state.images - images_before)
+                report(self._moment((state.images - images_before) / (time.perf_counter() - began)))
+        seconds, images = time.perf_counter() - began, state.images - images_before
+        self._finish(size, loss_sum.item(), int(correct), seconds, images)
+        report(self._moment(images / seconds))
 
     def _step(self, order: Tensor, size: int) -> tuple[Tensor, Tensor]:
         recipe, state = self.recipe, self.state
@@ -170,7 +185,7 @@ class _Run:
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
         self.optimizer.step()
         self.ema.update(self.network, step=state.epoch * self.steps + state.step)
         return loss.detach(), (logits.argmax(1) == targets).sum()
@@ -197,7 +212,7 @@ class _Run:
         if (val_accuracy, -val_loss) > state.best_key:
             state.best_key, state.best_epoch = (val_accuracy, -val_loss), state.epoch
             weights = self.ema.module.state_dict()
-            state.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
+            state.best_weights = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
         state.step, state.loss_sum, state.correct = 0, 0.0, 0
 
     def _evaluate(self) -> tuple[float, float]:
@@ -208,17 +223,16 @@ class _Run:
 
     def _check(self, loss_sum: Tensor) -> None:
         if not torch.isfinite(loss_sum):
-            raise TrainingDiverged(
-                f"the loss is {loss_sum.item()} in epoch {self.state.epoch + 1}, step {self.state.step} of {self.steps}: "
-                f"lower the recipe's learning_rate ({self.recipe.learning_rate}) or clip_norm ({self.recipe.clip_norm})"
-            )
+            where = f"epoch {self.state.epoch + 1}, step {self.state.step} of {self.steps}"
+            advice = f"learning_rate ({self.recipe.learning_rate}) or clip_norm ({self.recipe.clip_norm})"
+            raise TrainingDiverged(f"the loss is {loss_sum.item()} in {where}: lower the recipe's {advice}")
 
     def _moment(self, speed: float) -> Moment:
-        state, steps = self.state, self.steps
-        left = (self.recipe.epochs - state.epoch) * steps - state.step
+        state, epochs = self.state, self.recipe.epochs
+        done = state.epoch * self.steps + state.step
         accuracy = state.history[-1]["val_accuracy"] if state.history else None
-        seconds_left = left * self.recipe.batch_size / speed
-        return Moment(state.epoch + 1, self.recipe.epochs, state.step, steps, speed, seconds_left, accuracy)
+        seconds_left = (epochs * self.steps - done) * self.recipe.batch_size / speed
+        return Moment(state.epoch, epochs, done, epochs * self.steps, speed, seconds_left, accuracy)
 
     def _generator(self, device: str, step: int) -> torch.Generator:
         mixed = np.random.SeedSequence([self.seed, self.state.epoch, step + 1]).generate_state(1, np.uint64)[0]

@@ -8,14 +8,13 @@ so a second start does not read the source at all. Damage is found by the finger
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks.atomic import replace_atomically
 from benchmarks.data.errors import DataError, first_line
 from benchmarks.data.fingerprint import FINGERPRINT_VERSION, assemble
 from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
@@ -130,22 +129,11 @@ def _write(path: Path, dataset: Dataset) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
-            _replace(path, lambda temporary: save_file(arrays, temporary, {"dataset": json.dumps(about)}))
+            replace_atomically(path, lambda temporary: save_file(arrays, temporary, {"dataset": json.dumps(about)}))
     except SafetensorError as error:  # its wrapping of a full disk and the like
         raise OSError(str(error)) from error
 
 
 def _write_memo(memo: Path, key: str) -> None:
     memo.parent.mkdir(parents=True, exist_ok=True)
-    _replace(memo, lambda temporary: temporary.write_text(key, encoding="ascii"))
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write beside `path`, then rename: readers see the old file or the whole new one."""
-    # Not by tempfile: its files are for their owner alone, and a cache may be shared.
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_atomically(memo, lambda temporary: temporary.write_text(key, encoding="ascii"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -52,8 +53,6 @@ def _pool_same(x: Tensor) -> Tensor:
 def mini_xception(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """Four residual modules of separable convolutions, no dense layer"""
     widths = (8, 16, 32, 64, 128)
-    modules = [XceptionModule(inputs, outputs) for inputs, outputs in zip(widths, widths[1:], strict=False)]
+    modules = [XceptionModule(inputs, outputs) for inputs, outputs in pairwise(widths)]
     classify = nn.Conv2d(128, num_classes, 3, padding=1)
-    return nn.Sequential(
-        *_conv(in_chans, 8), *_conv(8, 8), *modules, classify, nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    )
+    return nn.Sequential(*_conv(in_chans, 8), *_conv(8, 8), *modules, classify, nn.AdaptiveAvgPool2d(1), nn.Flatten())

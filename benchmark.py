@@ -1,0 +1,110 @@
+"""Command line of the harness: `python benchmark.py --suite fer2013`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
+
+
+def positive(text: str) -> int:
+    """An integer above zero."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def natural(text: str) -> int:
+    """An integer not below zero."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must not be negative: {number}")
+    return number
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments; each is stable from release to release."""
+    arguments = argparse.ArgumentParser(
+        prog="benchmark.py",
+        description="Trains or loads the members of a suite, searches ensembles of them on the validation split, "
+        "scores all of them once on the test split, and writes leaderboard and figures to results/<suite>/.",
+        epilog="Without options, what is committed under results/ is rebuilt: no GPU, no data set, a few seconds.",
+    )
+    add = arguments.add_argument
+    add("--suite", metavar="NAME", default="fer2013", help="which benchmark to run (default: fer2013)")
+    add("--list", action="store_true", help="list suites, members and ensemblers, and exit")
+    add("--json", action="store_true", help="with --list: machine-readable")
+    add("--plan", action="store_true", help="say what would be loaded and trained, and how long by estimate, and exit")
+    add("--members", metavar="GLOB", nargs="+", default=[], help="only these members (default: the suite's)")
+    add("--ensemblers", metavar="GLOB", nargs="+", default=["*"], help="only these ensemblers (default: all)")
+    add("--seeds", metavar="N", nargs="+", type=natural, default=[], help="seeds (default: 0 and those in the store)")
+    add(
+        "--data", metavar="DIR", type=Path, help="where the images are (default: $BENCHMARK_DATA/<suite>, data/<suite>)"
+    )
+    add("--download", action="store_true", help="fetch the images first, into --data or data/<suite>")
+    add("--results", metavar="DIR", type=Path, help="where predictions and reports live (default: results)")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="what trains (default: auto)")
+    add(
+        "--train",
+        choices=("auto", "missing", "always", "never"),
+        default="auto",
+        help="auto: train what has no predictions where there is a GPU or the estimate fits the time budget (without "
+        "one: two minutes in all); missing: train all that is missing; always: train anew; never: only what is stored",
+    )
+    add("--epochs", metavar="N", type=positive, help="instead of the recipes' epochs; such members are stored apart")
+    add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
+    add("--jobs", metavar="N", type=positive, default=1, help="processes for the ensemble search (default: 1)")
+    add("--quiet", action="store_true", help="print errors only")
+    return arguments
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0, 2 for bad input, 130 where the user interrupted."""
+    arguments = parser().parse_args(argv)
+    try:
+        return _execute(arguments)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, such as head, has gone
+        sys.stderr.close()
+        return 0
+
+
+def _execute(arguments: argparse.Namespace) -> int:
+    if arguments.list:
+        from benchmarks.listing import catalogue
+
+        print(catalogue(as_json=arguments.json))
+        return 0
+    from benchmarks import run
+    from benchmarks.data import DataError
+    from benchmarks.display import display
+    from benchmarks.listing import schedule
+    from zoo.registry import UnknownName
+
+    try:
+        options = run.options_from(arguments)
+        if arguments.download:
+            print(f"data in {run.download(options)}")
+        if arguments.plan:
+            print(schedule(run.Session(options)))
+            return 0
+        with display(arguments.quiet) as shown:
+            results = run.run(options, shown)
+        if not arguments.quiet:
+            print(run.summary(options, results))
+        return 0
+    except (DataError, UnknownName, run.NothingToScore, ValueError, OSError) as error:
+        print(f"benchmark.py: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except run.Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""What there is, and what a run would do, as text or JSON; imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ensembles
+from benchmarks import suites
+from benchmarks.display import clock
+from zoo import registry
+
+if TYPE_CHECKING:
+    from benchmarks.run import Session
+
+
+def catalogue(as_json: bool) -> str:
+    """Suites, members and ensemblers."""
+    everything = {"suites": _suites(), "members": _members(), "ensemblers": _ensemblers()}
+    if as_json:
+        return json.dumps(everything, indent=1)
+    tables = (f"{title}\n{_columns(rows)}" for title, rows in everything.items())
+    return "\n\n".join(tables)
+
+
+def _suites() -> list[dict[str, Any]]:
+    return [
+        {"name": suite.name, "members": len(suite.members), "summary": suite.summary}
+        for suite in suites.suites().values()
+    ]
+
+
+def _members() -> list[dict[str, Any]]:
+    """Parameters and multiply-adds at 7 classes and one input channel."""
+    shown = ("name", "params", "macs", "init", "image_size", "reference", "summary")
+    return [{key: getattr(member, key) for key in shown} for member in registry.members().values()]
+
+
+def _ensemblers() -> list[dict[str, Any]]:
+    kinds = [ensembles.get(name) for name in ensembles.names()]
+    return [{"name": kind.name, "reference": kind.reference, "summary": kind.title} for kind in kinds]
+
+
+def schedule(session: Session) -> str:
+    """What a run would load, train and leave out, with estimates."""
+    steps, notes = session.steps()
+    rows, total = [], 0.0
+    for step in steps:
+        action = "load" if step.stored else "train" if step.train else "leave out"
+        detail = "stored predictions" if step.stored else step.reason
+        rows.append({"member": step.configuration.label, "action": action, "estimate": "", "why": detail})
+        if not step.stored:
+            rows[-1]["estimate"] = clock(step.seconds)
+        total += step.seconds if step.train else 0.0
+    trained = sum(step.train for step in steps)
+    end = f"{len(session.ensemblers)} ensemblers; {trained} members to train, about {clock(total)} by estimate"
+    return "\n".join([_columns(rows), "", end, *(f"not used: {note}" for note in notes)])
+
+
+def _columns(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of equal keys as aligned text, numbers with thousands separators."""
+    table = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(_line(cells, widths) for cells in table)
+
+
+def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,131 @@
+"""Predictions of one member: from its trained weights where they lie, else by training it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.atomic import replace_atomically
+from benchmarks.data import Dataset, Split
+from benchmarks.display import Quiet, clock
+from benchmarks.predictions import Configuration, Predictions, Store
+from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
+
+
+def resolve_device(wanted: str) -> str:
+    """`cuda` or `cpu`; raises ValueError where a GPU is asked for and there is none."""
+    import torch
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch sees no GPU here; use --device cpu or auto")
+    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def obtain(
+    configuration: Configuration,
+    dataset: Dataset,
+    store: Store,
+    checkpoints: Path,
+    *,
+    device: str,
+    retrain: bool,
+    stop: Callable[[], str | None],
+    display: Quiet,
+) -> Predictions:
+    """Predictions of a member, written to the store; its weights are kept in `checkpoints`.
+
+    Raises TrainingDiverged and Stopped of zoo.training, and whatever the network itself raises.
+    """
+    weights_file = checkpoints / f"{configuration.stem}.weights.safetensors"
+    progress = checkpoints / f"{configuration.stem}.pt"
+    if retrain:
+        weights_file.unlink(missing_ok=True)
+    if not weights_file.exists():
+        _train(configuration, dataset, weights_file, progress, device, stop, display)
+    weights, provenance, history = _read_weights(weights_file)
+    began = time.perf_counter()
+    val, test = (_logits(configuration, weights, split, device) for split in (dataset.val, dataset.test))
+    provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
+    predictions = Predictions(configuration, val, test, provenance)
+    store.save(predictions, history)
+    return predictions
+
+
+def _train(
+    configuration: Configuration,
+    dataset: Dataset,
+    weights_file: Path,
+    progress: Path,
+    device: str,
+    stop: Callable[[], str | None],
+    display: Quiet,
+) -> None:
+    """Trains and leaves the best weights with their provenance; the checkpoint of the way there is then removed."""
+    from safetensors.torch import save_file
+
+    from zoo.training import train
+
+    trained = train(
+        configuration.member,
+        dataset.train,
+        dataset.val,
+        num_classes=len(dataset.classes),
+        seed=configuration.seed,
+        device=device,
+        checkpoint=progress,
+        stop=stop,
+        report=display.moment,
+    )
+    header = {
+        "provenance": json.dumps(_provenance(configuration, dataset, device, trained)),
+        "history": json.dumps(trained.history),
+    }
+    replace_atomically(weights_file, lambda draft: save_file(trained.weights, draft, header))
+    progress.unlink(missing_ok=True)
+
+
+def _provenance(configuration: Configuration, dataset: Dataset, device: str, trained: Any) -> dict[str, Any]:
+    member = configuration.member
+    return {
+        "device": device_name(device),
+        "device_kind": device,
+        "cpu_cores": cpu_cores(),
+        "train_seconds": round(trained.seconds, 1),
+        "images_per_second": round(trained.images_per_second, 1),
+        "best_epoch": trained.best_epoch,
+        "params": member.params,
+        "macs": member.macs,
+        "tta": member.recipe.tta,
+        "reference": member.reference,
+        "data_source": dataset.source,
+        "code": code_version(),
+        "libraries": library_versions(),
+        "created": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
+    return weights, json.loads(header["provenance"]), json.loads(header["history"])
+
+
+def _logits(configuration: Configuration, weights: dict[str, Any], split: Split, device: str) -> np.ndarray:
+    from zoo.inference import predict
+
+    return predict(configuration.member, weights, split.images, configuration.num_classes, device)
+
+
+def outcome(predictions: Predictions, val_targets: np.ndarray) -> str:
+    """One line on a member that is done."""
+    accuracy = (predictions.val.argmax(1) == val_targets).mean()
+    return f"val {100 * accuracy:.2f} %, trained in {clock(predictions.provenance['train_seconds'])}"
