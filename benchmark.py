@@ -98,6 +98,8 @@ def _execute(arguments: argparse.Namespace) -> int:
         if not arguments.quiet:
             print(run.summary(options, results))
         return 0
+    except BrokenPipeError:  # an OSError, but no bad input
+        raise
     except (DataError, UnknownName, run.NothingToScore, ValueError, OSError) as error:
         print(f"benchmark.py: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT

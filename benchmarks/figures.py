@@ -149,7 +149,7 @@ def _reference_bands(axes: Axes, results: Results) -> None:
     if humans is not None and humans[1] > low:
         left = max(humans[0], low)
         axes.axvspan(left, humans[1], color="#F0E442", alpha=0.16, linewidth=0)
-        axes.text((left + humans[1]) / 2, -0.8, "human, 65 ± 5", ha="center", va="bottom", color=GREY)
+        axes.text(left, -0.8, "human, 65 ± 5", ha="left", va="bottom", color=GREY)
     if chosen is not None and chosen.ci_low is not None and chosen.ci_high is not None:
         axes.axvspan(100 * chosen.ci_low, 100 * chosen.ci_high, color=BLUE, alpha=0.08, linewidth=0)
         axes.text(50 * (chosen.ci_low + chosen.ci_high), -0.8, "headline", ha="center", va="bottom", color=BLUE)

@@ -109,7 +109,9 @@ def headline(results: Results) -> str:
 
 
 def _members(row: Standing) -> str:
-    return "" if row.models is None else f" with {row.models} member{'s' if row.models != 1 else ''}"
+    if row.models is None or row.name == BEST_SINGLE:
+        return ""
+    return f" with {row.models} member{'s' if row.models != 1 else ''}"
 
 
 def _leak_warning(results: Results) -> str:

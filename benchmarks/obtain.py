@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 
 from benchmarks.atomic import replace_atomically
 from benchmarks.data import Dataset, Split
@@ -48,13 +50,16 @@ def obtain(
         weights_file.unlink(missing_ok=True)
     if not weights_file.exists():
         _train(configuration, dataset, weights_file, progress, device, stop, display)
-    weights, provenance, history = _read_weights(weights_file)
+    try:
+        weights, provenance, history = _read_weights(weights_file)
+    except SafetensorError:  # set aside, as a damaged checkpoint is
+        os.replace(weights_file, weights_file.with_suffix(".unreadable"))
+        _train(configuration, dataset, weights_file, progress, device, stop, display)
+        weights, provenance, history = _read_weights(weights_file)
     began = time.perf_counter()
     val, test = (_logits(configuration, weights, split, device) for split in (dataset.val, dataset.test))
     provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
-    predictions = Predictions(configuration, val, test, provenance)
-    store.save(predictions, history)
-    return predictions
+    return store.save(Predictions(configuration, val, test, provenance), history)
 
 
 def _train(
@@ -86,7 +91,8 @@ def _train(
         "provenance": json.dumps(_provenance(configuration, dataset, device, trained)),
         "history": json.dumps(trained.history),
     }
-    replace_atomically(weights_file, lambda draft: save_file(trained.weights, draft, header))
+    weights = {name: value.contiguous() for name, value in trained.weights.items()}  # channels-last kernels are not
+    replace_atomically(weights_file, lambda draft: save_file(weights, draft, header))
     progress.unlink(missing_ok=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,12 @@ class Targets:
     fingerprint: str
     classes: tuple[str, ...]
     train_size: int
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Targets:
+        """Those of a data set that was read."""
+        val, test = dataset.val.targets, dataset.test.targets
+        return cls(val, test, dataset.fingerprint, dataset.classes, len(dataset.train))
 
 
 class StoreError(ValueError):
@@ -144,30 +150,40 @@ class Store:
                 continue  # named when the member is loaded
         return None
 
-    def save(self, predictions: Predictions, history: list[dict[str, float]]) -> None:
-        """Writes logits (float16) with their provenance, and the training history beside them as CSV; atomically."""
+    def save(self, predictions: Predictions, history: list[dict[str, float]]) -> Predictions:
+        """Writes logits (float16) with their provenance, and the training history beside them as CSV; atomically.
+
+        Returns the predictions as a later run reads them, rounded. Raises StoreError, and writes nothing, where the
+        logits hold what is no number or too large for float16.
+        """
         path = self.path(predictions.configuration)
-        tensors = {"val": predictions.val.astype(np.float16), "test": predictions.test.astype(np.float16)}
+        with np.errstate(over="ignore"):
+            tensors = {"val": predictions.val.astype(np.float16), "test": predictions.test.astype(np.float16)}
+        for split, logits in tensors.items():
+            if not np.isfinite(logits).all():
+                raise StoreError(f"{predictions.configuration.label}: the logits of {split} hold values no number fits")
         header = {**predictions.provenance, "configuration": predictions.configuration.facts()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
             write_atomic(path.with_suffix(".csv"), _table(history))
             replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
+        val, test = (logits.astype(np.float32) for logits in tensors.values())
+        return replace(predictions, val=val, test=test)
 
-    def save_targets(self, dataset: Dataset) -> Targets:
+    def save_targets(self, targets: Targets) -> None:
         """Keeps the targets of val and test, once for each fingerprint of the data."""
-        path = self.folder / f"targets.{dataset.fingerprint[:12]}.safetensors"
-        if not path.exists():
-            tensors = {"val": dataset.val.targets.astype(np.uint8), "test": dataset.test.targets.astype(np.uint8)}
-            header = {
-                "fingerprint": dataset.fingerprint,
-                "classes": list(dataset.classes),
-                "train_size": len(dataset.train),
-            }
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self._lock():
-                replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
-        return _read_targets(path)
+        path = self.folder / f"targets.{targets.fingerprint[:12]}.safetensors"
+        if path.exists():
+            return
+        tensors = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
+        header = {
+            "fingerprint": targets.fingerprint,
+            "classes": list(targets.classes),
+            "train_size": targets.train_size,
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
 
     def targets(self) -> Targets | None:
         """The stored targets where there is no data to ask; of several, those of the data with most predictions.

@@ -114,10 +114,9 @@ class Session:
 
     @cached_property
     def targets(self) -> Targets:
-        """Targets of val and test: of the user's data where the run is about it, else those stored with predictions."""
-        asked_for = self.options.data is not None or self.options.train in ("missing", "always")
-        stored = None if asked_for else self.store.targets()
-        return stored or self.store.save_targets(self.dataset)
+        """Targets of val and test: of the data named by `--data`, else those stored with the predictions."""
+        stored = None if self.options.data else self.store.targets()
+        return stored or Targets.of(self.dataset)
 
     def wanted(self) -> list[Configuration]:
         """Each member with the seeds asked for; else with seed 0 and those in the store."""
@@ -173,6 +172,8 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     steps, notes = session.steps()
     for note in notes:
         display.note(f"not used: {note}")
+    if any(step.train or step.stored for step in steps):
+        session.store.save_targets(session.targets)
     predictions, failed = _obtain_all(session, steps, display)
     not_run = [
         {
@@ -186,9 +187,8 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     ]
     if not predictions:
         reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in not_run)
-        raise NothingToScore(
-            f"No member of {session.suite.name} has predictions to score.{reasons}\nTry --train missing."
-        )
+        advice = "" if options.train in ("missing", "always") else "\nTry --train missing."
+        raise NothingToScore(f"No member of {session.suite.name} has predictions to score.{reasons}{advice}")
     results = evaluate(session, predictions, not_run, notes)
     report(session, results)
     return results

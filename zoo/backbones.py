@@ -50,7 +50,7 @@ backbone(
     "resnet10t",
     "resnet10t",
     "ResNet of 10 layers with a tiered stem, overall stride 16",
-    recipe=replace(PLAIN, epochs=18),
+    recipe=replace(PLAIN, epochs=14),
     reference="arXiv:1512.03385",
     max_pool=False,
 )
@@ -58,14 +58,14 @@ backbone(
     "resnet18",
     "resnet18",
     "ResNet-18 as published, overall stride 32",
-    recipe=replace(PLAIN, epochs=16),
+    recipe=replace(PLAIN, epochs=12),
     reference="arXiv:1512.03385",
 )
 backbone(
     "mobilenetv4_conv_small",
     "mobilenetv4_conv_small",
     "MobileNetV4 conv small, first stride 1, overall stride 16",
-    recipe=replace(DEPTHWISE, epochs=10),
+    recipe=replace(DEPTHWISE, epochs=6),
     reference="arXiv:2404.10518",
     stem_stride=1,
 )
@@ -73,7 +73,7 @@ backbone(
     "regnetx_002",
     "regnetx_002",
     "RegNetX 200 MF, first stride 1, overall stride 16",
-    recipe=replace(DEPTHWISE, epochs=10, bf16_on_cpu=True),
+    recipe=replace(DEPTHWISE, epochs=6, bf16_on_cpu=True),
     reference="arXiv:2003.13678",
     stem_stride=1,
 )
@@ -81,7 +81,7 @@ backbone(
     "convnext_atto",
     "convnext_atto",
     "ConvNeXt atto, patches of 2 pixels, overall stride 16",
-    recipe=replace(ADAMW, epochs=14, bf16_on_cpu=False),
+    recipe=replace(ADAMW, epochs=8, bf16_on_cpu=False),
     reference="arXiv:2201.03545",
     patch_size=2,
 )

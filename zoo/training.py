@@ -212,7 +212,7 @@ class _Run:
         if (val_accuracy, -val_loss) > state.best_key:
             state.best_key, state.best_epoch = (val_accuracy, -val_loss), state.epoch
             weights = self.ema.module.state_dict()
-            state.best_weights = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
+            state.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         state.step, state.loss_sum, state.correct = 0, 0.0, 0
 
     def _evaluate(self) -> tuple[float, float]:

@@ -19,7 +19,9 @@ def _stage(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:
     return [*conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, padding=1), nn.Dropout(0.3)]
 
 
-@register(recipe=replace(PLAIN, learning_rate=0.05, start_size=1.0), image_size=48, reference="arXiv:2004.11823")
+@register(
+    recipe=replace(PLAIN, epochs=16, learning_rate=0.05, start_size=1.0), image_size=48, reference="arXiv:2004.11823"
+)
 def five_layer_cnn(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """Three wide-kernel convolutions and two dense layers, batch norm and dropout 0.3
 

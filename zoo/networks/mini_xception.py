@@ -46,7 +46,7 @@ def _pool_same(x: Tensor) -> Tensor:
 
 
 @register(
-    recipe=replace(DEPTHWISE, epochs=10, weight_decay=0.01, label_smoothing=0.0, bf16_on_cpu=True),
+    recipe=replace(DEPTHWISE, epochs=6, weight_decay=0.01, label_smoothing=0.0, bf16_on_cpu=True),
     image_size=64,
     reference="arXiv:1710.07557",
 )

@@ -1,0 +1,416 @@
+"""The zoo: its registry and catalogue, every member's network, and the parts that recipes are made of."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import ROOT, python
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo import catalog, registry
+from zoo.augment import augment, normalise, to_float
+from zoo.inference import class_scores
+from zoo.optimizers import build_optimizer
+from zoo.recipes import ADAMW, DEPTHWISE, DIGITS, PLAIN, Augment, Recipe, differences
+from zoo.schedule import learning_rate_factor, size_at
+
+torch.set_num_threads(1)
+
+MEMBERS = list(registry.members())
+OFF = Augment(flip=False, shift=0.0, rotation=0.0, scale=0.0, contrast=0.0, brightness=0.0, erase=0.0)
+
+NEWCOMER = '''"""A network of one layer."""
+
+from dataclasses import replace
+
+from torch import nn
+
+from zoo.recipes import PLAIN
+from zoo.registry import register
+
+
+@register(recipe=replace(PLAIN, epochs=7), image_size=12, reference="doi:none")
+def newcomer(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
+    """One dense layer
+
+    And more about it."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_chans * image_size**2, num_classes))
+'''
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def noise(count: int, side: int = 48, channels: int = 1, seed: int = 0) -> Tensor:
+    return torch.randint(0, 256, (count, channels, side, side), dtype=torch.uint8, generator=seeded(seed))
+
+
+# Registry and catalogue
+
+
+@cache
+def fresh_catalogue() -> dict[str, Any]:
+    return json.loads(json.dumps(catalog.catalogue()))
+
+
+def test_the_committed_catalogue_covers_the_files_as_they_are():
+    recorded = json.loads(registry.CATALOG.read_text())
+    advice = "python -m zoo.catalog records it anew"
+    assert recorded["sources"] == fresh_catalogue()["sources"], advice
+    assert [entry["name"] for entry in recorded["members"]] == [entry["name"] for entry in fresh_catalogue()["members"]]
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_the_catalogue_says_of_a_member_what_its_file_says(name: str):
+    (entry,) = (entry for entry in fresh_catalogue()["members"] if entry["name"] == name)
+    assert json.loads(json.dumps(asdict(registry.get(name)))) == entry
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_member_has_all_its_facts(name: str):
+    member = registry.get(name)
+    assert member.name == name == member.builder.partition(":")[2]
+    assert member.params and member.macs
+    assert member.summary and member.summary == member.summary.strip()
+    assert member.reference.partition(":")[0] in {"arXiv", "doi"}
+    assert member.init == "scratch"
+
+
+def test_listing_imports_no_torch():
+    script = (
+        "import sys; from zoo import registry; registry.members(); print(sorted({'torch', 'timm'} & set(sys.modules)))"
+    )
+    done = python("-c", script)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_two_members_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registry, "_registered", {})
+
+    def build(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
+        return nn.Identity()
+
+    register = registry.register(recipe=PLAIN, image_size=8, reference="doi:none", name="twin")
+    assert register(build) is build
+    with pytest.raises(ValueError, match="two members are named 'twin'"):
+        register(build)
+
+
+def test_an_unknown_member_gets_near_matches():
+    with pytest.raises(registry.UnknownName, match=r"no member matches 'resnet81'.*resnet18"):
+        registry.get("resnet81")
+    with pytest.raises(registry.UnknownName, match=r"known: .*vgg_fer"):
+        registry.get("zzz")
+
+
+def test_select_keeps_registry_order_and_takes_wildcards():
+    assert registry.select("member", ["linear", "resnet1*"], MEMBERS) == ["resnet10t", "resnet18", "linear"]
+    assert registry.select("member", ["*"], MEMBERS) == MEMBERS
+    with pytest.raises(registry.UnknownName, match="'nothing\\*'"):
+        registry.select("member", ["*", "nothing*"], MEMBERS)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the code, to add files to."""
+    for package in ("zoo", "benchmarks", "ensembles"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "benchmark.py", tmp_path)
+    return tmp_path
+
+
+def listed(folder: Path) -> dict[str, dict[str, Any]]:
+    done = python("benchmark.py", "--list", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return {member["name"]: member for member in json.loads(done.stdout)["members"]}
+
+
+def test_one_new_file_is_a_new_member(copy: Path):
+    before = listed(copy)
+    (copy / "zoo" / "networks" / "newcomer.py").write_text(NEWCOMER)
+    after = listed(copy)
+    assert set(after) - set(before) == {"newcomer"}
+    assert {name: after[name] for name in before} == before
+    assert (after["newcomer"]["params"], after["newcomer"]["image_size"]) == (12 * 12 * 7 + 7, 12)
+    assert after["newcomer"]["summary"] == "One dense layer"
+    build = "import torch; from zoo.registry import get; network = get('newcomer').build(5, 3)"
+    done = python("-c", f"{build}; print(network(torch.zeros(2, 3, 12, 12)).shape)", cwd=copy)
+    assert done.stdout.strip() == "torch.Size([2, 5])", done.stderr
+
+
+def test_an_edited_file_speaks_for_itself(copy: Path):
+    path = copy / "zoo" / "networks" / "digits.py"
+    path.write_text(
+        path.read_text().replace('image_size=16, reference="doi:10.1109', 'image_size=24, reference="doi:10.1109')
+    )
+    members = listed(copy)
+    assert members["lenet"]["image_size"] == 24
+    assert members["lenet"]["params"] == 16 * 6 * 6 * 84 + 84 + 84 * 7 + 7 + 8 * 9 + 8 + 8 * 9 * 16 + 16
+
+
+# Networks
+
+
+@pytest.fixture(scope="module", params=MEMBERS)
+def member(request: pytest.FixtureRequest) -> Iterator[registry.Member]:
+    yield registry.get(request.param)
+
+
+@pytest.mark.parametrize("classes", [7, 10])
+def test_one_training_step_reaches_every_parameter(member: registry.Member, classes: int):
+    torch.manual_seed(0)
+    network = member.build(classes, 1).train()
+    inputs = normalise(to_float(noise(6), member.image_size), member.recipe.normalise)
+    logits = network(inputs)
+    assert logits.shape == (6, classes)
+    optimizer = build_optimizer(replace(member.recipe, learning_rate=1e-3), network)
+    F.cross_entropy(logits, torch.arange(6)).backward()
+    idle = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert idle == []
+    optimizer.step()
+    broken = [name for name, value in network.state_dict().items() if not torch.isfinite(value).all()]
+    assert broken == []
+    assert torch.isfinite(network(inputs)).all()
+
+
+def test_logits_do_not_depend_on_batch_mates(member: registry.Member):
+    torch.manual_seed(0)
+    network = member.build(7, 1)
+    images = noise(12, seed=1) // torch.arange(1, 13, dtype=torch.uint8)[:, None, None, None]
+    _feed_statistics(network, images, member)
+    together = class_scores(network, images, member, tta="flip")
+    order = torch.randperm(12, generator=seeded(2))
+    apart = class_scores(network, images[order], member, tta="flip", batch_size=5)
+    torch.testing.assert_close(apart, together[order], atol=1e-4, rtol=1e-4)
+    assert together.std(dim=0).max() > 1e-3, "the test needs logits that differ between images"
+
+
+def _feed_statistics(network: nn.Module, images: Tensor, member: registry.Member) -> None:
+    """Puts the images' own statistics, and nothing else, in place of those that batch norm starts with."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = 1.0
+    network.train()
+    with torch.no_grad():
+        network(normalise(to_float(images, member.image_size), member.recipe.normalise))
+
+
+def test_a_network_takes_colour_images(member: registry.Member):
+    logits = class_scores(member.build(7, 3), noise(2, channels=3), member, tta="none")
+    assert logits.shape == (2, 7)
+    assert torch.isfinite(logits).all()
+
+
+def test_a_network_trains_at_every_size_its_recipe_asks_for(member: registry.Member):
+    network = member.build(7, 1).train()
+    for side in {size_at(member.recipe, member.image_size, epoch) for epoch in range(member.recipe.epochs)}:
+        assert network(to_float(noise(2), side)).shape == (2, 7)
+
+
+def counted(network: nn.Module, *, without: type[nn.Module] | tuple[type[nn.Module], ...] = ()) -> int:
+    left_out = {id(p) for module in network.modules() if isinstance(module, without) for p in module.parameters()}
+    return sum(p.numel() for p in network.parameters() if id(p) not in left_out)
+
+
+def test_mini_xception_has_the_published_number_of_parameters():
+    assert registry.get("mini_xception").params == counted(registry.get("mini_xception").build(7, 1)) == 56_951
+
+
+def test_five_layer_cnn_has_the_published_number_of_parameters():
+    network = registry.get("five_layer_cnn").build(7, 1)
+    assert counted(network, without=(nn.BatchNorm1d, nn.BatchNorm2d)) == 2_436_007
+
+
+# Recipes
+
+
+@pytest.mark.parametrize("recipe", [PLAIN, ADAMW, DEPTHWISE, DIGITS, Recipe()])
+def test_a_recipe_survives_json(recipe: Recipe):
+    again = Recipe.from_dict(json.loads(json.dumps(asdict(recipe))))
+    assert again == recipe
+    assert hash(again) == hash(recipe)
+
+
+def test_recipes_differ_by_value():
+    assert Recipe() == Recipe()
+    assert len({Recipe(), Recipe(), Recipe(epochs=3), Recipe(augment=OFF)}) == 3
+
+
+def test_a_recipe_refuses_what_it_does_not_know():
+    with pytest.raises(TypeError, match="epochz"):
+        Recipe.from_dict({**asdict(PLAIN), "epochz": 3})
+
+
+@pytest.mark.parametrize("values", [{"epochs": 0}, {"batch_size": 1}])
+def test_a_recipe_refuses_what_cannot_be_trained(values: dict[str, Any]):
+    with pytest.raises(ValueError, match="epochs >= 1 and batch_size >= 2"):
+        Recipe(**values)
+
+
+def test_differences_name_each_changed_value():
+    new = replace(PLAIN, epochs=3, augment=replace(PLAIN.augment, shift=0.5))
+    assert differences(asdict(PLAIN), asdict(new)) == ["augment.shift was 0.1, is 0.5", "epochs was 24, is 3"]
+    assert differences(asdict(PLAIN), asdict(PLAIN)) == []
+    assert differences({"old": 1}, {"new": 2}, "x.") == ["x.new was None, is 2", "x.old was 1, is None"]
+
+
+# Optimizers
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lion"])
+def test_weight_decay_reaches_kernels_and_matrices_alone(name: str):
+    network = registry.get("vgg_fer").build(7, 1)
+    optimizer = build_optimizer(replace(PLAIN, optimizer=name, weight_decay=0.125), network)
+    decayed = {id(p) for group in optimizer.param_groups if group["weight_decay"] == 0.125 for p in group["params"]}
+    assert decayed == {id(p) for p in network.parameters() if p.dim() > 1}
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(network.parameters()))
+
+
+def test_an_unknown_optimizer_gets_near_matches():
+    with pytest.raises(registry.UnknownName, match=r"'lionn'.*lion"):
+        build_optimizer(replace(PLAIN, optimizer="lionn"), nn.Linear(2, 2))
+
+
+# Schedules
+
+
+@pytest.mark.parametrize("epochs", [2, 5, 12, 24, 30])
+@pytest.mark.parametrize(("start", "side"), [(2 / 3, 48), (0.5, 224), (0.1, 64), (1.0, 48), (2 / 3, 8)])
+def test_sizes_only_grow_and_are_full_for_the_last_40_percent(epochs: int, start: float, side: int):
+    recipe = replace(PLAIN, epochs=epochs, start_size=start)
+    sizes = [size_at(recipe, side, epoch) for epoch in range(epochs)]
+    assert sizes == sorted(sizes)
+    assert all(size == side for epoch, size in enumerate(sizes) if epoch >= 0.6 * epochs)
+    assert all(size % 8 == 0 and 8 <= size <= side for size in sizes)
+    assert sizes[0] == max(8, min(side, round(side * start / 8) * 8))
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "cosine"])
+@pytest.mark.parametrize("warmup", [0.0, 0.2, 0.5])
+def test_the_learning_rate_rises_over_the_warm_up_and_then_falls_to_nothing(schedule: Any, warmup: float):
+    recipe = replace(PLAIN, schedule=schedule, warmup=warmup)
+    rates = [learning_rate_factor(recipe, step / 1000) for step in range(1001)]
+    peak = round(1000 * warmup)
+    assert rates[peak] == pytest.approx(1)
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+    assert min(rates[:-1]) > 0
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_two_schedules_fall_differently():
+    halfway = {kind: learning_rate_factor(replace(PLAIN, schedule=kind), 0.4) for kind in ("onecycle", "cosine")}
+    assert halfway["onecycle"] == pytest.approx(0.75)
+    assert halfway["cosine"] == pytest.approx(0.5 + 0.25 * 2**0.5)
+
+
+# Augmentation
+
+
+def test_each_image_draws_its_own_transform():
+    same = noise(1).expand(16, -1, -1, -1)
+    for options in (replace(OFF, rotation=20.0), replace(OFF, shift=0.2), replace(OFF, scale=0.3),
+                    replace(OFF, contrast=0.5), replace(OFF, brightness=0.3), replace(OFF, erase=1.0)):  # fmt: skip
+        out = augment(same, 48, options, seeded(0))
+        assert len({tuple(image.flatten().tolist()) for image in out}) == 16, options
+
+
+def test_flip_alone_mirrors_exactly_some_images():
+    images = noise(64)
+    plain = to_float(images, 48)
+    out = augment(images, 48, replace(OFF, flip=True), seeded(0))
+    kept = (out - plain).abs().amax(dim=(1, 2, 3)) < 1e-4
+    mirrored = (out - plain.flip(3)).abs().amax(dim=(1, 2, 3)) < 1e-4
+    assert (kept ^ mirrored).all()
+    assert 16 < mirrored.sum() < 48
+
+
+@pytest.mark.parametrize("side", [48, 64, 96])
+def test_without_options_augment_is_a_plain_resize(side: int):
+    images = noise(4)
+    torch.testing.assert_close(augment(images, side, OFF, seeded(0)), to_float(images, side), atol=1e-4, rtol=0)
+
+
+def test_shift_and_rotation_move_by_what_they_say():
+    image = torch.zeros(512, 1, 48, 48, dtype=torch.uint8)
+    image[:, :, 22:26, 38:42] = 255  # a dot 16 pixels to the right of the centre
+    x, y = _centres(augment(image, 48, replace(OFF, shift=0.1), seeded(0)))
+    assert 4.3 < (x - 39.5).abs().max() < 5.0 and 4.3 < (y - 23.5).abs().max() < 5.0
+    x, y = _centres(augment(image, 48, replace(OFF, rotation=30.0), seeded(0)))
+    angles = torch.rad2deg(torch.atan2(y - 23.5, x - 23.5))
+    assert 27 < angles.abs().max() < 30.5
+    torch.testing.assert_close((x - 23.5).hypot(y - 23.5), torch.full((512,), 16.0), atol=0.3, rtol=0)
+
+
+def _centres(images: Tensor) -> tuple[Tensor, Tensor]:
+    mass = images[:, 0] / images.sum(dim=(1, 2, 3))[:, None, None]
+    ticks = torch.arange(images.shape[-1], dtype=torch.float32)
+    return (mass.sum(1) * ticks).sum(1), (mass.sum(2) * ticks).sum(1)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.25, 1.0])
+def test_erasing_takes_its_share_of_images_and_of_area(probability: float):
+    images = torch.zeros(600, 1, 48, 48, dtype=torch.uint8)
+    erased = augment(images, 48, replace(OFF, erase=probability), seeded(0)) > 0
+    share = erased.any(dim=3).any(dim=2).float().mean().item()
+    assert share == pytest.approx(probability, abs=0.06)
+    assert erased.float().mean(dim=(1, 2, 3)).max() < 0.3
+
+
+def test_the_same_generator_state_gives_the_same_batch():
+    images = noise(8)
+    torch.manual_seed(1)
+    first = augment(images, 48, Augment(), seeded(5))
+    torch.manual_seed(2)
+    assert torch.equal(augment(images, 48, Augment(), seeded(5)), first)
+    assert not torch.equal(augment(images, 48, Augment(), seeded(6)), first)
+
+
+@pytest.mark.parametrize("side", [32, 48, 64])
+def test_augmented_images_stay_in_range_at_any_size(side: int):
+    images = noise(32)
+    before = images.clone()
+    out = augment(images, side, Augment(contrast=0.9, brightness=0.9, erase=1.0, shift=0.5), seeded(0))
+    assert out.shape == (32, 1, side, side)
+    assert out.dtype == torch.float32
+    assert out.min() >= 0 and out.max() <= 1
+    assert torch.equal(images, before)
+
+
+# Input normalisation
+
+
+def test_per_image_normalisation_removes_light_and_contrast():
+    images = torch.cat([noise(4), noise(4) // 8 + 100])
+    out = normalise(to_float(images, 48), "image")
+    torch.testing.assert_close(out.mean(dim=(1, 2, 3)), torch.zeros(8), atol=1e-4, rtol=0)
+    torch.testing.assert_close(out.std(dim=(1, 2, 3)), torch.ones(8), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("how", ["image", "fixed"])
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_constant_image_gives_finite_numbers(how: str, grey: int):
+    out = normalise(to_float(torch.full((2, 1, 48, 48), grey, dtype=torch.uint8), 48), how)
+    assert torch.isfinite(out).all()
+    assert out.abs().max() < 10
+
+
+def test_fixed_normalisation_is_the_same_for_every_image():
+    out = normalise(torch.tensor([0.0, 0.5, 1.0]).reshape(3, 1, 1, 1), "fixed")
+    assert out.flatten().tolist() == [-2, 0, 2]
+
+
+def test_shrinking_averages_instead_of_skipping_pixels():
+    lines = ((torch.arange(48) + 1) // 2 % 2 * 255).expand(48, 48)  # two black, two white
+    small = to_float(lines.to(torch.uint8)[None, None], 12)
+    torch.testing.assert_close(small, torch.full((1, 1, 12, 12), 0.5), atol=0.2, rtol=0)
