@@ -55,7 +55,8 @@ def _derivatives(scores: FloatArray, true: FloatArray, inverse: FloatArray) -> t
 
 
 def _within(step: FloatArray, below: FloatArray, above: FloatArray) -> FloatArray:
-    """The Newton step where it falls inside the bracket; else the bound, if the search never was there, or the middle."""
+    """The Newton step where it falls inside the bracket; else the bound, if the search never was there, or the middle
+    of the bracket."""
     middle = np.sqrt(below * np.where(np.isinf(above), 1.0, above))
     step = np.where((step < below) & (below > 0) | (step > above), middle, step)
     clipped: FloatArray = np.clip(step, 1.0 / HIGHEST, 1.0 / LOWEST)

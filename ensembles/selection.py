@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -53,7 +53,7 @@ class Greedy(LinearPool):
 
 
 def select(
-    log_loss: BlendLogLoss, hits: BlendHits | None, members: int, steps: int, start: Sequence[int] = ()
+    log_loss: BlendLogLoss, hits: BlendHits | None, members: int, steps: int, start: Iterable[int] = ()
 ) -> IntArray:
     """The chosen members in order, up to the best prefix; by hits, then log-loss, or by log-loss alone.
 
