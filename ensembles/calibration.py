@@ -23,21 +23,27 @@ def fit_temperatures(logits: LogitArray, targets: IntArray) -> FloatArray:
     """`temperature` of every member, `[M]`, for logits `[M, N, C]`.
 
     The log-loss is convex in the inverse temperature: Newton's method for all members together, each within a bracket
-    of points where its slope was seen to be negative and positive. ArithmeticError where that does not end.
+    that its slopes narrow. Where a step leaves the bracket, or steps get nowhere (far from a member's rare errors the
+    slope falls off exponentially), the middle of the bracket is next. ArithmeticError where that does not end.
     """
     scores = np.array(np.moveaxis(logits, 2, 0), dtype=np.float64, order="C")  # [C, M, N]: sums over classes are fast
     scores -= scores.max(axis=0)
     true = scores[targets, :, np.arange(len(targets))].T
     inverse = np.ones(len(logits))
-    below, above = np.zeros(len(logits)), np.full(len(logits), np.inf)
+    below, above = np.full(len(logits), 1.0 / HIGHEST), np.full(len(logits), 1.0 / LOWEST)
+    last = np.full(len(logits), np.inf)
     moving = np.arange(len(logits))
     for _ in range(MAX_ITERATIONS):
         here = inverse[moving]
         slope, curvature = _derivatives(scores.take(moving, axis=1), true[moving], here)
         below[moving] = np.where(slope < 0, here, below[moving])
         above[moving] = np.where(slope > 0, here, above[moving])
-        step = here - slope / np.maximum(curvature, 1e-12)
-        inverse[moving] = _within(step, below[moving], above[moving])
+        with np.errstate(over="ignore"):  # a flat slope: the step leaves the bracket
+            step = here - slope / np.maximum(curvature, np.finfo(float).tiny)
+        inside = (step > below[moving]) & (step < above[moving]) & (np.abs(slope) <= last[moving] / 4)
+        inside |= np.abs(step - here) <= PRECISION * here
+        inverse[moving] = np.where(inside, step, np.sqrt(below[moving] * above[moving]))
+        last[moving] = np.abs(slope)
         moving = moving[np.abs(inverse[moving] - here) > PRECISION * here]
         if not moving.size:
             return 1.0 / inverse
@@ -52,12 +58,3 @@ def _derivatives(scores: FloatArray, true: FloatArray, inverse: FloatArray) -> t
     mean = likelihood.sum(axis=0)
     likelihood *= scores
     return (mean - true).mean(axis=1), (likelihood.sum(axis=0) - mean**2).mean(axis=1)
-
-
-def _within(step: FloatArray, below: FloatArray, above: FloatArray) -> FloatArray:
-    """The Newton step where it falls inside the bracket; else the bound, if the search never was there, or the middle
-    of the bracket."""
-    middle = np.sqrt(below * np.where(np.isinf(above), 1.0, above))
-    step = np.where((step < below) & (below > 0) | (step > above), middle, step)
-    clipped: FloatArray = np.clip(step, 1.0 / HIGHEST, 1.0 / LOWEST)
-    return clipped

@@ -1,7 +1,9 @@
 """How differently members err: measures of pairs, and what an ensemble gains by its members' disagreement.
 
 Pairwise measures take `correct [members, samples]` (bool: which member is right on which image) and return a symmetric
-`[members, members]` matrix. Kuncheva and Whitaker 2003: doi:10.1023/A:1022859003006. ValueError where shapes do not fit.
+`[members, members]` matrix; ValueError for another shape or type.
+
+Kuncheva and Whitaker 2003: doi:10.1023/A:1022859003006
 """
 
 from __future__ import annotations

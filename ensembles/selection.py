@@ -151,11 +151,12 @@ class BlendHits:
     """
 
     def __init__(self, probabilities: FloatArray, targets: IntArray) -> None:
-        by_image = np.ascontiguousarray(probabilities.transpose(1, 2, 0))
-        self.margin = by_image[np.arange(len(targets)), targets][:, None, :] - by_image  # [N, C, M]
+        by_class = np.ascontiguousarray(probabilities.transpose(2, 1, 0))
+        images = np.arange(len(targets))
+        self.margin = by_class[targets, images] - by_class  # [C, N, M]
         # Between equal probabilities argmax takes the first class: the true class wins ties with later classes only.
-        self.handicap = np.where(np.arange(by_image.shape[1]) > targets[:, None], TIE, -TIE)  # [N, C]
-        self.handicap[np.arange(len(targets)), targets] = np.inf  # the true class is no rival of itself
+        self.handicap = np.where(np.arange(len(by_class))[:, None] > targets, TIE, -TIE)  # [C, N]
+        self.handicap[targets, images] = np.inf  # the true class is no rival of itself
         self.always = 0
         self._drop_decided()
         self.restart()
@@ -163,7 +164,7 @@ class BlendHits:
     def of(self, members: IntArray) -> Self:
         """The same for these members alone, with an empty blend."""
         part = copy(self)
-        part.margin = self.margin[:, :, members]
+        part.margin = self.margin.take(members, axis=2)
         part._drop_decided()
         part.restart()
         return part
@@ -171,28 +172,29 @@ class BlendHits:
     def _drop_decided(self) -> None:
         # Sums of margins of one sign lie beyond each of them.
         lowest, highest = self.margin.min(axis=2), self.margin.max(axis=2)
-        right = ((lowest >= 0) & (lowest + self.handicap > 0) | np.isinf(self.handicap)).all(axis=1)
-        wrong = ((highest <= 0) & (highest + self.handicap <= 0)).any(axis=1)
-        undecided = ~(right | wrong)
+        right = ((lowest >= 0) & (lowest + self.handicap > 0) | np.isinf(self.handicap)).all(axis=0)
+        wrong = ((highest <= 0) & (highest + self.handicap <= 0)).any(axis=0)
+        undecided = np.flatnonzero(~(right | wrong))
         self.always += int(np.count_nonzero(right))
-        self.margin, self.handicap = self.margin[undecided], self.handicap[undecided]
-        self.lowest, self.highest = lowest[undecided], highest[undecided]
+        self.margin = self.margin.take(undecided, axis=1)
+        self.handicap = self.handicap.take(undecided, axis=1)
+        self.lowest, self.highest = lowest.take(undecided, axis=1), highest.take(undecided, axis=1)
 
     def restart(self) -> None:
         """Empty the blend."""
         self.sum = self.handicap.copy()
 
     def with_each(self) -> IntArray:
-        right = (self.sum + self.lowest).min(axis=1) > 0
-        wrong = (self.sum + self.highest).min(axis=1) <= 0
+        right = (self.sum + self.lowest).min(axis=0) > 0
+        wrong = (self.sum + self.highest).min(axis=0) <= 0
         undecided = np.flatnonzero(~(right | wrong))
-        margin = self.margin[undecided]
-        margin += self.sum[undecided, :, None]
-        counts: IntArray = self.always + np.count_nonzero(right) + np.count_nonzero(margin.min(axis=1) > 0, axis=0)
+        margin = self.margin.take(undecided, axis=1)
+        margin += self.sum.take(undecided, axis=1)[:, :, None]
+        counts: IntArray = self.always + np.count_nonzero(right) + np.count_nonzero(margin.min(axis=0) > 0, axis=0)
         return counts
 
     def now(self) -> int:
-        return self.always + int(np.count_nonzero(self.sum.min(axis=1) > 0))
+        return self.always + int(np.count_nonzero(self.sum.min(axis=0) > 0))
 
     def add(self, member: int) -> None:
         self.sum += self.margin[:, :, member]

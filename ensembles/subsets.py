@@ -58,17 +58,16 @@ def count_hits(choices: FloatArray, hits: BlendHits) -> IntArray:
     A rival class whose margin is positive for every member never decides. Most open images have one or two that may:
     images are sorted by the number of theirs, so that the matrix product for the n-th rival takes ever fewer images.
     """
-    # [N, C]; a margin of rounding errors alone is left to the sums
-    serious = np.isfinite(hits.handicap) & ((hits.lowest < 0) | (hits.lowest + hits.handicap <= 0))
-    count = serious.sum(axis=1)
-    order = np.argsort(-count, kind="stable")
-    rivals = np.argsort(~serious[order], axis=1, kind="stable")
-    members = [np.count_nonzero(count > place) for place in range(hits.handicap.shape[1])]
+    # Margins that are 0 but for rounding are left to the sums.
+    serious = np.isfinite(hits.handicap) & ((hits.lowest < 0) | (hits.lowest + hits.handicap <= 0))  # [C, N]
+    number = serious.sum(axis=0)
+    order = np.argsort(-number, kind="stable")
+    rivals = np.argsort(~serious[:, order], axis=0, kind="stable")
     tables = []
-    for place, images in enumerate(members):
-        if images:
-            picked = order[:images], rivals[:images, place]
-            tables.append((np.ascontiguousarray(hits.margin[picked].T), -hits.handicap[picked]))
+    for place in range(number.max(initial=0)):
+        images = np.count_nonzero(number > place)
+        picked = rivals[place, :images], order[:images]
+        tables.append((np.ascontiguousarray(hits.margin[picked].T), -hits.handicap[picked]))
     counts = np.zeros(len(choices), dtype=np.int64)
     for start in range(0, len(choices), CHUNK):
         chunk = choices[start : start + CHUNK]
