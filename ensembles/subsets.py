@@ -20,9 +20,9 @@ class BestSubset(LinearPool):
     """The subset of members whose uniform average has the best accuracy on the fit data, of all non-empty subsets.
 
     Ties by lower log-loss, then fewer members, then the better members. Copies of a member count once. Of more than
-    `max_members` members only the best by accuracy take part, as every further one doubles the time: 12 (4,095
-    subsets) cost some 0.1 s at 3,589 images, 16 cost 1 s. What the best of thousands of subsets scores on the fit data
-    is luck in good part; this is the search that papers do on the test set. ValueError for less than one member.
+    `max_members` members only the best by accuracy take part, as every further one doubles the time: at 3,589 images
+    of 7 classes, 12 (4,095 subsets) take 0.04 s of one core and 16 take 0.5 s. What the best of thousands of subsets
+    scores on the fit data is luck in good part. ValueError for less than one member.
 
     Selective ensembles, Zhou et al. 2002: doi:10.1016/S0004-3702(02)00190-X
     """
