@@ -14,7 +14,7 @@ MAX_ITERATIONS = 100
 def temperature(logits: LogitArray, targets: IntArray) -> float:
     """The temperature in [0.01, 100] at which softmax(logits / temperature) has the lowest log-loss.
 
-    Logits (or log-probabilities) are `[N, C]`, targets `[N]`. Guo et al. 2017: arxiv:1706.04599
+    Logits (or log-probabilities) are `[N, C]`, targets `[N]`. Guo et al. 2017: arXiv:1706.04599
     """
     return float(fit_temperatures(logits[None], targets)[0])
 

@@ -50,12 +50,12 @@ class LinearPoolCalibrated(CalibratedPool):
     """The mean of the members' probabilities, each member first calibrated by its own temperature.
 
     Overconfident members lose, and timid ones gain, some of their say. Whether that helps depends on the members: the
-    mean of calibrated members is itself too timid. Wu and Gales 2021: arxiv:2101.05397
+    mean of calibrated members is itself too timid. Wu and Gales 2021: arXiv:2101.05397
     """
 
     name: ClassVar[str] = "linear_pool_calibrated"
     title: ClassVar[str] = "Average of calibrated members"
-    reference: ClassVar[str] = "arxiv:2101.05397"
+    reference: ClassVar[str] = "arXiv:2101.05397"
     complexity: ClassVar[int] = 3
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
@@ -67,12 +67,12 @@ class LinearPoolCalibrated(CalibratedPool):
 class LogPoolCalibrated(CalibratedPool):
     """The normalised geometric mean of the members' probabilities, each calibrated by its own temperature.
 
-    Guo et al. 2017: arxiv:1706.04599
+    Guo et al. 2017: arXiv:1706.04599
     """
 
     name: ClassVar[str] = "log_pool_calibrated"
     title: ClassVar[str] = "Geometric mean of calibrated members"
-    reference: ClassVar[str] = "arxiv:1706.04599"
+    reference: ClassVar[str] = "arXiv:1706.04599"
     complexity: ClassVar[int] = 3
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
