@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, register, softmax
+from ensembles.calibration import temperature
 from ensembles.splits import stratified_splits
 
 USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy; it sets speed, not the result
@@ -39,7 +40,7 @@ class StackLogistic(Ensembler):
         log_probabilities = log_softmax(logits)
         self.scale_ = float(log_probabilities.std()) or 1.0  # 0 where every member always says 1 / classes
         pool = log_probabilities.mean(axis=0)
-        self.inverse_temperature_ = _inverse_temperature(pool, targets)
+        self.inverse_temperature_ = 1.0 / temperature(pool, targets)
         features, offset = self._features(log_probabilities), self.inverse_temperature_ * pool
         with one_blas_thread():
             self.strength_ = self._choose_strength(features, offset, targets)
@@ -70,18 +71,6 @@ class StackLogistic(Ensembler):
                 break  # the loss has one valley along the path, and the weakest penalties cost the most time
             lowest, best = loss, strength
         return best
-
-
-def _inverse_temperature(pool: FloatArray, targets: IntArray) -> float:
-    """The factor in [0.01, 100] on log-probabilities `[N, C]` with the lowest log-loss."""
-    from scipy.optimize import minimize_scalar
-
-    rows = np.arange(len(targets))
-
-    def loss(log_factor: float) -> float:
-        return -float(log_softmax(np.exp(log_factor) * pool)[rows, targets].mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-4.6, 4.6), method="bounded", options={"xatol": 1e-3}).x))
 
 
 class _Ridge:

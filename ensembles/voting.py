@@ -1,4 +1,4 @@
-"""The floors: one member, and the plain mean of all."""
+"""The floors (one member, the plain mean of all, or of the best few) and votes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import IntArray, LinearPool, LogitArray, log_softmax, register
+from ensembles.base import Ensembler, FloatArray, IntArray, LinearPool, LogitArray, log_softmax, register, softmax
+from ensembles.ranking import rank_members, single_scores
+from ensembles.splits import stratified_splits
+
+TIE_BREAK = 1e-6  # of a vote: less than any difference between counts, as long as there are under a million members
 
 
 @register
@@ -43,3 +47,114 @@ class Uniform(LinearPool):
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         self.weights_ = np.full(len(logits), 1.0 / len(logits))
+
+
+@register
+@dataclass
+class TopK(LinearPool):
+    """The mean of the probabilities of the `k_` best members by accuracy; ties by lower log-loss.
+
+    `k_` has the best accuracy in stratified cross-fitting inside `fit`, where members are ranked and averages scored on
+    different images; ties by lower log-loss, then by the smaller k. Members that tie in both (copies) come in together.
+    Needs scikit-learn.
+
+    Choosing the best: doi:10.1162/neco.1996.8.4.869
+    """
+
+    folds: int = 5
+    random_state: int = 0
+
+    name: ClassVar[str] = "top_k"
+    title: ClassVar[str] = "Average of the best k"
+    reference: ClassVar[str] = "doi:10.1162/neco.1996.8.4.869"
+    complexity: ClassVar[int] = 2
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        probabilities = softmax(logits)
+        correct, log_true = single_scores(probabilities, targets)
+        hits, log_loss = np.zeros(len(logits), dtype=int), np.zeros(len(logits))
+        for fit, held_out in stratified_splits(targets, self.folds, 1, self.random_state):
+            groups = rank_members(correct[:, fit], log_true[:, fit])
+            right, loss = _score_prefixes(probabilities[np.concatenate(groups)][:, held_out], targets[held_out])
+            sizes = _whole_groups(groups)
+            hits += right[sizes - 1]
+            log_loss += loss[sizes - 1]
+        wanted = np.lexsort((log_loss, -hits))[0]  # stable: what is still tied stays with the smaller k
+        groups = rank_members(correct, log_true)
+        self.k_ = int(_whole_groups(groups)[wanted])
+        self.weights_ = np.zeros(len(logits))
+        self.weights_[np.concatenate(groups)[: self.k_]] = 1.0 / self.k_
+
+
+def _whole_groups(groups: list[IntArray]) -> IntArray:
+    """`[members]`: how many members come in where 1, 2, ... are wanted and no group is torn."""
+    sizes = np.array([len(group) for group in groups])
+    whole: IntArray = np.repeat(np.cumsum(sizes), sizes)
+    return whole
+
+
+def _score_prefixes(probabilities: FloatArray, targets: IntArray) -> tuple[IntArray, FloatArray]:
+    """Hits and summed log-loss, `[members]` both, of the mean of the first 1, 2, ... members."""
+    blends = np.cumsum(probabilities, axis=0)
+    blends /= np.arange(1, len(blends) + 1)[:, None, None]
+    correct, log_true = single_scores(blends, targets)
+    return np.count_nonzero(correct, axis=1), -log_true.sum(axis=1)
+
+
+class Vote(Ensembler):
+    """Members give points to classes; a subclass says which. Nothing is fitted.
+
+    The probability of a class is its share of the points. Classes with as many points are ordered by the members' mean
+    probability: it counts for a millionth of a vote, so that it decides ties and nothing else.
+    """
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        """Nothing to fit."""
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        points = self.points(logits) + TIE_BREAK * softmax(logits).sum(axis=0)
+        points /= points.sum(axis=1, keepdims=True)
+        return points
+
+    def points(self, logits: LogitArray) -> FloatArray:
+        """Points `[samples, classes]`, summed over members."""
+        raise NotImplementedError
+
+
+@register
+@dataclass
+class HardVote(Vote):
+    """Plurality vote: each member has one vote, for its top class. Shares of votes are poor probabilities: a class
+    without a vote has next to none. Lam and Suen 1997: doi:10.1109/3468.618255
+    """
+
+    name: ClassVar[str] = "hard_vote"
+    title: ClassVar[str] = "Plurality vote"
+    reference: ClassVar[str] = "doi:10.1109/3468.618255"
+    complexity: ClassVar[int] = 1
+
+    def points(self, logits: LogitArray) -> FloatArray:
+        classes = np.arange(logits.shape[2])
+        votes: FloatArray = (logits.argmax(axis=2)[:, :, None] == classes).sum(axis=0, dtype=float)
+        return votes
+
+
+@register
+@dataclass
+class Borda(Vote):
+    """Borda count: each member gives a class one point for every class it ranks below, and half for an equal one.
+
+    Ho, Hull and Srihari 1994: doi:10.1109/34.273716
+    """
+
+    name: ClassVar[str] = "borda"
+    title: ClassVar[str] = "Borda count"
+    reference: ClassVar[str] = "doi:10.1109/34.273716"
+    complexity: ClassVar[int] = 1
+
+    def points(self, logits: LogitArray) -> FloatArray:
+        total = np.zeros(logits.shape[1:])
+        for rival in range(logits.shape[2]):
+            other = logits[:, :, rival, None]
+            total += 0.5 * ((logits > other).sum(axis=0) + (logits >= other).sum(axis=0))
+        return total - 0.5 * len(logits)  # every member found each class equal to itself

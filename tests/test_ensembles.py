@@ -22,6 +22,8 @@ from ensembles.weighting import GAP_LIMIT, Weighted, duality_gap
 
 NAMES = ensembles.names()
 POOLS = [name for name in NAMES if issubclass(ensembles.get(name), LinearPool)]
+# A method that searches weights gains nothing by a copy; where each member has its say, a copy has one more.
+INDIFFERENT_TO_COPIES = [name for name in POOLS if name not in {"uniform", "top_k", "bma", "pseudo_bma"}]
 # Iterative fits stop near, not at, the optimum; xgboost works in float32.
 TOLERANCE = {"stack_logistic": 1e-5, "stack_xgboost": 1e-5}
 
@@ -94,8 +96,11 @@ def test_fitted_state_describes_the_members(name):
     assert 1 <= len(ensembler.members_used_) <= 5
     if ensembler.weights_ is not None:
         assert ensembler.weights_.min() >= 0
-        assert ensembler.weights_.sum() == pytest.approx(1.0, abs=1e-12)
-        np.testing.assert_array_equal(ensembler.members_used_, np.flatnonzero(ensembler.weights_))
+        np.testing.assert_allclose(
+            ensembler.weights_.sum(axis=0), 1.0, rtol=0, atol=1e-12
+        )  # for every class, if [M, C]
+        used = ensembler.weights_.reshape(5, -1).any(axis=1)
+        np.testing.assert_array_equal(ensembler.members_used_, np.flatnonzero(used))
 
 
 @pytest.mark.parametrize("name", POOLS)
@@ -134,7 +139,7 @@ def test_every_member_twice_changes_nothing(name):
     )
 
 
-@pytest.mark.parametrize("name", ["best_single", "weighted", "greedy"])
+@pytest.mark.parametrize("name", INDIFFERENT_TO_COPIES)
 def test_one_member_twice_changes_nothing_where_weights_are_sought(name):
     logits, targets = make()
     extended = np.concatenate([logits, logits[-1:]])
@@ -247,7 +252,7 @@ def scratch_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unknown_name_suggests_near_ones():
     with pytest.raises(ensembles.UnknownEnsemblerError, match=r"'gredy'; did you mean greedy\?"):
         ensembles.create("gredy")
-    with pytest.raises(ensembles.UnknownEnsemblerError, match=r"known: best_single, uniform"):
+    with pytest.raises(ensembles.UnknownEnsemblerError, match=r"known: best_single, .*uniform"):
         ensembles.get("zzz")
 
 

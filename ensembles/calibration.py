@@ -1,0 +1,60 @@
+"""Temperature scaling, of one member or of all at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ensembles.base import FloatArray, IntArray, LogitArray
+
+LOWEST, HIGHEST = 0.01, 100.0  # a member that is never wrong has its optimum at 0, one that knows nothing at infinity
+PRECISION = 1e-10  # relative, of a temperature
+MAX_ITERATIONS = 100
+
+
+def temperature(logits: LogitArray, targets: IntArray) -> float:
+    """The temperature in [0.01, 100] at which softmax(logits / temperature) has the lowest log-loss.
+
+    Logits (or log-probabilities) are `[N, C]`, targets `[N]`. Guo et al. 2017: arXiv:1706.04599
+    """
+    return float(fit_temperatures(logits[None], targets)[0])
+
+
+def fit_temperatures(logits: LogitArray, targets: IntArray) -> FloatArray:
+    """`temperature` of every member, `[M]`, for logits `[M, N, C]`.
+
+    The log-loss is convex in the inverse temperature: Newton's method for all members together, each within a bracket
+    that its slopes narrow. Where a step leaves the bracket, or steps get nowhere (far from a member's rare errors the
+    slope falls off exponentially), the middle of the bracket is next. ArithmeticError where that does not end.
+    """
+    scores = np.array(np.moveaxis(logits, 2, 0), dtype=np.float64, order="C")  # [C, M, N]: sums over classes are fast
+    scores -= scores.max(axis=0)
+    true = scores[targets, :, np.arange(len(targets))].T
+    inverse = np.ones(len(logits))
+    below, above = np.full(len(logits), 1.0 / HIGHEST), np.full(len(logits), 1.0 / LOWEST)
+    last = np.full(len(logits), np.inf)
+    moving = np.arange(len(logits))
+    for _ in range(MAX_ITERATIONS):
+        here = inverse[moving]
+        slope, curvature = _derivatives(scores.take(moving, axis=1), true[moving], here)
+        below[moving] = np.where(slope < 0, here, below[moving])
+        above[moving] = np.where(slope > 0, here, above[moving])
+        with np.errstate(over="ignore"):  # a flat slope: the step leaves the bracket
+            step = here - slope / np.maximum(curvature, np.finfo(float).tiny)
+        inside = (step > below[moving]) & (step < above[moving]) & (np.abs(slope) <= last[moving] / 4)
+        inside |= np.abs(step - here) <= PRECISION * here
+        inverse[moving] = np.where(inside, step, np.sqrt(below[moving] * above[moving]))
+        last[moving] = np.abs(slope)
+        moving = moving[np.abs(inverse[moving] - here) > PRECISION * here]
+        if not moving.size:
+            return 1.0 / inverse
+    raise ArithmeticError(f"temperatures of {moving.size} members are not found in {MAX_ITERATIONS} iterations")
+
+
+def _derivatives(scores: FloatArray, true: FloatArray, inverse: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """First and second derivative `[M]` of the mean log-loss: mean and variance of the scores under the softmax."""
+    likelihood = np.exp(inverse[:, None] * scores)
+    likelihood /= likelihood.sum(axis=0)
+    likelihood *= scores
+    mean = likelihood.sum(axis=0)
+    likelihood *= scores
+    return (mean - true).mean(axis=1), (likelihood.sum(axis=0) - mean**2).mean(axis=1)

@@ -1,0 +1,112 @@
+"""Dynamic selection: which members are trusted depends on how they did on the most similar fit images."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
+from ensembles.ranking import BoolArray
+
+CHUNK = 512  # images at once: 512 x 3,589 distances are 15 MB
+QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the earlier fit image is the nearer
+
+
+@dataclass
+class NearestOracles(Ensembler):
+    """Members weighed by which of the `neighbours` most similar fit images they get right; a subclass says how.
+
+    Images are alike where the members' log-probabilities are: the distance is Euclidean between all members' and
+    classes' log-probabilities, each standardised. The result is the weighted mean of probabilities. Fit images are
+    their own nearest neighbours, so that scores on them mean little. ValueError for less than one neighbour.
+    """
+
+    neighbours: int = 7
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        if self.neighbours < 1:
+            raise ValueError(f"neighbours must be at least 1, got {self.neighbours}")
+        features = _by_image(logits)
+        self.mean_, spread = features.mean(axis=0), features.std(axis=0)
+        self.spread_ = np.where(spread > 0, spread, 1.0)
+        self.features_ = (features - self.mean_) / self.spread_
+        self.correct_ = (logits.argmax(axis=2) == targets).T  # [N, M]
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        features = (_by_image(logits) - self.mean_) / self.spread_
+        weights = np.concatenate(
+            [
+                self.weigh(self.correct_[nearest(features[start : start + CHUNK], self.features_, self.neighbours)])
+                for start in range(0, len(features), CHUNK)
+            ]
+        )
+        # Where no member is any good on the neighbours, all count alike.
+        weights += weights.sum(axis=1, keepdims=True) == 0
+        pooled: FloatArray = np.einsum("nm,mnc->nc", weights, softmax(logits))
+        pooled /= pooled.sum(axis=1, keepdims=True)
+        return pooled
+
+    @abstractmethod
+    def weigh(self, correct: BoolArray) -> FloatArray:
+        """Weights `[samples, members]` from who is right on which neighbour, `[samples, neighbours, members]`, the
+        nearest neighbour first."""
+
+
+def _by_image(logits: LogitArray) -> FloatArray:
+    """Log-probabilities `[samples, members * classes]`."""
+    return log_softmax(logits).transpose(1, 0, 2).reshape(logits.shape[1], -1)
+
+
+def nearest(queries: FloatArray, points: FloatArray, count: int) -> IntArray:
+    """Indices `[queries, count]` of the nearest points (all, where there are fewer), the nearest first; of points as
+    near, the first."""
+    squares = (queries**2).sum(axis=1)[:, None] + (points**2).sum(axis=1) - 2.0 * queries @ points.T
+    squares /= QUANTUM * points.shape[1]
+    np.minimum(squares, 2**62 / len(points), out=squares)  # within int64, however far
+    # Distance and index in one integer: no ties are left, and rounding cannot part images that are the same.
+    keys = np.rint(squares).astype(np.int64)
+    keys *= len(points)
+    keys += np.arange(len(points))
+    if count < len(points):
+        keys.partition(count - 1, axis=1)
+    return np.sort(keys[:, :count], axis=1) % len(points)
+
+
+@register
+@dataclass
+class KnoraUnion(NearestOracles):
+    """KNORA-U: a member counts as often as it is right among the neighbours.
+
+    Ko, Sabourin and Britto 2008: doi:10.1016/j.patcog.2007.10.015
+    """
+
+    name: ClassVar[str] = "knora_u"
+    title: ClassVar[str] = "Dynamic selection, KNORA-U"
+    reference: ClassVar[str] = "doi:10.1016/j.patcog.2007.10.015"
+    complexity: ClassVar[int] = 5
+
+    def weigh(self, correct: BoolArray) -> FloatArray:
+        weights: FloatArray = correct.sum(axis=1, dtype=float)
+        return weights
+
+
+@register
+@dataclass
+class KnoraEliminate(NearestOracles):
+    """KNORA-E: only members count that are right on all neighbours; where there are none, the farthest neighbour is
+    left out until there are.
+
+    Ko, Sabourin and Britto 2008: doi:10.1016/j.patcog.2007.10.015
+    """
+
+    name: ClassVar[str] = "knora_e"
+    title: ClassVar[str] = "Dynamic selection, KNORA-E"
+    reference: ClassVar[str] = "doi:10.1016/j.patcog.2007.10.015"
+    complexity: ClassVar[int] = 5
+
+    def weigh(self, correct: BoolArray) -> FloatArray:
+        streak = np.cumprod(correct, axis=1).sum(axis=1)  # neighbours in a row, from the nearest, that a member masters
+        return ((streak == streak.max(axis=1, keepdims=True)) & (streak > 0)).astype(float)

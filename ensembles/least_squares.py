@@ -1,0 +1,124 @@
+"""Weights by non-negative least squares of the one-hot targets on the members' probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ensembles.base import Ensembler, FloatArray, IntArray, LinearPool, LogitArray, one_blas_thread, register, softmax
+from ensembles.splits import stratified_splits
+
+SLIGHT = 1e-9  # the weakest shrinkage: it makes the solution unique, with copies sharing their weight equally
+NEGLIGIBLE_SHARE = 1e-12  # of the uniform average in a mixture, so that no sample's row is all zeros
+
+
+@register
+@dataclass
+class SuperLearner(LinearPool):
+    """Non-negative weights whose mixture of probabilities is nearest to the one-hot targets (the Brier score), scaled
+    to the simplex. Members that are copies of each other share their weight equally. Needs scipy.
+
+    van der Laan, Polley and Hubbard 2007: doi:10.2202/1544-6115.1309
+    """
+
+    name: ClassVar[str] = "super_learner"
+    title: ClassVar[str] = "Non-negative least squares"
+    reference: ClassVar[str] = "doi:10.2202/1544-6115.1309"
+    complexity: ClassVar[int] = 2
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        probabilities = softmax(logits)
+        true = probabilities[:, np.arange(len(targets)), targets]
+        flat = probabilities.reshape(len(logits), -1)
+        with one_blas_thread():
+            self.weights_ = nonnegative_weights(flat @ flat.T, true.sum(axis=1), SLIGHT)
+
+
+def nonnegative_weights(gram: FloatArray, moment: FloatArray, strength: float) -> FloatArray:
+    """The w >= 0 that minimises w'Gw - 2 m'w + r |w - 1/M|^2, scaled to sum to one.
+
+    `gram` G is `[M, M]` and `moment` m is `[M]`: products of the members' outputs with each other, and with what they
+    should be. r is `strength` times the trace of G: the same strength shrinks alike whatever the number of samples, and
+    of copies of the members.
+    """
+    from scipy.linalg import solve_triangular
+    from scipy.optimize import nnls
+
+    members = len(gram)
+    ridge = strength * float(np.trace(gram))
+    root = np.linalg.cholesky(gram + ridge * np.eye(members))
+    weights, _ = nnls(root.T, solve_triangular(root, moment + ridge / members, lower=True))
+    simplex: FloatArray = weights / weights.sum()  # never 0: the shrinkage is towards positive weights
+    return simplex
+
+
+@register
+@dataclass
+class Classwise(Ensembler):
+    """One set of weights a class: who is good at fear need not be good at joy.
+
+    The probability of class c is the mixture of the members' probabilities of c with the weights `weights_[:, c]`, over
+    the sum of all classes' mixtures; each column of `weights_` `[members, classes]` is on the simplex. A column is the
+    non-negative least-squares fit of the indicator of its class, shrunk towards equal weights. The strength of that
+    (`strength_`, in units of the members' sum of squares) has the lowest log-loss in stratified cross-validation inside
+    `fit`; ties go to the stronger. Needs scipy and scikit-learn.
+
+    Ting and Witten 1999: doi:10.1613/jair.594
+    """
+
+    strengths: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001, 0.0001)
+    folds: int = 5
+    random_state: int = 0
+
+    name: ClassVar[str] = "classwise"
+    title: ClassVar[str] = "Weights by class"
+    reference: ClassVar[str] = "doi:10.1613/jair.594"
+    complexity: ClassVar[int] = 4
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        by_class = np.ascontiguousarray(softmax(logits).transpose(2, 0, 1))  # [C, M, N]
+        indicators = np.eye(len(by_class))[targets].T
+        with one_blas_thread():
+            folds = []
+            for _, held_out in stratified_splits(targets, self.folds, 1, self.random_state):
+                part = by_class[:, :, held_out]
+                folds.append((part, targets[held_out], *_products(part, indicators[:, held_out])))
+            gram, moment = np.sum([fold[2] for fold in folds], axis=0), np.sum([fold[3] for fold in folds], axis=0)
+            losses = {
+                strength: sum(
+                    _log_loss(part, truth, _columns(gram - own_gram, moment - own_moment, strength))
+                    for part, truth, own_gram, own_moment in folds
+                )
+                for strength in sorted(self.strengths, reverse=True)
+            }
+            self.strength_ = min(losses, key=lambda strength: losses[strength])
+            self.weights_ = _columns(gram, moment, self.strength_)
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        assert self.weights_ is not None
+        return _mixture(softmax(logits).transpose(2, 0, 1), self.weights_).T
+
+
+def _products(by_class: FloatArray, indicators: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Gram matrices `[C, M, M]` and moments `[C, M]` of probabilities `[C, M, N]` and indicators `[C, N]`."""
+    return by_class @ by_class.transpose(0, 2, 1), (by_class @ indicators[:, :, None])[:, :, 0]
+
+
+def _columns(gram: FloatArray, moment: FloatArray, strength: float) -> FloatArray:
+    """Weights `[M, C]`, each class on its own."""
+    return np.stack([nonnegative_weights(g, m, strength) for g, m in zip(gram, moment, strict=True)], axis=1)
+
+
+def _mixture(by_class: FloatArray, weights: FloatArray) -> FloatArray:
+    """Probabilities `[C, N]` from the members' `[C, M, N]` and weights `[M, C]`."""
+    safe = weights + NEGLIGIBLE_SHARE / len(weights)
+    mixture: FloatArray = (safe.T[:, None, :] @ by_class)[:, 0]
+    mixture /= mixture.sum(axis=0)
+    return mixture
+
+
+def _log_loss(by_class: FloatArray, targets: IntArray, weights: FloatArray) -> float:
+    true = _mixture(by_class, weights)[targets, np.arange(len(targets))]
+    return -float(np.log(np.maximum(true, np.finfo(float).tiny)).sum())

@@ -1,0 +1,79 @@
+"""Opinion pools with equal weights: geometric means, and means of calibrated members."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
+from ensembles.calibration import fit_temperatures
+
+
+@register
+@dataclass
+class LogPool(Ensembler):
+    """The normalised geometric mean of the members' probabilities: a logarithmic opinion pool with equal weights.
+
+    It is softmax of the mean logits. Members must agree for a class to be likely: one that calls it impossible has a
+    veto. Genest and Zidek 1986: doi:10.1214/ss/1177013825
+    """
+
+    name: ClassVar[str] = "log_pool"
+    title: ClassVar[str] = "Geometric mean"
+    reference: ClassVar[str] = "doi:10.1214/ss/1177013825"
+    complexity: ClassVar[int] = 1
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        """Nothing to fit."""
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        return softmax(log_softmax(logits).mean(axis=0))
+
+
+class CalibratedPool(Ensembler):
+    """Each member at its own temperature (`temperatures_` `[members]`, each the best for the member's log-loss)."""
+
+    temperatures_: FloatArray
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        self.temperatures_ = fit_temperatures(logits, targets)
+
+    def calibrated(self, logits: LogitArray) -> FloatArray:
+        """The members' logits over their temperatures, `[members, samples, classes]`."""
+        scaled: FloatArray = logits / self.temperatures_[:, None, None]
+        return scaled
+
+
+@register
+@dataclass
+class LinearPoolCalibrated(CalibratedPool):
+    """The mean of the members' probabilities, each member first calibrated by its own temperature.
+
+    Overconfident members lose, and timid ones gain, some of their say. Whether that helps depends on the members: the
+    mean of calibrated members is itself too timid. Wu and Gales 2021: arXiv:2101.05397
+    """
+
+    name: ClassVar[str] = "linear_pool_calibrated"
+    title: ClassVar[str] = "Average of calibrated members"
+    reference: ClassVar[str] = "arXiv:2101.05397"
+    complexity: ClassVar[int] = 3
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        return softmax(self.calibrated(logits)).mean(axis=0)
+
+
+@register
+@dataclass
+class LogPoolCalibrated(CalibratedPool):
+    """The normalised geometric mean of the members' probabilities, each calibrated by its own temperature.
+
+    Guo et al. 2017: arXiv:1706.04599
+    """
+
+    name: ClassVar[str] = "log_pool_calibrated"
+    title: ClassVar[str] = "Geometric mean of calibrated members"
+    reference: ClassVar[str] = "arXiv:1706.04599"
+    complexity: ClassVar[int] = 3
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        return softmax(log_softmax(self.calibrated(logits)).mean(axis=0))

@@ -1,0 +1,34 @@
+"""The order of members by their own scores, in which copies of a member stand together."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ensembles.base import FloatArray, IntArray
+from ensembles.selection import SMALLEST_PROBABILITY, TIE
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def single_scores(probabilities: FloatArray, targets: IntArray) -> tuple[BoolArray, FloatArray]:
+    """Which images each member gets right, and its log-probability of the truth: `[M, N]` both."""
+    true = probabilities[:, np.arange(len(targets)), targets]
+    return probabilities.argmax(axis=2) == targets, np.log(np.maximum(true, SMALLEST_PROBABILITY))
+
+
+def rank_members(correct: BoolArray, log_true: FloatArray) -> list[IntArray]:
+    """Groups of members, the best first: by accuracy, then by log-loss. Members in a group tie in both.
+
+    What ties in both is a copy for all purposes. A method that takes a group whole, or one member of each group, gives
+    the same result whether a member is there once or twice, and whatever the order of members.
+    """
+    hits, log_loss = np.count_nonzero(correct, axis=1), -log_true.mean(axis=1)
+    order = np.lexsort((log_loss, -hits))  # stable: within a group, members keep their order
+    apart = (np.diff(hits[order]) != 0) | (np.diff(log_loss[order]) > TIE)
+    return np.split(order, np.flatnonzero(apart) + 1)
+
+
+def distinct(groups: list[IntArray]) -> IntArray:
+    """One member of each group, the best first."""
+    return np.array([group[0] for group in groups])

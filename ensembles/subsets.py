@@ -1,0 +1,109 @@
+"""Uniform averages over a subset of the members: the best of all subsets, and all but the near twins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ensembles.base import FloatArray, IntArray, LinearPool, LogitArray, one_blas_thread, register, softmax
+from ensembles.ranking import distinct, rank_members, single_scores
+from ensembles.selection import SMALLEST_PROBABILITY, TIE, BlendHits
+
+CHUNK = 512  # subsets at once: their sums for one rival class of all open images stay in the cache
+
+
+@register
+@dataclass
+class BestSubset(LinearPool):
+    """The subset of members whose uniform average has the best accuracy on the fit data, of all non-empty subsets.
+
+    Ties by lower log-loss, then fewer members, then the better members. Copies of a member count once. Of more than
+    `max_members` members only the best by accuracy take part, as every further one doubles the time: at 3,589 images
+    of 7 classes, 12 (4,095 subsets) take 0.04 s of one core and 16 take 0.5 s. What the best of thousands of subsets
+    scores on the fit data is luck in good part. ValueError for less than one member.
+
+    Selective ensembles, Zhou et al. 2002: doi:10.1016/S0004-3702(02)00190-X
+    """
+
+    max_members: int = 12
+
+    name: ClassVar[str] = "best_subset"
+    title: ClassVar[str] = "Best subset, exhaustive"
+    reference: ClassVar[str] = "doi:10.1016/S0004-3702(02)00190-X"
+    complexity: ClassVar[int] = 3
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        if self.max_members < 1:
+            raise ValueError(f"max_members must be at least 1, got {self.max_members}")
+        probabilities = softmax(logits)
+        ranked = distinct(rank_members(*single_scores(probabilities, targets)))[: self.max_members]
+        # Bit j of a subset's number is member j of the ranking; in the order of `choices`, ties need no more sorting.
+        bits = np.arange(1, 2 ** len(ranked))[:, None] >> np.arange(len(ranked)) & 1
+        choices = bits[np.lexsort((*-bits.T[::-1], bits.sum(axis=1)))].astype(float)
+        with one_blas_thread():
+            hits = count_hits(choices, BlendHits(probabilities[ranked], targets))
+        choices = choices[hits == hits.max()]
+        true = np.maximum(probabilities[ranked][:, np.arange(len(targets)), targets], SMALLEST_PROBABILITY)
+        log_loss = np.array([-np.log(choice @ true / choice.sum()).mean() for choice in choices])
+        best = choices[np.flatnonzero(log_loss <= log_loss.min() + TIE)[0]]
+        self.weights_ = np.zeros(len(logits))
+        self.weights_[ranked] = best / best.sum()
+
+
+def count_hits(choices: FloatArray, hits: BlendHits) -> IntArray:
+    """How many of the open images each subset gets right; `choices` is `[subsets, members]` of zeros and ones.
+
+    A rival class whose margin is positive for every member never decides. Most open images have one or two that may:
+    images are sorted by the number of theirs, so that the matrix product for the n-th rival takes ever fewer images.
+    """
+    # Margins that are 0 but for rounding are left to the sums.
+    serious = np.isfinite(hits.handicap) & ((hits.lowest < 0) | (hits.lowest + hits.handicap <= 0))  # [C, N]
+    number = serious.sum(axis=0)
+    order = np.argsort(-number, kind="stable")
+    rivals = np.argsort(~serious[:, order], axis=0, kind="stable")
+    tables = []
+    for place in range(number.max(initial=0)):
+        images = np.count_nonzero(number > place)
+        picked = rivals[place, :images], order[:images]
+        tables.append((np.ascontiguousarray(hits.margin[picked].T), -hits.handicap[picked]))
+    counts = np.zeros(len(choices), dtype=np.int64)
+    for start in range(0, len(choices), CHUNK):
+        chunk = choices[start : start + CHUNK]
+        right = np.ones((len(chunk), len(order)), dtype=bool)
+        for margins, bound in tables:
+            right[:, : len(bound)] &= chunk @ margins > bound
+        counts[start : start + CHUNK] = np.count_nonzero(right, axis=1)
+    return counts
+
+
+@register
+@dataclass
+class Pruned(LinearPool):
+    """The uniform average without near twins: going from the best member to the worst by accuracy, a member is kept
+    unless it predicts the same class as a kept one on more than the share `agreement` of the images.
+
+    Two snapshots of one training say the same thing twice, and an average over all members then counts it twice.
+    ValueError for an agreement outside (0, 1].
+
+    Overproduce and choose, Giacinto and Roli 2001: doi:10.1016/S0167-8655(00)00096-9
+    """
+
+    agreement: float = 0.9
+
+    name: ClassVar[str] = "pruned"
+    title: ClassVar[str] = "Average without near twins"
+    reference: ClassVar[str] = "doi:10.1016/S0167-8655(00)00096-9"
+    complexity: ClassVar[int] = 2
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        if not 0 < self.agreement <= 1:
+            raise ValueError(f"agreement must be in (0, 1], got {self.agreement}")
+        predicted = logits.argmax(axis=2)
+        kept: list[int] = []
+        for member in distinct(rank_members(*single_scores(softmax(logits), targets))):
+            if all((predicted[member] == predicted[other]).mean() <= self.agreement for other in kept):
+                kept.append(int(member))
+        self.weights_ = np.zeros(len(logits))
+        self.weights_[kept] = 1.0 / len(kept)
