@@ -65,47 +65,37 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 2 for bad input, 130 where the user interrupted."""
     arguments = parser().parse_args(argv)
     try:
-        return _execute(arguments)
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        _execute(arguments)
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         sys.stderr.close()
-        return 0
-
-
-def _execute(arguments: argparse.Namespace) -> int:
-    if arguments.list:
-        from benchmarks.listing import catalogue
-
-        print(catalogue(as_json=arguments.json))
-        return 0
-    from benchmarks import run
-    from benchmarks.data import DataError
-    from benchmarks.display import display
-    from benchmarks.listing import schedule
-    from zoo.registry import UnknownName
-
-    try:
-        options = run.options_from(arguments)
-        if arguments.download:
-            print(f"data in {run.download(options)}")
-        if arguments.plan:
-            print(schedule(run.Session(options)))
-            return 0
-        with display(arguments.quiet) as shown:
-            results = run.run(options, shown)
-        if not arguments.quiet:
-            print(run.summary(options, results))
-        return 0
-    except BrokenPipeError:  # an OSError, but no bad input
-        raise
-    except (DataError, UnknownName, run.NothingToScore, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"benchmark.py: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except run.Interrupted as stopped:
-        print(stopped, file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "Interrupted.", file=sys.stderr)
         return EXIT_INTERRUPTED
+    return 0
+
+
+def _execute(arguments: argparse.Namespace) -> None:
+    from benchmarks import listing  # imports wait until they are needed: --help costs nothing
+
+    if arguments.list:
+        print(listing.catalogue(as_json=arguments.json))
+        return
+    from benchmarks import run
+    from benchmarks.display import display
+
+    options = run.options_from(arguments)
+    if arguments.download:
+        print(f"data in {run.download(options)}")
+    if arguments.plan:
+        print(listing.schedule(run.Session(options)))
+        return
+    with display(arguments.quiet) as shown:
+        results = run.run(options, shown)
+    if not arguments.quiet:
+        print(run.summary(options, results))
 
 
 if __name__ == "__main__":

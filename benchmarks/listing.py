@@ -70,4 +70,4 @@ def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -39,8 +39,9 @@ class Step:
 def estimate(configuration: Configuration, train_size: int, device: str, known: Mapping[str, Any] | None) -> float:
     """Seconds to train: from the recorded speed of the same member on the same kind of device, else from its size."""
     member, recipe = configuration.member, configuration.member.recipe
-    if known and known["device_kind"] == device:
-        speed = known["images_per_second"] * (cpu_cores() / known["cpu_cores"] if device == "cpu" else 1.0)
+    speed = known.get("images_per_second") if known and known.get("device_kind") == device else None
+    if known and speed:
+        speed *= cpu_cores() / known.get("cpu_cores", cpu_cores()) if device == "cpu" else 1.0
         return train_size * recipe.epochs / speed
     rate = MACS_PER_SECOND[device] * (cpu_cores() if device == "cpu" else 1)
     macs = 3 * (member.macs or 10**8) * train_size * recipe.epochs * _size_share(recipe, member.image_size)

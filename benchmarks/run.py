@@ -33,11 +33,11 @@ from zoo import registry
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class NothingToScore(Exception):
+class NothingToScore(ValueError):
     """No member has predictions; the message says what to do."""
 
 
-class Interrupted(Exception):
+class Interrupted(KeyboardInterrupt):
     """The user asked to stop; what was reached is saved."""
 
 
@@ -154,9 +154,9 @@ class Session:
             if self.options.train in ("missing", "always"):
                 raise
             return "no data to train on"
-        return (
-            None if fingerprint == self.targets.fingerprint else "the data found is not what the predictions belong to"
-        )
+        if fingerprint != self.targets.fingerprint:
+            return "the images found are not those the stored predictions are of; --data DIR says that they are meant"
+        return None
 
     def command(self, step: Step) -> str:
         """What trains this member later."""
@@ -189,6 +189,8 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
         reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in not_run)
         advice = "" if options.train in ("missing", "always") else "\nTry --train missing."
         raise NothingToScore(f"No member of {session.suite.name} has predictions to score.{reasons}{advice}")
+    members, kinds = len(predictions), len(session.ensemblers)
+    display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
     results = evaluate(session, predictions, not_run, notes)
     report(session, results)
     return results
@@ -207,6 +209,9 @@ def _obtain_all(session: Session, steps: Sequence[Step], display: Quiet) -> tupl
             if not step.train:
                 continue
             label = step.configuration.label
+            if stop() == BUDGET_SPENT:
+                failed[step.configuration.stem] = f"not started: {BUDGET_SPENT}"
+                continue
             display.start(label)
             try:
                 predictions = _obtain_one(session, step, stop, display)
@@ -237,11 +242,13 @@ def _reason(error: Exception) -> str:
     from zoo.training import Stopped, TrainingDiverged
 
     text = " ".join(str(error).split()) or type(error).__name__
-    known = isinstance(error, (Stopped, TrainingDiverged))
-    return text if known else f"failed with {type(error).__name__}: {text}"
+    if isinstance(error, Stopped):
+        return f"{text}; its state is saved, and the command goes on from there"
+    return text if isinstance(error, TrainingDiverged) else f"failed with {type(error).__name__}: {text}"
 
 
 INTERRUPT = "interrupted"
+BUDGET_SPENT = "the time budget is spent"
 
 
 @contextmanager
@@ -258,7 +265,7 @@ def _stop_signal(deadline: float | None) -> Iterator[Callable[[], str | None]]:
         if pressed:
             return INTERRUPT
         if deadline is not None and time.monotonic() > deadline:
-            return "the time budget is spent; its state is saved, and the command goes on from there"
+            return BUDGET_SPENT
         return None
 
     before = signal.signal(signal.SIGINT, press)
@@ -286,7 +293,7 @@ def evaluate(
     train_name, val_name, test_name = suite.split_names
     sizes = (targets.train_size, len(targets.val), len(targets.test))
     names = zip(("train", "val", "test"), (train_name, val_name, test_name), sizes, strict=True)
-    return {
+    results = {
         "suite": suite.name,
         "title": suite.title,
         "classes": list(targets.classes),
@@ -298,6 +305,16 @@ def evaluate(
         "not_run": not_run,
         "notes": notes,
     }
+    return _rounded(results)
+
+
+def _rounded(value: Any) -> Any:
+    """Floats to six decimals: what lies below differs from processor to processor."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list) else value
 
 
 def report(session: Session, results: dict[str, Any]) -> None:

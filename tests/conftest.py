@@ -24,7 +24,7 @@ from benchmarks.predictions import Configuration, Predictions, Store, Targets
 from zoo import registry
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 300  # seconds a subprocess may take, on however busy a machine
+PATIENCE = 900  # seconds a subprocess may take, on however busy a machine
 
 FACES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 PROVENANCE: dict[str, Any] = {

@@ -100,9 +100,9 @@ def test_two_members_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch):
     def build(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
         return nn.Identity()
 
-    register = registry.register(recipe=PLAIN, image_size=8, reference="doi:none", name="twin")
+    register = registry.register(recipe=PLAIN, image_size=8, reference="doi:none")
     assert register(build) is build
-    with pytest.raises(ValueError, match="two members are named 'twin'"):
+    with pytest.raises(ValueError, match="two members are named 'build'"):
         register(build)
 
 

@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from zoo.registry import CATALOG, _with_counts, imported, sources
+from zoo.registry import CATALOG, counted, imported, sources
 
 
 def catalogue() -> dict[str, Any]:
     """Every module imported, every network built and counted; a minute or less."""
-    entries = [_with_counts(member) for module in sources() for member in imported(module)]
+    entries = [counted(member) for module in sources() for member in imported(module)]
     return {"sources": sources(), "members": [asdict(entry) for entry in entries]}
 
 

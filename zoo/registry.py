@@ -12,6 +12,7 @@ import difflib
 import hashlib
 import importlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -28,7 +29,7 @@ FOLDER = Path(__file__).parent
 CATALOG = FOLDER / "catalog.json"
 
 
-class UnknownName(LookupError):
+class UnknownName(ValueError):
     """A name or pattern that matches nothing; the message lists the nearest ones."""
 
     def __init__(self, kind: str, wanted: str, known: Iterable[str]) -> None:
@@ -71,18 +72,16 @@ Builder = TypeVar("Builder", bound=Callable[..., Any])
 _registered: dict[str, Member] = {}
 
 
-def register(
-    *, recipe: Recipe, image_size: int, reference: str, init: str = "scratch", name: str | None = None
-) -> Callable[[Builder], Builder]:
+def register(*, recipe: Recipe, image_size: int, reference: str, init: str = "scratch") -> Callable[[Builder], Builder]:
     """Decorator for `build(num_classes, in_chans, image_size) -> nn.Module`; the docstring's first line is the summary.
 
     Raises ValueError where two members share a name.
     """
 
     def add(builder: Builder) -> Builder:
-        key = name or builder.__name__
+        key = builder.__name__
         if key in _registered:
-            raise ValueError(f"two members are named {key!r}: in {_registered[key].builder} and {builder.__module__}")
+            raise ValueError(_twice(key, _registered[key].builder, builder.__module__))
         summary = (builder.__doc__ or "").strip().partition("\n")[0]
         target = f"{builder.__module__}:{builder.__name__}"
         _registered[key] = Member(key, target, recipe, image_size, init, reference, summary)
@@ -92,15 +91,21 @@ def register(
 
 
 def sources() -> dict[str, str]:
-    """Module name to a hash of all that its registrations depend on: the file itself and the named recipes."""
-    recipes = (FOLDER / "recipes.py").read_bytes()
-    files = [FOLDER / "backbones.py", *sorted((FOLDER / "networks").glob("*.py"))]
-    names = {file: ".".join(file.relative_to(FOLDER.parent).with_suffix("").parts) for file in files}
+    """Module name to a hash of all that its registrations depend on: the file, the recipes, and what it imports."""
+    files = [FOLDER / "backbones.py", *sorted((FOLDER / "networks").glob("[!_]*.py"))]
     return {
-        names[file]: hashlib.sha256(recipes + file.read_bytes()).hexdigest()[:16]
+        ".".join(file.relative_to(FOLDER.parent).with_suffix("").parts): hashlib.sha256(_text(file)).hexdigest()[:16]
         for file in files
-        if file.name != "__init__.py"
     }
+
+
+def _text(file: Path) -> bytes:
+    """The file and, after it, the recipes and networks that it imports, and so on."""
+    text = file.read_bytes()
+    imported_here = re.findall(rb"^from zoo\.(recipes|networks\.\w+) import", text, re.MULTILINE)
+    return text + b"".join(
+        _text((FOLDER / name.decode().replace(".", "/")).with_suffix(".py")) for name in imported_here
+    )
 
 
 @cache
@@ -111,25 +116,46 @@ def members() -> dict[str, Member]:
     for module, fingerprint in sources().items():
         if recorded["sources"].get(module) == fingerprint:
             entries = [entry for entry in recorded["members"] if entry["builder"].startswith(module + ":")]
-            found |= {
-                entry["name"]: Member(**{**entry, "recipe": Recipe.from_dict(entry["recipe"])}) for entry in entries
-            }
+            here = [Member(**{**entry, "recipe": Recipe.from_dict(entry["recipe"])}) for entry in entries]
         else:
-            found |= {member.name: _with_counts(member) for member in imported(module)}
+            here = [_counted_if_it_builds(member) for member in imported(module)]
+        for member in here:
+            if member.name in found:
+                raise ValueError(_twice(member.name, found[member.name].builder, module))
+            found[member.name] = member
     return found
 
 
+def _twice(name: str, first: str, second: str) -> str:
+    return f"two members are named {name!r}: one in {first.partition(':')[0]}, one in {second}"
+
+
 def imported(module: str) -> list[Member]:
-    """The members a network file registers, by importing it (and with it, torch)."""
-    importlib.import_module(module)
+    """The members a network file registers, by importing it (and with it, torch).
+
+    Raises ValueError naming the file where it cannot be imported.
+    """
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # whatever a new file does wrong
+        where = (FOLDER.parent / module.replace(".", "/")).with_suffix(".py")
+        raise ValueError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
     return [member for member in _registered.values() if member.builder.startswith(module + ":")]
 
 
-def _with_counts(member: Member) -> Member:
+def counted(member: Member) -> Member:
+    """The member with parameters and multiply-adds, by building its network."""
     from zoo.facts import count
 
     params, macs = count(member.build(num_classes=7, in_chans=1), member.image_size)
     return replace(member, params=params, macs=macs)
+
+
+def _counted_if_it_builds(member: Member) -> Member:
+    try:
+        return counted(member)
+    except Exception:  # its training will fail as well, and say why beside the other members' results
+        return member
 
 
 def get(name: str) -> Member:

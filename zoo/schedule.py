@@ -21,7 +21,7 @@ def learning_rate_factor(recipe: Recipe, progress: float) -> float:
 
 def size_at(recipe: Recipe, image_size: int, epoch: int) -> int:
     """Image side in an epoch: from `start_size` of it in steps of 8 pixels to the whole after 60 % of the epochs."""
-    if recipe.start_size >= 1:
+    if recipe.start_size >= 1 or epoch == recipe.epochs - 1:
         return image_size
     start = max(8, round(image_size * recipe.start_size / 8) * 8)
     rungs = list(range(start, image_size, 8))

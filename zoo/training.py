@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -106,7 +105,8 @@ def train(
     Raises TrainingDiverged where the loss is not finite.
     """
     run = _Run(member, train_split, val_split, num_classes, seed, device, checkpoint)
-    run.resume()
+    if not run.resume():  # a network that was loaded in part is of no use
+        run = _Run(member, train_split, val_split, num_classes, seed, device, checkpoint)
     while run.state.epoch < member.recipe.epochs:
         run.epoch(stop, report)
         run.save()
@@ -247,21 +247,21 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
         }
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.checkpoint.with_suffix(".partial")
+        partial = self.checkpoint.with_suffix(f".{os.getpid()}.partial")
         torch.save(parts, partial)
         os.replace(partial, self.checkpoint)
 
-    def resume(self) -> None:
-        """Takes up the checkpoint; an unreadable one is set aside, and training starts anew."""
+    def resume(self) -> bool:
+        """Takes up the checkpoint where there is one; False where it cannot be used: it is then set aside."""
         if not self.checkpoint.exists():
-            return
+            return True
         try:
             parts: dict[str, Any] = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        except Exception:  # a cut-off zip, a foreign file: torch raises many kinds
-            with suppress(OSError):
-                os.replace(self.checkpoint, self.checkpoint.with_suffix(".unreadable"))
-            return
-        self.network.load_state_dict(parts["network"])
-        self.ema.module.load_state_dict(parts["ema"])
-        self.optimizer.load_state_dict(parts["optimizer"])
-        self.state = State(**parts["state"])
+            self.network.load_state_dict(parts["network"])
+            self.ema.module.load_state_dict(parts["ema"])
+            self.optimizer.load_state_dict(parts["optimizer"])
+            self.state = State(**parts["state"])
+        except Exception:  # a cut-off zip, a foreign file, another network: torch raises many kinds
+            os.replace(self.checkpoint, self.checkpoint.with_suffix(".unreadable"))
+            return False
+        return True

@@ -1,7 +1,7 @@
 """The one error that readers raise, and how others' errors are quoted in it."""
 
 
-class DataError(Exception):
+class DataError(ValueError):
     """The data cannot be used as it is. The message is for the user: what is wrong, where, and what to do."""
 
 
