@@ -145,14 +145,16 @@ def _limits(shown: list[Group]) -> tuple[float, float]:
 
 def _reference_bands(axes: Axes, results: Results) -> None:
     """The human band of the suite, and the headline's interval, through all groups."""
-    low, humans, chosen = axes.get_xlim()[0], HUMANS.get(results["suite"]), headline_row(results)
-    if humans is not None and humans[1] > low:
-        left = max(humans[0], low)
-        axes.axvspan(left, humans[1], color="#F0E442", alpha=0.16, linewidth=0)
-        axes.text(left, -0.8, "human, 65 ± 5", ha="left", va="bottom", color=GREY)
+    (low, high), humans, chosen = axes.get_xlim(), HUMANS.get(results["suite"]), headline_row(results)
+    end = high  # of the human label: where the headline's begins
     if chosen is not None and chosen.ci_low is not None and chosen.ci_high is not None:
-        axes.axvspan(100 * chosen.ci_low, 100 * chosen.ci_high, color=BLUE, alpha=0.08, linewidth=0)
-        axes.text(50 * (chosen.ci_low + chosen.ci_high), -0.8, "headline", ha="center", va="bottom", color=BLUE)
+        end = 100 * chosen.ci_low
+        axes.axvspan(end, 100 * chosen.ci_high, color=BLUE, alpha=0.08, linewidth=0)
+        axes.text(end, -0.8, "headline", ha="left", va="bottom", color=BLUE)
+    if humans is not None and humans[1] > low:
+        axes.axvspan(max(humans[0], low), humans[1], color="#F0E442", alpha=0.16, linewidth=0)
+        end = min(humans[1], end - 0.015 * (high - low))
+        axes.text(end, -0.8, "human, 65 ± 5", ha="right", va="bottom", color=GREY)
 
 
 def _heading(axes: Axes, line: float, group: Group) -> None:
