@@ -7,16 +7,10 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from benchmarks.tables import duration
+
 if TYPE_CHECKING:
     from zoo.training import Moment
-
-
-def clock(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 12 min, 1 h 05 min."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 class Quiet:
@@ -121,7 +115,7 @@ class Bars(Quiet):
 def _state(moment: Moment) -> str:
     val = "" if moment.val_accuracy is None else f", val {100 * moment.val_accuracy:.2f} %"
     speed = f"{moment.images_per_second:.0f} images/s"
-    return f"epoch {moment.epoch} of {moment.epochs}, {speed}, {clock(moment.seconds_left)} left{val}"
+    return f"epoch {moment.epoch} of {moment.epochs}, {speed}, {duration(moment.seconds_left)} left{val}"
 
 
 def display(quiet: bool) -> Quiet:

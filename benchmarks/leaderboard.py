@@ -73,6 +73,7 @@ def markdown(results: Results) -> str:
     sections = [
         f"# {results['title']} leaderboard",
         headline(results),
+        effort(results),
         _leak_warning(results),
         "![Benchmark chart](figures/benchmark.png)",
         _ranking(results),
@@ -108,6 +109,16 @@ def headline(results: Results) -> str:
     )
 
 
+def effort(results: Results) -> str:
+    """One sentence: how many members, trained for how long in all, on what; empty where that is not known."""
+    seconds = [member.get("train_seconds") for member in results["members"]]
+    devices = sorted({member["device"] for member in results["members"] if member.get("device")})
+    if not seconds or None in seconds or not devices:
+        return ""
+    count = f"{len(seconds)} member{'s' if len(seconds) != 1 else ''}"
+    return f"{count}, trained in {duration(sum(seconds))} in all on {escape(' and '.join(devices))} (wall clock)."
+
+
 def _members(row: Standing) -> str:
     if row.models is None or row.name == BEST_SINGLE:
         return ""
@@ -128,14 +139,14 @@ def _ranking(results: Results) -> str:
     test, val = (results["splits"][split] for split in ("test", "val"))
     head = (
         "Rank|Kind|Name|Test|95 % interval|Val, as fitted|Val, cross-fitted|Gap|p, best single|p, uniform|Models|"
-        "Parameters|Training|Device|Init|TTA|Source"
+        "Parameters|Epochs|Training|Device|Init|TTA|Source"
     )
     body = [
         [
             row.rank, row.kind, _name(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
             percent(row.seen_accuracy), percent(row.cross_fit_accuracy), points(row.gap), p_value(row.p_best_single),
-            p_value(row.p_uniform), row.models, count(row.params), duration(row.train_seconds), row.device, row.init,
-            row.tta, linked(row.reference),
+            p_value(row.p_uniform), row.models, count(row.params), row.epochs, duration(row.train_seconds), row.device,
+            row.init, row.tta, linked(row.reference),
         ]
         for row in rows
     ]  # fmt: skip
@@ -144,7 +155,7 @@ def _ranking(results: Results) -> str:
         f"Accuracy in per cent on {test['name']} ({test['size']:,} images). Rows that McNemar does not separate from "
         "the best of their group (p ≥ 0.05) share a rank; published results, without predictions, have none. "
         f"*Val, as fitted* is the accuracy on {val['name']} that chose the weights or the epoch; *gap* is what it "
-        "loses on test, in points.\n\n" + table(head, body, right={3, 5, 6, 7, 8, 9, 10, 11, 12})
+        "loses on test, in points.\n\n" + table(head, body, right={3, 5, 6, 7, 8, 9, 10, 11, 12, 13})
     )
 
 
@@ -257,13 +268,14 @@ def compact(results: Results) -> str:
     body = [
         [
             row.rank, row.kind, _name(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
-            row.models, row.init, row.tta,
+            row.models, row.epochs, duration(row.train_seconds), row.init, row.tta,
         ]
         for row in rows
     ]  # fmt: skip
-    ranking = table("Rank|Kind|Name|Test|95 % interval|Models|Init|TTA", body, right={3, 5})
+    ranking = table("Rank|Kind|Name|Test|95 % interval|Models|Epochs|Training|Init|TTA", body, right={3, 5, 6, 7})
     parts = [
         headline(results),
+        effort(results),
         _leak_warning(results),
         f"![{results['title']} benchmark chart]({folder}/figures/benchmark.png)",
         ranking,

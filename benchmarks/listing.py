@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ensembles
 from benchmarks import suites
-from benchmarks.display import clock
+from benchmarks.tables import duration
 from zoo import registry
 
 if TYPE_CHECKING:
@@ -49,12 +49,11 @@ def schedule(session: Session) -> str:
     for step in steps:
         action = "load" if step.stored else "train" if step.train else "leave out"
         detail = "stored predictions" if step.stored else step.reason
-        rows.append({"member": step.configuration.label, "action": action, "estimate": "", "why": detail})
-        if not step.stored:
-            rows[-1]["estimate"] = clock(step.seconds)
+        estimate = "" if step.stored else duration(step.seconds)
+        rows.append({"member": step.configuration.label, "action": action, "estimate": estimate, "why": detail})
         total += step.seconds if step.train else 0.0
     trained = sum(step.train for step in steps)
-    end = f"{len(session.ensemblers)} ensemblers; {trained} members to train, about {clock(total)} by estimate"
+    end = f"{len(session.ensemblers)} ensemblers; {trained} members to train, about {duration(total)} by estimate"
     return "\n".join([_columns(rows), "", end, *(f"not used: {note}" for note in notes)])
 
 

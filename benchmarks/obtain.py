@@ -15,9 +15,10 @@ from safetensors import SafetensorError
 
 from benchmarks.atomic import replace_atomically
 from benchmarks.data import Dataset, Split
-from benchmarks.display import Quiet, clock
+from benchmarks.display import Quiet
 from benchmarks.predictions import Configuration, Predictions, Store
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
+from benchmarks.tables import duration
 
 
 def resolve_device(wanted: str) -> str:
@@ -134,4 +135,4 @@ def _logits(configuration: Configuration, weights: dict[str, Any], split: Split,
 def outcome(predictions: Predictions, val_targets: np.ndarray) -> str:
     """One line on a member that is done."""
     accuracy = (predictions.val.argmax(1) == val_targets).mean()
-    return f"val {100 * accuracy:.2f} %, trained in {clock(predictions.provenance['train_seconds'])}"
+    return f"val {100 * accuracy:.2f} %, trained in {duration(predictions.provenance['train_seconds'])}"

@@ -44,6 +44,7 @@ class Standing:
     models: int | None = None
     params: int | None = None
     flops: int | None = None
+    epochs: int | None = None
     train_seconds: float | None = None
     fit_seconds: float | None = None
     images_per_second: float | None = None
@@ -104,7 +105,7 @@ def _member_row(member: Mapping[str, Any], results: Results, name_seed: bool) ->
         ece=member.get("test_ece"),
         models=1,
         extra_data="none",
-        **_same(member, "seed rank val_accuracy params flops train_seconds images_per_second device init tta"),
+        **_same(member, "seed rank val_accuracy params flops epochs train_seconds images_per_second device init tta"),
         **_same(member, "reference hash"),
     )
 
