@@ -63,7 +63,7 @@ def test_class_says_what_a_table_needs(name):
     kind = ensembles.get(name)
     assert kind.name == name == name.lower()
     assert kind.title and kind.complexity >= 0
-    assert kind.reference.startswith(("doi:", "arxiv:"))
+    assert kind.reference.startswith(("doi:", "arXiv:"))
 
 
 def test_constructor_only_stores_its_fields(name):
