@@ -83,14 +83,14 @@ def _execute(arguments: argparse.Namespace) -> None:
     if arguments.list:
         print(listing.catalogue(as_json=arguments.json))
         return
-    from benchmarks import run
+    from benchmarks import run, session
     from benchmarks.display import display
 
-    options = run.options_from(arguments)
+    options = session.options_from(arguments)
     if arguments.download:
-        print(f"data in {run.download(options)}")
+        print(f"data in {session.download(options)}")
     if arguments.plan:
-        print(listing.schedule(run.Session(options)))
+        print(listing.schedule(session.Session(options)))
         return
     with display(arguments.quiet) as shown:
         results = run.run(options, shown)

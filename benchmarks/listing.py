@@ -12,7 +12,7 @@ from benchmarks.tables import duration
 from zoo import registry
 
 if TYPE_CHECKING:
-    from benchmarks.run import Session
+    from benchmarks.session import Session
 
 
 def catalogue(as_json: bool) -> str:

@@ -3,164 +3,27 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
-from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-import ensembles
-from benchmarks import leaderboard, suites
+from benchmarks import leaderboard
 from benchmarks.atomic import write_atomic
-from benchmarks.data import DataError, Dataset
 from benchmarks.display import Quiet
 from benchmarks.obtain import obtain, outcome, resolve_device
-from benchmarks.plan import Mode, Step, decide, inspect
-from benchmarks.predictions import Configuration, Predictions, Store, Targets
+from benchmarks.plan import Step
+from benchmarks.predictions import Predictions
 from benchmarks.published import read_published
 from benchmarks.score import score
-from benchmarks.suites.suite import Suite
+from benchmarks.session import Options, Session
+from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
 from ensembles.search import choose, search
-from zoo import registry
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class NothingToScore(ValueError):
     """No member has predictions; the message says what to do."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """The user asked to stop; what was reached is saved."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line asks for; the defaults are its defaults."""
-
-    suite: str
-    members: tuple[str, ...] = ()
-    ensemblers: tuple[str, ...] = ("*",)
-    seeds: tuple[int, ...] = ()
-    data: Path | None = None
-    results: Path = ROOT / "results"
-    device: str = "auto"
-    train: Mode = "auto"
-    epochs: int | None = None
-    time_budget: float | None = None
-    jobs: int = 1
-
-
-def options_from(arguments: Namespace) -> Options:
-    """The options of a parsed command line."""
-    return Options(
-        suite=arguments.suite,
-        members=tuple(arguments.members),
-        ensemblers=tuple(arguments.ensemblers),
-        seeds=tuple(dict.fromkeys(arguments.seeds)),
-        data=arguments.data,
-        results=arguments.results or ROOT / "results",
-        device=arguments.device,
-        train=arguments.train,
-        epochs=arguments.epochs,
-        time_budget=arguments.time_budget,
-        jobs=arguments.jobs,
-    )
-
-
-def download(options: Options) -> Path:
-    """Fetches the suite's data into `--data` or data/<suite>; raises DataError."""
-    suite = suites.get(options.suite)
-    if suite.download is None:
-        raise DataError(f"The suite {suite.name} has nothing to download: its data comes with the packages it uses.")
-    return suite.download(options.data or Path("data") / suite.name)
-
-
-class Session:
-    """One suite with the user's options: what takes part, which data and targets belong to it, where files lie."""
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
-        self.suite: Suite = suites.get(options.suite)
-        self.folder = options.results / self.suite.name
-        self.store = Store(self.folder / "predictions")
-        self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
-        self.members = self._members()
-
-    def _members(self) -> list[registry.Member]:
-        """Those asked for; else the suite's own and any other that has predictions in the store."""
-        known = registry.members()
-        if self.options.members:
-            chosen = registry.select("member", self.options.members, known)
-        else:
-            others = [name for name in self.store.members() if name in known and name not in self.suite.members]
-            chosen = [*self.suite.members, *others]
-        found = [registry.get(name) for name in chosen]
-        if self.options.epochs is None:
-            return found
-        return [replace(member, recipe=replace(member.recipe, epochs=self.options.epochs)) for member in found]
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        """The data, read when first needed; raises DataError."""
-        return self.suite.load(self.options.data)
-
-    @cached_property
-    def targets(self) -> Targets:
-        """Targets of val and test: of the data named by `--data`, else those stored with the predictions."""
-        stored = None if self.options.data else self.store.targets()
-        return stored or Targets.of(self.dataset)
-
-    def wanted(self) -> list[Configuration]:
-        """Each member with the seeds asked for; else with seed 0 and those in the store."""
-        classes = len(self.targets.classes)
-        return [
-            Configuration(member, seed, self.targets.fingerprint, classes)
-            for member in self.members
-            for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
-        ]
-
-    def steps(self) -> tuple[list[Step], list[str]]:
-        """What to do for each member, and notes on files not used; imports torch only where training is possible."""
-        options = self.options
-        steps, notes = inspect(self.wanted(), self.store, self.targets)
-        if options.train != "always" and all(step.stored for step in steps):
-            return steps, notes
-        obstacle = "training is switched off" if options.train == "never" else self._obstacle()
-        device = "cpu" if obstacle else resolve_device(options.device)
-        decided = decide(
-            steps,
-            self.store,
-            mode=options.train,
-            device=device,
-            train_size=self.targets.train_size,
-            time_budget=options.time_budget,
-            obstacle=obstacle,
-        )
-        return decided, notes
-
-    def _obstacle(self) -> str | None:
-        """Why nothing can be trained, if so. Raises DataError where training was asked for in so many words."""
-        try:
-            fingerprint = self.dataset.fingerprint
-        except DataError:
-            if self.options.train in ("missing", "always"):
-                raise
-            return "no data to train on"
-        if fingerprint != self.targets.fingerprint:
-            return "the images found are not those the stored predictions are of; --data DIR says that they are meant"
-        return None
-
-    def command(self, step: Step) -> str:
-        """What trains this member later."""
-        return f"python benchmark.py --suite {self.suite.name} {step.command}"
 
 
 def run(options: Options, display: Quiet) -> dict[str, Any]:
@@ -202,7 +65,7 @@ def _obtain_all(session: Session, steps: Sequence[Step], display: Quiet) -> tupl
     failed: dict[str, str] = {}
     display.members(sum(step.train for step in steps))
     deadline = None if session.options.time_budget is None else time.monotonic() + session.options.time_budget
-    with _stop_signal(deadline) as stop:
+    with stop_signal(deadline) as stop:
         for step in steps:
             if step.stored is not None:
                 found.append(step.stored)
@@ -245,34 +108,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Stopped):
         return f"{text}; its state is saved, and the command goes on from there"
     return text if isinstance(error, TrainingDiverged) else f"failed with {type(error).__name__}: {text}"
-
-
-INTERRUPT = "interrupted"
-BUDGET_SPENT = "the time budget is spent"
-
-
-@contextmanager
-def _stop_signal(deadline: float | None) -> Iterator[Callable[[], str | None]]:
-    """A function that says why to stop, if there is a reason; the first Ctrl-C is one, the second raises at once."""
-    pressed: list[int] = []
-
-    def press(number: int, frame: FrameType | None) -> None:
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(number)
-
-    def stop() -> str | None:
-        if pressed:
-            return INTERRUPT
-        if deadline is not None and time.monotonic() > deadline:
-            return BUDGET_SPENT
-        return None
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def summary(options: Options, results: dict[str, Any]) -> str:
@@ -321,8 +156,5 @@ def report(session: Session, results: dict[str, Any]) -> None:
     """Writes results.json, the leaderboard and the figures, and the README's table where the run is the default one."""
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
     leaderboard.write(results, session.folder)
-    readme = ROOT / "README.md"
-    options = session.options
-    default = options.results == ROOT / "results" and not (options.members or options.seeds or options.epochs)
-    if default and options.ensemblers == ("*",) and readme.exists():
-        leaderboard.embed(readme, results)
+    if session.readme:
+        leaderboard.embed(session.readme, results)

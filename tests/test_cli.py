@@ -21,7 +21,7 @@ from conftest import ROOT, Outcome, cli, files, python
 from torch import Tensor, nn
 
 import ensembles
-from benchmarks import run, suites
+from benchmarks import session, suites
 from benchmarks.leaderboard import csv_table, markdown
 from benchmarks.suites import digits as digits_suite
 from ensembles import base
@@ -554,6 +554,17 @@ def test_a_spent_time_budget_keeps_the_state_and_the_next_run_goes_on(
     assert reached[1][2][: len(reached[0][2])] == reached[0][2]
 
 
+def test_a_spent_time_budget_starts_no_further_member(digits_copy: Path, add_member: Callable[[registry.Member], None]):
+    mlp = registry.get("mlp")
+    for name in ("patient", "queued"):
+        add_member(replace(mlp, name=name, recipe=replace(mlp.recipe, epochs=100_000)))
+    options = ("--members", "linear", "patient", "queued", "--train", "missing", "--time-budget", "1", *SIMPLE)
+    assert digits(digits_copy, *options).code == 0
+    reasons = {item["name"]: item["reason"] for item in read(digits_copy)["not_run"]}
+    assert reasons["queued"] == "not started: the time budget is spent"
+    assert not [*(digits_copy / "digits" / "checkpoints").glob("queued*")]
+
+
 def test_ctrl_c_while_data_is_read_ends_with_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def interrupt(data_dir: Path | None) -> None:
         raise KeyboardInterrupt
@@ -625,7 +636,7 @@ def project(digits_run: tuple[Path, Outcome], tmp_path: Path, monkeypatch: pytes
     root = tmp_path / "project"
     shutil.copytree(digits_run[0], root / "results")
     (root / "README.md").write_text("# Ours\n\n<!-- leaderboard:digits -->\nold\n<!-- /leaderboard -->\n\nEnd.\n")
-    monkeypatch.setattr(run, "ROOT", root)
+    monkeypatch.setattr(session, "ROOT", root)
     monkeypatch.setattr(base, "_REGISTRY", {name: ensembles.get(name) for name in ("best_single", "uniform")})
     return root
 

@@ -234,6 +234,13 @@ def test_an_unreadable_checkpoint_is_set_aside_and_training_starts_anew(
     assert (tmp_path / "a.unreadable").read_bytes() == damaged
 
 
+def test_the_checkpoint_of_another_network_is_set_aside(dataset: Dataset, unbroken: dict[str, Trained], tmp_path: Path):
+    checkpoint = tmp_path / "a.pt"
+    trained(small(fragile, epochs=1, learning_rate=0.01), dataset, checkpoint)
+    assert_same(trained(RECIPES["plain"], dataset, checkpoint), unbroken["plain"])
+    assert (tmp_path / "a.unreadable").exists()
+
+
 def test_a_failed_save_leaves_the_last_checkpoint(
     dataset: Dataset, unbroken: dict[str, Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,0 +1,148 @@
+"""What a run is about: the user's options, and with them the suite, its data, its targets and who takes part."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import ensembles
+from benchmarks import suites
+from benchmarks.data import DataError, Dataset
+from benchmarks.obtain import resolve_device
+from benchmarks.plan import Mode, Step, decide, inspect
+from benchmarks.predictions import Configuration, Store, Targets
+from benchmarks.suites.suite import Suite
+from zoo import registry
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; the defaults are its defaults."""
+
+    suite: str
+    members: tuple[str, ...] = ()
+    ensemblers: tuple[str, ...] = ("*",)
+    seeds: tuple[int, ...] = ()
+    data: Path | None = None
+    results: Path = ROOT / "results"
+    device: str = "auto"
+    train: Mode = "auto"
+    epochs: int | None = None
+    time_budget: float | None = None
+    jobs: int = 1
+
+
+def options_from(arguments: Namespace) -> Options:
+    """The options of a parsed command line."""
+    return Options(
+        suite=arguments.suite,
+        members=tuple(arguments.members),
+        ensemblers=tuple(arguments.ensemblers),
+        seeds=tuple(dict.fromkeys(arguments.seeds)),
+        data=arguments.data,
+        results=arguments.results or ROOT / "results",
+        device=arguments.device,
+        train=arguments.train,
+        epochs=arguments.epochs,
+        time_budget=arguments.time_budget,
+        jobs=arguments.jobs,
+    )
+
+
+def download(options: Options) -> Path:
+    """Fetches the suite's data into `--data` or data/<suite>; raises DataError."""
+    suite = suites.get(options.suite)
+    if suite.download is None:
+        raise DataError(f"The suite {suite.name} has nothing to download: its data comes with the packages it uses.")
+    return suite.download(options.data or Path("data") / suite.name)
+
+
+class Session:
+    """One suite with the user's options: what takes part, which data and targets belong to it, where files lie."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.suite: Suite = suites.get(options.suite)
+        self.folder = options.results / self.suite.name
+        self.store = Store(self.folder / "predictions")
+        self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
+        self.members = self._members()
+
+    def _members(self) -> list[registry.Member]:
+        """Those asked for; else the suite's own and any other that has predictions in the store."""
+        known = registry.members()
+        if self.options.members:
+            chosen = registry.select("member", self.options.members, known)
+        else:
+            others = [name for name in self.store.members() if name in known and name not in self.suite.members]
+            chosen = [*self.suite.members, *others]
+        found = [registry.get(name) for name in chosen]
+        if self.options.epochs is None:
+            return found
+        return [replace(member, recipe=replace(member.recipe, epochs=self.options.epochs)) for member in found]
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data, read when first needed; raises DataError."""
+        return self.suite.load(self.options.data)
+
+    @cached_property
+    def targets(self) -> Targets:
+        """Targets of val and test: of the data named by `--data`, else those stored with the predictions."""
+        stored = None if self.options.data else self.store.targets()
+        return stored or Targets.of(self.dataset)
+
+    def wanted(self) -> list[Configuration]:
+        """Each member with the seeds asked for; else with seed 0 and those in the store."""
+        classes = len(self.targets.classes)
+        return [
+            Configuration(member, seed, self.targets.fingerprint, classes)
+            for member in self.members
+            for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
+        ]
+
+    def steps(self) -> tuple[list[Step], list[str]]:
+        """What to do for each member, and notes on files not used; imports torch only where training is possible."""
+        options = self.options
+        steps, notes = inspect(self.wanted(), self.store, self.targets)
+        if options.train != "always" and all(step.stored for step in steps):
+            return steps, notes
+        obstacle = "training is switched off" if options.train == "never" else self._obstacle()
+        device = "cpu" if obstacle else resolve_device(options.device)
+        decided = decide(
+            steps,
+            self.store,
+            mode=options.train,
+            device=device,
+            train_size=self.targets.train_size,
+            time_budget=options.time_budget,
+            obstacle=obstacle,
+        )
+        return decided, notes
+
+    def _obstacle(self) -> str | None:
+        """Why nothing can be trained, if so. Raises DataError where training was asked for in so many words."""
+        try:
+            fingerprint = self.dataset.fingerprint
+        except DataError:
+            if self.options.train in ("missing", "always"):
+                raise
+            return "no data to train on"
+        if fingerprint != self.targets.fingerprint:
+            return "the images found are not those the stored predictions are of; --data DIR says that they are meant"
+        return None
+
+    @property
+    def readme(self) -> Path | None:
+        """The project's README where the run is the default one, whose table it shows."""
+        options, readme = self.options, ROOT / "README.md"
+        selective = options.members or options.seeds or options.epochs or options.ensemblers != ("*",)
+        return readme if options.results == ROOT / "results" and not selective and readme.exists() else None
+
+    def command(self, step: Step) -> str:
+        """What trains this member later."""
+        return f"python benchmark.py --suite {self.suite.name} {step.command}"
