@@ -669,8 +669,9 @@ def test_the_committed_leaderboard_is_what_the_committed_predictions_give(tmp_pa
     for old, new in zip(committed["members"], rebuilt["members"], strict=True):
         assert {**new, "rank": ""} == {**old, "rank": ""}  # ranks are shared with the ensembles
     for old, new in zip(committed["ensembles"], rebuilt["ensembles"], strict=True):
-        # Another release of scipy or xgboost may move a handful of images, and nothing else may.
+        # Another release of xgboost moves its row by some images (3.4 against 3.2: nine of 3,589).
+        slack = 0.01 if old["name"] == "stack_xgboost" else 0.001
         assert new["name"] == old["name"]
-        assert new["test_accuracy"] == pytest.approx(old["test_accuracy"], abs=0.003), old["name"]
+        assert new["test_accuracy"] == pytest.approx(old["test_accuracy"], abs=slack), old["name"]
     assert markdown(committed) == leaderboard(ROOT / "results", "fer2013")
     assert csv_table(committed) == (ROOT / "results" / "fer2013" / "leaderboard.csv").read_text()
