@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ class Store:
             if path == self.path(configuration):
                 continue
             try:
-                changes = differences(_read(path)[1]["configuration"], configuration.facts())
+                changes = differences(_about(path)["configuration"], configuration.facts())
                 reasons.append(f"{path.name} is stale: {'; '.join(changes)}")
             except (StoreError, KeyError) as error:
                 reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
@@ -145,7 +146,7 @@ class Store:
         """The recorded training speed of a member, whatever its recipe: its provenance, or None."""
         for path in sorted(self.folder.glob(f"{member}.s*.*.safetensors")):
             try:
-                return _read(path)[1]
+                return _about(path)
             except StoreError:
                 continue  # named when the member is loaded
         return None
@@ -191,13 +192,15 @@ class Store:
         Raises StoreError where the file is damaged.
         """
         found = [_read_targets(path) for path in sorted(self.folder.glob("targets.*.safetensors"))]
-        return max(found, key=lambda targets: self._uses(targets.fingerprint), default=None)
+        if len(found) < 2:
+            return found[0] if found else None
+        return max(found, key=lambda targets: self._uses(targets.fingerprint))
 
     def _uses(self, fingerprint: str) -> int:
         count = 0
         for path in self.folder.glob("*.s*.*.safetensors"):
             try:
-                count += _read(path)[1].get("configuration", {}).get("data") == fingerprint
+                count += _about(path).get("configuration", {}).get("data") == fingerprint
             except StoreError:
                 continue  # named when its member is loaded
         return count
@@ -222,16 +225,32 @@ def _header(values: Mapping[str, Any]) -> dict[str, str]:
     return {"format": FORMAT, "json": json.dumps(values, sort_keys=True)}
 
 
+def _about(path: Path) -> dict[str, Any]:
+    """What the header says: configuration and provenance. The arrays are not read."""
+    with _opened(path) as file:
+        return _json(path, file)
+
+
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    with _opened(path) as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
+        return arrays, _json(path, file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
+            yield file
     except (SafetensorError, OSError) as error:
         raise StoreError(f"{path.name}: is damaged or no safetensors file ({error})") from error
+
+
+def _json(path: Path, file: Any) -> dict[str, Any]:
+    header = file.metadata() or {}
     if header.get("format") != FORMAT:
         raise StoreError(f"{path.name}: was not written by this store (no {FORMAT!r} in its header)")
-    return arrays, json.loads(header["json"])
+    return json.loads(header["json"])
 
 
 def _read_targets(path: Path) -> Targets:

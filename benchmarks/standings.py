@@ -46,7 +46,6 @@ class Standing:
     flops: int | None = None
     epochs: int | None = None
     train_seconds: float | None = None
-    fit_seconds: float | None = None
     images_per_second: float | None = None
     device: str | None = None
     init: str | None = None
@@ -130,7 +129,6 @@ def _ensemble_row(ensemble: Mapping[str, Any], results: Results) -> Standing:
         log_loss=ensemble.get("test_log_loss"),
         ece=ensemble.get("test_ece"),
         models=len(used) if used else None,
-        fit_seconds=ensemble.get("seconds"),
         extra_data="none",
         **_same(ensemble, "rank fit_accuracy cross_fit_accuracy p_best_single p_uniform params train_seconds error"),
     )

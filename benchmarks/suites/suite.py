@@ -24,4 +24,4 @@ class Suite:
     members: tuple[str, ...]
     load: Callable[[Path | None], Dataset]
     download: Callable[[Path], Path] | None = None
-    published: Path | None = None
+    published: bool = False  # whether there is a published/<name>.csv
