@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 
 from benchmarks.atomic import replace_atomically, write_atomic
 from benchmarks.data import Dataset
-from zoo.recipes import differences
+from zoo.recipes import Recipe, differences
 from zoo.registry import Member
 
 FORMAT = "fer-ensembles/predictions/1"
@@ -48,7 +48,9 @@ class Configuration:
 
     @property
     def hash(self) -> str:
-        return hashlib.sha256(json.dumps(self.facts(), sort_keys=True).encode()).hexdigest()[:12]
+        """Of the facts, of the recipe only what differs from the defaults: a new option leaves old results theirs."""
+        identity = {**self.facts(), "recipe": self.member.recipe.changes()}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def stem(self) -> str:
@@ -104,7 +106,7 @@ class Store:
         if not path.exists():
             return None
         arrays, provenance = _read(path)
-        if provenance.get("configuration") != configuration.facts():
+        if _completed(provenance.get("configuration")) != configuration.facts():
             raise StoreError(f"{path.name}: holds another configuration than its name says")
         expected = {"val": len(targets.val), "test": len(targets.test)}
         for split, count in expected.items():
@@ -124,7 +126,7 @@ class Store:
             if path == self.path(configuration):
                 continue
             try:
-                changes = differences(_about(path)["configuration"], configuration.facts())
+                changes = differences(_completed(_about(path)["configuration"]), configuration.facts())
                 reasons.append(f"{path.name} is stale: {'; '.join(changes)}")
             except (StoreError, KeyError) as error:
                 reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
@@ -219,6 +221,15 @@ def _table(history: list[dict[str, float]]) -> str:
     """A line an epoch, six significant digits."""
     rows = [",".join(f"{value:.6g}" for value in row.values()) for row in history]
     return "\n".join([",".join(history[0]), *rows]) + "\n"
+
+
+def _completed(facts: Any) -> Any:
+    """Stored facts with the defaults of options that came after them; as they are where they are of another kind."""
+    try:
+        recipe = asdict(Recipe.from_dict(facts["recipe"]))
+    except (TypeError, KeyError):
+        return facts
+    return {**facts, "recipe": json.loads(json.dumps(recipe))}
 
 
 def _header(values: Mapping[str, Any]) -> dict[str, str]:

@@ -1,8 +1,12 @@
-"""How a member is trained: a frozen, hashable description, and the named recipes the members start from."""
+"""How a member is trained: a frozen, hashable description, and the named recipes the members start from.
+
+Defaults are a contract: a stored result is identified by what its recipe says differently. A default therefore never
+changes; a new option starts with the value that leaves training as it was.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 
@@ -10,8 +14,9 @@ from typing import Any, Literal
 class Augment:
     """Random transforms, drawn anew for each image and applied to the batch in one pass on the device.
 
-    Units: `shift` is a fraction of the image side, `rotation` degrees, `scale` and `contrast` a relative range,
-    `brightness` a fraction of full scale, `erase` the probability that a rectangle is replaced by noise.
+    Units: `shift` is a fraction of the image side, `rotation` and `shear` degrees, `scale`, `contrast` and `saturation`
+    a relative range, `brightness` a fraction of full scale; `vertical_flip`, `grayscale` and `erase` are
+    probabilities; `crop` is the least share of the area that a random resized crop keeps (1: no such crop).
     """
 
     flip: bool = True
@@ -21,36 +26,149 @@ class Augment:
     contrast: float = 0.25
     brightness: float = 0.1
     erase: float = 0.25
+    shear: float = 0.0
+    crop: float = 1.0
+    vertical_flip: float = 0.0
+    saturation: float = 0.0
+    grayscale: float = 0.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is minimised. Targets are distributions over the classes, so every kind takes soft labels.
+
+    The weights of further terms count only where a network has such an output: `auxiliary` of a second classifier,
+    `regulariser` of the network's own term, `valence` and `arousal` of the regression heads.
+    """
+
+    kind: Literal["cross_entropy", "poly", "focal", "symmetric", "generalised", "multi_target"] = "cross_entropy"
+    label_smoothing: float = 0.1
+    class_weights: Literal["none", "balanced", "complement"] = "none"  # N / (K n_c), or 1 - n_c / N
+    epsilon: float = 2.0  # PolyLoss: weight of 1 - p
+    gamma: float = 2.0  # focal: exponent of 1 - p
+    alpha: float = 0.1  # symmetric cross-entropy: weight of the usual term
+    beta: float = 1.0  # symmetric cross-entropy: weight of the reversed term
+    q: float = 0.7  # generalised cross-entropy: 0 is cross-entropy, 1 is mean absolute error
+    auxiliary: float = 0.3
+    regulariser: float = 1.0
+    valence: float = 0.3
+    arousal: float = 0.3
+    affect: Literal["ccc", "mse"] = "ccc"
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Two phases for networks that start from trained weights: the classifier alone, then all.
+
+    `backbone` is the learning rate of everything but the classifier, as a share of the classifier's; `layer_decay`
+    lowers it further from layer to layer towards the input (arXiv:2106.08254). With `freeze_norm` batch norm keeps its
+    statistics.
+    """
+
+    head_epochs: int = 0
+    backbone: float = 1.0
+    layer_decay: float = 1.0
+    freeze_norm: bool = False
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a member learns from, besides the targets of the training split.
+
+    `votes` replaces targets by the annotators' vote shares where the data has them. `teacher` is a member of the store
+    ("vgg_fer", "vgg_fer:1" for seed 1) or several joined by "+", whose mean probabilities, softened by `temperature`,
+    get the share `teacher_weight` of the target (arXiv:1503.02531). `clean` leaves out the share of training images
+    whose own label is least likely under out-of-fold predictions (arXiv:1911.00068); of these, images for which the
+    out-of-fold predictions reach probability `pseudo` for some class come back with that label (0: none).
+    """
+
+    votes: bool = False
+    teacher: str = ""
+    teacher_weight: float = 0.5
+    temperature: float = 2.0
+    clean: float = 0.0
+    pseudo: float = 0.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights besides architecture, initialisation, data and seed."""
+    """Everything that decides the weights besides architecture, initialisation, data and seed.
+
+    `warmup` is the share of all steps in which the learning rate rises; `decay` the factor by which `step` (every
+    `step_epochs`) and `plateau` (after `patience` epochs without a better val accuracy) lower it, and `exponential`
+    every epoch; `cycles` the number of `warm_restarts`. `stop_after` ends training after so many epochs without a
+    better val accuracy (0: never). `epoch_images` bounds an epoch to so many images, drawn anew each time (0: all).
+    """
 
     epochs: int = 20
     batch_size: int = 128
-    optimizer: str = "sgd"  # "sgd" (Nesterov), "adamw", or any name pytorch-optimizer knows
+    optimizer: str = "sgd"  # "sgd" (Nesterov), "adamw", or any name torch or pytorch-optimizer knows
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
-    schedule: Literal["onecycle", "cosine"] = "onecycle"
-    warmup: float = 0.2  # share of all steps in which the learning rate rises
-    label_smoothing: float = 0.1
-    clip_norm: float = 2.0
+    momentum: float = 0.9  # of "sgd"
+    sam: float = 0.0  # radius of sharpness-aware minimisation (arXiv:2010.01412), 0: off; two passes a step
+    lookahead: bool = False  # arXiv:1907.08610
+    accumulate: int = 1  # batches of batch_size / accumulate images, their gradients summed: less memory, same step
+    schedule: Literal["onecycle", "cosine", "warm_restarts", "plateau", "step", "exponential", "constant"] = "onecycle"
+    warmup: float = 0.2
+    decay: float = 0.1
+    step_epochs: int = 30
+    patience: int = 5
+    cycles: int = 1
+    stop_after: int = 0
+    clip_norm: float = 2.0  # 0: off
+    average: Literal["ema", "swa", "snapshots", "none"] = "ema"  # of the weights along the way
     ema_decay: float = 0.995
-    normalise: Literal["fixed", "image"] = "fixed"  # (x - 0.5) / 0.25, or zero mean and unit variance per image
+    swa_start: float = 0.75  # share of the epochs after which stochastic weight averaging begins (arXiv:1803.05407)
+    sampling: Literal["shuffle", "balanced"] = "shuffle"  # balanced: classes equally often, drawn with replacement
+    oversample: Literal["none", "random", "smote", "adasyn"] = "none"  # of the training split alone, once
+    epoch_images: int = 0
+    mixup: float = 0.0  # parameter of the beta distribution (arXiv:1710.09412), 0: off
+    cutmix: float = 0.0  # the same (arXiv:1905.04899); where both are on, each batch takes one of them
+    mix_probability: float = 1.0  # share of the batches that are mixed
+    preprocess: Literal["none", "equalise", "median"] = "none"  # of every image, at training and test
+    normalise: Literal["fixed", "image", "imagenet", "signed", "unit"] = "fixed"
+    crop_ratio: float = 1.0  # the network sees this share of the image side: the centre at test, anywhere in training
     start_size: float = 1.0  # progressive resizing (arXiv:2104.00298): share of the image side in the first epochs
     bf16_on_cpu: bool = True  # autocast where the CPU has bf16 instructions; a loss for depthwise convolutions
-    tta: Literal["none", "flip"] = "flip"
+    tta: Literal["none", "flip", "ten_crop", "shift", "scale", "rotate"] = "flip"
     augment: Augment = field(default_factory=Augment)
+    loss: Loss = field(default_factory=Loss)
+    transfer: Transfer = field(default_factory=Transfer)
+    labels: Labels = field(default_factory=Labels)
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
             raise ValueError(f"a recipe needs epochs >= 1 and batch_size >= 2, not {self.epochs} and {self.batch_size}")
+        if self.accumulate < 1 or self.batch_size % self.accumulate:
+            raise ValueError(f"accumulate ({self.accumulate}) must divide batch_size ({self.batch_size})")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
-        """The inverse of `dataclasses.asdict`; unknown keys raise TypeError."""
-        return cls(**{**values, "augment": Augment(**values["augment"])})
+        """The inverse of `dataclasses.asdict`; what is missing has its default, unknown keys raise TypeError."""
+        groups = {name: kind(**values[name]) for name, kind in GROUPS.items() if name in values}
+        return cls(**{**values, **groups})
+
+    def changes(self) -> dict[str, Any]:
+        """What differs from the defaults, nested: what identifies the recipe."""
+        return differing(asdict(self), asdict(Recipe()))
+
+
+GROUPS = {"augment": Augment, "loss": Loss, "transfer": Transfer, "labels": Labels}
+
+
+def differing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """The part of a nested dictionary that differs from another one of the same shape."""
+    found = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            value = differing(value, defaults[key])
+            if not value:
+                continue
+        elif value == defaults[key]:
+            continue
+        found[key] = value
+    return found
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
@@ -85,3 +203,6 @@ DIGITS = Recipe(
     augment=Augment(flip=False, shift=0.08, rotation=10.0, scale=0.1, contrast=0.0, brightness=0.0, erase=0.0),
 )
 """Tiny networks on 8x8 digits: seconds on one core."""
+
+NAMED = {"plain": PLAIN, "adamw": ADAMW, "depthwise": DEPTHWISE}
+"""Recipes that any member can be trained by, as `member@plain`."""

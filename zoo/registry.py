@@ -20,13 +20,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zoo.recipes import Recipe
+from zoo.recipes import NAMED, Recipe
 
 if TYPE_CHECKING:
     from torch import nn
 
 FOLDER = Path(__file__).parent
 CATALOG = FOLDER / "catalog.json"
+RECIPE_OF_PAPER = "paper"
 
 
 class UnknownName(ValueError):
@@ -67,24 +68,43 @@ class Member:
         facts = asdict(self)
         return {key: facts[key] for key in ("name", "recipe", "image_size", "init", "params")}
 
+    def with_recipe(self, name: str) -> Member:
+        """The same network trained by another recipe: `paper`, or a named one of zoo/recipes.py; UnknownName."""
+        base = self.name.partition("@")[0]
+        return get(base if name == "house" else f"{base}@{name}")
+
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
 _registered: dict[str, Member] = {}
 
 
-def register(*, recipe: Recipe, image_size: int, reference: str, init: str = "scratch") -> Callable[[Builder], Builder]:
+def register(
+    *,
+    recipe: Recipe,
+    image_size: int,
+    reference: str,
+    init: str = "scratch",
+    paper: Recipe | None = None,
+    paper_size: int | None = None,
+) -> Callable[[Builder], Builder]:
     """Decorator for `build(num_classes, in_chans, image_size) -> nn.Module`; the docstring's first line is the summary.
 
-    Raises ValueError where two members share a name.
+    `recipe` and `image_size` are this project's; with `paper`, a second member `name@paper` follows the recipe and the
+    input size of the network's own publication. Raises ValueError where two members share a name.
     """
 
     def add(builder: Builder) -> Builder:
         key = builder.__name__
-        if key in _registered:
-            raise ValueError(_twice(key, _registered[key].builder, builder.__module__))
         summary = (builder.__doc__ or "").strip().partition("\n")[0]
         target = f"{builder.__module__}:{builder.__name__}"
-        _registered[key] = Member(key, target, recipe, image_size, init, reference, summary)
+        entries = [Member(key, target, recipe, image_size, init, reference, summary)]
+        if paper is not None:
+            own = f"{summary}, by its paper's recipe"
+            entries.append(Member(f"{key}@{RECIPE_OF_PAPER}", target, paper, paper_size or image_size, init, reference, own))
+        for entry in entries:
+            if entry.name in _registered:
+                raise ValueError(_twice(entry.name, _registered[entry.name].builder, builder.__module__))
+            _registered[entry.name] = entry
         return builder
 
     return add
@@ -159,10 +179,17 @@ def _counted_if_it_builds(member: Member) -> Member:
 
 
 def get(name: str) -> Member:
-    """The member of that name; raises UnknownName with near matches."""
-    if name not in members():
-        raise UnknownName("member", name, members())
-    return members()[name]
+    """The member of that name, or of `member@recipe` for a named recipe; raises UnknownName with near matches."""
+    known = members()
+    base, _, recipe = name.partition("@")
+    if name in known:
+        return known[name]
+    if recipe and base in known:
+        if recipe not in NAMED:
+            own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
+            raise UnknownName(f"recipe of {base}", recipe, [*own, *NAMED])
+        return replace(known[base], name=name, recipe=NAMED[recipe])
+    raise UnknownName("member", name, known)
 
 
 def select(kind: str, patterns: Iterable[str], names: Iterable[str]) -> list[str]:

@@ -182,7 +182,7 @@ class _Run:
             group["lr"] = recipe.learning_rate * learning_rate_factor(recipe, progress)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
             logits = self.network(batch.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.loss.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         clip_grad_norm_(self.network.parameters(), recipe.clip_norm)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo.networks.layers import PointwiseDown
-from zoo.recipes import DEPTHWISE
+from zoo.recipes import DEPTHWISE, Loss
 from zoo.registry import register
 
 
@@ -46,7 +46,7 @@ def _pool_same(x: Tensor) -> Tensor:
 
 
 @register(
-    recipe=replace(DEPTHWISE, epochs=6, weight_decay=0.01, label_smoothing=0.0, bf16_on_cpu=True),
+    recipe=replace(DEPTHWISE, epochs=6, weight_decay=0.01, loss=Loss(label_smoothing=0.0), bf16_on_cpu=True),
     image_size=64,
     reference="arXiv:1710.07557",
 )
