@@ -21,10 +21,12 @@ from safetensors.numpy import save_file
 
 from benchmarks.atomic import replace_atomically, write_atomic
 from benchmarks.data import Dataset
+from benchmarks.data.twins import also_in
 from zoo.recipes import Recipe, differences
 from zoo.registry import Member
 
 FORMAT = "fer-ensembles/predictions/1"
+OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
 
 
 @dataclass(frozen=True)
@@ -69,19 +71,40 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Targets:
-    """What scores the predictions: targets int64 [N] of val and test, and what they belong to."""
+    """What scores the predictions: targets int64 [N] of val and test, and what they belong to.
+
+    `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
+    bool [N], None where a file that was written before they were kept does not know.
+    """
 
     val: np.ndarray
     test: np.ndarray
     fingerprint: str
     classes: tuple[str, ...]
     train_size: int
+    val_in_train: np.ndarray | None = None
+    test_in_train: np.ndarray | None = None
+    test_in_val: np.ndarray | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> Targets:
         """Those of a data set that was read."""
-        val, test = dataset.val.targets, dataset.test.targets
-        return cls(val, test, dataset.fingerprint, dataset.classes, len(dataset.train))
+        train, val, test = dataset.train, dataset.val, dataset.test
+        return cls(
+            val.targets,
+            test.targets,
+            dataset.fingerprint,
+            dataset.classes,
+            len(train),
+            val_in_train=also_in(val.images, train.images),
+            test_in_train=also_in(test.images, train.images),
+            test_in_val=also_in(test.images, val.images),
+        )
+
+    def overlaps(self) -> dict[str, np.ndarray]:
+        """What is known of images that stand in two splits."""
+        known = {name: getattr(self, name) for name in OVERLAPS}
+        return {name: marks for name, marks in known.items() if marks is not None}
 
 
 class StoreError(ValueError):
@@ -174,11 +197,14 @@ class Store:
         return replace(predictions, val=val, test=test)
 
     def save_targets(self, targets: Targets) -> None:
-        """Keeps the targets of val and test, once for each fingerprint of the data."""
+        """Keeps the targets of val and test, once for each fingerprint of the data; a file that knows less of images
+        in two splits is replaced."""
         path = self.folder / f"targets.{targets.fingerprint[:12]}.safetensors"
-        if path.exists():
+        overlaps = targets.overlaps()
+        if path.exists() and len(_read_targets(path).overlaps()) >= len(overlaps):
             return
-        tensors = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
+        tensors = {"val": targets.val, "test": targets.test, **overlaps}
+        tensors = {name: array.astype(np.uint8) for name, array in tensors.items()}
         header = {
             "fingerprint": targets.fingerprint,
             "classes": list(targets.classes),
@@ -267,4 +293,5 @@ def _json(path: Path, file: Any) -> dict[str, Any]:
 def _read_targets(path: Path) -> Targets:
     arrays, header = _read(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
-    return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"])
+    overlaps = {name: arrays[name].astype(bool) for name in OVERLAPS if name in arrays}
+    return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **overlaps)

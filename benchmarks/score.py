@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import metrics
+from benchmarks.cost import milliseconds, pareto_front, total, total_milliseconds
 from benchmarks.predictions import Predictions, Targets
-from benchmarks.significance import bootstrap_intervals, mcnemar, ranks
+from benchmarks.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
 from ensembles import softmax
 from ensembles.search import Found
 
@@ -22,31 +23,45 @@ def score(predictions: Sequence[Predictions], found: Sequence[Found], targets: T
     """
     test = np.stack([one.test for one in predictions])
     val_accuracy = [float((one.val.argmax(1) == targets.val).mean()) for one in predictions]
-    probabilities = [softmax(logits) for logits in test]
-    fitted = {one.name: one.ensembler.predict_proba(test) for one in found if one.ensembler is not None}
-    rows = [*probabilities, *fitted.values()]
+    fitted = [one for one in found if one.ensembler is not None]
+    rows = [softmax(logits) for logits in test]
+    rows += [one.ensembler.predict_proba(test) for one in fitted if one.ensembler is not None]
     correct = np.stack([metrics.correctness(row, targets.test) for row in rows])
-    scores = _scores(rows, correct, targets.test)
     members = [
-        {**_member(one), "val_accuracy": accuracy, **row}
-        for one, accuracy, row in zip(predictions, val_accuracy, scores, strict=False)
+        {**_member(one, targets), "val_accuracy": accuracy}
+        for one, accuracy in zip(predictions, val_accuracy, strict=True)
     ]
-    by_name = dict(zip(fitted, range(len(probabilities), len(rows)), strict=True))
-    single = int(np.argmax(val_accuracy))
-    ensembles = []
-    for one in found:
-        row = by_name.get(one.name)
-        judged = {} if row is None else {**scores[row], "p_best_single": mcnemar(correct[row], correct[single])}
-        if row is not None and "uniform" in by_name:
-            judged["p_uniform"] = mcnemar(correct[row], correct[by_name["uniform"]])
-        ensembles.append({**_ensemble(one, members), **judged})
-    return {"members": members, "ensembles": ensembles}
+    described = [*members, *(_ensemble(one, members) for one in fitted)]
+    names = [one.name for one in fitted]
+    uniform = len(members) + names.index("uniform") if "uniform" in names else None
+    parts = (_scores(rows, correct, targets.test), _compared(correct, int(np.argmax(val_accuracy)), uniform))
+    whole = [{**row, **score, **compared} for row, score, compared in zip(described, *parts, strict=True)]
+    front = pareto_front([row["test_accuracy"] for row in whole], [row["flops"] for row in whole])
+    for row, pareto in zip(whole, front, strict=True):
+        row["pareto"] = pareto
+    scored = {row["name"]: row for row in whole[len(members) :]}
+    failures = {one.name: {"name": one.name, "title": one.title, "error": one.error} for one in found}
+    return {"members": whole[: len(members)], "ensembles": [scored.get(one.name, failures[one.name]) for one in found]}
+
+
+def _compared(correct: np.ndarray, single: int, uniform: int | None) -> list[dict[str, float]]:
+    """McNemar's p of every row against the best single member and the uniform average, as it is and Holm-adjusted over
+    the family of all rows but the one they are compared with."""
+    compared: list[dict[str, float]] = [{} for _ in correct]
+    for key, reference in (("p_best_single", single), ("p_uniform", uniform)):
+        if reference is None:
+            continue
+        p = np.array([mcnemar(row, correct[reference]) for row in correct])
+        adjusted = np.insert(holm(np.delete(p, reference)), reference, 1.0)
+        for row, value, corrected in zip(compared, p, adjusted, strict=True):
+            row[key], row[f"{key}_holm"] = float(value), float(corrected)
+    return compared
 
 
 def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray) -> list[dict[str, Any]]:
     accuracies = correct.mean(axis=1)
     intervals = bootstrap_intervals(correct)
-    places = ranks(accuracies.tolist(), correct)
+    places, shared = ranks(accuracies.tolist(), correct), letters(accuracies.tolist(), correct)
     return [
         {
             "test_accuracy": float(accuracies[index]),
@@ -55,12 +70,13 @@ def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray
             "test_log_loss": metrics.log_loss(row, targets),
             "test_ece": metrics.expected_calibration_error(row, targets),
             "rank": places[index],
+            "letters": shared[index],
         }
         for index, row in enumerate(rows)
     ]
 
 
-def _member(one: Predictions) -> dict[str, Any]:
+def _member(one: Predictions, targets: Targets) -> dict[str, Any]:
     member, provenance = one.configuration.member, one.provenance
     copied = ("params", "train_seconds", "images_per_second", "device", "tta", "best_epoch", "reference", "code")
     return {
@@ -71,14 +87,15 @@ def _member(one: Predictions) -> dict[str, Any]:
         "epochs": member.recipe.epochs,
         "image_size": member.image_size,
         "flops": 2 * provenance["macs"] if provenance.get("macs") else None,
+        "ms_per_image": milliseconds(provenance.get("inference_seconds"), len(targets.val) + len(targets.test)),
         "hash": one.configuration.hash,
         **{key: provenance.get(key) for key in copied},
     }
 
 
 def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    if one.ensembler is None:
-        return {"name": one.name, "title": one.title, "error": one.error}
+    """What is known of a fitted ensembler without a look at test."""
+    assert one.ensembler is not None
     used = [members[index] for index in one.ensembler.members_used_]
     labels = [member["label"] for member in members]
     weights = one.ensembler.weights_
@@ -90,13 +107,7 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "cross_fit_accuracy": one.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
         "weights": None if weights is None else dict(zip(labels, np.asarray(weights).tolist(), strict=True)),
-        "params": _total(used, "params"),
-        "flops": _total(used, "flops"),
-        "train_seconds": _total(used, "train_seconds"),
+        **{key: total(used, key) for key in ("params", "flops", "train_seconds")},
+        "ms_per_image": total_milliseconds(used),
         "error": None,
     }
-
-
-def _total(members: Sequence[dict[str, Any]], key: str) -> float | None:
-    values = [member[key] for member in members]
-    return None if any(value is None for value in values) else sum(values)
