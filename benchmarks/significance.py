@@ -67,8 +67,7 @@ def pairwise_mcnemar(correct: ArrayLike) -> NDArray[np.float64]:
     right = np.asarray(correct, dtype=bool)
     if right.ndim != 2:
         raise ValueError(f"expected correctness [R, N], got shape {right.shape}")
-    # Whole numbers below 2**24, exact in float32.
-    only_first = right.astype(np.float32) @ (~right).T.astype(np.float32)
+    only_first = (right.astype(np.float32) @ (~right).T.astype(np.float32)).astype(np.int64)  # exact below 2**24
     fewer, apart = np.minimum(only_first, only_first.T), only_first + only_first.T
     return np.minimum(1.0, np.where(apart > 0, 2.0 * bdtr(fewer, np.maximum(apart, 1), 0.5), 1.0))
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.base import FloatArray, check_logits, check_targets, log_softmax, softmax
-from ensembles.ranking import BoolArray
+from ensembles.base import BoolArray, FloatArray, check_logits, check_targets, log_softmax, softmax
 
 
 def pairwise_disagreement(correct: npt.ArrayLike) -> FloatArray:

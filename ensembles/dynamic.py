@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
-from ensembles.ranking import BoolArray
+from ensembles.base import BoolArray, Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
 
 CHUNK = 512  # images at once: 512 x 3,589 distances are 15 MB
 QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the earlier fit image is the nearer

@@ -182,7 +182,7 @@ def test_holm_keeps_the_family_wise_error() -> None:
 def test_rows_share_a_letter_exactly_where_nothing_separates_them(seed: int) -> None:
     random = np.random.default_rng(seed)
     difficulty = random.random(400)
-    correct = np.stack([difficulty + 0.3 * random.random(400) < level for level in np.linspace(0.5, 0.9, 9)])
+    correct = np.stack([difficulty + 0.3 * random.random(400) < level for level in np.linspace(0.6, 0.8, 9)])
     accuracy = correct.mean(axis=1)
     shown = letters(accuracy.tolist(), correct)
     first, second = np.triu_indices(9, 1)
