@@ -174,6 +174,7 @@ class Ensembler(ABC):
         self.weights_ = None
         self._fit(checked, goal, **extra)
         self._fitted_shape_ = (members, classes)
+        self._fitted_features_ = extra["features"].shape[1] if extra else None
         if self.weights_ is None:
             self.members_used_ = np.arange(members)
         else:
@@ -187,7 +188,13 @@ class Ensembler(ABC):
         if not hasattr(self, "_fitted_shape_"):
             raise ValueError(f"{self.name} is not fitted: call fit first")
         checked = check_logits(logits, *self._fitted_shape_)
-        return self._predict_proba(checked, **self._extra(features, checked.shape[1]))
+        extra = self._extra(features, checked.shape[1])
+        given = extra["features"].shape[1] if extra else None
+        if given != self._fitted_features_:
+            raise ValueError(
+                f"{self.name} was fitted on {self._fitted_features_ or 'no'} features, got {given or 'none'}"
+            )
+        return self._predict_proba(checked, **extra)
 
     def _extra(self, features: npt.ArrayLike | None, samples: int) -> dict[str, FloatArray]:
         if features is None:

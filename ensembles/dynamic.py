@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ensembles.base import BoolArray, Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
+from ensembles.inputs import by_sample
 
 CHUNK = 512  # images at once: 512 x 3,589 distances are 15 MB
 QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the earlier fit image is the nearer
@@ -18,24 +19,28 @@ QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the ear
 class NearestOracles(Ensembler):
     """Members weighed by which of the `neighbours` most similar fit images they get right; a subclass says how.
 
-    Images are alike where the members' log-probabilities are: the distance is Euclidean between all members' and
-    classes' log-probabilities, each standardised. The result is the weighted mean of probabilities. Fit images are
-    their own nearest neighbours, so that scores on them mean little. ValueError for less than one neighbour.
+    Images are alike where the members' log-probabilities are, or their `features` (penultimate activations, say) where
+    those were given: the distance is Euclidean, after each feature was standardised. The result is the weighted mean of
+    probabilities. Fit images are their own nearest neighbours, so that scores on them mean little. ValueError for less
+    than one neighbour.
     """
 
     neighbours: int = 7
 
-    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+    takes_features: ClassVar[bool] = True
+
+    def _fit(self, logits: LogitArray, targets: IntArray, features: FloatArray | None = None) -> None:
         if self.neighbours < 1:
             raise ValueError(f"neighbours must be at least 1, got {self.neighbours}")
-        features = _by_image(logits)
+        features = by_sample(log_softmax(logits)) if features is None else features
         self.mean_, spread = features.mean(axis=0), features.std(axis=0)
         self.spread_ = np.where(spread > 0, spread, 1.0)
         self.features_ = (features - self.mean_) / self.spread_
         self.correct_ = (logits.argmax(axis=2) == targets).T  # [N, M]
 
-    def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        features = (_by_image(logits) - self.mean_) / self.spread_
+    def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
+        features = by_sample(log_softmax(logits)) if features is None else features
+        features = (features - self.mean_) / self.spread_
         weights = np.concatenate(
             [
                 self.weigh(self.correct_[nearest(features[start : start + CHUNK], self.features_, self.neighbours)])
@@ -52,11 +57,6 @@ class NearestOracles(Ensembler):
     def weigh(self, correct: BoolArray) -> FloatArray:
         """Weights `[samples, members]` from who is right on which neighbour, `[samples, neighbours, members]`, the
         nearest neighbour first."""
-
-
-def _by_image(logits: LogitArray) -> FloatArray:
-    """Log-probabilities `[samples, members * classes]`."""
-    return log_softmax(logits).transpose(1, 0, 2).reshape(logits.shape[1], -1)
 
 
 def nearest(queries: FloatArray, points: FloatArray, count: int) -> IntArray:
