@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.atomic import write_atomic
+from benchmarks.audit_section import audit_section
 from benchmarks.figures import benchmark_chart
 from benchmarks.standings import (
     BEST_SINGLE,
@@ -94,6 +95,7 @@ def markdown(results: Results) -> str:
         _notes(results),
         _protocol(results),
         _provenance(results),
+        audit_section(results),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -57,6 +57,14 @@ def log_loss(probabilities: Probabilities, targets: Targets) -> float:
     return float(-np.log(np.clip(chosen, floor, 1.0)).mean())
 
 
+def brier_score(probabilities: Probabilities, targets: Targets) -> float:
+    """Mean squared distance of the probabilities from the one-hot target, summed over classes: 0 to 2."""
+    _check(probabilities, targets)
+    distance = probabilities.astype(np.float64)
+    distance[np.arange(len(targets)), targets] -= 1.0
+    return float((distance**2).sum(axis=1).mean())
+
+
 def expected_calibration_error(probabilities: Probabilities, targets: Targets, bins: int = 15) -> float:
     """Gap between confidence and accuracy, averaged over `bins` equal-width bins by their share (arXiv:1706.04599).
 

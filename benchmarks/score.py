@@ -9,36 +9,41 @@ import numpy as np
 
 from benchmarks import metrics
 from benchmarks.cost import milliseconds, pareto_front, total, total_milliseconds
+from benchmarks.explanation import left_out
 from benchmarks.predictions import Predictions, Targets
+from benchmarks.rows import Row
 from benchmarks.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
-from ensembles import softmax
 from ensembles.search import Found
 
 
-def score(predictions: Sequence[Predictions], found: Sequence[Found], targets: Targets) -> dict[str, Any]:
-    """`members` and `ensembles` of the results: rows in the given order.
+def score(
+    rows: Sequence[Row], predictions: Sequence[Predictions], found: Sequence[Found], targets: Targets
+) -> dict[str, Any]:
+    """`members` and `ensembles` of the results, in the given order; `rows` are those of `predict_rows`.
 
     All rows share their bootstrap draws and their ranks. The single member that ensembles are compared with is the
     best on val, not on test: a choice one could have made.
     """
-    test = np.stack([one.test for one in predictions])
     val_accuracy = [float((one.val.argmax(1) == targets.val).mean()) for one in predictions]
     fitted = [one for one in found if one.ensembler is not None]
-    rows = [softmax(logits) for logits in test]
-    rows += [one.ensembler.predict_proba(test) for one in fitted if one.ensembler is not None]
-    correct = np.stack([metrics.correctness(row, targets.test) for row in rows])
+    correct = np.stack([metrics.correctness(row.test, targets.test) for row in rows])
     members = [
         {**_member(one, targets), "val_accuracy": accuracy}
         for one, accuracy in zip(predictions, val_accuracy, strict=True)
     ]
     described = [*members, *(_ensemble(one, members) for one in fitted)]
+    for description, one, row in zip(described[len(members) :], fitted, rows[len(members) :], strict=True):
+        assert one.ensembler is not None
+        used = one.ensembler.members_used_.tolist()
+        description["left_out"] = left_out(row, rows[: len(members)], used, targets.val)
     names = [one.name for one in fitted]
     uniform = len(members) + names.index("uniform") if "uniform" in names else None
-    parts = (_scores(rows, correct, targets.test), _compared(correct, int(np.argmax(val_accuracy)), uniform))
-    whole = [{**row, **score, **compared} for row, score, compared in zip(described, *parts, strict=True)]
+    scores = _scores([row.test for row in rows], correct, targets.test)
+    compared = _compared(correct, int(np.argmax(val_accuracy)), uniform)
+    whole = [{**row, **own, **other} for row, own, other in zip(described, scores, compared, strict=True)]
     front = pareto_front([row["test_accuracy"] for row in whole], [row["flops"] for row in whole])
-    for row, pareto in zip(whole, front, strict=True):
-        row["pareto"] = pareto
+    for description, pareto in zip(whole, front, strict=True):
+        description["pareto"] = pareto
     scored = {row["name"]: row for row in whole[len(members) :]}
     failures = {one.name: {"name": one.name, "title": one.title, "error": one.error} for one in found}
     return {"members": whole[: len(members)], "ensembles": [scored.get(one.name, failures[one.name]) for one in found]}
@@ -103,6 +108,7 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "name": one.name,
         "title": one.title,
         "reference": one.ensembler.reference,
+        "fitted_on": one.fitted_on,
         "fit_accuracy": one.fit_accuracy,
         "cross_fit_accuracy": one.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
