@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -170,45 +170,26 @@ class BlendHits:
     image: IntArray  # [pairs], in 0..images-1
 
     def __init__(self, logits: LogitArray, targets: IntArray) -> None:
-        self.always = self.images = 0
-        parts = []
-        for rows, block in blocks(logits):
-            part = copy(self)
-            part.margin, part.handicap = _margins(softmax(block), targets[rows])
-            part.image = np.repeat(np.arange(block.shape[1]), block.shape[2])
-            part.images = block.shape[1]
-            part._drop_decided()
-            parts.append(part)
+        parts = [_Pairs.of(softmax(block), targets[rows]) for rows, block in blocks(logits)]
         offsets = np.cumsum([0, *(part.images for part in parts)])
         self.always, self.images = sum(part.always for part in parts), int(offsets[-1])
-        self.margin, self.handicap, self.lowest, self.highest = (
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("margin", "handicap", "lowest", "highest")
-        )
+        self.margin = np.concatenate([part.margin for part in parts])
+        self.handicap = np.concatenate([part.handicap for part in parts])
         self.image = np.concatenate([part.image + offset for part, offset in zip(parts, offsets, strict=False)])
+        self.lowest, self.highest = self.margin.min(axis=1), self.margin.max(axis=1)
         self.restart()
 
     def of(self, members: IntArray) -> Self:
         """The same for these members alone, with an empty blend."""
         part = copy(self)
-        part.margin = self.margin.take(members, axis=1)
-        part._drop_decided()
+        margin = self.margin.take(members, axis=1)
+        lowest, highest = margin.min(axis=1), margin.max(axis=1)
+        always, rivals, part.image = open_pairs(lowest, highest, self.handicap, self.image, self.images)
+        part.always, part.images = self.always + always, int(part.image[-1]) + 1 if rivals.size else 0
+        part.margin, part.handicap = margin.take(rivals, axis=0), self.handicap[rivals]
+        part.lowest, part.highest = lowest[rivals], highest[rivals]
         part.restart()
         return part
-
-    def _drop_decided(self) -> None:
-        # Sums of margins of one sign lie beyond each of them.
-        lowest, highest = self.margin.min(axis=1), self.margin.max(axis=1)
-        beaten = (lowest >= 0) & (lowest + self.handicap > 0)
-        winning = (highest <= 0) & (highest + self.handicap <= 0)
-        hopeless = _marked(self.image[winning], self.images)
-        rivals = np.flatnonzero(~(beaten | hopeless[self.image]))
-        is_open = _marked(self.image[rivals], self.images)
-        self.always += self.images - int(np.count_nonzero(is_open | hopeless))
-        self.images = int(np.count_nonzero(is_open))
-        self.image = (np.cumsum(is_open) - 1)[self.image[rivals]]
-        self.margin, self.handicap = self.margin.take(rivals, axis=0), self.handicap[rivals]
-        self.lowest, self.highest = lowest[rivals], highest[rivals]
 
     def restart(self) -> None:
         """Empty the blend."""
@@ -236,16 +217,43 @@ class BlendHits:
         self.sum += self.margin[:, member]
 
 
-def _margins(probabilities: FloatArray, targets: IntArray) -> tuple[FloatArray, FloatArray]:
-    """True class minus other class `[images * classes, members]`, and what the sum of such margins starts from."""
-    members, images, classes = probabilities.shape
-    by_image = np.ascontiguousarray(probabilities.transpose(1, 2, 0))
-    rows = np.arange(images)
-    margin = by_image[rows, targets][:, None] - by_image
-    # Between equal probabilities argmax takes the first class: the true class wins ties with later classes only.
-    handicap = np.where(np.arange(classes) > targets[:, None], TIE, -TIE)
-    handicap[rows, targets] = np.inf  # the true class is no rival of itself
-    return margin.reshape(-1, members), handicap.ravel()
+class _Pairs(NamedTuple):
+    """What is open of some images: see BlendHits."""
+
+    always: int
+    images: int
+    margin: FloatArray
+    handicap: FloatArray
+    image: IntArray
+
+    @classmethod
+    def of(cls, probabilities: FloatArray, targets: IntArray) -> _Pairs:
+        members, images, classes = probabilities.shape
+        rows = np.arange(images)
+        margin = (probabilities[:, rows, targets][:, :, None] - probabilities).reshape(members, -1)
+        # Between equal probabilities argmax takes the first class: the true class wins ties with later classes only.
+        handicap = np.where(np.arange(classes) > targets[:, None], TIE, -TIE)
+        handicap[rows, targets] = np.inf  # the true class is no rival of itself
+        flat = handicap.ravel()
+        image = np.repeat(rows, classes)
+        always, rivals, image = open_pairs(margin.min(axis=0), margin.max(axis=0), flat, image, images)
+        left = int(image[-1]) + 1 if rivals.size else 0
+        return cls(always, left, np.ascontiguousarray(margin.take(rivals, axis=1).T), flat[rivals], image)
+
+
+def open_pairs(
+    lowest: FloatArray, highest: FloatArray, handicap: FloatArray, image: IntArray, images: int
+) -> tuple[int, IntArray, IntArray]:
+    """How many images are always right, which pairs of an image and a rival stay open, and the images of these pairs,
+    numbered anew. `lowest` and `highest` are the members' extreme margins of each pair."""
+    # Sums of margins of one sign lie beyond each of them.
+    beaten = (lowest >= 0) & (lowest + handicap > 0)
+    winning = (highest <= 0) & (highest + handicap <= 0)
+    hopeless = _marked(image[winning], images)
+    rivals = np.flatnonzero(~(beaten | hopeless[image]))
+    is_open = _marked(image[rivals], images)
+    always = images - int(np.count_nonzero(is_open | hopeless))
+    return always, rivals, (np.cumsum(is_open) - 1)[image[rivals]]
 
 
 def _marked(places: IntArray, size: int) -> BoolArray:
