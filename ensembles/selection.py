@@ -170,12 +170,21 @@ class BlendHits:
     image: IntArray  # [pairs], in 0..images-1
 
     def __init__(self, logits: LogitArray, targets: IntArray) -> None:
-        parts = [_Pairs.of(softmax(block), targets[rows]) for rows, block in blocks(logits)]
-        offsets = np.cumsum([0, *(part.images for part in parts)])
-        self.always, self.images = sum(part.always for part in parts), int(offsets[-1])
-        self.margin = np.concatenate([part.margin for part in parts])
-        self.handicap = np.concatenate([part.handicap for part in parts])
-        self.image = np.concatenate([part.image + offset for part, offset in zip(parts, offsets, strict=False)])
+        self.always = self.images = 0
+        margins, handicaps, numbers = [], [], []
+        for rows, block in blocks(logits):
+            pairs = _Pairs.of(softmax(block), targets[rows])
+            margins.append(pairs.margin)
+            handicaps.append(pairs.handicap)
+            numbers.append(pairs.image + self.images)
+            self.always, self.images = self.always + pairs.always, self.images + pairs.images
+        self.handicap, self.image = np.concatenate(handicaps), np.concatenate(numbers)
+        self.margin = np.empty((len(self.image), len(logits)))
+        end = len(self.margin)
+        while margins:  # each is let go once it is copied: with many classes, they are most of the memory
+            last = margins.pop()
+            self.margin[end - len(last) : end] = last
+            end -= len(last)
         self.lowest, self.highest = self.margin.min(axis=1), self.margin.max(axis=1)
         self.restart()
 
