@@ -24,6 +24,7 @@ from ensembles.streaming import blocks
 METRICS = ("accuracy", "log_loss")
 SMALLEST_PROBABILITY = 1e-15  # of a true class, so that one hopeless image cannot make every log-loss infinite
 TIE = 1e-12  # probabilities and losses closer than this differ by rounding alone
+PAIRS_AT_ONCE = 8192
 FACTORS = 16  # probabilities multiplied before one logarithm: 16 factors of 1e-15 stay within float64
 
 
@@ -185,14 +186,14 @@ class BlendHits:
             last = margins.pop()
             self.margin[end - len(last) : end] = last
             end -= len(last)
-        self.lowest, self.highest = self.margin.min(axis=1), self.margin.max(axis=1)
+        self.lowest, self.highest = _extremes(self.margin)
         self.restart()
 
     def of(self, members: IntArray) -> Self:
         """The same for these members alone, with an empty blend."""
         part = copy(self)
         margin = self.margin.take(members, axis=1)
-        lowest, highest = margin.min(axis=1), margin.max(axis=1)
+        lowest, highest = _extremes(margin)
         always, rivals, part.image = open_pairs(lowest, highest, self.handicap, self.image, self.images)
         part.always, part.images = self.always + always, int(part.image[-1]) + 1 if rivals.size else 0
         part.margin, part.handicap = margin.take(rivals, axis=0), self.handicap[rivals]
@@ -263,6 +264,17 @@ def open_pairs(
     is_open = _marked(image[rivals], images)
     always = images - int(np.count_nonzero(is_open | hopeless))
     return always, rivals, (np.cumsum(is_open) - 1)[image[rivals]]
+
+
+def _extremes(margin: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The least and the greatest of each row; with few members, along a long last axis it takes a fifth of the time."""
+    lowest, highest = np.empty(len(margin)), np.empty(len(margin))
+    for start in range(0, len(margin), PAIRS_AT_ONCE):
+        part = slice(start, start + PAIRS_AT_ONCE)
+        by_member = np.ascontiguousarray(margin[part].T)
+        by_member.min(axis=0, out=lowest[part])
+        by_member.max(axis=0, out=highest[part])
+    return lowest, highest
 
 
 def _marked(places: IntArray, size: int) -> BoolArray:

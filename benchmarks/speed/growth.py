@@ -12,6 +12,7 @@ import argparse
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.atomic import write_atomic
