@@ -108,8 +108,8 @@ def learning_curve(
         curve[split] = {"mean": mean.tolist(), "spread": found.std(axis=0).tolist(), "extrapolation": None}
         if members > 2:
             slope, limit = np.polyfit(-1.0 / sizes, mean, 1)
-            twice = limit - slope / (2 * members)
-            curve[split]["extrapolation"] = {"twice": float(twice), "limit": float(limit)}
+            ahead = {"twice": limit - slope / (2 * members), "limit": limit}
+            curve[split]["extrapolation"] = {name: float(min(value, 1.0)) for name, value in ahead.items()}
     return curve
 
 

@@ -155,6 +155,7 @@ class Ensembler(ABC):
     reference: ClassVar[str]  # paper id
     complexity: ClassVar[int]  # 0 is the simplest; decides between methods that score alike
     takes_features: ClassVar[bool] = False
+    streams: ClassVar[bool] = False  # reads StackedMembers a block at a time; others load them whole
     stacks: ClassVar[bool] = False  # a model on the members' outputs: may learn from out-of-fold train predictions
 
     weights_: FloatArray | None
@@ -168,7 +169,7 @@ class Ensembler(ABC):
         A class may be absent from the targets: it keeps its column in the predictions. Where `takes_features`, images
         may come with `features` `[samples, F]`, such as penultimate activations, which then `predict_proba` needs too.
         """
-        checked = check_logits(logits)
+        checked = self._loaded(check_logits(logits))
         members, samples, classes = checked.shape
         goal, extra = check_targets(targets, samples, classes), self._extra(features, samples)
         self.weights_ = None
@@ -187,7 +188,7 @@ class Ensembler(ABC):
         """Probabilities `[samples, classes]`, float64, rows on the simplex; ValueError on bad input or before `fit`."""
         if not hasattr(self, "_fitted_shape_"):
             raise ValueError(f"{self.name} is not fitted: call fit first")
-        checked = check_logits(logits, *self._fitted_shape_)
+        checked = self._loaded(check_logits(logits, *self._fitted_shape_))
         extra = self._extra(features, checked.shape[1])
         given = extra["features"].shape[1] if extra else None
         if given != self._fitted_features_:
@@ -195,6 +196,9 @@ class Ensembler(ABC):
                 f"{self.name} was fitted on {self._fitted_features_ or 'no'} features, got {given or 'none'}"
             )
         return self._predict_proba(checked, **extra)
+
+    def _loaded(self, logits: LogitArray) -> LogitArray:
+        return logits if self.streams else np.asarray(logits)
 
     def _extra(self, features: npt.ArrayLike | None, samples: int) -> dict[str, FloatArray]:
         if features is None:

@@ -26,6 +26,7 @@ class BayesianModelAveraging(LinearPool):
     title: ClassVar[str] = "Bayesian model averaging"
     reference: ClassVar[str] = "doi:10.1214/ss/1009212519"
     complexity: ClassVar[int] = 2
+    streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         self.weights_ = softmax(log_likelihood(logits, targets).sum(axis=1))
@@ -49,6 +50,7 @@ class PseudoBMA(LinearPool):
     title: ClassVar[str] = "Bootstrapped model averaging"
     reference: ClassVar[str] = "doi:10.1214/17-BA1091"
     complexity: ClassVar[int] = 2
+    streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         if self.draws < 1:

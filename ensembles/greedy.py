@@ -45,6 +45,7 @@ class GreedySorted(LinearPool):
     title: ClassVar[str] = "Greedy selection from the best few"
     reference: ClassVar[str] = "doi:10.1145/1015330.1015432"
     complexity: ClassVar[int] = 3
+    streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         _check_steps(self.steps)
@@ -83,6 +84,7 @@ class GreedyBagged(LinearPool):
     title: ClassVar[str] = "Bagged greedy selection"
     reference: ClassVar[str] = "doi:10.1145/1015330.1015432"
     complexity: ClassVar[int] = 3
+    streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         _check_steps(self.steps)

@@ -10,11 +10,11 @@ import json
 import os
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from ensembles.base import get
+from ensembles.base import Ensembler, get
 
 FORMAT = "fer-ensembles/ensembler/1"
 Fitted = TypeVar("Fitted")
@@ -42,7 +42,11 @@ def save(fitted: Any, path: Path) -> None:
     os.replace(draft, path)
 
 
-def load(path: Path, kind: type[Fitted] | None = None) -> Fitted:
+@overload
+def load(path: Path) -> Ensembler: ...
+@overload
+def load(path: Path, kind: type[Fitted]) -> Fitted: ...
+def load(path: Path, kind: Any = None) -> Any:
     """The fitted ensembler that `save` wrote: the same options and, to the bit, the same predictions.
 
     `kind` is the class where it is not a registered ensembler. ValueError where the file is no such file or of another
@@ -58,14 +62,14 @@ def load(path: Path, kind: type[Fitted] | None = None) -> Fitted:
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path}: holds no ensembler (no {FORMAT!r} in its header)")
     header = json.loads(metadata["json"])
-    found: Any = kind or get(header["name"])
+    found = kind or get(header["name"])
     if found.name != header["name"]:
         raise ValueError(f"{path}: holds {header['name']}, not {found.name}")
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in header["options"].items()}
     fitted = found(**options)
     for name, value in {**header["state"], **arrays}.items():
         setattr(fitted, name, value)
-    return cast(Fitted, fitted)
+    return fitted
 
 
 def _plain(value: Any) -> Any:

@@ -50,6 +50,7 @@ class Greedy(LinearPool):
     title: ClassVar[str] = "Greedy selection"
     reference: ClassVar[str] = "doi:10.1145/1015330.1015432"
     complexity: ClassVar[int] = 3
+    streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         if self.metric not in METRICS:

@@ -125,9 +125,9 @@ class StackXGBoost(Ensembler):
 
     The trees are shallow and start from the log of the mean probability, so that no tree at all is the uniform average.
     Their number (`rounds_`) is where the log-loss of an inner stratified hold-out stops falling; all data is then
-    fitted with it. They see the members' probabilities, or logits (log-probabilities) where `inputs` says so. The
-    fitted trees (`model_`) are kept as the bytes of xgboost's own format. One thread, for the same result on every
-    machine. ImportError where xgboost is missing.
+    fitted with it. They see the members' probabilities; logits would give the same trees, which ask for the order of
+    values alone. The fitted trees (`model_`) are kept as the bytes of xgboost's own format. One thread, for the same
+    result on every machine. ImportError where xgboost is missing.
 
     Chen and Guestrin 2016: doi:10.1145/2939672.2939785
     """
@@ -137,7 +137,6 @@ class StackXGBoost(Ensembler):
     learning_rate: float = 0.2
     max_depth: int = 2
     reg_lambda: float = 10.0
-    inputs: str = "probabilities"
     random_state: int = 0
 
     name: ClassVar[str] = "stack_xgboost"
@@ -148,6 +147,7 @@ class StackXGBoost(Ensembler):
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         xgboost = import_xgboost(self.name)
+        probabilities = softmax(logits)
         parameters = {
             "objective": "multi:softprob",
             "num_class": logits.shape[2],
@@ -163,27 +163,27 @@ class StackXGBoost(Ensembler):
         fit, held_out = stratified_splits(targets, 4, 1, self.random_state)[0]
         stopped = xgboost.train(
             parameters,
-            self._matrix(logits[:, fit], targets[fit]),
+            self._matrix(probabilities[:, fit], targets[fit]),
             num_boost_round=self.max_rounds,
-            evals=[(self._matrix(logits[:, held_out], targets[held_out]), "held_out")],
+            evals=[(self._matrix(probabilities[:, held_out], targets[held_out]), "held_out")],
             early_stopping_rounds=self.patience,
             verbose_eval=False,
         )
         self.rounds_ = int(stopped.best_iteration) + 1
-        booster = xgboost.train(parameters, self._matrix(logits, targets), num_boost_round=self.rounds_)
+        booster = xgboost.train(parameters, self._matrix(probabilities, targets), num_boost_round=self.rounds_)
         self.model_ = np.frombuffer(booster.save_raw("ubj"), dtype=np.uint8)
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         booster = import_xgboost(self.name).Booster({"nthread": 1})
         booster.load_model(bytearray(self.model_.tobytes()))
-        scores = booster.predict(self._matrix(logits), output_margin=True)
+        scores = booster.predict(self._matrix(softmax(logits)), output_margin=True)
         return softmax(scores)  # again in float64: xgboost's own rows sum to one in float32 only
 
-    def _matrix(self, logits: LogitArray, targets: IntArray | None = None) -> Any:
-        """An xgboost matrix `[N, M * C]` whose base margin is the log of the members' mean probability."""
-        margin = np.log(np.maximum(softmax(logits).mean(axis=0), 1e-12))
-        features = by_sample(member_outputs(logits, self.inputs))
-        return import_xgboost(self.name).DMatrix(features, label=targets, base_margin=margin, nthread=1)
+    def _matrix(self, probabilities: FloatArray, targets: IntArray | None = None) -> Any:
+        """Probabilities `[M, N, C]` as an xgboost matrix `[N, M * C]` whose base margin is the log of their mean."""
+        margin = np.log(np.maximum(probabilities.mean(axis=0), 1e-12))
+        matrix = import_xgboost(self.name).DMatrix
+        return matrix(by_sample(probabilities), label=targets, base_margin=margin, nthread=1)
 
 
 def import_xgboost(purpose: str) -> Any:

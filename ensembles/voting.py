@@ -26,6 +26,7 @@ class BestSingle(LinearPool):
     title: ClassVar[str] = "Best single member"
     reference: ClassVar[str] = "doi:10.1111/j.2517-6161.1974.tb00994.x"
     complexity: ClassVar[int] = 0
+    streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         hits = [np.count_nonzero(logits[member].argmax(axis=1) == targets) for member in range(len(logits))]
@@ -44,6 +45,7 @@ class Uniform(LinearPool):
     title: ClassVar[str] = "Uniform average"
     reference: ClassVar[str] = "doi:10.1109/34.58871"
     complexity: ClassVar[int] = 1
+    streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         self.weights_ = np.full(len(logits), 1.0 / len(logits))

@@ -30,6 +30,7 @@ class Weighted(LinearPool):
     title: ClassVar[str] = "Optimal weights (log-loss)"
     reference: ClassVar[str] = "doi:10.1214/17-BA1091"
     complexity: ClassVar[int] = 2
+    streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         log_true = log_likelihood(logits, targets).T

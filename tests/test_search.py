@@ -135,6 +135,54 @@ def test_processes_give_the_same_result():
         assert other.error is None
 
 
+STACKERS = [name for name in ensembles.names() if ensembles.get(name).stacks]
+
+
+def test_stackers_may_learn_from_out_of_fold_train_predictions():
+    logits, targets = make()
+    train_logits, train_targets = make(300, seed=1)
+    found = search(logits, targets, repeats=1, train_logits=train_logits, train_targets=train_targets)
+    assert {one.name for one in found if one.fitted_on == "train"} == set(STACKERS) and len(STACKERS) == 3
+    plain = {one.name: one for one in search(logits, targets, repeats=1)}
+    for one in found:
+        assert one.error is None and one.ensembler is not None
+        if one.name not in STACKERS:
+            assert one.cross_fit_correct.tobytes() == plain[one.name].cross_fit_correct.tobytes()
+            continue
+        assert one.title.endswith("(on out-of-fold train)")
+        expected = ensembles.create(one.name).fit(train_logits, train_targets).predict_proba(logits)
+        assert one.ensembler.predict_proba(logits).tobytes() == expected.tobytes()
+        assert one.cross_fit_accuracy == (expected.argmax(axis=1) == targets).mean()
+        assert one.cross_fit_correct.shape == (200,)
+    assert choose(found).name
+
+
+def test_train_predictions_are_checked():
+    logits, targets = make()
+    with pytest.raises(ValueError, match="come together"):
+        search(logits, targets, train_logits=logits)
+    with pytest.raises(ValueError, match=r"train_logits \[5, 200, 4\] are not of the members"):
+        search(logits, targets, train_logits=logits[:5], train_targets=targets)
+
+
+def test_a_failure_on_train_predictions_is_recorded(broken, monkeypatch):
+    monkeypatch.setattr(broken, "stacks", True)
+    logits, targets = make()
+    bad, good = search(logits, targets, ["broken", "uniform"], train_logits=logits, train_targets=targets)
+    assert bad.error == "RuntimeError: no luck in fit" and good.error is None
+    assert choose([bad, good]).name == "uniform"
+
+
+def test_a_member_that_is_no_number_is_refused_by_its_name():
+    logits, targets = make()
+    logits[4, 17, 2] = np.inf
+    labels = ["vgg", "vgg (seed 1)", "resnet", "swin", "emonext", "patt_lite"]
+    with pytest.raises(ValueError, match="the first at member emonext, sample 17, class 2"):
+        search(logits, targets, labels=labels)
+    with pytest.raises(ValueError, match="2 labels for logits of 6 members"):
+        search(logits, targets, labels=labels[:2])
+
+
 @pytest.mark.filterwarnings("error")
 def test_rare_and_absent_classes_pass_without_warning():
     logits, targets = make()

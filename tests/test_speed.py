@@ -1,0 +1,81 @@
+"""The speed benchmarks run, at sizes at which time does not matter; what they measure is not tested."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from benchmarks.speed import bench, greedy, growth, scale, search, stacking
+
+
+def test_the_header_names_hardware_and_versions():
+    text = bench.header("A title", ["no-such-package"])
+    assert text.startswith("A title\n") and "cores" in text and f"numpy {np.__version__}" in text
+    assert "no-such-package" not in text
+
+
+def test_a_missing_peer_ends_the_program_with_advice(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "autogluon", None)
+    for module in [name for name in sys.modules if name.startswith("autogluon.")]:
+        monkeypatch.delitem(sys.modules, module)
+    with pytest.raises(SystemExit, match=r"autogluon.core is needed to compare with: pip install '.\[speed\]'"):
+        greedy.main(["--members", "3"])
+
+
+def test_times_and_ratios_are_ranges():
+    timing, result = bench.timed(lambda: 7, 3)
+    assert result == 7 and len(timing.seconds) == 3 and timing.best <= max(timing.seconds)
+    assert bench.ratio(bench.Timing((1.0, 2.0)), bench.Timing((10.0, 30.0))).startswith(
+        "10.0 times as fast (at least 5.0"
+    )
+    assert "once" in str(bench.Timing((1.0,))) and "2 runs" in str(bench.Timing((1.0, 2.0)))
+
+
+def test_made_up_members_are_like_real_ones():
+    logits, targets = bench.made_up(6, 2000, 7)
+    accuracy = (logits.argmax(axis=2) == targets).mean(axis=1)
+    assert logits.shape == (6, 2000, 7) and logits.dtype == np.float32
+    assert 0.4 < accuracy.min() < accuracy.max() < 0.8
+
+
+def test_the_search_is_timed(capsys: pytest.CaptureFixture[str]):
+    search.main(["--members", "3", "--samples", "60", "--classes", "3", "--jobs", "1", "--repeats", "1", "--profile"])
+    out = capsys.readouterr().out
+    assert "whole search:" in out and "stack_xgboost" in out
+
+
+def test_combining_is_compared_with_scikit_learn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stacking, "PEERS", [peer for peer in stacking.PEERS if "scikit-learn" in peer[1]])
+    stacking.main(["--members", "3", "--samples", "80", "--classes", "3", "--repeats", "1"])
+    out = capsys.readouterr().out
+    assert out.count("times as fast") == 3
+    lines = [line for line in out.splitlines() if "VotingClassifier(voting='soft')" in line or "accuracy" in line][1:3]
+    ours, theirs = (line.split("accuracy")[1] for line in lines)
+    assert ours == theirs, "a soft vote is the uniform average"
+
+
+def test_members_are_selected_from_mapped_files(tmp_path: Path):
+    scale.write_members(tmp_path, 4, 120, 5)
+    path = tmp_path / "member0002.safetensors"
+    np.testing.assert_array_equal(scale.memory_map(path, "val"), load_file(path)["val"])
+    found = scale.select(tmp_path)
+    assert set(found) == {"seconds", "accuracy", "peak_gb"}
+    accuracy = found["accuracy"]
+    assert isinstance(accuracy, dict) and accuracy["greedy"] >= accuracy["greedy, log-loss"]
+
+
+def test_growth_is_measured_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(growth, "USUAL", {"members": 3, "samples": 40, "classes": 3, "steps": 2})
+    small = {"members": (2, 3), "samples": (30, 40), "classes": (2, 3), "steps": (1, 2)}
+    monkeypatch.setattr(growth, "VARIED", small)
+    monkeypatch.setattr(
+        growth, "METHODS", {name: growth.METHODS[name] for name in ("greedy, accuracy", "optimal weights")}
+    )
+    growth.main(["--results", str(tmp_path), "--repeats", "1"])
+    lines = (tmp_path / "speed" / "growth.csv").read_text().splitlines()
+    assert lines[0] == "varied,value,method,seconds" and len(lines) == 1 + 3 * 2 * 2 + 2
+    assert (tmp_path / "speed" / "growth.png").stat().st_size > 1000
