@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -123,21 +123,3 @@ def reestimate_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
     Each batch counts once, so they should be of one size. Dropout is active, as in training.
     """
     update_bn(batches, network)
-
-
-def join_snapshots(snapshots: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Several state dicts as one, to be stored together: `snapshot.0.conv.weight`, and so on."""
-    return {
-        f"snapshot.{number}.{key}": value for number, weights in enumerate(snapshots) for key, value in weights.items()
-    }
-
-
-def split_snapshots(weights: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-    """The inverse of `join_snapshots`; weights of one network alone are a list of one."""
-    if not all(key.startswith("snapshot.") for key in weights):
-        return [dict(weights)]
-    snapshots: dict[int, dict[str, Tensor]] = {}
-    for key, value in weights.items():
-        _, number, name = key.split(".", 2)
-        snapshots.setdefault(int(number), {})[name] = value
-    return [snapshots[number] for number in sorted(snapshots)]
