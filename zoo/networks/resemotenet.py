@@ -1,4 +1,4 @@
-"""ResEmoteNet of Roy et al. (arXiv:2409.10545): a plain stem, one squeeze-and-excitation, three wide residual blocks."""
+"""ResEmoteNet of Roy et al. (arXiv:2409.10545): a plain stem, one channel gate, three wide residual blocks."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def _stem(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
 def resemotenet(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """ResEmoteNet: three convolutions, squeeze-and-excitation, residual blocks of 512, 1024 and 2048 channels
 
-    80,238,599 parameters at 7 classes and three channels, as the published code has; 80,237,447 at one. The paper copies
-    grey to three channels, which adds nothing but these 1,152 weights. Published: 79.79 % on FER2013, with a copy of the
+    80,238,599 parameters at 7 classes and three channels, as the published code has; 80,237,447 at one: the paper
+    copies grey to three channels, which adds nothing but 1,152 weights. Published: 79.79 % on FER2013, on a copy of the
     data that holds near-duplicates across its splits; others who train on the original reach 58 to 60 % from scratch.
 
     Paper and code disagree on the learning rate (reduced on a plateau, or constant): the recipe follows the code. The

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import timm
 import torch
-from timm.models.resnet import BasicBlock
+from timm.models.resnet import BasicBlock, resnet34
 from torch import Tensor, nn
 
 from zoo.networks.layers import conv_bn
@@ -39,8 +38,8 @@ PAPER = Recipe(
 class ResidualMask(nn.Module):
     """x * (1 + mask), the mask a softmax over channels at every position: float [B,C,H,W] to the same shape.
 
-    A U-Net of `depth` basic blocks down, each twice as wide as the one before, and `depth` up; H and W must be multiples
-    of 2**(depth - 1).
+    A U-Net of `depth` basic blocks down, each twice as wide as the one before, and `depth` up; H and W must be
+    multiples of 2**(depth - 1).
     """
 
     def __init__(self, channels: int, depth: int) -> None:
@@ -84,12 +83,12 @@ def _enlarge(width: int) -> nn.Sequential:
 def residual_masking(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """Residual Masking Network: ResNet-34, each stage followed by a U-Net mask over channels, dropout 0.4
 
-    137,796,423 parameters at 7 classes and three channels, as the published code has (the paper's table says 142.9 M);
-    137,790,151 at one channel. Published: 74.14 % on PrivateTest, from ImageNet weights; without them others saw 65.7 %.
-    The image side must be a multiple of 32, for the deepest mask halves a map of a quarter of it three times.
+    137,796,423 parameters at 7 classes and three channels, as the published code has (the paper's table: 142.9 M);
+    137,790,151 at one channel. Published: 74.14 % on PrivateTest, from ImageNet weights; without, others saw 65.7 %.
+    The image side must be a multiple of 32, as the masks halve and double their maps.
 
-    Followed is the code: 7x7 stem (the paper's text says 3x3, its table 7x7), RAdam (the paper gives a momentum), softmax
-    masks. The published test-time augmentation, ten random flips and rotations, is the recipe's fixed set of rotations.
+    Followed is the code: stem of 7x7 (the paper's text says 3x3, its table 7x7), RAdam (the paper gives a momentum),
+    masks by softmax. The published test-time augmentation averages ten random flips and rotations; the recipe rotates.
     """
     if image_size % STRIDE or image_size < STRIDE:
         near = max(STRIDE, image_size // STRIDE * STRIDE)
@@ -97,9 +96,7 @@ def residual_masking(num_classes: int, in_chans: int, image_size: int) -> nn.Mod
             f"residual_masking cannot take {image_size=}: its masks halve and double maps, so the side must be a "
             f"multiple of {STRIDE}; use {near} or {near + STRIDE}"
         )
-    network = timm.create_model("resnet34", in_chans=in_chans, num_classes=num_classes, drop_rate=0.4)
-    network.layer1.append(ResidualMask(64, depth=4))
-    network.layer2.append(ResidualMask(128, depth=3))
-    network.layer3.append(ResidualMask(256, depth=2))
-    network.layer4.append(ResidualMask(512, depth=1))
+    network = resnet34(in_chans=in_chans, num_classes=num_classes, drop_rate=0.4)
+    for name, channels, depth in (("layer1", 64, 4), ("layer2", 128, 3), ("layer3", 256, 2), ("layer4", 512, 1)):
+        network.add_module(name, nn.Sequential(network.get_submodule(name), ResidualMask(channels, depth)))
     return network
