@@ -39,6 +39,13 @@ def parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="with --list: machine-readable")
     add("--plan", action="store_true", help="say what would be loaded and trained, and how long by estimate, and exit")
     add("--members", metavar="GLOB", nargs="+", default=[], help="only these members (default: the suite's)")
+    add(
+        "--zoo",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="Python files, or importable modules, that register members of your own",
+    )
     add("--ensemblers", metavar="GLOB", nargs="+", default=["*"], help="only these ensemblers (default: all)")
     add("--seeds", metavar="N", nargs="+", type=natural, default=[], help="seeds (default: 0 and those in the store)")
     add(
@@ -94,7 +101,7 @@ def _execute(arguments: argparse.Namespace) -> None:
     from benchmarks import listing  # imports wait until they are needed: --help costs nothing
 
     if arguments.list:
-        print(listing.catalogue(as_json=arguments.json))
+        print(listing.catalogue(as_json=arguments.json, zoo=arguments.zoo))
         return
     from benchmarks import run, session
     from benchmarks.display import display

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ class Options:
 
     suite: str
     members: tuple[str, ...] = ()
+    zoo: tuple[str, ...] = ()
     ensemblers: tuple[str, ...] = ("*",)
     seeds: tuple[int, ...] = ()
     data: Path | None = None
@@ -44,6 +46,7 @@ def options_from(arguments: Namespace) -> Options:
     return Options(
         suite=arguments.suite,
         members=tuple(arguments.members),
+        zoo=tuple(arguments.zoo),
         ensemblers=tuple(arguments.ensemblers),
         seeds=tuple(dict.fromkeys(arguments.seeds)),
         data=arguments.data,
@@ -70,6 +73,7 @@ class Session:
     """One suite with the user's options: what takes part, which data and targets belong to it, where files lie."""
 
     def __init__(self, options: Options) -> None:
+        registry.include(options.zoo)
         self.options = options
         self.suite: Suite = suites.get(options.suite)
         self.folder = options.results / self.suite.name
@@ -147,9 +151,10 @@ class Session:
         """The project's README where the run is the default one, whose table it shows."""
         options, readme = self.options, ROOT / "README.md"
         as_they_are = options.recipe == "house" and not options.changes and options.epochs is None
-        selective = options.members or options.seeds or not as_they_are or options.ensemblers != ("*",)
+        selective = options.members or options.zoo or options.seeds or not as_they_are or options.ensemblers != ("*",)
         return readme if options.results == ROOT / "results" and not selective and readme.exists() else None
 
     def command(self, step: Step) -> str:
         """What trains this member later."""
-        return f"python benchmark.py --suite {self.suite.name} {step.command}"
+        zoo = f" --zoo {shlex.join(self.options.zoo)}" if self.options.zoo else ""
+        return f"python benchmark.py --suite {self.suite.name}{zoo} {step.command}"
