@@ -1,4 +1,4 @@
-"""PAtt-Lite of Ngwe, Lim, Lee and Ong (arXiv:2306.09626): a cut MobileNetV1, patch extraction, and attention.
+"""PAtt-Lite (arXiv:2306.09626): a cut MobileNetV1, patch extraction, and attention.
 
 The published network attends over the batch: it hands one pooled vector an image to a layer that reads the first
 dimension as a sequence, so each test image sees its batch mates, and its test batches hold nearly one class each. Here
