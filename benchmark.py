@@ -55,6 +55,19 @@ def parser() -> argparse.ArgumentParser:
         "one: two minutes in all); missing: train all that is missing; always: train anew; never: only what is stored",
     )
     add("--epochs", metavar="N", type=positive, help="instead of the recipes' epochs; such members are stored apart")
+    add(
+        "--recipe",
+        metavar="NAME",
+        default="house",
+        help="how to train: house (the members' own), paper (their publication's), or a named one of --list",
+    )
+    add(
+        "--set",
+        metavar="KEY=VALUE",
+        nargs="+",
+        default=[],
+        help="change a setting, such as recipe.lr=0.05 or image_size=64; such members are stored apart",
+    )
     add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
     add("--jobs", metavar="N", type=positive, default=1, help="processes for the ensemble search (default: 1)")
     add("--quiet", action="store_true", help="print errors only")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from benchmarks.plan import Mode, Step, decide, inspect
 from benchmarks.predictions import Configuration, Store, Targets
 from benchmarks.suites.suite import Suite
 from zoo import registry
+from zoo.overrides import override
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,6 +33,8 @@ class Options:
     device: str = "auto"
     train: Mode = "auto"
     epochs: int | None = None
+    recipe: str = "house"
+    changes: tuple[str, ...] = ()
     time_budget: float | None = None
     jobs: int = 1
 
@@ -48,6 +51,8 @@ def options_from(arguments: Namespace) -> Options:
         device=arguments.device,
         train=arguments.train,
         epochs=arguments.epochs,
+        recipe=arguments.recipe,
+        changes=tuple(arguments.set),
         time_budget=arguments.time_budget,
         jobs=arguments.jobs,
     )
@@ -74,16 +79,17 @@ class Session:
 
     def _members(self) -> list[registry.Member]:
         """Those asked for; else the suite's own and any other that has predictions in the store."""
-        known = registry.members()
         if self.options.members:
-            chosen = registry.select("member", self.options.members, known)
+            named = [name for name in self.options.members if "@" in name and registry.is_known(name)]
+            chosen = registry.select("member", self.options.members, dict.fromkeys([*registry.members(), *named]))
         else:
-            others = [name for name in self.store.members() if name in known and name not in self.suite.members]
-            chosen = [*self.suite.members, *others]
+            stored = [name for name in self.store.members() if registry.is_known(name)]
+            chosen = list(dict.fromkeys([*self.suite.members, *stored]))
         found = [registry.get(name) for name in chosen]
-        if self.options.epochs is None:
-            return found
-        return [replace(member, recipe=replace(member.recipe, epochs=self.options.epochs)) for member in found]
+        if self.options.recipe != "house":
+            found = list(dict.fromkeys(member.with_recipe(self.options.recipe) for member in found))
+        epochs = () if self.options.epochs is None else (f"recipe.epochs={self.options.epochs}",)
+        return [override(member, [*self.options.changes, *epochs]) for member in found]
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -140,7 +146,8 @@ class Session:
     def readme(self) -> Path | None:
         """The project's README where the run is the default one, whose table it shows."""
         options, readme = self.options, ROOT / "README.md"
-        selective = options.members or options.seeds or options.epochs or options.ensemblers != ("*",)
+        as_they_are = options.recipe == "house" and not options.changes and options.epochs is None
+        selective = options.members or options.seeds or not as_they_are or options.ensemblers != ("*",)
         return readme if options.results == ROOT / "results" and not selective and readme.exists() else None
 
     def command(self, step: Step) -> str:

@@ -69,7 +69,7 @@ class Member:
         return {key: facts[key] for key in ("name", "recipe", "image_size", "init", "params")}
 
     def with_recipe(self, name: str) -> Member:
-        """The same network trained by another recipe: `paper`, or a named one of zoo/recipes.py; UnknownName."""
+        """The same network by another recipe: `house`, `paper`, or a named one of zoo/recipes.py; UnknownName."""
         base = self.name.partition("@")[0]
         return get(base if name == "house" else f"{base}@{name}")
 
@@ -100,7 +100,9 @@ def register(
         entries = [Member(key, target, recipe, image_size, init, reference, summary)]
         if paper is not None:
             own = f"{summary}, by its paper's recipe"
-            entries.append(Member(f"{key}@{RECIPE_OF_PAPER}", target, paper, paper_size or image_size, init, reference, own))
+            entries.append(
+                Member(f"{key}@{RECIPE_OF_PAPER}", target, paper, paper_size or image_size, init, reference, own)
+            )
         for entry in entries:
             if entry.name in _registered:
                 raise ValueError(_twice(entry.name, _registered[entry.name].builder, builder.__module__))
@@ -190,6 +192,15 @@ def get(name: str) -> Member:
             raise UnknownName(f"recipe of {base}", recipe, [*own, *NAMED])
         return replace(known[base], name=name, recipe=NAMED[recipe])
     raise UnknownName("member", name, known)
+
+
+def is_known(name: str) -> bool:
+    """Whether `get` has a member of that name."""
+    try:
+        get(name)
+    except UnknownName:
+        return False
+    return True
 
 
 def select(kind: str, patterns: Iterable[str], names: Iterable[str]) -> list[str]:
