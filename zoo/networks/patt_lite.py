@@ -117,6 +117,10 @@ class PattLite(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.attention(self.tokens(x)).mean(dim=1))
 
+    def get_classifier(self) -> tuple[nn.Module, ...]:
+        """All that has no trained weights to start from, and learns first (as timm names it)."""
+        return self.patches, self.attention, self.head
+
     def tokens(self, x: Tensor) -> Tensor:
         """The four patches of each image, left to right and top to bottom: [B,C,S,S] to [B,4,256]."""
         features = self.backbone(x)
