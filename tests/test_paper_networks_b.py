@@ -13,6 +13,7 @@ from zoo import registry
 from zoo.networks.lhc_net import LocalHeadChannelAttention, lhc_net
 from zoo.networks.mini_xception import XceptionModule
 from zoo.networks.patt_lite import GRID, PatchAttention, PattLite, cut_mobilenet
+from zoo.parameters import learning_rate_scales
 
 torch.set_num_threads(1)
 
@@ -203,6 +204,14 @@ def test_patch_attention_is_the_written_out_sum():
             shares = scores.exp() / scores.exp().sum()
             expected[image, query] = sum(share * token for share, token in zip(shares, tokens[image], strict=True))
     torch.testing.assert_close(attention(tokens), expected)
+
+
+def test_all_but_the_backbone_of_patt_lite_learns_at_the_full_rate(patt_lite: PattLite):
+    transfer = registry.get("patt_lite@paper").recipe.transfer
+    scales = learning_rate_scales(patt_lite, transfer)
+    assert {name.partition(".")[0]: scale for name, scale in scales.items()} == {
+        "backbone": 0.01, "patches": 1.0, "attention": 1.0, "head": 1.0,
+    }  # fmt: skip
 
 
 def test_patches_stand_where_their_pixels_are(patt_lite: PattLite):

@@ -1,4 +1,4 @@
-"""PAtt-Lite of Ngwe, Lim, Lee and Ong (arXiv:2306.09626): a cut MobileNetV1, patch extraction, and attention.
+"""PAtt-Lite (arXiv:2306.09626): a cut MobileNetV1, patch extraction, and attention.
 
 The published network attends over the batch: it hands one pooled vector an image to a layer that reads the first
 dimension as a sequence, so each test image sees its batch mates, and its test batches hold nearly one class each. Here
@@ -116,6 +116,10 @@ class PattLite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.attention(self.tokens(x)).mean(dim=1))
+
+    def get_classifier(self) -> tuple[nn.Module, ...]:
+        """All that has no trained weights to start from, and learns first (as timm names it)."""
+        return self.patches, self.attention, self.head
 
     def tokens(self, x: Tensor) -> Tensor:
         """The four patches of each image, left to right and top to bottom: [B,C,S,S] to [B,4,256]."""
