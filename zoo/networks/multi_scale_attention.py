@@ -6,16 +6,12 @@ classifiers read the result, and the main one's logits are divided by a temperat
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import timm
 import torch
 from torch import Tensor, nn
 
 from zoo.networks.layers import conv_bn
 from zoo.outputs import Outputs
-from zoo.recipes import ADAMW, PLAIN, Augment, Loss, Recipe
-from zoo.registry import register
+from zoo.recipes import Augment, Loss, Recipe
 
 REGIONS = (1, 2, 3)  # a side, of the average pools
 HIDDEN = 1024
