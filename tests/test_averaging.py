@@ -11,7 +11,8 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from zoo.averaging import KINDS, build_average, join_snapshots, reestimate_norm, split_snapshots
+from zoo.averaging import KINDS, build_average, reestimate_norm
+from zoo.parts import join, split
 from zoo.recipes import Recipe
 from zoo.registry import UnknownName
 from zoo.soups import greedy_soup, uniform_soup
@@ -142,14 +143,16 @@ def test_norms_are_reestimated_for_the_present_weights():
     assert all(torch.equal(old, new) for old, new in zip(before, net.parameters(), strict=True))
 
 
-def test_snapshots_are_stored_in_one_dictionary():
+def test_several_networks_are_stored_in_one_dictionary():
     several = [network(seed).state_dict() for seed in range(12)]
-    joined = join_snapshots(several)
-    assert len(joined) == 12 * len(several[0]) and torch.equal(joined["snapshot.11.4.bias"], several[11]["4.bias"])
-    again = split_snapshots(joined)
+    joined = join(several)
+    assert len(joined) == 12 * len(several[0]) and torch.equal(joined["part.11.4.bias"], several[11]["4.bias"])
+    again = split(joined)
     assert all(network().load_state_dict(weights) for weights in again)
     assert all(torch.equal(again[n]["0.weight"], several[n]["0.weight"]) for n in range(12))
-    assert [list(weights) for weights in split_snapshots(several[0])] == [list(several[0])]
+    nested = split(join([join(several[:2]), join(several[2:5])]))
+    assert all(torch.equal(nested[n]["0.weight"], several[n]["0.weight"]) for n in range(5))
+    assert [list(weights) for weights in split(several[0])] == [list(several[0])]
 
 
 # Soups

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from zoo import registry
 from zoo.optimizers import UNSUITED, build_optimizer
-from zoo.parameters import classifier_names, hidden_matrices, layers, parameter_groups
+from zoo.parameters import classifier_modules, classifier_names, hidden_matrices, layers, parameter_groups
 from zoo.recipes import Recipe, Transfer
 from zoo.sharpness import SharpnessAware, statistics_kept
 
@@ -226,14 +226,17 @@ class TwoHeads(nn.Module):
         super().__init__()
         self.body, self.classifier, self.affect = nn.Linear(8, 8), nn.Linear(8, 3), nn.Linear(8, 2)
 
-    def get_classifier(self) -> nn.Module:
+    def get_classifier(self) -> nn.Module | tuple[nn.Module, ...]:
         return self.classifier
 
 
-def test_a_network_may_name_its_classifier():
+def test_a_network_may_name_its_classifier(monkeypatch: pytest.MonkeyPatch):
     net = TwoHeads()
     assert classifier_names(net) == {"classifier.weight", "classifier.bias"}
-    net.classifier = nn.Identity()
+    monkeypatch.setattr(TwoHeads, "get_classifier", lambda self: (self.classifier, self.affect))
+    assert classifier_modules(net) == (net.classifier, net.affect)
+    assert classifier_names(net) == {"classifier.weight", "classifier.bias", "affect.weight", "affect.bias"}
+    monkeypatch.setattr(TwoHeads, "get_classifier", lambda self: nn.Identity())
     with pytest.raises(ValueError, match="TwoHeads gives no module with parameters"):
         classifier_names(net)
 

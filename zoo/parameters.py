@@ -11,22 +11,25 @@ from torch.nn.modules.conv import _ConvNd
 from zoo.recipes import Recipe, Transfer
 
 
-def classifier_names(network: nn.Module) -> set[str]:
-    """Names of the classifier's parameters: of `network.get_classifier()`, as timm has it, or of the last weights.
+def classifier_modules(network: nn.Module) -> tuple[nn.Module, ...]:
+    """The modules that learn first and fastest: `network.get_classifier()`, as timm has it, or the last with weights.
 
     Raises ValueError where the network says that it has no classifier.
     """
     find: Any = getattr(network, "get_classifier", None)
-    if find:
-        found = find()
-        heads = found if isinstance(found, tuple | list) else (found,)
-    else:
-        heads = (_weighted(network)[-1],)
-    own = {id(parameter) for head in heads for parameter in head.parameters()}
-    names = {name for name, parameter in network.named_parameters() if id(parameter) in own}
-    if not names:
+    if find is None:
+        return (_weighted(network)[-1],)
+    found = find()
+    modules = tuple(found) if isinstance(found, tuple | list) else (found,)
+    if not any(True for module in modules for _ in module.parameters()):
         raise ValueError(f"get_classifier() of {type(network).__name__} gives no module with parameters")
-    return names
+    return modules
+
+
+def classifier_names(network: nn.Module) -> set[str]:
+    """Names of the parameters of the classifier's modules."""
+    own = {id(parameter) for module in classifier_modules(network) for parameter in module.parameters()}
+    return {name for name, parameter in network.named_parameters() if id(parameter) in own}
 
 
 def layers(network: nn.Module) -> dict[str, int]:
