@@ -170,7 +170,7 @@ class DualDirectionAttention(nn.Module):
 
 
 @register(
-    recipe=replace(DEPTHWISE, start_size=1.0, loss=Loss(regulariser=0.1)),
+    recipe=replace(DEPTHWISE, epochs=10, start_size=1.0, loss=Loss(regulariser=0.1)),
     image_size=48,
     reference="doi:10.3390/electronics12173595",
     paper=OF_PAPER,

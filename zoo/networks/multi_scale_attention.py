@@ -160,15 +160,17 @@ def multi_scale_attention_base(num_classes: int, in_chans: int, image_size: int)
 
     Counted at 7 classes and 3 channels: 108,036,724 parameters, of which 4,724,197 are the triple attention; the code's
     103.3 M are the rest, for there it stands in another model's file. The claimed 72 to 75 % are a wish: the script
-    cannot have run, as it pools an already pooled vector. Its ConvNeXt starts from ImageNet-22k weights, this one from
-    scratch. House images have 96 pixels: ConvNeXt's stride of 32 leaves a map of 3x3, of 48 pixels a single position.
+    cannot have run, as it pools an already pooled vector. House images have 96 pixels: ConvNeXt's stride of 32 leaves
+    a map of 3x3 of them, but a single position of 48. Made for a GPU.
     """
     _require(image_size, 32, "multi_scale_attention_base")
     backbone: Any = timm.create_model("convnext_base", in_chans=in_chans, num_classes=0, global_pool="")
     return MultiScaleAttention(backbone, backbone.num_features, num_classes)
 
 
-@register(recipe=replace(ADAMW, epochs=24), image_size=48, reference="arXiv:1409.1556", paper=OF_CODE)
+@register(
+    recipe=replace(ADAMW, learning_rate=5e-4, epochs=24), image_size=48, reference="arXiv:1409.1556", paper=OF_CODE
+)
 def multi_scale_attention_small(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """The multi-scale attention network on the trunk of vgg_fer, made for 48x48 faces on few cores
 
