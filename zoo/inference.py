@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from zoo.heads import classifier_of
 from zoo.outputs import logits_of
+from zoo.parts import split
 from zoo.preprocess import preprocess
 from zoo.registry import Member
 from zoo.tta import network_inputs
@@ -59,9 +60,15 @@ def features(network: nn.Module, images: Tensor, member: Member, batch_size: int
 def predict(
     member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
 ) -> np.ndarray:
-    """Logits float32 [N,K] of a trained member in float32 arithmetic, with the recipe's preprocessing and TTA."""
+    """Logits float32 [N,K] of a trained member in float32 arithmetic, with the recipe's preprocessing and TTA.
+
+    Of several networks (zoo/parts.py) they are the mean.
+    """
     network = member.build(num_classes, images.shape[1])
-    network.load_state_dict(weights)
     network.to(device).to(memory_format=torch.channels_last)
     prepared = preprocess(to_device(images, device), member.recipe.preprocess)
-    return class_scores(network, prepared, member, member.recipe.tta).cpu().numpy()
+    logits = []
+    for part in split(weights):
+        network.load_state_dict(part)
+        logits.append(class_scores(network, prepared, member, member.recipe.tta))
+    return torch.stack(logits).mean(0).cpu().numpy()

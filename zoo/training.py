@@ -207,9 +207,8 @@ class _Run:
         inputs = augmented(self.images[rows], size, recipe, generator)
         inputs, targets = mix(inputs, self.targets[rows], recipe, generator)
         affect = None if self.affect is None else self.affect[rows]
-        rate = recipe.learning_rate * learning_rate_factor(recipe, self._progress(), state.epoch, state.accuracies)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get("scale", 1.0)
+            group["lr"] = self._learning_rate() * group["scale"]
         loss, logits = self._backward(inputs, targets, affect)
         if isinstance(self.optimizer, SharpnessAware):
             self.optimizer.first_step()
@@ -246,25 +245,26 @@ class _Run:
         if result.auxiliary is not None:
             loss = loss + options.auxiliary * self.criterion(result.auxiliary.float(), targets)
         if result.parts:
-            loss = loss + options.regulariser * self.network.regulariser(result, targets)
+            own: Callable[[Outputs, Tensor], Tensor] = self.network.regulariser  # type: ignore[assignment]
+            loss = loss + options.regulariser * own(result, targets)
         if result.affect is not None and affect is not None:
             loss = loss + affect_loss(result.affect.float(), affect, options)
         return loss
 
     def _finish(self, size: int, loss_sum: float, correct: float, seconds: float, images: int) -> None:
         """Evaluates the averaged weights and closes the epoch in the state."""
-        state = self.state
+        state, learning_rate = self.state, self._learning_rate()
         began = time.perf_counter()
         if self.average.stale_norm:
             reestimate_norm(self.average.module, self._batches(size))
-        val_accuracy, val_loss = self._evaluate(self.average.module)
+        val_accuracy, val_loss = self._evaluate()
         state.seconds += seconds + time.perf_counter() - began
         state.epoch += 1
         state.history.append(
             {
                 "epoch": state.epoch,
                 "image_size": size,
-                "learning_rate": self.optimizer.param_groups[-1]["lr"],
+                "learning_rate": learning_rate,
                 "train_loss": loss_sum / self.steps,
                 "train_accuracy": correct / (self.steps * self.recipe.batch_size),
                 "val_loss": val_loss,
@@ -280,9 +280,9 @@ class _Run:
             state.best_weights = _copy(self.average.module)
         state.step, state.loss_sum, state.correct = 0, 0.0, 0.0
 
-    def _evaluate(self, network: nn.Module) -> tuple[float, float]:
+    def _evaluate(self) -> tuple[float, float]:
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            logits = class_scores(network, self.val_images, self.member, tta="none")
+            logits = class_scores(self.average.module, self.val_images, self.member, tta="none")
         loss = F.cross_entropy(logits, self.val_targets).item()
         return (logits.argmax(1) == self.val_targets).double().mean().item(), loss
 
@@ -302,8 +302,11 @@ class _Run:
     def _on_device(self, images: np.ndarray) -> Tensor:
         return preprocess(to_device(images, self.device), self.recipe.preprocess)
 
-    def _progress(self) -> float:
-        return (self.state.epoch * self.steps + self.state.step) / (self.recipe.epochs * self.steps)
+    def _learning_rate(self) -> float:
+        """Of this moment, before a group's own scale."""
+        recipe, state = self.recipe, self.state
+        progress = (state.epoch * self.steps + state.step) / (recipe.epochs * self.steps)
+        return recipe.learning_rate * learning_rate_factor(recipe, progress, state.epoch, state.accuracies)
 
     def _check(self, loss_sum: Tensor) -> None:
         if not torch.isfinite(loss_sum):

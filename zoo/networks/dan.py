@@ -1,4 +1,4 @@
-"""DAN, "distract your attention" (arXiv:2109.07270): a ResNet-18, several attention heads on its last map, their fusion.
+"""DAN, "distract your attention" (arXiv:2109.07270): a ResNet-18, attention heads on its last map, their fusion.
 
 Two terms of the loss hold it together: an affinity loss draws the features of a class to its centre, a partition loss
 keeps the heads from attending to the same place.
@@ -123,12 +123,12 @@ class DistractYourAttention(nn.Module):
 def dan(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """ResNet-18 with four cross-attention heads, distracted from one another by two loss terms
 
-    Published: 19.72 M parameters, RAF-DB 89.70, AffectNet-7 65.69, AffectNet-8 62.09, none of them on FER2013. Counted
-    at 7 classes and 3 channels: XXX, of which 3,584 are the class centres, which the published count leaves to the
-    loss. Biases in front of a batch norm, which cancels them, are left out (7,175 of the published network's).
-    The published trunk starts from MS-Celeb-1M weights, this one from scratch. Its class centres were 8 even for the 7
-    classes of RAF-DB; here there are as many as classes. Images of fewer than 112 pixels skip the stem's max pooling,
-    or nothing would be left to attend to: a map of 3x3 at 48 pixels instead of 2x2.
+    Published: 19.72 M parameters; RAF-DB 89.70, AffectNet-7 65.69, AffectNet-8 62.09 %, nothing on FER2013. Counted at
+    7 classes and 3 channels: 19,720,142. The published count lacks the 3,584 of the class centres, which stand in its
+    loss, and has 7,175 biases in front of batch norms, which cancel them; they are left out here. With one channel:
+    19,713,870. The published trunk starts from MS-Celeb-1M weights, this one from scratch; the code makes 8 centres for
+    the 7 classes of RAF-DB, here there are as many as classes. Images of fewer than 112 pixels skip the stem's max
+    pooling: at 48 pixels that leaves a map of 3x3 to attend to instead of 2x2.
     """
     if image_size < SMALLEST_SIDE:
         raise ValueError(f"dan needs images of {SMALLEST_SIDE} pixels or more a side, not {image_size}")

@@ -170,7 +170,7 @@ class DualDirectionAttention(nn.Module):
 
 
 @register(
-    recipe=replace(DEPTHWISE, start_size=1.0, loss=Loss(regulariser=0.1)),
+    recipe=replace(DEPTHWISE, epochs=10, start_size=1.0, loss=Loss(regulariser=0.1)),
     image_size=48,
     reference="doi:10.3390/electronics12173595",
     paper=OF_PAPER,
@@ -179,7 +179,13 @@ class DualDirectionAttention(nn.Module):
 def ddamfn(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """Mobile trunk of mixed depthwise kernels and coordinate attention, two gates on its last map
 
-    Published: XXX
+    Published: 4.19 M parameters and 540 M multiply-adds at 112 pixels; FER+ 90.74, RAF-DB 91.35, AffectNet-7 67.03,
+    AffectNet-8 64.25 %, its trunk trained on MS-Celeb-1M first, this one from scratch. Counted at 7 classes, 3 channels
+    and 112 pixels: 4,105,623 and 540 M. The code's 4,187,421 hold layers that its forward pass never enters: a batch
+    norm and PReLU beside each mixed convolution (29,184), one depthwise layer a head (52,224), a batch norm of the
+    logits (14); and 376 biases that batch norms cancel. We follow the forward pass. The kernels that sum up the last
+    map, 7x7 in the paper, are as large as that map is: 3x3 at 48 pixels (4,075,799 parameters with one channel), 4x4
+    at 64.
     """
     if image_size < SMALLEST_SIDE:
         raise ValueError(f"ddamfn needs images of {SMALLEST_SIDE} pixels or more a side, not {image_size}")
