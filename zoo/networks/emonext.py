@@ -23,7 +23,7 @@ from zoo.registry import register
 
 SMALLEST = 64  # the last map of stride 32 then has 2x2 positions; attention of one position to itself says nothing
 
-HOUSE = replace(ADAMW, epochs=12, bf16_on_cpu=False, start_size=1.0)
+HOUSE = replace(ADAMW, epochs=12, learning_rate=1e-3, start_size=1.0)
 
 PAPER = Recipe(
     epochs=300,

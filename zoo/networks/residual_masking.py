@@ -14,7 +14,7 @@ from zoo.registry import register
 
 STRIDE = 32
 
-HOUSE = replace(PLAIN, epochs=12, batch_size=64, learning_rate=0.05, start_size=1.0)
+HOUSE = replace(PLAIN, epochs=8, batch_size=64, learning_rate=0.05, start_size=1.0)
 
 PAPER = Recipe(
     epochs=50,
