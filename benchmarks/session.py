@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 
 import ensembles
-from benchmarks import suites
+from benchmarks import external, suites
 from benchmarks.data import DataError, Dataset
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
-from benchmarks.predictions import Configuration, Store, Targets
+from benchmarks.predictions import Configuration, Predictions, Store, Targets
 from benchmarks.suites.suite import Suite
 from zoo import registry
 
@@ -70,17 +70,20 @@ class Session:
         self.folder = options.results / self.suite.name
         self.store = Store(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
+        self.external_names = external.names(self.store)
         self.members = self._members()
 
     def _members(self) -> list[registry.Member]:
         """Those asked for; else the suite's own and any other that has predictions in the store."""
         known = registry.members()
         if self.options.members:
-            chosen = registry.select("member", self.options.members, known)
+            everyone = [*known, *(name for name in self.external_names if name not in known)]
+            chosen = registry.select("member", self.options.members, everyone)
+            self.external_names = [name for name in self.external_names if name in chosen]
         else:
             others = [name for name in self.store.members() if name in known and name not in self.suite.members]
             chosen = [*self.suite.members, *others]
-        found = [registry.get(name) for name in chosen]
+        found = [registry.get(name) for name in chosen if name in known]
         if self.options.epochs is None:
             return found
         return [replace(member, recipe=replace(member.recipe, epochs=self.options.epochs)) for member in found]
@@ -104,6 +107,10 @@ class Session:
             for member in self.members
             for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
         ]
+
+    def externals(self) -> tuple[list[Predictions], list[str]]:
+        """Predictions of the external models that take part, and notes on files not used."""
+        return external.load(self.store, self.targets, self.external_names)
 
     def steps(self) -> tuple[list[Step], list[str]]:
         """What to do for each member, and notes on files not used; imports torch only where training is possible."""
