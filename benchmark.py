@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
@@ -59,13 +58,14 @@ def parser() -> argparse.ArgumentParser:
     add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
     add("--jobs", metavar="N", type=positive, default=1, help="processes for the ensemble search (default: 1)")
     add("--quiet", action="store_true", help="print errors only")
-    _add_external(arguments.add_argument_group("models trained elsewhere").add_argument)
+    _add_external(arguments)
     compare = "print paired differences, B minus A, between two runs (folders of results, or of a suite's), and exit"
     add("--compare", metavar=("A", "B"), nargs=2, type=Path, help=compare)
     return arguments
 
 
-def _add_external(add: Callable[..., object]) -> None:
+def _add_external(arguments: argparse.ArgumentParser) -> None:
+    add = arguments.add_argument_group("models trained elsewhere").add_argument
     add(
         "--add-predictions",
         metavar="FILE",

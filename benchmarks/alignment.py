@@ -39,7 +39,10 @@ def align(incoming: Incoming, targets: Targets, expected: Expected) -> Aligned:
         remarks.append(f"{name}: {len(values):,} rows {how}")
         arrays[split] = np.empty_like(values)
         arrays[split][order] = values[:, columns]
-    given = _given(np.concatenate(list(arrays.values())))
+    kinds = {split: _given(array) for split, array in arrays.items()}
+    given = kinds["val"]
+    if given != kinds["test"]:
+        raise ValueError(f"val holds {given}, test {kinds['test']}: are both of one model?")
     if given == "probabilities":
         arrays = {split: np.log(np.maximum(array, LEAST_PROBABILITY)) for split, array in arrays.items()}
     # Logits that differ by a constant a row mean the same; without it, float16 keeps more digits of what matters.

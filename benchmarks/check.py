@@ -61,8 +61,9 @@ def _check_store_files(path: Path, failures: list[str]) -> list[str]:
     reports: list[str] = []
     for folder in dict.fromkeys(file.parent for file in meant):
         trusted: list[Predictions] = []
+        externals = external.files(Store(folder))
         # Members first: an external model that repeats one of them is the copy, whatever it is called.
-        for file in sorted(Store(folder).prediction_files(), key=lambda file: file in external.files(Store(folder))):
+        for file in sorted(_files(folder), key=lambda file: (file in externals, file.name)):
             try:
                 report, predictions = _check_one(file, trusted)
             except ValueError as error:
@@ -78,17 +79,23 @@ def _stored_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     folders = [path, path / "predictions", *sorted(path.glob("*/predictions"))]
-    found = [file for folder in folders for file in Store(folder).prediction_files()]
+    found = [file for folder in folders for file in _files(folder)]
     if not found:
         raise ValueError(f"{path}: holds no predictions; a folder of results/<suite>/predictions is needed")
     return found
 
 
+def _files(folder: Path) -> list[Path]:
+    """What lies in a store as predictions, under whatever name."""
+    return [path for path in folder.glob("*.safetensors") if not path.name.startswith("targets.")]
+
+
 def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predictions]:
     """A report on one file and what it holds; raises ValueError naming the file."""
     store = Store(path.parent)
+    data = read_header(path).get("configuration", {}).get("data", "unknown")
     try:
-        targets = store.targets_of(read_header(path).get("configuration", {}).get("data", "unknown"))
+        targets = store.targets_of(data)
     except StoreError as error:
         raise StoreError(f"{path.name}: {error}") from error
     found = store.read(path, targets)

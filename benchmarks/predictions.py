@@ -170,7 +170,11 @@ class Store:
         """
         path = self.path(predictions.configuration)
         with np.errstate(over="ignore"):
-            tensors = {"val": predictions.val.astype(np.float16), "test": predictions.test.astype(np.float16)}
+            # In the order of C: save_file writes the memory of an array as it lies.
+            tensors = {
+                "val": predictions.val.astype(np.float16, order="C"),
+                "test": predictions.test.astype(np.float16, order="C"),
+            }
         for split, logits in tensors.items():
             if not np.isfinite(logits).all():
                 raise StoreError(f"{predictions.configuration.name}: the logits of {split} hold values no number fits")
