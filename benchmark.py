@@ -39,6 +39,13 @@ def parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="with --list and --compare: machine-readable")
     add("--plan", action="store_true", help="say what would be loaded and trained, and how long by estimate, and exit")
     add("--members", metavar="GLOB", nargs="+", default=[], help="only these members (default: the suite's)")
+    add(
+        "--zoo",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="Python files, or importable modules, that register members of your own",
+    )
     add("--ensemblers", metavar="GLOB", nargs="+", default=["*"], help="only these ensemblers (default: all)")
     add("--seeds", metavar="N", nargs="+", type=natural, default=[], help="seeds (default: 0 and those in the store)")
     add(
@@ -55,6 +62,19 @@ def parser() -> argparse.ArgumentParser:
         "one: two minutes in all); missing: train all that is missing; always: train anew; never: only what is stored",
     )
     add("--epochs", metavar="N", type=positive, help="instead of the recipes' epochs; such members are stored apart")
+    add(
+        "--recipe",
+        metavar="NAME",
+        default="house",
+        help="how to train: house (the members' own), paper (their publication's), or a named one of --list",
+    )
+    add(
+        "--set",
+        metavar="KEY=VALUE",
+        nargs="+",
+        default=[],
+        help="change a setting, such as recipe.lr=0.05 or image_size=64; such members are stored apart",
+    )
     add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
     add("--jobs", metavar="N", type=positive, default=1, help="processes for the ensemble search (default: 1)")
     add("--quiet", action="store_true", help="print errors only")
@@ -106,7 +126,7 @@ def _execute(arguments: argparse.Namespace) -> None:
     from benchmarks import listing  # imports wait until they are needed: --help costs nothing
 
     if arguments.list:
-        print(listing.catalogue(as_json=arguments.json))
+        print(listing.catalogue(as_json=arguments.json, zoo=arguments.zoo))
         return
     from benchmarks import run, session
     from benchmarks.display import display

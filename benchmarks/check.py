@@ -86,8 +86,9 @@ def _stored_files(path: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """What lies in a store as predictions, under whatever name."""
-    return [path for path in folder.glob("*.safetensors") if not path.name.startswith("targets.")]
+    """What lies in a store as predictions on val and test, under whatever name."""
+    others = ("targets.*", "*.train.safetensors")
+    return [path for path in folder.glob("*.safetensors") if not any(path.match(other) for other in others)]
 
 
 def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predictions]:

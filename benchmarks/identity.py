@@ -145,7 +145,7 @@ def identity_from(facts: Mapping[str, Any]) -> Identity:
     if facts["init"] == EXTERNAL:
         return External(facts["name"], data, num_classes, facts["logits"])
     recipe = Recipe.from_dict(facts["recipe"])
-    described = {key: facts[key] for key in ("name", "image_size", "init", "params")}
+    described = {key: facts[key] for key in ("name", "image_size", "init", "params", "weights", "code") if key in facts}
     member = Member(**described, builder="", recipe=recipe, reference="", summary="")
     return Configuration(member, facts["seed"], data, num_classes)
 

@@ -187,6 +187,32 @@ class Store:
         val, test = (logits.astype(np.float32) for logits in tensors.values())
         return replace(predictions, val=val, test=test)
 
+    def save_train(self, configuration: Configuration, logits: np.ndarray) -> None:
+        """Keeps out-of-fold logits [N, classes] on the training images, float16, beside the member's predictions."""
+        tensors = {"out_of_fold": logits.astype(np.float16, order="C")}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            header = _header({"configuration": configuration.facts()})
+            replace_atomically(self._train_path(configuration), lambda draft: save_file(tensors, draft, header))
+
+    def train_logits(self, member: str, seed: int, data: str, shape: tuple[int, int]) -> np.ndarray | None:
+        """Out-of-fold logits float32 [N, classes] of a member on the training images, whatever its recipe, or None.
+
+        Raises StoreError where a file is damaged or several would serve.
+        """
+        found = []
+        for path in sorted(self.folder.glob(f"{member}.s{seed}.*.train.safetensors")):
+            arrays, header = _read(path)
+            if header["configuration"]["data"] == data and arrays["out_of_fold"].shape == shape:
+                found.append((path, arrays["out_of_fold"].astype(np.float32)))
+        if len(found) > 1:
+            names = ", ".join(path.name for path, _ in found)
+            raise StoreError(f"{member}, seed {seed}, has several out-of-fold predictions: {names}; keep one of them")
+        return found[0][1] if found else None
+
+    def _train_path(self, configuration: Configuration) -> Path:
+        return self.folder / f"{configuration.stem}.train.safetensors"
+
     def save_targets(self, targets: Targets) -> None:
         """Keeps the targets of val and test, once for each fingerprint; what a kept file lacks is added to it."""
         path = self._targets_path(targets.fingerprint)
