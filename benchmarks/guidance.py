@@ -61,6 +61,6 @@ def _in_sample(name: str, seed: int, dataset: Dataset, checkpoints: Path, device
     path = weights_path(checkpoints, configuration)
     if not path.exists():
         command = f"--members {name} --seeds {seed} --train always"
-        raise ValueError(f"{configuration.label} cannot teach: its weights are not in {checkpoints.name}/; {command}")
+        raise ValueError(f"{configuration.name} cannot teach: its weights are not in {checkpoints.name}/; {command}")
     weights, _, _ = read_weights(path)
     return predict(configuration.member, weights, dataset.train.images, configuration.num_classes, device)

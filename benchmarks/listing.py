@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import ensembles
 from benchmarks import suites
-from benchmarks.tables import duration
+from benchmarks.tables import duration, labels
 from zoo import recipes, registry
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def catalogue(as_json: bool, zoo: Sequence[str] = ()) -> str:
     everything = {"suites": _suites(), "members": _members(), "recipes": _recipes(), "ensemblers": _ensemblers()}
     if as_json:
         return json.dumps(everything, indent=1)
-    tables = (f"{title}\n{_columns([_short(row) for row in rows])}" for title, rows in everything.items())
+    tables = (f"{title}\n{columns([_short(row) for row in rows])}" for title, rows in everything.items())
     return "\n\n".join(tables)
 
 
@@ -90,20 +90,26 @@ def _ensemblers() -> list[dict[str, Any]]:
 def schedule(session: Session) -> str:
     """What a run would load, train and leave out, with estimates."""
     steps, notes = session.steps()
-    rows, total = [], 0.0
-    for step in steps:
+    externals, unusable = session.externals()
+    names = labels((step.configuration.name, step.configuration.seed) for step in steps)
+    rows: list[dict[str, Any]] = []
+    total = 0.0
+    for step, name in zip(steps, names, strict=True):
         action = "load" if step.stored else "train" if step.train else "leave out"
         detail = "stored predictions" if step.stored else step.reason
         estimate = "" if step.stored else duration(step.seconds)
-        rows.append({"member": step.configuration.label, "action": action, "estimate": estimate, "why": detail})
+        rows.append({"member": name, "action": action, "estimate": estimate, "why": detail})
         total += step.seconds if step.train else 0.0
+    for found in externals:
+        name = found.configuration.name
+        rows.append({"member": name, "action": "load", "estimate": "", "why": "external predictions"})
     trained = sum(step.train for step in steps)
     end = f"{len(session.ensemblers)} ensemblers; {trained} members to train, about {duration(total)} by estimate"
-    return "\n".join([_columns(rows), "", end, *(f"not used: {note}" for note in notes)])
+    return "\n".join([columns(rows), "", end, *(f"not used: {note}" for note in [*notes, *unusable])])
 
 
-def _columns(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of equal keys as aligned text, numbers with thousands separators."""
+def columns(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of equal keys, one at least, as aligned text, numbers with thousands separators."""
     table = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join(_line(cells, widths) for cells in table)

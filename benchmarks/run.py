@@ -19,6 +19,7 @@ from benchmarks.published import read_published
 from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
+from benchmarks.tables import labels
 from ensembles.search import choose, search
 
 
@@ -33,11 +34,14 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     """
     session = Session(options)
     steps, notes = session.steps()
+    externals, unusable = session.externals()
+    notes += unusable
     for note in notes:
         display.note(f"not used: {note}")
     if any(step.train or step.stored for step in steps):
         session.store.save_targets(session.targets)
     predictions, failed = _obtain_all(session, steps, display)
+    predictions += externals
     not_run = [
         {
             "name": step.configuration.member.name,
@@ -63,15 +67,15 @@ def _obtain_all(session: Session, steps: Sequence[Step], display: Quiet) -> tupl
     """Predictions in the order of the steps, and for each member that failed or had to stop, why."""
     found: list[Predictions] = []
     failed: dict[str, str] = {}
+    names = labels((step.configuration.name, step.configuration.seed) for step in steps)
     display.members(sum(step.train for step in steps))
     deadline = None if session.options.time_budget is None else time.monotonic() + session.options.time_budget
     with stop_signal(deadline) as stop:
-        for step in steps:
+        for step, label in zip(steps, names, strict=True):
             if step.stored is not None:
                 found.append(step.stored)
             if not step.train:
                 continue
-            label = step.configuration.label
             if stop() == BUDGET_SPENT:
                 failed[step.configuration.stem] = f"not started: {BUDGET_SPENT}"
                 continue

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks import metrics
 from benchmarks.predictions import Predictions, Targets
 from benchmarks.significance import bootstrap_intervals, mcnemar, ranks
+from benchmarks.tables import labels
 from ensembles import softmax
 from ensembles.search import Found
 
@@ -27,9 +28,10 @@ def score(predictions: Sequence[Predictions], found: Sequence[Found], targets: T
     rows = [*probabilities, *fitted.values()]
     correct = np.stack([metrics.correctness(row, targets.test) for row in rows])
     scores = _scores(rows, correct, targets.test)
+    names = labels((one.configuration.name, one.configuration.seed) for one in predictions)
     members = [
-        {**_member(one), "val_accuracy": accuracy, **row}
-        for one, accuracy, row in zip(predictions, val_accuracy, scores, strict=False)
+        {**_member(one), "label": name, "val_accuracy": accuracy, **row}
+        for one, name, accuracy, row in zip(predictions, names, val_accuracy, scores, strict=False)
     ]
     by_name = dict(zip(fitted, range(len(probabilities), len(rows)), strict=True))
     single = int(np.argmax(val_accuracy))
@@ -61,17 +63,14 @@ def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray
 
 
 def _member(one: Predictions) -> dict[str, Any]:
-    member, provenance = one.configuration.member, one.provenance
+    provenance = one.provenance
     copied = ("params", "train_seconds", "images_per_second", "device", "tta", "best_epoch", "reference", "code")
     return {
-        "name": member.name,
-        "seed": one.configuration.seed,
-        "label": one.configuration.label,
-        "init": member.init,
-        "epochs": member.recipe.epochs,
-        "image_size": member.image_size,
+        **one.configuration.described(),
         "flops": 2 * provenance["macs"] if provenance.get("macs") else None,
         "hash": one.configuration.hash,
+        "extra_data": provenance.get("extra_data", "none"),
+        "source": provenance.get("source"),
         **{key: provenance.get(key) for key in copied},
     }
 
@@ -80,7 +79,7 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if one.ensembler is None:
         return {"name": one.name, "title": one.title, "error": one.error}
     used = [members[index] for index in one.ensembler.members_used_]
-    labels = [member["label"] for member in members]
+    every = [member["label"] for member in members]
     weights = one.ensembler.weights_
     return {
         "name": one.name,
@@ -89,7 +88,7 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "fit_accuracy": one.fit_accuracy,
         "cross_fit_accuracy": one.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
-        "weights": None if weights is None else dict(zip(labels, np.asarray(weights).tolist(), strict=True)),
+        "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
         "params": _total(used, "params"),
         "flops": _total(used, "flops"),
         "train_seconds": _total(used, "train_seconds"),

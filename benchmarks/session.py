@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 import ensembles
-from benchmarks import suites
+from benchmarks import external, suites
 from benchmarks.data import DataError, Dataset
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
-from benchmarks.predictions import Configuration, Store, Targets
+from benchmarks.predictions import Configuration, Predictions, Store, Targets
 from benchmarks.suites.suite import Suite
 from zoo import registry
 from zoo.overrides import override
@@ -79,13 +79,18 @@ class Session:
         self.folder = options.results / self.suite.name
         self.store = Store(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
+        self.external_names = external.names(self.store)
         self.members = self._members()
 
     def _members(self) -> list[registry.Member]:
         """Those asked for; else the suite's own and any other that has predictions in the store."""
         if self.options.members:
+            known = registry.members()
             named = [name for name in self.options.members if "@" in name and registry.is_known(name)]
-            chosen = registry.select("member", self.options.members, dict.fromkeys([*registry.members(), *named]))
+            everyone = dict.fromkeys([*known, *named, *self.external_names])
+            chosen = registry.select("member", self.options.members, everyone)
+            self.external_names = [name for name in self.external_names if name in chosen]
+            chosen = [name for name in chosen if registry.is_known(name)]
         else:
             stored = [name for name in self.store.members() if registry.is_known(name)]
             chosen = list(dict.fromkeys([*self.suite.members, *stored]))
@@ -114,6 +119,10 @@ class Session:
             for member in self.members
             for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
         ]
+
+    def externals(self) -> tuple[list[Predictions], list[str]]:
+        """Predictions of the external models that take part, and notes on files not used."""
+        return external.load(self.store, self.targets, self.external_names)
 
     def steps(self) -> tuple[list[Step], list[str]]:
         """What to do for each member, and notes on files not used; imports torch only where training is possible."""

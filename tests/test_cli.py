@@ -80,8 +80,9 @@ def test_every_option_is_explained():
     done = cli("--help")
     assert done.code == 0
     for option in ("--suite", "--list", "--plan", "--members", "--ensemblers", "--seeds", "--data", "--download",
-                   "--zoo", "--results", "--device", "--train", "--epochs", "--time-budget", "--jobs",
-                   "--quiet"):  # fmt: skip
+                   "--zoo", "--results", "--device", "--train", "--epochs", "--time-budget", "--jobs", "--quiet",
+                   "--compare", "--add-predictions", "--check", "--name", "--reference", "--notes", "--replace",
+                   "--accept-suspicious"):  # fmt: skip
         assert option in done.out
 
 
@@ -592,7 +593,8 @@ def test_stored_predictions_need_no_data_and_no_torch(stored_results: Path):
     done = python("-c", script, "--suite", "fer2013", *options)
     assert done.stdout.splitlines()[-1] == "False 0", done.stderr
     labels = [member["label"] for member in read(stored_results, "fer2013")["members"]]
-    assert labels == ["resnet18", "mini_xception", "vgg_fer", "vgg_fer (seed 1)"]
+    assert labels == ["resnet18", "mini_xception", "vgg_fer (seed 0)", "vgg_fer (seed 1)"]
+    assert all(f"| {label} |" in leaderboard(stored_results, "fer2013") for label in labels)
 
 
 def test_members_without_predictions_are_listed_with_the_command_that_trains_them(stored_results: Path):
