@@ -210,7 +210,7 @@ def test_of_equal_accuracies_the_lower_loss_is_the_best_epoch(
     scripted, seen = iter([(0.5, 1.0), (0.8, 1.0), (0.8, 0.9), (0.8, 0.95), (0.2, 0.1)]), []
 
     def evaluate(run: Any) -> tuple[float, float]:
-        seen.append({name: value.clone() for name, value in run.ema.module.state_dict().items()})
+        seen.append({name: value.clone() for name, value in run.average.module.state_dict().items()})
         return next(scripted)
 
     monkeypatch.setattr("zoo.training._Run._evaluate", evaluate)
@@ -420,7 +420,7 @@ def test_snapshots_are_several_networks_whose_logits_are_averaged(dataset: Datas
     images = dataset.test.images
     apart = [predict(member, part, images, 3, "cpu") for part in (first, second)]
     np.testing.assert_allclose(predict(member, result.weights, images, 3, "cpu"), np.mean(apart, axis=0), atol=1e-5)
-    assert not np.allclose(*apart)
+    assert not np.allclose(apart[0], apart[1])
 
 
 def test_folds_give_predictions_on_images_their_networks_did_not_see(dataset: Dataset, tmp_path: Path):
