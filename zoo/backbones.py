@@ -208,13 +208,11 @@ backbone(
 )
 backbone(
     "xception",
-    "legacy_xception.tf_in1k",
+    "legacy_xception",
     "Xception on images enlarged to 96 pixels",
     recipe=replace(DEPTHWISE, epochs=10),
     image_size=96,
     reference="arXiv:1610.02357",
-    init="imagenet",
-    tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
     smallest=8,
 )
 
