@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks.atomic import write_atomic
 from benchmarks.data import Dataset, Split
 from benchmarks.obtain import resolve_device
+from benchmarks.plan import size_share
 from benchmarks.provenance import code_version, device_name
 from benchmarks.session import Options, Session
 from zoo import registry
@@ -59,8 +60,12 @@ class Probe:
 
 
 def fitted(member: Member, images_per_second: float, seconds: float, train_size: int) -> Member:
-    """The member with as many epochs as fit, and fewer images in each where fewer than LEAST_EPOCHS would fit."""
-    batch, images = member.recipe.batch_size, images_per_second * seconds
+    """The member with as many epochs as fit, and fewer images in each where fewer than LEAST_EPOCHS would fit.
+
+    `images_per_second` is the speed at the full image size; where training begins with smaller images, more fit.
+    """
+    few = replace(member.recipe, epochs=LEAST_EPOCHS)
+    batch, images = member.recipe.batch_size, images_per_second * seconds / size_share(few, member.image_size)
     epochs = min(member.recipe.epochs, max(LEAST_EPOCHS, int(images / train_size)))
     in_epoch = max(batch, int(images / epochs) // batch * batch)
     bound = in_epoch if in_epoch + batch <= train_size else 0
