@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.atomic import write_atomic
+from benchmarks.audit_section import audit_section
 from benchmarks.figures import benchmark_chart
 from benchmarks.identity import EXTERNAL
 from benchmarks.standings import (
@@ -31,7 +32,19 @@ from benchmarks.standings import (
     published_rows,
     standings,
 )
-from benchmarks.tables import NONE, count, duration, escape, interval, linked, p_value, percent, points, table
+from benchmarks.tables import (
+    NONE,
+    count,
+    duration,
+    escape,
+    interval,
+    linked,
+    milliseconds,
+    p_value,
+    percent,
+    points,
+    table,
+)
 
 FIXED = {  # columns of leaderboard.csv printed with six decimals, so that no float noise reaches a diff
     "accuracy", "ci_low", "ci_high", "val_accuracy", "fit_accuracy", "cross_fit_accuracy", "macro_f1", "log_loss",
@@ -84,6 +97,7 @@ def markdown(results: Results) -> str:
         _protocol(results),
         _external(results),
         _provenance(results),
+        audit_section(results),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -143,24 +157,27 @@ def _ranking(results: Results) -> str:
     rows = [row for row in standings(results) if row.comparable]
     test, val = (results["splits"][split] for split in ("test", "val"))
     head = (
-        "Rank|Kind|Name|Test|95 % interval|Val, as fitted|Val, cross-fitted|Gap|p, best single|p, uniform|Models|"
-        "Parameters|Epochs|Training|Device|Init|TTA|Source"
+        "Rank|Letters|Kind|Name|Test|95 % interval|Val, as fitted|Val, cross-fitted|Gap|p, best single|"
+        "p, uniform|Models|Parameters|FLOPs|ms/image|Front|Epochs|Training|Device|Init|TTA|Source"
     )
     body = [
         [
-            row.rank, row.kind, _name(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
-            percent(row.seen_accuracy), percent(row.cross_fit_accuracy), points(row.gap), p_value(row.p_best_single),
-            p_value(row.p_uniform), row.models, count(row.params), row.epochs, duration(row.train_seconds), row.device,
-            row.init, row.tta, linked(row.reference),
+            row.rank, row.letters, row.kind, _name(row, results), percent(row.accuracy),
+            interval(row.ci_low, row.ci_high), percent(row.seen_accuracy), percent(row.cross_fit_accuracy),
+            points(row.gap), p_value(row.p_best_single_holm), p_value(row.p_uniform_holm), row.models,
+            count(row.params), count(row.flops), milliseconds(row.ms_per_image), "yes" if row.pareto else None,
+            row.epochs, duration(row.train_seconds), row.device, row.init, row.tta, linked(row.reference),
         ]
         for row in rows
     ]  # fmt: skip
     return (
         "## Ranking\n\n"
         f"Accuracy in per cent on {test['name']} ({test['size']:,} images). Rows that McNemar does not separate from "
-        "the best of their group (p ≥ 0.05) share a rank; published results, without predictions, have none. "
+        "the best of their group (p ≥ 0.05) share a rank; rows that share a letter are not separated by it after "
+        "Holm's correction over all pairs of rows. Published results, without predictions, have neither. The p values "
+        "are Holm-adjusted over all rows. *Front* marks the rows that none beats in accuracy at as few FLOPs. "
         f"*Val, as fitted* is the accuracy on {val['name']} that chose the weights or the epoch; *gap* is what it "
-        "loses on test, in points.\n\n" + table(head, body, right={3, 5, 6, 7, 8, 9, 10, 11, 12, 13})
+        "loses on test, in points.\n\n" + table(head, body, right={4, *range(6, 15), 16, 17})
     )
 
 

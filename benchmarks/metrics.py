@@ -1,13 +1,16 @@
-"""Scores of class probabilities against targets: NumPy only, one function a score.
+"""Scores against targets: NumPy only, one function a score.
 
-Every function takes `probabilities [N, C]` (rows on the simplex) and `targets [N]` (int64 class indices), and raises
-ValueError where their shapes do not fit. The predicted class is the first of the largest probabilities.
+Of classes: a function takes `probabilities [N, C]` (rows on the simplex) and `targets [N]` (int64 class indices), and
+raises ValueError where their shapes do not fit. The predicted class is the first of the largest probabilities. Of
+valence and arousal: see `affect_scores`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ensembles.affect import rated
 
 Probabilities = NDArray[np.floating]
 Targets = NDArray[np.integer]
@@ -57,6 +60,14 @@ def log_loss(probabilities: Probabilities, targets: Targets) -> float:
     return float(-np.log(np.clip(chosen, floor, 1.0)).mean())
 
 
+def brier_score(probabilities: Probabilities, targets: Targets) -> float:
+    """Mean squared distance of the probabilities from the one-hot target, summed over classes: 0 to 2."""
+    _check(probabilities, targets)
+    distance = probabilities.astype(np.float64)
+    distance[np.arange(len(targets)), targets] -= 1.0
+    return float((distance**2).sum(axis=1).mean())
+
+
 def expected_calibration_error(probabilities: Probabilities, targets: Targets, bins: int = 15) -> float:
     """Gap between confidence and accuracy, averaged over `bins` equal-width bins by their share (arXiv:1706.04599).
 
@@ -73,3 +84,44 @@ def _check(probabilities: Probabilities, targets: Targets) -> None:
     if probabilities.ndim != 2 or targets.shape != probabilities.shape[:1] or len(targets) == 0:
         shapes = f"{probabilities.shape} and {targets.shape}"
         raise ValueError(f"expected probabilities [N, C] and targets [N], got {shapes}")
+
+
+def affect_scores(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> dict[str, dict[str, float]]:
+    """`valence` and `arousal`, each with rmse, corr, sagr and ccc, of predictions and targets `[N, 2]`.
+
+    Samples without a rating (NaN or -2) do not count; ValueError where none has one.
+    """
+    known = rated(targets)
+    if predictions.shape != targets.shape or not known.any():
+        raise ValueError(f"expected two [N, 2] with a rating, got {predictions.shape} and {targets.shape}")
+    scores = {"rmse": rmse, "corr": pearson, "sagr": sign_agreement, "ccc": concordance}
+    return {
+        dimension: {name: score(predictions[known, column], targets[known, column]) for name, score in scores.items()}
+        for column, dimension in enumerate(("valence", "arousal"))
+    }
+
+
+def rmse(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
+    """Root of the mean squared error of `[N]`."""
+    return float(np.sqrt(((predictions - targets) ** 2).mean()))
+
+
+def pearson(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
+    """Pearson's correlation of `[N]`; nan where either is constant."""
+    own, truth = predictions - predictions.mean(), targets - targets.mean()
+    spread = float(np.sqrt((own**2).sum() * (truth**2).sum()))
+    return float((own * truth).sum()) / spread if spread > 0 else float("nan")
+
+
+def sign_agreement(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
+    """Share of `[N]` with the same sign (SAGR, arXiv:1708.03985); zero is a sign of its own."""
+    return float((np.sign(predictions) == np.sign(targets)).mean())
+
+
+def concordance(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
+    """Lin's concordance correlation coefficient of `[N]`, with population variances (doi:10.2307/2532051); 0 for
+    constant predictions, 1 where both are one and the same constant."""
+    own, truth = predictions.mean(), targets.mean()
+    covariance = ((predictions - own) * (targets - truth)).mean()
+    room = predictions.var() + targets.var() + (own - truth) ** 2
+    return float(2.0 * covariance / room) if room > 0 else 1.0

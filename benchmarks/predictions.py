@@ -20,11 +20,13 @@ from safetensors.numpy import save_file
 
 from benchmarks.atomic import replace_atomically, write_atomic
 from benchmarks.data import Dataset
+from benchmarks.data.twins import also_in
 from benchmarks.identity import EXTERNAL, Configuration, Identity, identity_from
 from zoo.recipes import Recipe, differences
 
 FORMAT = "fer-ensembles/predictions/1"
-OPTIONAL = ("val_rows", "test_rows")  # arrays of Targets that older files, and some forms of the data, do not have
+OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
+OPTIONAL = ("val_rows", "test_rows", *OVERLAPS)  # arrays of Targets that older files, or some forms of data, lack
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Targets:
 
     `val_rows` and `test_rows`, int32 [N], are the rows of the original file that the images came from, from 0: they
     line up predictions made elsewhere. None where the form of the data did not tell.
+    `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
+    bool [N], None where a file that was written before they were kept does not know.
     """
 
     val: np.ndarray
@@ -52,18 +56,36 @@ class Targets:
     train_size: int
     val_rows: np.ndarray | None = None
     test_rows: np.ndarray | None = None
+    val_in_train: np.ndarray | None = None
+    test_in_train: np.ndarray | None = None
+    test_in_val: np.ndarray | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> Targets:
         """Those of a data set that was read."""
-        val, test = dataset.val, dataset.test
-        rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
-        return cls(val.targets, test.targets, dataset.fingerprint, dataset.classes, len(dataset.train), *rows)
+        train, val, test = dataset.train, dataset.val, dataset.test
+        val_rows, test_rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
+        return cls(
+            val.targets,
+            test.targets,
+            dataset.fingerprint,
+            dataset.classes,
+            len(train),
+            val_rows=val_rows,
+            test_rows=test_rows,
+            val_in_train=also_in(val.images, train.images),
+            test_in_train=also_in(test.images, train.images),
+            test_in_val=also_in(test.images, val.images),
+        )
 
     def extras(self) -> dict[str, np.ndarray]:
         """The optional arrays that are known, by name."""
         known = {name: getattr(self, name) for name in OPTIONAL}
         return {name: array for name, array in known.items() if array is not None}
+
+    def overlaps(self) -> dict[str, np.ndarray]:
+        """What is known of images that stand in two splits."""
+        return {name: marks for name, marks in self.extras().items() if name in OVERLAPS}
 
 
 class StoreError(ValueError):
@@ -220,7 +242,7 @@ class Store:
         if path.exists() and targets.extras().keys() <= kept.keys():
             return
         labels = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
-        tensors = {**labels, **kept, **targets.extras()}
+        tensors = {**labels, **_stored(kept), **_stored(targets.extras())}
         header = {
             "fingerprint": targets.fingerprint,
             "classes": list(targets.classes),
@@ -320,4 +342,10 @@ def _read_targets(path: Path) -> Targets:
     arrays, header = _read(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
     known = {name: arrays[name] for name in OPTIONAL if name in arrays}
+    known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
+
+
+def _stored(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Truth values as uint8: the file format has them, its numpy reader does not."""
+    return {name: array.astype(np.uint8) if array.dtype == bool else array for name, array in arrays.items()}

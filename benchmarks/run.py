@@ -11,11 +11,14 @@ import numpy as np
 
 from benchmarks import leaderboard
 from benchmarks.atomic import write_atomic
+from benchmarks.audit import audit
 from benchmarks.display import Quiet
+from benchmarks.explanation import diversity
 from benchmarks.obtain import obtain, outcome, resolve_device
 from benchmarks.plan import Step
 from benchmarks.predictions import Predictions
 from benchmarks.published import read_published
+from benchmarks.rows import member_labels, predict_rows
 from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
@@ -126,8 +129,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """The results: ensembles searched on val alone, then everything scored once on test."""
     targets, suite = session.targets, session.suite
-    val = np.stack([found.val for found in predictions])
-    found = search(val, targets.val, session.ensemblers, n_jobs=session.options.jobs)
+    val = np.stack([one.val for one in predictions])
+    labels = member_labels(predictions)
+    found = search(val, targets.val, session.ensemblers, n_jobs=session.options.jobs, labels=labels)
+    rows = predict_rows(predictions, found)
     fitted = [one for one in found if one.error is None]
     train_name, val_name, test_name = suite.split_names
     sizes = (targets.train_size, len(targets.val), len(targets.test))
@@ -139,7 +144,9 @@ def evaluate(
         "splits": {split: {"name": name, "size": size} for split, name, size in names},
         "data_fingerprint": targets.fingerprint,
         "headline": choose(fitted).name if fitted else None,
-        **score(predictions, found, targets),
+        **score(rows, predictions, found, targets),
+        "diversity": diversity(predictions, targets),
+        "audit": audit(rows, predictions, targets),
         "published": read_published(suite.name) if suite.published else [],
         "not_run": not_run,
         "notes": notes,

@@ -8,47 +8,65 @@ from typing import Any
 import numpy as np
 
 from benchmarks import metrics
+from benchmarks.cost import milliseconds, pareto_front, total, total_milliseconds
+from benchmarks.explanation import left_out
 from benchmarks.predictions import Predictions, Targets
-from benchmarks.significance import bootstrap_intervals, mcnemar, ranks
-from benchmarks.tables import labels
-from ensembles import softmax
+from benchmarks.rows import Row, member_labels
+from benchmarks.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
 from ensembles.search import Found
 
 
-def score(predictions: Sequence[Predictions], found: Sequence[Found], targets: Targets) -> dict[str, Any]:
-    """`members` and `ensembles` of the results: rows in the given order.
+def score(
+    rows: Sequence[Row], predictions: Sequence[Predictions], found: Sequence[Found], targets: Targets
+) -> dict[str, Any]:
+    """`members` and `ensembles` of the results, in the given order; `rows` are those of `predict_rows`.
 
     All rows share their bootstrap draws and their ranks. The single member that ensembles are compared with is the
     best on val, not on test: a choice one could have made.
     """
-    test = np.stack([one.test for one in predictions])
     val_accuracy = [float((one.val.argmax(1) == targets.val).mean()) for one in predictions]
-    probabilities = [softmax(logits) for logits in test]
-    fitted = {one.name: one.ensembler.predict_proba(test) for one in found if one.ensembler is not None}
-    rows = [*probabilities, *fitted.values()]
-    correct = np.stack([metrics.correctness(row, targets.test) for row in rows])
-    scores = _scores(rows, correct, targets.test)
-    names = labels((one.configuration.name, one.configuration.seed) for one in predictions)
+    fitted = [one for one in found if one.ensembler is not None]
+    correct = np.stack([metrics.correctness(row.test, targets.test) for row in rows])
     members = [
-        {**_member(one), "label": name, "val_accuracy": accuracy, **row}
-        for one, name, accuracy, row in zip(predictions, names, val_accuracy, scores, strict=False)
+        {**_member(one, targets), "label": label, "val_accuracy": accuracy}
+        for one, label, accuracy in zip(predictions, member_labels(predictions), val_accuracy, strict=True)
     ]
-    by_name = dict(zip(fitted, range(len(probabilities), len(rows)), strict=True))
-    single = int(np.argmax(val_accuracy))
-    ensembles = []
-    for one in found:
-        row = by_name.get(one.name)
-        judged = {} if row is None else {**scores[row], "p_best_single": mcnemar(correct[row], correct[single])}
-        if row is not None and "uniform" in by_name:
-            judged["p_uniform"] = mcnemar(correct[row], correct[by_name["uniform"]])
-        ensembles.append({**_ensemble(one, members), **judged})
-    return {"members": members, "ensembles": ensembles}
+    described = [*members, *(_ensemble(one, members) for one in fitted)]
+    for description, one, row in zip(described[len(members) :], fitted, rows[len(members) :], strict=True):
+        assert one.ensembler is not None
+        used = one.ensembler.members_used_.tolist()
+        description["left_out"] = left_out(row, rows[: len(members)], used, targets.val)
+    names = [one.name for one in fitted]
+    uniform = len(members) + names.index("uniform") if "uniform" in names else None
+    scores = _scores([row.test for row in rows], correct, targets.test)
+    compared = _compared(correct, int(np.argmax(val_accuracy)), uniform)
+    whole = [{**row, **own, **other} for row, own, other in zip(described, scores, compared, strict=True)]
+    front = pareto_front([row["test_accuracy"] for row in whole], [row["flops"] for row in whole])
+    for description, pareto in zip(whole, front, strict=True):
+        description["pareto"] = pareto
+    scored = {row["name"]: row for row in whole[len(members) :]}
+    failures = {one.name: {"name": one.name, "title": one.title, "error": one.error} for one in found}
+    return {"members": whole[: len(members)], "ensembles": [scored.get(one.name, failures[one.name]) for one in found]}
+
+
+def _compared(correct: np.ndarray, single: int, uniform: int | None) -> list[dict[str, float]]:
+    """McNemar's p of every row against the best single member and the uniform average, as it is and Holm-adjusted over
+    the family of all rows but the one they are compared with."""
+    compared: list[dict[str, float]] = [{} for _ in correct]
+    for key, reference in (("p_best_single", single), ("p_uniform", uniform)):
+        if reference is None:
+            continue
+        p = np.array([mcnemar(row, correct[reference]) for row in correct])
+        adjusted = np.insert(holm(np.delete(p, reference)), reference, 1.0)
+        for row, value, corrected in zip(compared, p, adjusted, strict=True):
+            row[key], row[f"{key}_holm"] = float(value), float(corrected)
+    return compared
 
 
 def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray) -> list[dict[str, Any]]:
     accuracies = correct.mean(axis=1)
     intervals = bootstrap_intervals(correct)
-    places = ranks(accuracies.tolist(), correct)
+    places, shared = ranks(accuracies.tolist(), correct), letters(accuracies.tolist(), correct)
     return [
         {
             "test_accuracy": float(accuracies[index]),
@@ -57,17 +75,19 @@ def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray
             "test_log_loss": metrics.log_loss(row, targets),
             "test_ece": metrics.expected_calibration_error(row, targets),
             "rank": places[index],
+            "letters": shared[index],
         }
         for index, row in enumerate(rows)
     ]
 
 
-def _member(one: Predictions) -> dict[str, Any]:
+def _member(one: Predictions, targets: Targets) -> dict[str, Any]:
     provenance = one.provenance
     copied = ("params", "train_seconds", "images_per_second", "device", "tta", "best_epoch", "reference", "code")
     return {
         **one.configuration.described(),
         "flops": 2 * provenance["macs"] if provenance.get("macs") else None,
+        "ms_per_image": milliseconds(provenance.get("inference_seconds"), len(targets.val) + len(targets.test)),
         "hash": one.configuration.hash,
         "extra_data": provenance.get("extra_data", "none"),
         "source": provenance.get("source"),
@@ -76,8 +96,8 @@ def _member(one: Predictions) -> dict[str, Any]:
 
 
 def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    if one.ensembler is None:
-        return {"name": one.name, "title": one.title, "error": one.error}
+    """What is known of a fitted ensembler without a look at test."""
+    assert one.ensembler is not None
     used = [members[index] for index in one.ensembler.members_used_]
     every = [member["label"] for member in members]
     weights = one.ensembler.weights_
@@ -85,17 +105,12 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "name": one.name,
         "title": one.title,
         "reference": one.ensembler.reference,
+        "fitted_on": one.fitted_on,
         "fit_accuracy": one.fit_accuracy,
         "cross_fit_accuracy": one.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
         "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
-        "params": _total(used, "params"),
-        "flops": _total(used, "flops"),
-        "train_seconds": _total(used, "train_seconds"),
+        **{key: total(used, key) for key in ("params", "flops", "train_seconds")},
+        "ms_per_image": total_milliseconds(used),
         "error": None,
     }
-
-
-def _total(members: Sequence[dict[str, Any]], key: str) -> float | None:
-    values = [member[key] for member in members]
-    return None if any(value is None for value in values) else sum(values)

@@ -7,6 +7,7 @@ is the target. The columns of all rows are the same images, so every comparison 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_letters
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,6 +58,59 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     if only_a == only_b:
         return 1.0
     return float(min(1.0, 2.0 * bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
+
+
+def pairwise_mcnemar(correct: ArrayLike) -> NDArray[np.float64]:
+    """`mcnemar` of every pair of rows of `correct [R, N]`: p values `[R, R]`, symmetric, 1 on the diagonal."""
+    from scipy.special import bdtr
+
+    right = np.asarray(correct, dtype=bool)
+    if right.ndim != 2:
+        raise ValueError(f"expected correctness [R, N], got shape {right.shape}")
+    only_first = (right.astype(np.float32) @ (~right).T.astype(np.float32)).astype(np.int64)  # exact below 2**24
+    fewer, apart = np.minimum(only_first, only_first.T), only_first + only_first.T
+    return np.minimum(1.0, np.where(apart > 0, 2.0 * bdtr(fewer, np.maximum(apart, 1), 0.5), 1.0))
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P values `[K]` of one family of tests, adjusted so that the chance of any false discovery in it stays below alpha
+    (family-wise error) whatever the dependence between the tests. Holm 1979, jstor.org/stable/4615733.
+
+    The smallest is multiplied by K, the next by K - 1, and so on; none ends below a smaller one, none above 1.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return adjusted
+
+
+def letters(accuracy: Sequence[float], correct: ArrayLike, alpha: float = 0.05) -> list[str]:
+    """Compact letter display, in the order of the rows: two rows share a letter exactly where nothing separates them.
+
+    Two rows are separated where McNemar's p, Holm-adjusted over all pairs of rows, is below alpha. Insert and absorb
+    (Piepho 2004, doi:10.1198/1061860043515): every separated pair splits each letter that holds both, and a letter
+    whose rows another letter holds as well is dropped. Letters run from the best row down.
+    """
+    rows, order = len(accuracy), sorted(range(len(accuracy)), key=lambda row: -accuracy[row])
+    first, second = np.triu_indices(rows, 1)
+    adjusted = holm(pairwise_mcnemar(correct)[first, second])
+    shared = [frozenset(range(rows))] if rows else []
+    for pair in zip(first[adjusted < alpha].tolist(), second[adjusted < alpha].tolist(), strict=True):
+        torn = [group for group in shared if group.issuperset(pair)]
+        shared = [group for group in shared if not group.issuperset(pair)]
+        for part in [group - {row} for group in torn for row in pair]:
+            if not any(part <= group for group in shared):
+                shared = [*(group for group in shared if not group < part), part]
+    place = {row: index for index, row in enumerate(order)}
+    shared.sort(key=lambda group: sorted(place[row] for row in group))
+    return ["".join(_letter(index) for index, group in enumerate(shared) if row in group) for row in range(rows)]
+
+
+def _letter(index: int) -> str:
+    """a to z and A to Z, then a1, b1 ..."""
+    again, place = divmod(index, len(ascii_letters))
+    return ascii_letters[place] + (str(again) if again else "")
 
 
 def ranks(accuracy: Sequence[float], correct: ArrayLike, alpha: float = 0.05) -> list[str]:

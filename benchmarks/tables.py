@@ -80,6 +80,13 @@ def count(number: float | None) -> str | None:
     return f"{number:.0f}"
 
 
+def milliseconds(value: float | None) -> str | None:
+    """3.14159 as 3.1; what is below ten microseconds as < 0.01."""
+    if value is None:
+        return None
+    return "< 0.01" if value < 0.01 else f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
 def duration(seconds: float | None) -> str | None:
     """4210 as 1 h 10 min."""
     if seconds is None:

@@ -3,38 +3,69 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from ensembles.streaming import StackedMembers, blocks
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 LogitArray = npt.NDArray[np.floating[Any]]
+
+
+FEW_CLASSES = 16  # up to here a reduction over classes is several times faster as a loop over them
 
 
 def softmax(logits: npt.ArrayLike) -> FloatArray:
     """Probabilities along the last axis, in float64; any finite logits are safe."""
-    probabilities = _shifted(logits)
-    np.exp(probabilities, out=probabilities)
-    probabilities /= probabilities.sum(axis=-1, keepdims=True)
+    probabilities = np.array(logits, dtype=np.float64)
+    for part in _in_cache(probabilities):
+        part -= _over_classes(np.maximum, part)
+        np.exp(part, out=part)
+        part /= _over_classes(np.add, part)
     return probabilities
 
 
 def log_softmax(logits: npt.ArrayLike) -> FloatArray:
     """Log-probabilities along the last axis, in float64; finite wherever the logits are."""
-    shifted = _shifted(logits)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    shifted = np.array(logits, dtype=np.float64)
+    for part in _in_cache(shifted):
+        part -= _over_classes(np.maximum, part)
+        part -= np.log(_over_classes(np.add, np.exp(part)))
     return shifted
 
 
-def _shifted(logits: npt.ArrayLike) -> FloatArray:
-    """A float64 copy whose largest entry along the last axis is 0."""
-    copy = np.array(logits, dtype=np.float64)
-    copy -= copy.max(axis=-1, keepdims=True)
-    return copy
+def log_likelihood(logits: LogitArray, targets: IntArray) -> FloatArray:
+    """The log-probability that each member gives to the truth, `[members, samples]`, a block of samples at a time."""
+    found = np.empty(logits.shape[:2])
+    for rows, block in blocks(logits):
+        by_class = np.array(block.transpose(2, 0, 1), dtype=np.float64, order="C")
+        by_class -= by_class.max(axis=0)
+        true = by_class[targets[rows], :, np.arange(by_class.shape[2])].T
+        np.exp(by_class, out=by_class)
+        found[:, rows] = true - np.log(by_class.sum(axis=0))
+    return found
+
+
+def _in_cache(array: FloatArray) -> Iterator[FloatArray]:
+    """Views that make up the array: a member at a time, so that the passes over it stay in the cache."""
+    return iter(array) if array.ndim > 2 else iter([array])
+
+
+def _over_classes(reduce: np.ufunc, array: FloatArray) -> FloatArray:
+    """The reduction over the last axis, which is kept."""
+    if array.shape[-1] > FEW_CLASSES:
+        reduced: FloatArray = reduce.reduce(array, axis=-1, keepdims=True)
+        return reduced
+    total = array[..., :1].copy()
+    for class_ in range(1, array.shape[-1]):
+        reduce(total, array[..., class_ : class_ + 1], out=total)
+    return total
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -49,10 +80,17 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def check_logits(logits: npt.ArrayLike, members: int | None = None, classes: int | None = None) -> LogitArray:
-    """The logits as a finite floating `[members, samples, classes]` array (not copied), or a ValueError saying what is
-    wrong and where. `members` and `classes` are those of the fit, when predicting."""
-    array = np.asarray(logits)
+def check_logits(
+    logits: npt.ArrayLike | StackedMembers,
+    members: int | None = None,
+    classes: int | None = None,
+    labels: Sequence[str] | None = None,
+) -> LogitArray:
+    """The logits as a finite floating `[members, samples, classes]` array (not copied; StackedMembers stay where they
+    are), or a ValueError saying what is wrong and where. `members` and `classes` are those of the fit, when predicting;
+    `labels` name the members in messages."""
+    # What is stacked has the array's indexing, and is treated as one.
+    array = cast(LogitArray, logits) if isinstance(logits, StackedMembers) else np.asarray(logits)
     if array.dtype.kind != "f":
         raise ValueError(f"logits must be floating point, got {array.dtype}")
     if array.ndim != 3:
@@ -63,14 +101,24 @@ def check_logits(logits: npt.ArrayLike, members: int | None = None, classes: int
         raise ValueError(f"fitted on {members} members, got logits of {array.shape[0]}")
     if classes is not None and array.shape[2] != classes:
         raise ValueError(f"fitted on {classes} classes, got logits of {array.shape[2]}")
-    finite = np.isfinite(array)
-    if not finite.all():
-        member, sample, class_ = np.argwhere(~finite)[0]
+    if labels is not None and len(labels) != array.shape[0]:
+        raise ValueError(f"{len(labels)} labels for logits of {array.shape[0]} members")
+    broken = [(member, finite) for member, finite in _finiteness(array) if not finite.all()]
+    if broken:
+        member, finite = broken[0]
+        sample, class_ = np.argwhere(~finite)[0]
+        name = member if labels is None else labels[member]
+        count = sum(other.size - np.count_nonzero(other) for _, other in broken)
         raise ValueError(
-            f"logits hold {finite.size - np.count_nonzero(finite)} non-finite values, "
-            f"the first at member {member}, sample {sample}, class {class_}"
+            f"logits hold {count} non-finite values, the first at member {name}, sample {sample}, class {class_}"
         )
     return array
+
+
+def _finiteness(array: LogitArray) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+    """Which values of each member are finite: member by member, as they may lie in files."""
+    for member in range(len(array)):
+        yield member, np.isfinite(array[member])
 
 
 def check_targets(targets: npt.ArrayLike, samples: int, classes: int) -> IntArray:
@@ -106,30 +154,57 @@ class Ensembler(ABC):
     title: ClassVar[str]  # in a table
     reference: ClassVar[str]  # paper id
     complexity: ClassVar[int]  # 0 is the simplest; decides between methods that score alike
+    takes_features: ClassVar[bool] = False
+    stacks: ClassVar[bool] = False  # a model on the members' outputs: may learn from out-of-fold train predictions
 
     weights_: FloatArray | None
     members_used_: IntArray
 
-    def fit(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> Self:
+    def fit(
+        self, logits: npt.ArrayLike | StackedMembers, targets: npt.ArrayLike, *, features: npt.ArrayLike | None = None
+    ) -> Self:
         """Fit on logits `[members, samples, classes]` and integer targets `[samples]`; ValueError on bad input.
 
-        A class may be absent from the targets: it keeps its column in the predictions."""
+        A class may be absent from the targets: it keeps its column in the predictions. Where `takes_features`, images
+        may come with `features` `[samples, F]`, such as penultimate activations, which then `predict_proba` needs too.
+        """
         checked = check_logits(logits)
         members, samples, classes = checked.shape
+        goal, extra = check_targets(targets, samples, classes), self._extra(features, samples)
         self.weights_ = None
-        self._fit(checked, check_targets(targets, samples, classes))
+        self._fit(checked, goal, **extra)
         self._fitted_shape_ = (members, classes)
+        self._fitted_features_ = extra["features"].shape[1] if extra else None
         if self.weights_ is None:
             self.members_used_ = np.arange(members)
         else:
             self.members_used_ = np.flatnonzero(self.weights_.reshape(members, -1).any(axis=1))
         return self
 
-    def predict_proba(self, logits: npt.ArrayLike) -> FloatArray:
+    def predict_proba(
+        self, logits: npt.ArrayLike | StackedMembers, *, features: npt.ArrayLike | None = None
+    ) -> FloatArray:
         """Probabilities `[samples, classes]`, float64, rows on the simplex; ValueError on bad input or before `fit`."""
         if not hasattr(self, "_fitted_shape_"):
             raise ValueError(f"{self.name} is not fitted: call fit first")
-        return self._predict_proba(check_logits(logits, *self._fitted_shape_))
+        checked = check_logits(logits, *self._fitted_shape_)
+        extra = self._extra(features, checked.shape[1])
+        given = extra["features"].shape[1] if extra else None
+        if given != self._fitted_features_:
+            raise ValueError(
+                f"{self.name} was fitted on {self._fitted_features_ or 'no'} features, got {given or 'none'}"
+            )
+        return self._predict_proba(checked, **extra)
+
+    def _extra(self, features: npt.ArrayLike | None, samples: int) -> dict[str, FloatArray]:
+        if features is None:
+            return {}
+        if not self.takes_features:
+            raise ValueError(f"{self.name} takes no features")
+        array = np.asarray(features, dtype=np.float64)
+        if array.ndim != 2 or len(array) != samples or not np.isfinite(array).all():
+            raise ValueError(f"features must be finite and have the shape [{samples}, F], got {list(array.shape)}")
+        return {"features": array}
 
     @abstractmethod
     def _fit(self, logits: LogitArray, targets: IntArray) -> None: ...
@@ -144,7 +219,9 @@ class LinearPool(Ensembler):
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         assert self.weights_ is not None
         used = self.members_used_
-        pooled: FloatArray = np.tensordot(self.weights_[used], softmax(logits[used]), axes=1)
+        pooled = np.empty(logits.shape[1:])
+        for rows, block in blocks(logits, used):
+            pooled[rows] = np.tensordot(self.weights_[used], softmax(block), axes=1)
         pooled /= pooled.sum(axis=-1, keepdims=True)
         return pooled
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import IntArray, LinearPool, LogitArray, log_softmax, one_blas_thread, register, softmax
+from ensembles.base import IntArray, LinearPool, LogitArray, log_likelihood, one_blas_thread, register, softmax
 
 
 @register
@@ -28,7 +28,7 @@ class BayesianModelAveraging(LinearPool):
     complexity: ClassVar[int] = 2
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        self.weights_ = softmax(log_softmax(logits)[:, np.arange(len(targets)), targets].sum(axis=1))
+        self.weights_ = softmax(log_likelihood(logits, targets).sum(axis=1))
 
 
 @register
@@ -53,7 +53,7 @@ class PseudoBMA(LinearPool):
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         if self.draws < 1:
             raise ValueError(f"draws must be at least 1, got {self.draws}")
-        log_true = log_softmax(logits)[:, np.arange(len(targets)), targets]
+        log_true = log_likelihood(logits, targets)
         shares = np.random.default_rng(self.random_state).standard_exponential((self.draws, len(targets)))
         shares *= len(targets) / shares.sum(axis=1, keepdims=True)
         with one_blas_thread():

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.base import FloatArray, check_logits, check_targets, log_softmax, softmax
-from ensembles.ranking import BoolArray
+from ensembles.base import BoolArray, FloatArray, check_logits, check_targets, log_softmax, softmax
 
 
 def pairwise_disagreement(correct: npt.ArrayLike) -> FloatArray:
@@ -94,7 +93,7 @@ def squared_ambiguity(logits: npt.ArrayLike, targets: npt.ArrayLike) -> Ambiguit
     """The decomposition for the mean of probabilities under the squared error to the one-hot targets (Brier score).
 
     The ambiguity is the members' mean squared distance from their mean. Logits are `[members, samples, classes]`,
-    targets `[samples]`. Krogh and Vedelsby 1995; arxiv:2301.03962
+    targets `[samples]`. Krogh and Vedelsby 1995; arXiv:2301.03962
     """
     checked = check_logits(logits)
     goal = check_targets(targets, *checked.shape[1:])
@@ -112,7 +111,7 @@ def log_loss_ambiguity(logits: npt.ArrayLike, targets: npt.ArrayLike) -> Ambigui
     """The decomposition for the normalised geometric mean of probabilities under the log-loss, in nats.
 
     The ambiguity is the mean Kullback-Leibler divergence of the members from the pool, KL(pool || member). Logits are
-    `[members, samples, classes]`, targets `[samples]`. Heskes 1998; arxiv:2301.03962
+    `[members, samples, classes]`, targets `[samples]`. Heskes 1998; arXiv:2301.03962
     """
     checked = check_logits(logits)
     goal = check_targets(targets, *checked.shape[1:])

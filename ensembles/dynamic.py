@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
-from ensembles.ranking import BoolArray
+from ensembles.base import BoolArray, Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
+from ensembles.inputs import by_sample
 
-CHUNK = 512  # images at once: 512 x 3,589 distances are 15 MB
+CHUNK = 256  # images at once: 256 x 3,589 distances are 7 MB
 QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the earlier fit image is the nearer
 
 
@@ -19,24 +19,28 @@ QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the ear
 class NearestOracles(Ensembler):
     """Members weighed by which of the `neighbours` most similar fit images they get right; a subclass says how.
 
-    Images are alike where the members' log-probabilities are: the distance is Euclidean between all members' and
-    classes' log-probabilities, each standardised. The result is the weighted mean of probabilities. Fit images are
-    their own nearest neighbours, so that scores on them mean little. ValueError for less than one neighbour.
+    Images are alike where the members' log-probabilities are, or their `features` (penultimate activations, say) where
+    those were given: the distance is Euclidean, after each feature was standardised. The result is the weighted mean of
+    probabilities. Fit images are their own nearest neighbours, so that scores on them mean little. ValueError for less
+    than one neighbour.
     """
 
     neighbours: int = 7
 
-    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+    takes_features: ClassVar[bool] = True
+
+    def _fit(self, logits: LogitArray, targets: IntArray, features: FloatArray | None = None) -> None:
         if self.neighbours < 1:
             raise ValueError(f"neighbours must be at least 1, got {self.neighbours}")
-        features = _by_image(logits)
+        features = by_sample(log_softmax(logits)) if features is None else features
         self.mean_, spread = features.mean(axis=0), features.std(axis=0)
         self.spread_ = np.where(spread > 0, spread, 1.0)
         self.features_ = (features - self.mean_) / self.spread_
         self.correct_ = (logits.argmax(axis=2) == targets).T  # [N, M]
 
-    def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        features = (_by_image(logits) - self.mean_) / self.spread_
+    def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
+        features = by_sample(log_softmax(logits)) if features is None else features
+        features = (features - self.mean_) / self.spread_
         weights = np.concatenate(
             [
                 self.weigh(self.correct_[nearest(features[start : start + CHUNK], self.features_, self.neighbours)])
@@ -55,24 +59,22 @@ class NearestOracles(Ensembler):
         nearest neighbour first."""
 
 
-def _by_image(logits: LogitArray) -> FloatArray:
-    """Log-probabilities `[samples, members * classes]`."""
-    return log_softmax(logits).transpose(1, 0, 2).reshape(logits.shape[1], -1)
-
-
 def nearest(queries: FloatArray, points: FloatArray, count: int) -> IntArray:
     """Indices `[queries, count]` of the nearest points (all, where there are fewer), the nearest first; of points as
     near, the first."""
-    squares = (queries**2).sum(axis=1)[:, None] + (points**2).sum(axis=1) - 2.0 * queries @ points.T
-    squares /= QUANTUM * points.shape[1]
-    np.minimum(squares, 2**62 / len(points), out=squares)  # within int64, however far
-    # Distance and index in one integer: no ties are left, and rounding cannot part images that are the same.
-    keys = np.rint(squares).astype(np.int64)
+    quantum = QUANTUM * points.shape[1]
+    keys = queries @ points.T
+    keys *= -2.0 / quantum
+    keys += (queries**2).sum(axis=1)[:, None] / quantum
+    keys += (points**2).sum(axis=1) / quantum
+    np.minimum(keys, 2**52 // len(points) - 1, out=keys)  # whole numbers stay exact, however far the point
+    # Distance and index in one whole number: no ties are left, and rounding cannot part images that are the same.
+    np.rint(keys, out=keys)
     keys *= len(points)
     keys += np.arange(len(points))
     if count < len(points):
         keys.partition(count - 1, axis=1)
-    return np.sort(keys[:, :count], axis=1) % len(points)
+    return np.sort(keys[:, :count], axis=1).astype(np.int64) % len(points)
 
 
 @register

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import IntArray, LinearPool, LogitArray, register, softmax
-from ensembles.ranking import distinct, rank_members, single_scores
+from ensembles.base import IntArray, LinearPool, LogitArray, register
+from ensembles.ranking import distinct, rank_alone
 from ensembles.selection import BlendHits, BlendLogLoss, Greedy, add, best_step, score, select
 
 
@@ -48,9 +48,8 @@ class GreedySorted(LinearPool):
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         _check_steps(self.steps)
-        probabilities = softmax(logits)
-        ranked = distinct(rank_members(*single_scores(probabilities, targets)))
-        log_loss, hits = BlendLogLoss(probabilities, targets), BlendHits(probabilities, targets)
+        log_loss, hits = BlendLogLoss(logits, targets), BlendHits(logits, targets)
+        ranked = distinct(rank_alone(log_loss, hits))
         path = []
         for member in ranked:
             add(member, log_loss, hits)
@@ -91,11 +90,9 @@ class GreedyBagged(LinearPool):
             raise ValueError(f"bags must be at least 1, got {self.bags}")
         if not 0 < self.bag_share <= 1:
             raise ValueError(f"bag_share must be in (0, 1], got {self.bag_share}")
-        probabilities = softmax(logits)
-        groups = rank_members(*single_scores(probabilities, targets))
-        log_loss, hits = BlendLogLoss(probabilities, targets), BlendHits(probabilities, targets)
+        log_loss, hits = BlendLogLoss(logits, targets), BlendHits(logits, targets)
         self.weights_ = np.zeros(len(logits))
-        for bag in self.draw_bags(groups):
+        for bag in self.draw_bags(rank_alone(log_loss, hits)):
             order = select(log_loss.of(bag), hits.of(bag), len(bag), self.steps)
             self.weights_[bag] += np.bincount(order, minlength=len(bag)) / len(order) / self.bags
 

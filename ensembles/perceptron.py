@@ -9,11 +9,11 @@ import numpy as np
 
 from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, register, softmax
 from ensembles.calibration import temperature
+from ensembles.inputs import PrincipalComponents, by_feature, member_outputs
 from ensembles.splits import stratified_splits
 
 CHECK_EVERY = 5  # steps
 ADAM_EPSILON = 1e-6  # gradients below it are left small: rounding must not be blown up to full steps
-LEAST_VARIANCE = 1e-9  # of a principal component, as a share of the first; below is rounding
 
 
 @register
@@ -24,9 +24,8 @@ class StackMLP(Ensembler):
     Every network starts as the equal-weight pool at its best temperature and learns what to add to its
     log-probabilities. There are `folds` networks from different starts; each leaves out another stratified fold of the
     data and keeps the weights with the lowest log-loss there (`steps_`: 0 is the pool itself). The result is the mean
-    of their probabilities. The inputs are the first `components` principal components of all log-probabilities: few,
-    and the same whatever the order of members. One scale for all keeps the small ones, mostly noise, small. Needs
-    scikit-learn.
+    of their probabilities. A network sees the first `components` principal components of the members' `inputs`: logits
+    (log-probabilities) or probabilities. Needs scikit-learn.
 
     Wolpert 1992: doi:10.1016/S0893-6080(05)80023-1
     """
@@ -37,54 +36,50 @@ class StackMLP(Ensembler):
     max_steps: int = 200
     patience: int = 50
     learning_rate: float = 0.01
+    inputs: str = "logits"
     random_state: int = 0
 
     name: ClassVar[str] = "stack_mlp"
     title: ClassVar[str] = "Stacking, small neural networks"
     reference: ClassVar[str] = "doi:10.1016/S0893-6080(05)80023-1"
     complexity: ClassVar[int] = 5
+    stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        log_probabilities = log_softmax(logits)
-        self.inverse_temperature_ = 1.0 / temperature(log_probabilities.mean(axis=0), targets)
+        pool = log_softmax(logits).mean(axis=0)
+        self.inverse_temperature_ = 1.0 / temperature(pool, targets)
+        columns = by_feature(member_outputs(logits, self.inputs))
         with one_blas_thread():
-            self._fit_components(log_probabilities)
-            data = (*self._inputs(log_probabilities), np.eye(logits.shape[2])[targets].T)
+            found = PrincipalComponents.fit(columns, self.components)
+            self.mean_, self.axes_ = found.mean, found.axes
+            offset = np.ascontiguousarray(self.inverse_temperature_ * pool.T)
+            data = (found.of(columns), offset, np.eye(logits.shape[2])[targets].T)
             rng = np.random.default_rng(self.random_state)
-            self.networks_, self.steps_ = [], []
+            networks = []
+            self.steps_ = []
             for split in stratified_splits(targets, self.folds, 1, self.random_state):
                 network = _Network(len(data[0]), self.hidden, logits.shape[2], rng)
                 fit, held_out = (_Part(*(array[:, images] for array in data)) for images in split)
                 steps = _train(network, fit, held_out, self.max_steps, self.patience, self.learning_rate)
-                self.networks_.append(network)
+                networks.append(network)
                 self.steps_.append(steps)
+        self.inner_ = np.stack([network.inner for network in networks])
+        self.outer_ = np.stack([network.outer for network in networks])
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        inputs, offset = self._inputs(log_softmax(logits))
-        mean: FloatArray = np.mean([softmax((offset + n.scores(inputs)).T) for n in self.networks_], axis=0)
+        components = PrincipalComponents(self.mean_, self.axes_)
+        inputs = components.of(by_feature(member_outputs(logits, self.inputs)))
+        offset = self.inverse_temperature_ * log_softmax(logits).mean(axis=0).T
+        layers = zip(self.inner_, self.outer_, strict=True)
+        mean: FloatArray = np.mean([softmax((offset + outer @ _layer(inner, inputs)).T) for inner, outer in layers], 0)
         return mean
 
-    def _fit_components(self, log_probabilities: FloatArray) -> None:
-        by_class = _by_feature(log_probabilities)
-        self.mean_ = by_class.mean(axis=1, keepdims=True)
-        centred = by_class - self.mean_
-        variances, axes = np.linalg.eigh(centred @ centred.T / centred.shape[1])
-        first = np.argsort(-variances)[: self.components]
-        first = first[variances[first] > LEAST_VARIANCE * variances.max()]
-        axes = axes[:, first].T / np.sqrt(variances[first].sum() / self.components)
-        # The sign of a component is arbitrary: it is such that the long tail is positive.
-        self.axes_ = axes * np.where(((axes @ centred) ** 3).sum(axis=1) < 0, -1.0, 1.0)[:, None]
 
-    def _inputs(self, log_probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Components and a constant `[components + 1, samples]`; the pool's log-probabilities `[classes, samples]`."""
-        pool = self.inverse_temperature_ * log_probabilities.mean(axis=0)
-        components = self.axes_ @ (_by_feature(log_probabilities) - self.mean_)
-        return np.vstack([components, np.ones(len(pool))]), np.ascontiguousarray(pool.T)
-
-
-def _by_feature(log_probabilities: FloatArray) -> FloatArray:
-    """`[members * classes, samples]`: with few classes, sums over a long last axis take half the time."""
-    return log_probabilities.transpose(0, 2, 1).reshape(-1, log_probabilities.shape[1])
+def _layer(inner: FloatArray, inputs: FloatArray) -> FloatArray:
+    """The hidden layer and a constant, `[hidden + 1, samples]`."""
+    layer = np.ones((len(inner) + 1, inputs.shape[1]))
+    np.tanh(inner @ inputs, out=layer[:-1])
+    return layer
 
 
 class _Part(NamedTuple):
@@ -104,17 +99,9 @@ class _Network:
         self.outer = self.flat[hidden * features :].reshape(classes, hidden + 1)
         self.inner[:] = rng.normal(size=self.inner.shape) / np.sqrt(features)
 
-    def layer(self, inputs: FloatArray) -> FloatArray:
-        layer = np.ones((len(self.inner) + 1, inputs.shape[1]))
-        np.tanh(self.inner @ inputs, out=layer[:-1])
-        return layer
-
-    def scores(self, inputs: FloatArray) -> FloatArray:
-        return self.outer @ self.layer(inputs)
-
     def gradient(self, part: _Part) -> FloatArray:
         """Of the mean cross-entropy of offset + scores."""
-        layer = self.layer(part.inputs)
+        layer = _layer(self.inner, part.inputs)
         residual = part.offset + self.outer @ layer
         residual -= residual.max(axis=0)
         np.exp(residual, out=residual)
@@ -125,7 +112,7 @@ class _Network:
         return np.concatenate([(back @ part.inputs.T).ravel(), (residual @ layer.T).ravel()])
 
     def log_loss(self, part: _Part) -> float:
-        scores = part.offset + self.scores(part.inputs)
+        scores = part.offset + self.outer @ _layer(self.inner, part.inputs)
         scores -= scores.max(axis=0)
         return float((np.log(np.exp(scores).sum(axis=0)) - (scores * part.indicators).sum(axis=0)).mean())
 

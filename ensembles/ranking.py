@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from ensembles.base import FloatArray, IntArray
-from ensembles.selection import SMALLEST_PROBABILITY, TIE
-
-BoolArray = npt.NDArray[np.bool_]
+from ensembles.base import BoolArray, FloatArray, IntArray
+from ensembles.selection import SMALLEST_PROBABILITY, TIE, BlendHits, BlendLogLoss
 
 
 def single_scores(probabilities: FloatArray, targets: IntArray) -> tuple[BoolArray, FloatArray]:
@@ -23,7 +20,15 @@ def rank_members(correct: BoolArray, log_true: FloatArray) -> list[IntArray]:
     What ties in both is a copy for all purposes. A method that takes a group whole, or one member of each group, gives
     the same result whether a member is there once or twice, and whatever the order of members.
     """
-    hits, log_loss = np.count_nonzero(correct, axis=1), -log_true.mean(axis=1)
+    return _ranked(np.count_nonzero(correct, axis=1), -log_true.mean(axis=1))
+
+
+def rank_alone(log_loss: BlendLogLoss, hits: BlendHits) -> list[IntArray]:
+    """`rank_members` by what each member scores as the first of an empty blend."""
+    return _ranked(hits.with_each(), log_loss.with_each())
+
+
+def _ranked(hits: IntArray, log_loss: FloatArray) -> list[IntArray]:
     order = np.lexsort((log_loss, -hits))  # stable: within a group, members keep their order
     apart = (np.diff(hits[order]) != 0) | (np.diff(log_loss[order]) > TIE)
     return np.split(order, np.flatnonzero(apart) + 1)

@@ -6,8 +6,9 @@ Nothing in this file can see the test split: there is no argument through which 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from time import perf_counter
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +27,11 @@ class Found:
     complexity: int
     ensembler: Ensembler | None  # fitted on all of validation
     fit_accuracy: float  # on the images it was fitted on: optimistic
-    cross_fit_accuracy: float  # on images held out of the fit
+    cross_fit_accuracy: float  # on validation images held out of the fit
     cross_fit_correct: FloatArray  # [N]: how often image i was right while held out, as a share of the repeats
-    seconds: float  # wall time of the fit on all of validation
+    seconds: float  # wall time of the fit
     error: str | None = None
+    fitted_on: str = "val"  # or "train": out-of-fold predictions of training images
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,14 @@ class _Outcome:
     error: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """Logits and targets of validation, or of out-of-fold training images."""
+
+    logits: LogitArray
+    targets: IntArray
+
+
 def search(
     logits: npt.ArrayLike,
     targets: npt.ArrayLike,
@@ -49,28 +59,44 @@ def search(
     repeats: int = 2,
     random_state: int = 0,
     n_jobs: int = 1,
+    labels: Sequence[str] | None = None,
+    train_logits: npt.ArrayLike | None = None,
+    train_targets: npt.ArrayLike | None = None,
 ) -> list[Found]:
     """Fit and cross-fit ensemblers on validation logits `[members, samples, classes]` and targets `[samples]`.
 
     `names` are registered names (default: all), and the answer comes in their order. Cross-fitting is stratified
     K-fold, repeated. A method that raises is recorded with its message and does not stop the others; ValueError for bad
-    input or an unknown name. `n_jobs` is joblib's and spreads the cross-fits over processes; the fits on all of
-    validation run here, one after the other, so that `seconds` compare.
+    input or an unknown name; `labels` name the members in it. `n_jobs` is joblib's and spreads the cross-fits over
+    processes; the fits on all of validation run here, one after the other, so that `seconds` compare. The result is the
+    same for any number of jobs.
+
+    Stackers may learn from training images instead: `train_logits [members, n, classes]` must then come from networks
+    that were trained without the image they predict (out-of-fold), or the members look perfect there. Such a stacker is
+    fitted on them once, all of validation is held out, and its title says so.
     """
-    checked = check_logits(logits)
-    goal = check_targets(targets, *checked.shape[1:])
-    splits = stratified_splits(goal, folds, repeats, random_state)
-    everything = np.arange(len(goal))
+    val = _checked(logits, targets, labels)
+    if (train_logits is None) != (train_targets is None):
+        raise ValueError("train_logits and train_targets come together")
+    train = None if train_logits is None else _checked(train_logits, cast(npt.ArrayLike, train_targets), labels)
+    if train is not None and train.logits.shape[::2] != val.logits.shape[::2]:
+        raise ValueError(f"train_logits {list(train.logits.shape)} are not of the members and classes of the logits")
+    splits = stratified_splits(val.targets, folds, repeats, random_state)
     ensemblers = [_new(name, random_state) for name in (registered_names() if names is None else names)]
-    whole = [_attempt(ensembler, checked, goal, everything, everything) for ensembler in ensemblers]
-    able = [ensembler.name for ensembler, outcome in zip(ensemblers, whole, strict=True) if outcome.error is None]
-    jobs = [(_new(name, random_state), checked, goal, *split) for name in able for split in splits]
+    sources = [train if ensembler.stacks and train is not None else val for ensembler in ensemblers]
+    whole = [_attempt(ensembler, source, None, None) for ensembler, source in zip(ensemblers, sources, strict=True)]
+    fits = list(zip(ensemblers, sources, whole, strict=True))
+    able = [ensembler.name for ensembler, source, outcome in fits if source is val and outcome.error is None]
+    jobs = [(_new(name, random_state), val, *split) for name in able for split in splits]
     outcomes = iter(_run(jobs, n_jobs))
-    held_out = {name: [next(outcomes) for _ in splits] for name in able}
-    return [
-        _summarise(ensembler, outcome, held_out.get(ensembler.name, []), [scored for _, scored in splits], repeats)
-        for ensembler, outcome in zip(ensemblers, whole, strict=True)
-    ]
+    found = []
+    for ensembler, source, outcome in fits:
+        if source is train:
+            found.append(_scored_on_val(ensembler, outcome, val))
+        else:
+            held_out = [next(outcomes) for _ in splits] if outcome.error is None else []
+            found.append(_summarise(ensembler, outcome, held_out, [scored for _, scored in splits], repeats))
+    return found
 
 
 def choose(found: Sequence[Found]) -> Found:
@@ -101,7 +127,12 @@ def _new(name: str, random_state: int) -> Ensembler:
     return ensembler(**({"random_state": random_state} if seeded else {}))
 
 
-def _run(jobs: list[tuple[Ensembler, LogitArray, IntArray, IntArray, IntArray]], n_jobs: int) -> list[_Outcome]:
+def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike, labels: Sequence[str] | None) -> _Split:
+    checked = check_logits(logits, labels=labels)
+    return _Split(checked, check_targets(targets, *checked.shape[1:]))
+
+
+def _run(jobs: list[tuple[Ensembler, _Split, IntArray, IntArray]], n_jobs: int) -> list[_Outcome]:
     if n_jobs == 1:
         return [_attempt(*job) for job in jobs]
     from joblib import Parallel, delayed
@@ -109,17 +140,34 @@ def _run(jobs: list[tuple[Ensembler, LogitArray, IntArray, IntArray, IntArray]],
     return list(Parallel(n_jobs=n_jobs)(delayed(_attempt)(*job) for job in jobs))
 
 
-def _attempt(ensembler: Ensembler, logits: LogitArray, targets: IntArray, fit: IntArray, scored: IntArray) -> _Outcome:
-    """Fit on the images `fit`, score on the images `scored`; an exception becomes the outcome's error."""
+def _attempt(ensembler: Ensembler, data: _Split, fit: IntArray | None, scored: IntArray | None) -> _Outcome:
+    """Fit on the images `fit`, score on the images `scored` (None: all); an exception becomes the outcome's error."""
     start = perf_counter()
+    logits, targets = (data.logits, data.targets) if fit is None else (data.logits[:, fit], data.targets[fit])
+    unseen, truth = (data.logits, data.targets) if scored is None else (data.logits[:, scored], data.targets[scored])
     try:
-        ensembler.fit(logits[:, fit], targets[fit])
+        ensembler.fit(logits, targets)
         seconds = perf_counter() - start
-        correct = ensembler.predict_proba(logits[:, scored]).argmax(axis=1) == targets[scored]
+        correct = ensembler.predict_proba(unseen).argmax(axis=1) == truth
     except Exception as error:  # whatever one method raises must not cost the others their result
         message = f"{type(error).__name__}: {error}"
-        return _Outcome(np.zeros(len(scored), dtype=bool), perf_counter() - start, message)
+        return _Outcome(np.zeros(len(truth), dtype=bool), perf_counter() - start, message)
     return _Outcome(correct, seconds)
+
+
+def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> Found:
+    """A method that was fitted on training images: validation is unseen, and scores it without folds."""
+    fitted = _summarise(ensembler, whole, [], [], 1)
+    if fitted.error is not None:
+        return replace(fitted, fitted_on="train")
+    correct = (ensembler.predict_proba(val.logits).argmax(axis=1) == val.targets).astype(float)
+    return replace(
+        fitted,
+        title=f"{ensembler.title} (on out-of-fold train)",
+        cross_fit_accuracy=float(correct.mean()),
+        cross_fit_correct=correct,
+        fitted_on="train",
+    )
 
 
 def _summarise(

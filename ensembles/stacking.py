@@ -9,6 +9,7 @@ import numpy as np
 
 from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, register, softmax
 from ensembles.calibration import temperature
+from ensembles.inputs import by_sample, member_outputs
 from ensembles.splits import stratified_splits
 
 USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy; it sets speed, not the result
@@ -17,46 +18,46 @@ USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy;
 @register
 @dataclass
 class StackLogistic(Ensembler):
-    """Multinomial logistic regression on the members' log-probabilities, shrunk towards their log-opinion pool.
+    """Multinomial logistic regression on the members' outputs, shrunk towards their log-opinion pool.
 
-    The L2 penalty draws the coefficients to the equal-weight pool (the mean of log-probabilities, at its best
-    temperature) and not to zero: the stronger the penalty, the nearer to plain averaging, which is hard to beat, and a
-    class that is absent from the targets still follows what the members say of it. The strength (`strength_`) is the
-    one with the lowest log-loss in stratified cross-validation inside `fit`. Needs scipy and scikit-learn.
+    `inputs` are logits (log-probabilities) or probabilities. The L2 penalty draws the coefficients to the equal-weight
+    pool (the mean of log-probabilities, at its best temperature) and not to zero: the stronger the penalty, the nearer
+    to plain averaging, which is hard to beat, and a class that is absent from the targets still follows what the
+    members say of it. The strength (`strength_`) is the one with the lowest log-loss in stratified cross-validation
+    inside `fit`. Needs scipy and scikit-learn.
 
     Wolpert 1992: doi:10.1016/S0893-6080(05)80023-1
     """
 
     strengths: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001)
     folds: int = 3
+    inputs: str = "logits"
     random_state: int = 0
 
     name: ClassVar[str] = "stack_logistic"
     title: ClassVar[str] = "Stacking, logistic regression"
     reference: ClassVar[str] = "doi:10.1016/S0893-6080(05)80023-1"
     complexity: ClassVar[int] = 4
+    stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        log_probabilities = log_softmax(logits)
-        self.scale_ = float(log_probabilities.std()) or 1.0  # 0 where every member always says 1 / classes
-        pool = log_probabilities.mean(axis=0)
+        outputs, pool = member_outputs(logits, self.inputs), log_softmax(logits).mean(axis=0)
+        self.scale_ = float(outputs.std()) or 1.0  # 0 where every member always says 1 / classes
         self.inverse_temperature_ = 1.0 / temperature(pool, targets)
-        features, offset = self._features(log_probabilities), self.inverse_temperature_ * pool
+        features, offset = self._features(outputs), self.inverse_temperature_ * pool
         with one_blas_thread():
             self.strength_ = self._choose_strength(features, offset, targets)
             self.coef_ = _Ridge(features, offset, targets).fit(self.strength_)
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        log_probabilities = log_softmax(logits)
-        offset = self.inverse_temperature_ * log_probabilities.mean(axis=0)
-        return softmax(offset + self._features(log_probabilities) @ self.coef_)
+        offset = self.inverse_temperature_ * log_softmax(logits).mean(axis=0)
+        return softmax(offset + self._features(member_outputs(logits, self.inputs)) @ self.coef_)
 
-    def _features(self, log_probabilities: FloatArray) -> FloatArray:
+    def _features(self, outputs: FloatArray) -> FloatArray:
         """`[samples, members * classes + 1]`: one scale for all, so that a multiple of all logits changes little, over
         the root of the number of members, so that a strength means the same for 5 members and for 50."""
-        members, samples, _ = log_probabilities.shape
-        by_sample = log_probabilities.transpose(1, 0, 2).reshape(samples, -1) / (self.scale_ * np.sqrt(members))
-        return np.hstack([by_sample, np.ones((samples, 1))])
+        rows = by_sample(outputs) / (self.scale_ * np.sqrt(len(outputs)))
+        return np.hstack([rows, np.ones((len(rows), 1))])
 
     def _choose_strength(self, features: FloatArray, offset: FloatArray, targets: IntArray) -> float:
         splits = stratified_splits(targets, self.folds, 1, self.random_state)
@@ -120,11 +121,13 @@ class _Ridge:
 @register
 @dataclass
 class StackXGBoost(Ensembler):
-    """Gradient-boosted trees (`multi:softprob`) on the members' probabilities, boosting the uniform average.
+    """Gradient-boosted trees (`multi:softprob`) on the members' outputs, boosting the uniform average.
 
     The trees are shallow and start from the log of the mean probability, so that no tree at all is the uniform average.
     Their number (`rounds_`) is where the log-loss of an inner stratified hold-out stops falling; all data is then
-    fitted with it. One thread, for the same result on every machine. ImportError where xgboost is missing.
+    fitted with it. They see the members' probabilities, or logits (log-probabilities) where `inputs` says so. The
+    fitted trees (`model_`) are kept as the bytes of xgboost's own format. One thread, for the same result on every
+    machine. ImportError where xgboost is missing.
 
     Chen and Guestrin 2016: doi:10.1145/2939672.2939785
     """
@@ -134,16 +137,17 @@ class StackXGBoost(Ensembler):
     learning_rate: float = 0.2
     max_depth: int = 2
     reg_lambda: float = 10.0
+    inputs: str = "probabilities"
     random_state: int = 0
 
     name: ClassVar[str] = "stack_xgboost"
     title: ClassVar[str] = "Stacking, XGBoost"
     reference: ClassVar[str] = "doi:10.1145/2939672.2939785"
     complexity: ClassVar[int] = 5
+    stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        xgboost = _import_xgboost()
-        probabilities = softmax(logits)
+        xgboost = import_xgboost(self.name)
         parameters = {
             "objective": "multi:softprob",
             "num_class": logits.shape[2],
@@ -159,31 +163,33 @@ class StackXGBoost(Ensembler):
         fit, held_out = stratified_splits(targets, 4, 1, self.random_state)[0]
         stopped = xgboost.train(
             parameters,
-            _matrix(probabilities[:, fit], targets[fit]),
+            self._matrix(logits[:, fit], targets[fit]),
             num_boost_round=self.max_rounds,
-            evals=[(_matrix(probabilities[:, held_out], targets[held_out]), "held_out")],
+            evals=[(self._matrix(logits[:, held_out], targets[held_out]), "held_out")],
             early_stopping_rounds=self.patience,
             verbose_eval=False,
         )
         self.rounds_ = int(stopped.best_iteration) + 1
-        self.booster_ = xgboost.train(parameters, _matrix(probabilities, targets), num_boost_round=self.rounds_)
+        booster = xgboost.train(parameters, self._matrix(logits, targets), num_boost_round=self.rounds_)
+        self.model_ = np.frombuffer(booster.save_raw("ubj"), dtype=np.uint8)
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        scores = self.booster_.predict(_matrix(softmax(logits)), output_margin=True)
+        booster = import_xgboost(self.name).Booster({"nthread": 1})
+        booster.load_model(bytearray(self.model_.tobytes()))
+        scores = booster.predict(self._matrix(logits), output_margin=True)
         return softmax(scores)  # again in float64: xgboost's own rows sum to one in float32 only
 
-
-def _matrix(probabilities: FloatArray, targets: IntArray | None = None) -> Any:
-    """Probabilities `[M, N, C]` as an xgboost matrix `[N, M * C]` whose base margin is the log of their mean."""
-    samples = probabilities.shape[1]
-    features = probabilities.transpose(1, 0, 2).reshape(samples, -1)
-    margin = np.log(np.maximum(probabilities.mean(axis=0), 1e-12))
-    return _import_xgboost().DMatrix(features, label=targets, base_margin=margin, nthread=1)
+    def _matrix(self, logits: LogitArray, targets: IntArray | None = None) -> Any:
+        """An xgboost matrix `[N, M * C]` whose base margin is the log of the members' mean probability."""
+        margin = np.log(np.maximum(softmax(logits).mean(axis=0), 1e-12))
+        features = by_sample(member_outputs(logits, self.inputs))
+        return import_xgboost(self.name).DMatrix(features, label=targets, base_margin=margin, nthread=1)
 
 
-def _import_xgboost() -> Any:
+def import_xgboost(purpose: str) -> Any:
+    """The package, or an ImportError that says what needs it and how to get it."""
     try:
         import xgboost
     except ImportError as error:
-        raise ImportError("stack_xgboost needs xgboost: pip install xgboost") from error
+        raise ImportError(f"{purpose} needs xgboost: pip install xgboost") from error
     return xgboost

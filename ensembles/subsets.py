@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from ensembles.base import FloatArray, IntArray, LinearPool, LogitArray, one_blas_thread, register, softmax
-from ensembles.ranking import distinct, rank_members, single_scores
-from ensembles.selection import SMALLEST_PROBABILITY, TIE, BlendHits
+from ensembles.ranking import distinct, rank_alone, rank_members, single_scores
+from ensembles.selection import TIE, BlendHits, BlendLogLoss
 
 CHUNK = 512  # subsets at once: their sums for one rival class of all open images stay in the cache
 
@@ -37,44 +37,41 @@ class BestSubset(LinearPool):
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         if self.max_members < 1:
             raise ValueError(f"max_members must be at least 1, got {self.max_members}")
-        probabilities = softmax(logits)
-        ranked = distinct(rank_members(*single_scores(probabilities, targets)))[: self.max_members]
+        log_loss, hits = BlendLogLoss(logits, targets), BlendHits(logits, targets)
+        ranked = distinct(rank_alone(log_loss, hits))[: self.max_members]
         # Bit j of a subset's number is member j of the ranking; in the order of `choices`, ties need no more sorting.
         bits = np.arange(1, 2 ** len(ranked))[:, None] >> np.arange(len(ranked)) & 1
         choices = bits[np.lexsort((*-bits.T[::-1], bits.sum(axis=1)))].astype(float)
         with one_blas_thread():
-            hits = count_hits(choices, BlendHits(probabilities[ranked], targets))
-        choices = choices[hits == hits.max()]
-        true = np.maximum(probabilities[ranked][:, np.arange(len(targets)), targets], SMALLEST_PROBABILITY)
-        log_loss = np.array([-np.log(choice @ true / choice.sum()).mean() for choice in choices])
-        best = choices[np.flatnonzero(log_loss <= log_loss.min() + TIE)[0]]
+            counts = count_hits(choices, hits.of(ranked))
+        choices = choices[counts == counts.max()]
+        true = log_loss.true[:, ranked]
+        losses = np.array([-np.log(true @ choice / choice.sum()).mean() for choice in choices])
+        best = choices[np.flatnonzero(losses <= losses.min() + TIE)[0]]
         self.weights_ = np.zeros(len(logits))
         self.weights_[ranked] = best / best.sum()
 
 
 def count_hits(choices: FloatArray, hits: BlendHits) -> IntArray:
-    """How many of the open images each subset gets right; `choices` is `[subsets, members]` of zeros and ones.
+    """How many images each subset gets right; `choices` is `[subsets, members]` of zeros and ones.
 
-    A rival class whose margin is positive for every member never decides. Most open images have one or two that may:
-    images are sorted by the number of theirs, so that the matrix product for the n-th rival takes ever fewer images.
+    Most open images have one or two rival classes: images are sorted by the number of theirs, so that the matrix
+    product for the n-th rival takes ever fewer images.
     """
-    # Margins that are 0 but for rounding are left to the sums.
-    serious = np.isfinite(hits.handicap) & ((hits.lowest < 0) | (hits.lowest + hits.handicap <= 0))  # [C, N]
-    number = serious.sum(axis=0)
+    number = np.bincount(hits.image, minlength=hits.images)
     order = np.argsort(-number, kind="stable")
-    rivals = np.argsort(~serious[:, order], axis=0, kind="stable")
+    first = np.cumsum(number) - number  # pairs of an image and a rival are sorted by image
     tables = []
     for place in range(number.max(initial=0)):
-        images = np.count_nonzero(number > place)
-        picked = rivals[place, :images], order[:images]
-        tables.append((np.ascontiguousarray(hits.margin[picked].T), -hits.handicap[picked]))
-    counts = np.zeros(len(choices), dtype=np.int64)
+        pairs = first[order[: np.count_nonzero(number > place)]] + place
+        tables.append((np.ascontiguousarray(hits.margin[pairs].T), -hits.handicap[pairs]))
+    counts = np.full(len(choices), hits.always)
     for start in range(0, len(choices), CHUNK):
         chunk = choices[start : start + CHUNK]
-        right = np.ones((len(chunk), len(order)), dtype=bool)
+        right = np.ones((len(chunk), hits.images), dtype=bool)
         for margins, bound in tables:
             right[:, : len(bound)] &= chunk @ margins > bound
-        counts[start : start + CHUNK] = np.count_nonzero(right, axis=1)
+        counts[start : start + CHUNK] += np.count_nonzero(right, axis=1)
     return counts
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import Ensembler, FloatArray, IntArray, LinearPool, LogitArray, log_softmax, register, softmax
+from ensembles.base import Ensembler, FloatArray, IntArray, LinearPool, LogitArray, log_likelihood, register, softmax
 from ensembles.ranking import rank_members, single_scores
 from ensembles.splits import stratified_splits
 
@@ -28,9 +28,9 @@ class BestSingle(LinearPool):
     complexity: ClassVar[int] = 0
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        hits = np.count_nonzero(logits.argmax(axis=2) == targets, axis=1)
-        log_loss = -log_softmax(logits)[:, np.arange(len(targets)), targets].mean(axis=1)
-        best = np.lexsort((log_loss, -hits))[0]  # a stable sort: what is still tied stays in member order
+        hits = [np.count_nonzero(logits[member].argmax(axis=1) == targets) for member in range(len(logits))]
+        log_loss = -log_likelihood(logits, targets).mean(axis=1)
+        best = np.lexsort((log_loss, np.negative(hits)))[0]  # a stable sort: what is still tied stays in member order
         self.weights_ = np.zeros(len(logits))
         self.weights_[best] = 1.0
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import FloatArray, IntArray, LinearPool, LogitArray, log_softmax, one_blas_thread, register
+from ensembles.base import FloatArray, IntArray, LinearPool, LogitArray, log_likelihood, one_blas_thread, register
 
 GAP_LIMIT = 1e-6  # nats of mean log-loss that a certified solution may at most lie above the optimum
 GAP_TARGET = 1e-10
@@ -32,7 +32,7 @@ class Weighted(LinearPool):
     complexity: ClassVar[int] = 2
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        log_true = log_softmax(logits)[:, np.arange(len(targets)), targets].T
+        log_true = log_likelihood(logits, targets).T
         # Scaling an image's row only shifts the log-loss. With a largest entry of 1, no image has a mixture of 0.
         likelihood = np.exp(log_true - log_true.max(axis=1, keepdims=True))
         with one_blas_thread():

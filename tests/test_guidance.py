@@ -50,7 +50,9 @@ def test_a_teacher_without_weights_is_named_with_the_command_that_makes_them(res
     shutil.rmtree(results / "digits" / "checkpoints")
     done = run(results, "--members", "linear", "--set", "recipe.labels.teacher=lenet", "recipe.epochs=2")
     assert done.code == 2
-    assert "lenet cannot teach: its weights are not in checkpoints/; --members lenet --seeds 0 --train always" in done.err
+    assert (
+        "lenet cannot teach: its weights are not in checkpoints/; --members lenet --seeds 0 --train always" in done.err
+    )
 
 
 def test_a_judge_without_folds_is_named_with_the_command_that_makes_them(results: Path):

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as reference
 
 from benchmarks import metrics
-from benchmarks.significance import bootstrap_intervals, mcnemar, ranks
+from benchmarks.significance import bootstrap_intervals, holm, letters, mcnemar, pairwise_mcnemar, ranks
 
 Arrays = tuple[NDArray[np.float64], NDArray[np.int64]]
 
@@ -153,3 +153,50 @@ def test_ranks_are_shared_where_nothing_separates_rows() -> None:
 def test_ranks_of_nothing_and_of_equal_rows() -> None:
     assert ranks([], np.zeros((0, 10))) == []
     assert ranks([0.5, 0.5, 0.5], np.tile([True, False], (3, 5))) == ["1-3", "1-3", "1-3"]
+
+
+# --- families of tests ---------------------------------------------------------------------------------------------
+
+
+def test_all_pairs_at_once_equal_one_test_after_another() -> None:
+    correct = np.random.default_rng(0).random((5, 40)) < 0.7
+    correct[4] = correct[3]
+    expected = [[mcnemar(one, other) for other in correct] for one in correct]
+    np.testing.assert_allclose(pairwise_mcnemar(correct), expected, rtol=1e-12)
+
+
+def test_holm_equals_the_textbook() -> None:
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.9, 0.6]), [1.0, 1.0])
+    assert holm([]).shape == (0,)
+    assert holm([0.2])[0] == 0.2
+
+
+def test_holm_keeps_the_family_wise_error() -> None:
+    draws = np.random.default_rng(0).random((4000, 20))
+    false_discoveries = np.mean([(holm(p) < 0.05).any() for p in draws])
+    assert abs(false_discoveries - 0.05) < 0.015
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_share_a_letter_exactly_where_nothing_separates_them(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    difficulty = random.random(400)
+    correct = np.stack([difficulty + 0.3 * random.random(400) < level for level in np.linspace(0.6, 0.8, 9)])
+    accuracy = correct.mean(axis=1)
+    shown = letters(accuracy.tolist(), correct)
+    first, second = np.triu_indices(9, 1)
+    adjusted = holm(pairwise_mcnemar(correct)[first, second])
+    separated = {(int(a), int(b)) for a, b, p in zip(first, second, adjusted, strict=True) if p < 0.05}
+    assert 0 < len(separated) < len(adjusted)
+    for a, b in zip(first, second, strict=True):
+        assert bool(set(shown[a]) & set(shown[b])) == ((int(a), int(b)) not in separated)
+    assert "a" in shown[int(accuracy.argmax())]
+    groups = {letter: {row for row in range(9) if letter in shown[row]} for letter in set("".join(shown))}
+    assert not any(one < other for one in groups.values() for other in groups.values()), "a letter too many"
+
+
+def test_letters_of_nothing_of_one_row_and_of_equal_rows() -> None:
+    assert letters([], np.zeros((0, 3))) == []
+    assert letters([0.5], np.array([[True, False]])) == ["a"]
+    assert letters([0.5, 0.5], np.array([[True, False]] * 2)) == ["a", "a"]

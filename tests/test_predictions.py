@@ -14,7 +14,8 @@ import pytest
 from conftest import FACES, HISTORY, PROVENANCE, files, stored_predictions
 from safetensors.numpy import load_file, save_file
 
-from benchmarks.data import Dataset
+from benchmarks.data import Dataset, Split
+from benchmarks.data.fingerprint import assemble
 from benchmarks.plan import inspect
 from benchmarks.predictions import FORMAT, Configuration, Predictions, Store, StoreError, Targets
 from zoo import registry
@@ -263,6 +264,38 @@ def test_targets_come_back_as_they_were(store: Store, dataset: Dataset):
     np.testing.assert_array_equal(found.test, dataset.test.targets)
     assert (found.val.dtype, found.fingerprint, found.classes) == (np.int64, dataset.fingerprint, dataset.classes)
     assert found.train_size == len(dataset.train)
+
+
+def test_images_in_two_splits_are_marked_by_their_pixels_whatever_their_labels(store: Store):
+    images = np.random.default_rng(0).integers(0, 256, (12, 1, 4, 4), dtype=np.uint8)
+    images[6] = images[4] = images[1]
+    images[9] = images[5]
+    rows = {"train": slice(0, 4), "val": slice(4, 8), "test": slice(8, 12)}
+    labels = np.arange(12) % 3
+    splits = {
+        name: Split(images[part], labels[part], [str(row) for row in labels[part]]) for name, part in rows.items()
+    }
+    data = assemble(splits, ("a", "b", "c"), "generated")
+    targets = Targets.of(data)
+    known = {bytes(image) for image in data.train.images}
+    assert targets.val_in_train is not None and targets.val_in_train.sum() == 2
+    assert [bytes(image) in known for image in data.val.images] == targets.val_in_train.tolist()
+    assert targets.test_in_train is not None and not targets.test_in_train.any()
+    assert targets.test_in_val is not None and targets.test_in_val.sum() == 1
+    store.save_targets(targets)
+    found = store.targets()
+    assert found is not None and found.overlaps().keys() == targets.overlaps().keys()
+    for name, marks in targets.overlaps().items():
+        np.testing.assert_array_equal(found.overlaps()[name], marks)
+
+
+def test_targets_that_know_of_no_overlap_are_kept_until_some_do(store: Store, dataset: Dataset):
+    known = Targets.of(dataset)
+    ignorant = replace(known, val_in_train=None, test_in_train=None, test_in_val=None)
+    for targets, count in ((ignorant, 0), (known, 3), (ignorant, 3)):
+        store.save_targets(targets)
+        found = store.targets()
+        assert found is not None and len(found.overlaps()) == count
 
 
 def test_of_several_targets_those_with_most_predictions_count(store: Store, faces: Targets):

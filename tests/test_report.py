@@ -174,7 +174,7 @@ def test_report_is_a_pure_function_of_the_results(results: dict[str, Any]) -> No
 
 def test_ranking_is_sorted_and_holds_only_comparable_rows(results: dict[str, Any]) -> None:
     ranking = leaderboard.markdown(results).split("## Ranking")[1].split("## Published")[0]
-    scores = [float(cells[3]) for cells in _cells(ranking)]
+    scores = [float(cells[4]) for cells in _cells(ranking)]
     assert scores == sorted(scores, reverse=True)
     assert len(scores) == len(MEMBERS) + len(ENSEMBLES) + sum(row["comparable"] for row in results["published"])
     assert "ResEmoteNet |" not in ranking and "EmoNeXt-XL, 2023" in ranking

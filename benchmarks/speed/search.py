@@ -1,0 +1,46 @@
+"""The whole search: every ensembler fitted and cross-fitted, 20 bags, and the bootstrap over its rows.
+
+python -m benchmarks.speed.search [--members 20 --jobs 2 --profile]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from benchmarks.significance import bootstrap_intervals
+from benchmarks.speed.bench import header, made_up, timed
+from ensembles.search import Found, choose, search
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the search and prints how long it took, with `--profile` method by method."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in (("members", 20), ("samples", 3589), ("classes", 7), ("jobs", 2), ("repeats", 2)):
+        arguments.add_argument(f"--{name}", type=int, default=default)
+    arguments.add_argument("--profile", action="store_true", help="seconds of each method's fit on all of validation")
+    options = arguments.parse_args(argv)
+    title = f"The whole search, {options.members} members, {options.samples} samples, {options.classes} classes"
+    print(header(f"{title}, {options.jobs} jobs", ["xgboost", "joblib"]))
+    logits, targets = made_up(options.members, options.samples, options.classes)
+
+    def whole() -> list[Found]:
+        start = time.perf_counter()
+        found = search(logits, targets, n_jobs=options.jobs)
+        searched = time.perf_counter()
+        rows = [one.ensembler.predict_proba(logits) for one in found if one.ensembler is not None]
+        bootstrap_intervals(np.stack([row.argmax(axis=1) == targets for row in rows]))
+        print(f"  search {searched - start:.2f} s, rows and bootstrap {time.perf_counter() - searched:.2f} s")
+        return found
+
+    timing, found = timed(whole, options.repeats)
+    if options.profile:
+        for one in sorted(found, key=lambda one: -one.seconds):
+            print(f"  {one.seconds:7.3f} s  {one.name}{f': {one.error}' if one.error else ''}")
+    print(f"headline {choose(found).name} of {len(found)} methods; whole search: {timing}")
+
+
+if __name__ == "__main__":
+    main()

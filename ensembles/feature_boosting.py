@@ -1,0 +1,137 @@
+"""Gradient-boosted trees on a network's penultimate features: a member of its own, and the second half of the
+EfficientNet-XGBoost classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ensembles.base import FloatArray, IntArray, check_targets, softmax
+from ensembles.stacking import import_xgboost
+
+MOST_NEIGHBOURS = 5  # of SMOTE, as in its paper; fewer where the smallest class has fewer
+
+
+@dataclass
+class FeatureBoosting:
+    """XGBoost (`multi:softprob`) on features of a trained network, with early stopping on validation features.
+
+    `smote` adds synthetic features to the rarer train classes until all are as large as the largest (needs
+    imbalanced-learn); validation is never touched. The fitted trees (`model_`) are the bytes of xgboost's own format,
+    cut after the round (`rounds_`) with the lowest validation log-loss. `jobs` threads do not change the result on a
+    CPU; `device` may be "cuda". ImportError where a package is missing.
+
+    Punuri et al. 2023: doi:10.3390/math11030776. SMOTE, Chawla et al. 2002: doi:10.1613/jair.953
+    """
+
+    max_rounds: int = 500
+    patience: int = 20
+    learning_rate: float = 0.1
+    max_depth: int = 6
+    subsample: float = 0.8
+    colsample_bytree: float = 0.5
+    reg_lambda: float = 1.0
+    smote: bool = False
+    jobs: int = 1
+    device: str = "cpu"
+    random_state: int = 0
+
+    name: ClassVar[str] = "feature_boosting"
+    title: ClassVar[str] = "XGBoost on features"
+    reference: ClassVar[str] = "doi:10.3390/math11030776"
+
+    def fit(
+        self,
+        features: npt.ArrayLike,
+        targets: npt.ArrayLike,
+        val_features: npt.ArrayLike,
+        val_targets: npt.ArrayLike,
+        num_classes: int | None = None,
+    ) -> Self:
+        """Fit on train features `[N, F]` and targets `[N]`, stop on validation features `[V, F]` and targets `[V]`.
+
+        `num_classes` is needed where the last classes may be absent from all targets. ValueError on bad input."""
+        xgboost = import_xgboost(self.name)
+        train, held_out = _check_features(features), _check_features(val_features)
+        if train.shape[1] != held_out.shape[1]:
+            raise ValueError(f"{train.shape[1]} features to fit on, {held_out.shape[1]} to stop on")
+        self.num_classes_ = num_classes or int(max(np.max(targets), np.max(val_targets))) + 1
+        truth = check_targets(targets, len(train), self.num_classes_)
+        val_truth = check_targets(val_targets, len(held_out), self.num_classes_)
+        if self.smote:
+            train, truth = _oversample(train, truth, self.random_state)
+        stopped = xgboost.train(
+            self._parameters(),
+            xgboost.DMatrix(train, label=truth, nthread=self.jobs),
+            num_boost_round=self.max_rounds,
+            evals=[(xgboost.DMatrix(held_out, label=val_truth, nthread=self.jobs), "val")],
+            early_stopping_rounds=self.patience,
+            verbose_eval=False,
+        )
+        self.rounds_ = int(stopped.best_iteration) + 1
+        self.feature_count_ = train.shape[1]
+        self.model_ = np.frombuffer(stopped[: self.rounds_].save_raw("ubj"), dtype=np.uint8)
+        return self
+
+    def predict_logits(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Logits `[N, classes]` float32 of features `[N, F]`: what a member of an ensemble gives. ValueError on bad
+        input or before `fit`."""
+        if not hasattr(self, "model_"):
+            raise ValueError(f"{self.name} is not fitted: call fit first")
+        checked = _check_features(features)
+        if checked.shape[1] != self.feature_count_:
+            raise ValueError(f"fitted on {self.feature_count_} features, got {checked.shape[1]}")
+        xgboost = import_xgboost(self.name)
+        booster = xgboost.Booster({"nthread": self.jobs, "device": self.device})
+        booster.load_model(bytearray(self.model_.tobytes()))
+        margins = booster.predict(xgboost.DMatrix(checked, nthread=self.jobs), output_margin=True)
+        return np.asarray(margins, dtype=np.float32)
+
+    def predict_proba(self, features: npt.ArrayLike) -> FloatArray:
+        """Probabilities `[N, classes]` of features `[N, F]`, float64, rows on the simplex."""
+        return softmax(self.predict_logits(features))
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "objective": "multi:softprob",
+            "eval_metric": "mlogloss",
+            "tree_method": "hist",
+            "num_class": self.num_classes_,
+            "learning_rate": self.learning_rate,
+            "max_depth": self.max_depth,
+            "subsample": self.subsample,
+            "colsample_bytree": self.colsample_bytree,
+            "reg_lambda": self.reg_lambda,
+            "nthread": self.jobs,
+            "device": self.device,
+            "seed": self.random_state,
+        }
+
+
+def _check_features(features: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    array = np.asarray(features, dtype=np.float32)
+    if array.ndim != 2 or not array.size:
+        raise ValueError(f"features must have the shape [samples, features], got {list(array.shape)}")
+    if not np.isfinite(array).all():
+        sample, feature = np.argwhere(~np.isfinite(array))[0]
+        raise ValueError(f"features must be finite; the first that is not is at sample {sample}, feature {feature}")
+    return array
+
+
+def _oversample(
+    features: npt.NDArray[np.float32], targets: IntArray, random_state: int
+) -> tuple[npt.NDArray[np.float32], IntArray]:
+    try:
+        from imblearn.over_sampling import SMOTE
+    except ImportError as error:
+        raise ImportError("smote=True needs imbalanced-learn: pip install imbalanced-learn") from error
+    counts = np.bincount(targets)
+    smallest = int(counts[counts > 0].min())
+    if smallest < 2:
+        raise ValueError(f"smote=True needs two samples of each class; class {np.flatnonzero(counts == 1)[0]} has one")
+    sampler = SMOTE(k_neighbors=min(MOST_NEIGHBOURS, smallest - 1), random_state=random_state)
+    more, labels = sampler.fit_resample(features, targets)
+    return np.asarray(more, dtype=np.float32), np.asarray(labels, dtype=np.int64)

@@ -1,0 +1,59 @@
+"""What a model on top of the members sees of them: their outputs, and the directions in which these vary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensembles.base import FloatArray, LogitArray, log_softmax, softmax
+
+KINDS = {"logits": log_softmax, "probabilities": softmax}
+LEAST_VARIANCE = 1e-9  # of a principal component, as a share of the first; below is rounding
+
+
+def member_outputs(logits: LogitArray, kind: str) -> FloatArray:
+    """`[members, samples, classes]`: `probabilities`, or `logits` without the constant of an image that softmax ignores
+    (these are log-probabilities). ValueError for another kind."""
+    if kind not in KINDS:
+        raise ValueError(f"inputs must be one of {', '.join(KINDS)}, got {kind!r}")
+    return KINDS[kind](logits)
+
+
+def by_sample(outputs: FloatArray) -> FloatArray:
+    """Outputs `[members, samples, classes]` as rows `[samples, members * classes]`."""
+    return outputs.transpose(1, 0, 2).reshape(outputs.shape[1], -1)
+
+
+def by_feature(outputs: FloatArray) -> FloatArray:
+    """`[members * classes, samples]`: with few classes, sums over a long last axis take half the time."""
+    return outputs.transpose(0, 2, 1).reshape(-1, outputs.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class PrincipalComponents:
+    """The directions of largest variance, few and the same whatever the order of the features.
+
+    One scale for all of them keeps the small ones, mostly noise, small. `mean` is `[features, 1]`, `axes`
+    `[components, features]`.
+    """
+
+    mean: FloatArray
+    axes: FloatArray
+
+    @classmethod
+    def fit(cls, features: FloatArray, count: int) -> PrincipalComponents:
+        """At most `count` components of `[features, samples]`, fewer where the rest is rounding."""
+        mean = features.mean(axis=1, keepdims=True)
+        centred = features - mean
+        variances, axes = np.linalg.eigh(centred @ centred.T / centred.shape[1])
+        first = np.argsort(-variances)[:count]
+        first = first[variances[first] > LEAST_VARIANCE * variances.max()]
+        axes = axes[:, first].T / np.sqrt(variances[first].sum() / count)
+        # The sign of a component is arbitrary: it is such that the long tail is positive.
+        return cls(mean, axes * np.where(((axes @ centred) ** 3).sum(axis=1) < 0, -1.0, 1.0)[:, None])
+
+    def of(self, features: FloatArray) -> FloatArray:
+        """Components and a constant `[components + 1, samples]` of `[features, samples]`."""
+        components = self.axes @ (features - self.mean)
+        return np.vstack([components, np.ones(components.shape[1])])
