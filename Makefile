@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: benchmark test lint clean
+.PHONY: benchmark test check lint clean
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+check: $(VENV)/installed
+	$(BIN)/python benchmark.py --check results
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

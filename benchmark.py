@@ -36,9 +36,16 @@ def parser() -> argparse.ArgumentParser:
     add = arguments.add_argument
     add("--suite", metavar="NAME", default="fer2013", help="which benchmark to run (default: fer2013)")
     add("--list", action="store_true", help="list suites, members and ensemblers, and exit")
-    add("--json", action="store_true", help="with --list: machine-readable")
+    add("--json", action="store_true", help="with --list and --compare: machine-readable")
     add("--plan", action="store_true", help="say what would be loaded and trained, and how long by estimate, and exit")
     add("--members", metavar="GLOB", nargs="+", default=[], help="only these members (default: the suite's)")
+    add(
+        "--zoo",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="Python files, or importable modules, that register members of your own",
+    )
     add("--ensemblers", metavar="GLOB", nargs="+", default=["*"], help="only these ensemblers (default: all)")
     add("--seeds", metavar="N", nargs="+", type=natural, default=[], help="seeds (default: 0 and those in the store)")
     add(
@@ -55,10 +62,48 @@ def parser() -> argparse.ArgumentParser:
         "one: two minutes in all); missing: train all that is missing; always: train anew; never: only what is stored",
     )
     add("--epochs", metavar="N", type=positive, help="instead of the recipes' epochs; such members are stored apart")
+    add(
+        "--recipe",
+        metavar="NAME",
+        default="house",
+        help="how to train: house (the members' own), paper (their publication's), or a named one of --list",
+    )
+    add(
+        "--set",
+        metavar="KEY=VALUE",
+        nargs="+",
+        default=[],
+        help="change a setting, such as recipe.lr=0.05 or image_size=64; such members are stored apart",
+    )
     add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
     add("--jobs", metavar="N", type=positive, default=1, help="processes for the ensemble search (default: 1)")
     add("--quiet", action="store_true", help="print errors only")
+    _add_external(arguments)
+    compare = "print paired differences, B minus A, between two runs (folders of results, or of a suite's), and exit"
+    add("--compare", metavar=("A", "B"), nargs=2, type=Path, help=compare)
     return arguments
+
+
+def _add_external(arguments: argparse.ArgumentParser) -> None:
+    add = arguments.add_argument_group("models trained elsewhere").add_argument
+    add(
+        "--add-predictions",
+        metavar="FILE",
+        type=Path,
+        help="take the predictions of a model trained elsewhere (npz, safetensors, csv, parquet), then run",
+    )
+    add(
+        "--check",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="say whether files could be added, or whether those in a folder of results are in order, and exit",
+    )
+    add("--name", help="what the model is called (default: as the file)")
+    add("--reference", metavar="TEXT", help="where it comes from: arXiv:ID, DOI:ID, or an address")
+    add("--notes", metavar="TEXT", help="its extra data, and what else decides whether it compares")
+    add("--replace", action="store_true", help="in place of the external model of that name")
+    add("--accept-suspicious", action="store_true", help="even where its accuracy on val looks like a leak")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -81,18 +126,33 @@ def _execute(arguments: argparse.Namespace) -> None:
     from benchmarks import listing  # imports wait until they are needed: --help costs nothing
 
     if arguments.list:
-        print(listing.catalogue(as_json=arguments.json))
+        print(listing.catalogue(as_json=arguments.json, zoo=arguments.zoo))
         return
     from benchmarks import run, session
     from benchmarks.display import display
 
     options = session.options_from(arguments)
+    if arguments.compare:
+        from benchmarks import compare
+
+        print(compare.report(options, *arguments.compare, as_json=arguments.json))
+        return
+    if arguments.check:
+        from benchmarks import check, external
+
+        print(check.check(options, arguments.check, external.details_from(arguments)))
+        return
     if arguments.download:
         print(f"data in {session.download(options)}")
     if arguments.plan:
         print(listing.schedule(session.Session(options)))
         return
     with display(arguments.quiet) as shown:
+        if arguments.add_predictions:
+            from benchmarks import external
+
+            details = external.details_from(arguments)
+            shown.note(external.add(session.Session(options), arguments.add_predictions, details))
         results = run.run(options, shown)
     if not arguments.quiet:
         print(run.summary(options, results))

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks import metrics
 from benchmarks.predictions import Predictions, Targets
-from benchmarks.rows import Row
+from benchmarks.rows import Row, member_labels
 from ensembles import softmax
 from ensembles.calibration import fit_temperatures
 from ensembles.subsets import BestSubset
@@ -42,12 +42,12 @@ def best_subset_on_test(predictions: Sequence[Predictions], targets: Targets) ->
     """What the best uniform average claims when the test targets choose its members: of all subsets of the
     MOST_MEMBERS members that are best on val."""
     order = sorted(range(len(predictions)), key=lambda m: -np.mean(predictions[m].val.argmax(1) == targets.val))
-    candidates = [predictions[member] for member in sorted(order[:MOST_MEMBERS])]
-    test = np.stack([one.test for one in candidates])
+    candidates, labels = sorted(order[:MOST_MEMBERS]), member_labels(predictions)
+    test = np.stack([predictions[index].test for index in candidates])
     chosen = BestSubset(max_members=MOST_MEMBERS).fit(test, targets.test)
     return {
         "accuracy": metrics.accuracy(chosen.predict_proba(test), targets.test),
-        "members": [candidates[member].configuration.label for member in chosen.members_used_],
+        "members": [labels[candidates[index]] for index in chosen.members_used_],
         "subsets": 2 ** len(candidates) - 1,
         "candidates": len(candidates),
     }

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import metrics
 from benchmarks.predictions import Predictions, Targets
-from benchmarks.rows import Row
+from benchmarks.rows import Row, member_labels
 from ensembles import diversity as measures
 
 NEAR_TWINS = 0.9  # share of images on which two members predict the same class
@@ -19,7 +19,7 @@ NEAR_TWINS = 0.9  # share of images on which two members predict the same class
 def diversity(predictions: Sequence[Predictions], targets: Targets) -> dict[str, Any]:
     """`diversity` of the results: the members' labels, and for val and test the measures of `diversity_on`."""
     return {
-        "members": [one.configuration.label for one in predictions],
+        "members": member_labels(predictions),
         "val": diversity_on(np.stack([one.val for one in predictions]), targets.val),
         "test": diversity_on(np.stack([one.test for one in predictions]), targets.test),
     }

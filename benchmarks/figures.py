@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.atomic import write_atomic
+from benchmarks.identity import EXTERNAL
 from benchmarks.standings import (
     Results,
     Standing,
@@ -83,12 +84,14 @@ def _render(figure: Figure, suffix: str, metadata: dict[str, Any]) -> bytes:
 
 def groups(results: Results) -> list[Group]:
     """What the figure shows, top to bottom; groups without rows are left out."""
-    members = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
+    models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
+    external, members = ([row for row in models if (row.kind == EXTERNAL) is yes] for yes in (True, False))
     published = [row for row in by_accuracy(published_rows(results)) if row.chart]
     comparable, others = ([row for row in published if row.comparable is yes] for yes in (True, False))
     found = [
         Group("Ensembles", leading_ensembles(results, MAX_ENSEMBLES), BLUE, "D"),
         Group("Members", members[:MAX_MEMBERS], "#D55E00", "o"),
+        Group("External models", external[:MAX_MEMBERS], "#CC79A7", "^"),
         Group("Published", comparable, "#009E73", "s", aside="lines: sampling error alone"),
         Group("Published, not comparable", others, GREY, "X", False, aside="why not"),
     ]

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.atomic import write_atomic
 from benchmarks.audit_section import audit_section
 from benchmarks.figures import benchmark_chart
+from benchmarks.identity import EXTERNAL
 from benchmarks.standings import (
     BEST_SINGLE,
     LEAK_ABOVE,
@@ -94,6 +95,7 @@ def markdown(results: Results) -> str:
         _not_run(results),
         _notes(results),
         _protocol(results),
+        _external(results),
         _provenance(results),
         audit_section(results),
     ]
@@ -125,12 +127,15 @@ def headline(results: Results) -> str:
 
 def effort(results: Results) -> str:
     """One sentence: how many members, trained for how long in all, on what; empty where that is not known."""
-    seconds = [member.get("train_seconds") for member in results["members"]]
-    devices = sorted({member["device"] for member in results["members"] if member.get("device")})
+    members = [member for member in results["members"] if member.get("kind") != EXTERNAL]
+    seconds = [member.get("train_seconds") for member in members]
+    devices = sorted({member["device"] for member in members if member.get("device")})
     if not seconds or None in seconds or not devices:
         return ""
     count = f"{len(seconds)} member{'s' if len(seconds) != 1 else ''}"
-    return f"{count}, trained in {duration(sum(seconds))} in all on {escape(' and '.join(devices))} (wall clock)."
+    trained = f"{count}, trained in {duration(sum(seconds))} in all on {escape(' and '.join(devices))} (wall clock)."
+    externals = len(results["members"]) - len(members)
+    return f"{trained} {externals} external model{'s' if externals != 1 else ''}." if externals else trained
 
 
 def _members(row: Standing) -> str:
@@ -231,6 +236,23 @@ def _protocol(results: Results) -> str:
         f"## Protocol\n\nMembers train on {train}; epochs, ensemble weights and the headline are chosen on {val}; "
         f"{test} is scored once, at the end. Intervals are 95 % percentile bootstrap intervals over test images, p "
         "values exact two-sided McNemar tests on the same images."
+    )
+
+
+def _external(results: Results) -> str:
+    models = [member for member in results["members"] if member.get("kind") == EXTERNAL]
+    if not models:
+        return ""
+    body = [
+        [
+            model["name"], model["source"]["file"], f"`{model['source']['sha256'][:12]}`", model["source"]["given"],
+            model["extra_data"], linked(model["reference"]),
+        ]
+        for model in models
+    ]  # fmt: skip
+    return (
+        "## External models\n\nTrained elsewhere; only their predictions are known here, and what their owners state "
+        "of them.\n\n" + table("Model|File|SHA-256|Given as|Extra data and other notes|Reference", body)
     )
 
 

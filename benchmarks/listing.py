@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ensembles
 from benchmarks import suites
-from benchmarks.tables import duration
-from zoo import registry
+from benchmarks.tables import duration, labels
+from zoo import recipes, registry
 
 if TYPE_CHECKING:
     from benchmarks.session import Session
 
 
-def catalogue(as_json: bool) -> str:
-    """Suites, members and ensemblers."""
-    everything = {"suites": _suites(), "members": _members(), "ensemblers": _ensemblers()}
+def catalogue(as_json: bool, zoo: Sequence[str] = ()) -> str:
+    """Suites, members (`zoo` names files with further ones), named recipes and ensemblers.
+
+    The JSON has all facts; what does not fit into a line, such as a member's recipe, is left out of the text.
+    """
+    registry.include(zoo)
+    everything = {"suites": _suites(), "members": _members(), "recipes": _recipes(), "ensemblers": _ensemblers()}
     if as_json:
         return json.dumps(everything, indent=1)
-    tables = (f"{title}\n{_columns(rows)}" for title, rows in everything.items())
+    tables = (f"{title}\n{columns([_short(row) for row in rows])}" for title, rows in everything.items())
     return "\n\n".join(tables)
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in ("recipe", "weights")}
 
 
 def _suites() -> list[dict[str, Any]]:
@@ -33,8 +45,41 @@ def _suites() -> list[dict[str, Any]]:
 
 def _members() -> list[dict[str, Any]]:
     """Parameters and multiply-adds at 7 classes and one input channel."""
-    shown = ("name", "params", "macs", "init", "image_size", "reference", "summary")
-    return [{key: getattr(member, key) for key in shown} for member in registry.members().values()]
+    return [
+        {
+            "name": member.name,
+            "params": member.params,
+            "macs": member.macs,
+            "init": member.init,
+            "weights": member.weights or "random",
+            "image_size": member.image_size,
+            "batch": member.recipe.batch_size,
+            "recipe": asdict(member.recipe),
+            "reference": member.reference,
+            "summary": member.summary,
+        }
+        for member in registry.members().values()
+    ]
+
+
+def _recipes() -> list[dict[str, Any]]:
+    """The named recipes; each is summed up by the first line of the text below it in zoo/recipes.py."""
+    texts = _texts_of_constants(Path(recipes.__file__).read_text())
+    names = {id(value): name for name, value in vars(recipes).items() if isinstance(value, recipes.Recipe)}
+    return [
+        {"name": key, "summary": texts.get(names.get(id(recipe), ""), ""), "recipe": asdict(recipe)}
+        for key, recipe in recipes.NAMED.items()
+    ]
+
+
+def _texts_of_constants(source: str) -> dict[str, str]:
+    """For each `NAME = ...` that a string follows, as documentation tools read it, the string's first line."""
+    found = {}
+    for before, after in itertools.pairwise(ast.parse(source).body):
+        match before, after:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = text.partition("\n")[0].rstrip(".")
+    return found
 
 
 def _ensemblers() -> list[dict[str, Any]]:
@@ -45,20 +90,26 @@ def _ensemblers() -> list[dict[str, Any]]:
 def schedule(session: Session) -> str:
     """What a run would load, train and leave out, with estimates."""
     steps, notes = session.steps()
-    rows, total = [], 0.0
-    for step in steps:
+    externals, unusable = session.externals()
+    names = labels((step.configuration.name, step.configuration.seed) for step in steps)
+    rows: list[dict[str, Any]] = []
+    total = 0.0
+    for step, name in zip(steps, names, strict=True):
         action = "load" if step.stored else "train" if step.train else "leave out"
         detail = "stored predictions" if step.stored else step.reason
         estimate = "" if step.stored else duration(step.seconds)
-        rows.append({"member": step.configuration.label, "action": action, "estimate": estimate, "why": detail})
+        rows.append({"member": name, "action": action, "estimate": estimate, "why": detail})
         total += step.seconds if step.train else 0.0
+    for found in externals:
+        name = found.configuration.name
+        rows.append({"member": name, "action": "load", "estimate": "", "why": "external predictions"})
     trained = sum(step.train for step in steps)
     end = f"{len(session.ensemblers)} ensemblers; {trained} members to train, about {duration(total)} by estimate"
-    return "\n".join([_columns(rows), "", end, *(f"not used: {note}" for note in notes)])
+    return "\n".join([columns(rows), "", end, *(f"not used: {note}" for note in [*notes, *unusable])])
 
 
-def _columns(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of equal keys as aligned text, numbers with thousands separators."""
+def columns(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of equal keys, one at least, as aligned text, numbers with thousands separators."""
     table = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join(_line(cells, widths) for cells in table)

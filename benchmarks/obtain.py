@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from benchmarks.atomic import replace_atomically
 from benchmarks.data import Dataset, Split
 from benchmarks.display import Quiet
+from benchmarks.guidance import guidance
 from benchmarks.predictions import Configuration, Predictions, Store
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
 from benchmarks.tables import duration
@@ -45,56 +46,67 @@ def obtain(
 
     Raises TrainingDiverged and Stopped of zoo.training, and whatever the network itself raises.
     """
-    weights_file = checkpoints / f"{configuration.stem}.weights.safetensors"
-    progress = checkpoints / f"{configuration.stem}.pt"
+    weights_file = weights_path(checkpoints, configuration)
     if retrain:
         weights_file.unlink(missing_ok=True)
     if not weights_file.exists():
-        _train(configuration, dataset, weights_file, progress, device, stop, display)
+        _train(configuration, dataset, store, checkpoints, device, stop, display)
     try:
-        weights, provenance, history = _read_weights(weights_file)
+        weights, provenance, history = read_weights(weights_file)
     except SafetensorError:  # set aside, as a damaged checkpoint is
         os.replace(weights_file, weights_file.with_suffix(".unreadable"))
-        _train(configuration, dataset, weights_file, progress, device, stop, display)
-        weights, provenance, history = _read_weights(weights_file)
+        _train(configuration, dataset, store, checkpoints, device, stop, display)
+        weights, provenance, history = read_weights(weights_file)
     began = time.perf_counter()
     val, test = (_logits(configuration, weights, split, device) for split in (dataset.val, dataset.test))
     provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
     return store.save(Predictions(configuration, val, test, provenance), history)
 
 
+def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
+    """Where the trained weights of a member lie."""
+    return checkpoints / f"{configuration.stem}.weights.safetensors"
+
+
 def _train(
     configuration: Configuration,
     dataset: Dataset,
-    weights_file: Path,
-    progress: Path,
+    store: Store,
+    checkpoints: Path,
     device: str,
     stop: Callable[[], str | None],
     display: Quiet,
 ) -> None:
-    """Trains and leaves the best weights with their provenance; the checkpoint of the way there is then removed."""
+    """Trains and leaves the best weights with their provenance; the checkpoints of the way there are then removed."""
     from safetensors.torch import save_file
 
-    from zoo.training import train
+    from zoo.folds import train_folds
+    from zoo.soups import train_soup
+    from zoo.training import Control, train
 
-    trained = train(
-        configuration.member,
+    member, progress = configuration.member, checkpoints / f"{configuration.stem}.pt"
+    training = train_folds if member.recipe.folds else train_soup if member.recipe.soup != "none" else train
+    trained = training(
+        member,
         dataset.train,
         dataset.val,
         num_classes=len(dataset.classes),
         seed=configuration.seed,
         device=device,
         checkpoint=progress,
-        stop=stop,
-        report=display.moment,
+        guidance=guidance(configuration, dataset, store, checkpoints, device),
+        control=Control(stop, display.moment),
     )
+    if trained.out_of_fold is not None:
+        store.save_train(configuration, trained.out_of_fold)
     header = {
         "provenance": json.dumps(_provenance(configuration, dataset, device, trained)),
         "history": json.dumps(trained.history),
     }
     weights = {name: value.contiguous() for name, value in trained.weights.items()}  # channels-last kernels are not
-    replace_atomically(weights_file, lambda draft: save_file(weights, draft, header))
-    progress.unlink(missing_ok=True)
+    replace_atomically(weights_path(checkpoints, configuration), lambda draft: save_file(weights, draft, header))
+    for path in checkpoints.glob(f"{configuration.stem}.*pt"):  # of the member, or of each of its parts
+        path.unlink()
 
 
 def _provenance(configuration: Configuration, dataset: Dataset, device: str, trained: Any) -> dict[str, Any]:
@@ -117,7 +129,8 @@ def _provenance(configuration: Configuration, dataset: Dataset, device: str, tra
     }
 
 
-def _read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
+def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
+    """Weights by name, provenance and training history; raises SafetensorError where the file is damaged."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:

@@ -44,11 +44,11 @@ def estimate(configuration: Configuration, train_size: int, device: str, known: 
         speed *= cpu_cores() / known.get("cpu_cores", cpu_cores()) if device == "cpu" else 1.0
         return train_size * recipe.epochs / speed
     rate = MACS_PER_SECOND[device] * (cpu_cores() if device == "cpu" else 1)
-    macs = 3 * (member.macs or 10**8) * train_size * recipe.epochs * _size_share(recipe, member.image_size)
+    macs = 3 * (member.macs or 10**8) * train_size * recipe.epochs * size_share(recipe, member.image_size)
     return macs / rate
 
 
-def _size_share(recipe: Recipe, image_size: int) -> float:
+def size_share(recipe: Recipe, image_size: int) -> float:
     """Mean cost of an image over the epochs, as a share of one at full size."""
     from zoo.schedule import size_at
 

@@ -6,7 +6,6 @@ of them asks for another file: the old one is named as stale and stays, it is ne
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,48 +21,19 @@ from safetensors.numpy import save_file
 from benchmarks.atomic import replace_atomically, write_atomic
 from benchmarks.data import Dataset
 from benchmarks.data.twins import also_in
+from benchmarks.identity import EXTERNAL, Configuration, Identity, identity_from
 from zoo.recipes import Recipe, differences
-from zoo.registry import Member
 
 FORMAT = "fer-ensembles/predictions/1"
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """A member with its seed on certain data: what `hash` identifies."""
-
-    member: Member
-    seed: int
-    data: str  # fingerprint
-    num_classes: int
-
-    @property
-    def label(self) -> str:
-        """How tables name it: the member, and its seed where that is not 0."""
-        return self.member.name if self.seed == 0 else f"{self.member.name} (seed {self.seed})"
-
-    def facts(self) -> dict[str, Any]:
-        """Everything that is hashed, as JSON values."""
-        identity = {**self.member.identity(), "seed": self.seed, "data": self.data, "num_classes": self.num_classes}
-        return json.loads(json.dumps(identity))
-
-    @property
-    def hash(self) -> str:
-        """Of the facts, of the recipe only what differs from the defaults: a new option leaves old results theirs."""
-        identity = {**self.facts(), "recipe": self.member.recipe.changes()}
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-
-    @property
-    def stem(self) -> str:
-        return f"{self.member.name}.s{self.seed}.{self.hash}"
+OPTIONAL = ("val_rows", "test_rows", *OVERLAPS)  # arrays of Targets that older files, or some forms of data, lack
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits float32 [N, classes] of one member on two splits, and where they come from."""
+    """Logits float32 [N, classes] of one model on two splits, and where they come from."""
 
-    configuration: Configuration
+    configuration: Identity
     val: np.ndarray
     test: np.ndarray
     provenance: dict[str, Any]
@@ -73,6 +43,8 @@ class Predictions:
 class Targets:
     """What scores the predictions: targets int64 [N] of val and test, and what they belong to.
 
+    `val_rows` and `test_rows`, int32 [N], are the rows of the original file that the images came from, from 0: they
+    line up predictions made elsewhere. None where the form of the data did not tell.
     `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
     bool [N], None where a file that was written before they were kept does not know.
     """
@@ -82,6 +54,8 @@ class Targets:
     fingerprint: str
     classes: tuple[str, ...]
     train_size: int
+    val_rows: np.ndarray | None = None
+    test_rows: np.ndarray | None = None
     val_in_train: np.ndarray | None = None
     test_in_train: np.ndarray | None = None
     test_in_val: np.ndarray | None = None
@@ -90,21 +64,28 @@ class Targets:
     def of(cls, dataset: Dataset) -> Targets:
         """Those of a data set that was read."""
         train, val, test = dataset.train, dataset.val, dataset.test
+        val_rows, test_rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
         return cls(
             val.targets,
             test.targets,
             dataset.fingerprint,
             dataset.classes,
             len(train),
+            val_rows=val_rows,
+            test_rows=test_rows,
             val_in_train=also_in(val.images, train.images),
             test_in_train=also_in(test.images, train.images),
             test_in_val=also_in(test.images, val.images),
         )
 
+    def extras(self) -> dict[str, np.ndarray]:
+        """The optional arrays that are known, by name."""
+        known = {name: getattr(self, name) for name in OPTIONAL}
+        return {name: array for name, array in known.items() if array is not None}
+
     def overlaps(self) -> dict[str, np.ndarray]:
         """What is known of images that stand in two splits."""
-        known = {name: getattr(self, name) for name in OVERLAPS}
-        return {name: marks for name, marks in known.items() if marks is not None}
+        return {name: marks for name, marks in self.extras().items() if name in OVERLAPS}
 
 
 class StoreError(ValueError):
@@ -117,10 +98,30 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def path(self, configuration: Configuration) -> Path:
+    def path(self, configuration: Identity) -> Path:
         return self.folder / f"{configuration.stem}.safetensors"
 
-    def load(self, configuration: Configuration, targets: Targets) -> Predictions | None:
+    def read(self, path: Path, targets: Targets) -> Predictions:
+        """The predictions of a file, whatever model its header says they are of.
+
+        Raises StoreError where the file is damaged, foreign, of other data, or not what its name says.
+        """
+        facts = read_header(path).get("configuration", {})
+        try:
+            identity = identity_from(facts)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path.name}: its header does not say what model it is of ({error!r})") from error
+        if identity.data != targets.fingerprint:
+            raise StoreError(f"{path.name} is stale: data was {identity.data}, is {targets.fingerprint}")
+        if identity.num_classes != len(targets.classes):
+            raise StoreError(f"{path.name}: is of {identity.num_classes} classes, the data has {len(targets.classes)}")
+        if self.path(identity) != path:
+            raise StoreError(f"{path.name}: holds what would be named {identity.stem}")
+        found = self.load(identity, targets)
+        assert found is not None
+        return found
+
+    def load(self, configuration: Identity, targets: Targets) -> Predictions | None:
         """The predictions of exactly this configuration; None where there are none.
 
         Raises StoreError where the file is damaged, foreign, or not what its name says.
@@ -139,6 +140,8 @@ class Store:
             if not np.isfinite(arrays[split]).all():
                 raise StoreError(f"{path.name}: {split} holds values that are no numbers")
         val, test = (arrays[split].astype(np.float32) for split in ("val", "test"))
+        if not configuration.holds(val, test):
+            raise StoreError(f"{path.name}: holds other logits than those it is named after")
         return Predictions(configuration, val, test, provenance)
 
     def stale(self, configuration: Configuration) -> list[str]:
@@ -149,7 +152,7 @@ class Store:
             if path == self.path(configuration):
                 continue
             try:
-                changes = differences(_completed(_about(path)["configuration"]), configuration.facts())
+                changes = differences(_completed(read_header(path)["configuration"]), configuration.facts())
                 reasons.append(f"{path.name} is stale: {'; '.join(changes)}")
             except (StoreError, KeyError) as error:
                 reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
@@ -167,44 +170,79 @@ class Store:
             {path.name.split(".")[0] for path in self.folder.glob("*.s*.*.safetensors") if _seed(path) is not None}
         )
 
+    def prediction_files(self) -> list[Path]:
+        """Every file here that is named as predictions are."""
+        named = self.folder.glob("*.*.*.safetensors")
+        return sorted(path for path in named if path.name.split(".")[1] == EXTERNAL or _seed(path) is not None)
+
     def speed(self, member: str) -> dict[str, Any] | None:
         """The recorded training speed of a member, whatever its recipe: its provenance, or None."""
         for path in sorted(self.folder.glob(f"{member}.s*.*.safetensors")):
             try:
-                return _about(path)
+                return read_header(path)
             except StoreError:
                 continue  # named when the member is loaded
         return None
 
     def save(self, predictions: Predictions, history: list[dict[str, float]]) -> Predictions:
-        """Writes logits (float16) with their provenance, and the training history beside them as CSV; atomically.
+        """Writes logits (float16) with their provenance, and any training history beside them as CSV; atomically.
 
         Returns the predictions as a later run reads them, rounded. Raises StoreError, and writes nothing, where the
         logits hold what is no number or too large for float16.
         """
         path = self.path(predictions.configuration)
         with np.errstate(over="ignore"):
-            tensors = {"val": predictions.val.astype(np.float16), "test": predictions.test.astype(np.float16)}
+            # In the order of C: save_file writes the memory of an array as it lies.
+            tensors = {
+                "val": predictions.val.astype(np.float16, order="C"),
+                "test": predictions.test.astype(np.float16, order="C"),
+            }
         for split, logits in tensors.items():
             if not np.isfinite(logits).all():
-                raise StoreError(f"{predictions.configuration.label}: the logits of {split} hold values no number fits")
+                raise StoreError(f"{predictions.configuration.name}: the logits of {split} hold values no number fits")
         header = {**predictions.provenance, "configuration": predictions.configuration.facts()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            write_atomic(path.with_suffix(".csv"), _table(history))
+            if history:
+                write_atomic(path.with_suffix(".csv"), _table(history))
             replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
         val, test = (logits.astype(np.float32) for logits in tensors.values())
         return replace(predictions, val=val, test=test)
 
+    def save_train(self, configuration: Configuration, logits: np.ndarray) -> None:
+        """Keeps out-of-fold logits [N, classes] on the training images, float16, beside the member's predictions."""
+        tensors = {"out_of_fold": logits.astype(np.float16, order="C")}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            header = _header({"configuration": configuration.facts()})
+            replace_atomically(self._train_path(configuration), lambda draft: save_file(tensors, draft, header))
+
+    def train_logits(self, member: str, seed: int, data: str, shape: tuple[int, int]) -> np.ndarray | None:
+        """Out-of-fold logits float32 [N, classes] of a member on the training images, whatever its recipe, or None.
+
+        Raises StoreError where a file is damaged or several would serve.
+        """
+        found = []
+        for path in sorted(self.folder.glob(f"{member}.s{seed}.*.train.safetensors")):
+            arrays, header = _read(path)
+            if header["configuration"]["data"] == data and arrays["out_of_fold"].shape == shape:
+                found.append((path, arrays["out_of_fold"].astype(np.float32)))
+        if len(found) > 1:
+            names = ", ".join(path.name for path, _ in found)
+            raise StoreError(f"{member}, seed {seed}, has several out-of-fold predictions: {names}; keep one of them")
+        return found[0][1] if found else None
+
+    def _train_path(self, configuration: Configuration) -> Path:
+        return self.folder / f"{configuration.stem}.train.safetensors"
+
     def save_targets(self, targets: Targets) -> None:
-        """Keeps the targets of val and test, once for each fingerprint of the data; a file that knows less of images
-        in two splits is replaced."""
-        path = self.folder / f"targets.{targets.fingerprint[:12]}.safetensors"
-        overlaps = targets.overlaps()
-        if path.exists() and len(_read_targets(path).overlaps()) >= len(overlaps):
+        """Keeps the targets of val and test, once for each fingerprint; what a kept file lacks is added to it."""
+        path = self._targets_path(targets.fingerprint)
+        kept = _read_targets(path).extras() if path.exists() else {}
+        if path.exists() and targets.extras().keys() <= kept.keys():
             return
-        tensors = {"val": targets.val, "test": targets.test, **overlaps}
-        tensors = {name: array.astype(np.uint8) for name, array in tensors.items()}
+        labels = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
+        tensors = {**labels, **_stored(kept), **_stored(targets.extras())}
         header = {
             "fingerprint": targets.fingerprint,
             "classes": list(targets.classes),
@@ -224,11 +262,21 @@ class Store:
             return found[0] if found else None
         return max(found, key=lambda targets: self._uses(targets.fingerprint))
 
+    def targets_of(self, fingerprint: str) -> Targets:
+        """The stored targets of that data; raises StoreError where there are none or their file is damaged."""
+        path = self._targets_path(fingerprint)
+        if not path.exists():
+            raise StoreError(f"{path.name}: is missing, and with it the targets of data {fingerprint}")
+        return _read_targets(path)
+
+    def _targets_path(self, fingerprint: str) -> Path:
+        return self.folder / f"targets.{fingerprint[:12]}.safetensors"
+
     def _uses(self, fingerprint: str) -> int:
         count = 0
-        for path in self.folder.glob("*.s*.*.safetensors"):
+        for path in self.prediction_files():
             try:
-                count += _about(path).get("configuration", {}).get("data") == fingerprint
+                count += read_header(path).get("configuration", {}).get("data") == fingerprint
             except StoreError:
                 continue  # named when its member is loaded
         return count
@@ -262,8 +310,8 @@ def _header(values: Mapping[str, Any]) -> dict[str, str]:
     return {"format": FORMAT, "json": json.dumps(values, sort_keys=True)}
 
 
-def _about(path: Path) -> dict[str, Any]:
-    """What the header says: configuration and provenance. The arrays are not read."""
+def read_header(path: Path) -> dict[str, Any]:
+    """What the header says: configuration and provenance. The arrays are not read. Raises StoreError."""
     with _opened(path) as file:
         return _json(path, file)
 
@@ -293,5 +341,11 @@ def _json(path: Path, file: Any) -> dict[str, Any]:
 def _read_targets(path: Path) -> Targets:
     arrays, header = _read(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
-    overlaps = {name: arrays[name].astype(bool) for name in OVERLAPS if name in arrays}
-    return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **overlaps)
+    known = {name: arrays[name] for name in OPTIONAL if name in arrays}
+    known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
+    return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
+
+
+def _stored(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Truth values as uint8: the file format has them, its numpy reader does not."""
+    return {name: array.astype(np.uint8) if array.dtype == bool else array for name, array in arrays.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.predictions import Predictions
+from benchmarks.tables import labels
 from ensembles import softmax
 from ensembles.search import Found
 
@@ -23,12 +24,16 @@ class Row:
     test: np.ndarray
 
 
+def member_labels(predictions: Sequence[Predictions]) -> list[str]:
+    """How rows and reports name the members."""
+    return labels((one.configuration.name, one.configuration.seed) for one in predictions)
+
+
 def predict_rows(predictions: Sequence[Predictions], found: Sequence[Found]) -> list[Row]:
     """The rows in the order of the members, then of what was found; ensemblers that failed have none."""
-    labels = [one.configuration.label for one in predictions]
     rows = [
         Row("member", label, label, softmax(one.val), softmax(one.test))
-        for label, one in zip(labels, predictions, strict=True)
+        for label, one in zip(member_labels(predictions), predictions, strict=True)
     ]
     val, test = (np.stack([getattr(one, split) for one in predictions]) for split in ("val", "test"))
     for one in found:

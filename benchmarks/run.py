@@ -18,10 +18,11 @@ from benchmarks.obtain import obtain, outcome, resolve_device
 from benchmarks.plan import Step
 from benchmarks.predictions import Predictions
 from benchmarks.published import read_published
-from benchmarks.rows import predict_rows
+from benchmarks.rows import member_labels, predict_rows
 from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
+from benchmarks.tables import labels
 from ensembles.search import choose, search
 
 
@@ -36,11 +37,14 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     """
     session = Session(options)
     steps, notes = session.steps()
+    externals, unusable = session.externals()
+    notes += unusable
     for note in notes:
         display.note(f"not used: {note}")
     if any(step.train or step.stored for step in steps):
         session.store.save_targets(session.targets)
     predictions, failed = _obtain_all(session, steps, display)
+    predictions += externals
     not_run = [
         {
             "name": step.configuration.member.name,
@@ -66,15 +70,15 @@ def _obtain_all(session: Session, steps: Sequence[Step], display: Quiet) -> tupl
     """Predictions in the order of the steps, and for each member that failed or had to stop, why."""
     found: list[Predictions] = []
     failed: dict[str, str] = {}
+    names = labels((step.configuration.name, step.configuration.seed) for step in steps)
     display.members(sum(step.train for step in steps))
     deadline = None if session.options.time_budget is None else time.monotonic() + session.options.time_budget
     with stop_signal(deadline) as stop:
-        for step in steps:
+        for step, label in zip(steps, names, strict=True):
             if step.stored is not None:
                 found.append(step.stored)
             if not step.train:
                 continue
-            label = step.configuration.label
             if stop() == BUDGET_SPENT:
                 failed[step.configuration.stem] = f"not started: {BUDGET_SPENT}"
                 continue
@@ -126,7 +130,7 @@ def evaluate(
     """The results: ensembles searched on val alone, then everything scored once on test."""
     targets, suite = session.targets, session.suite
     val = np.stack([one.val for one in predictions])
-    labels = [one.configuration.label for one in predictions]
+    labels = member_labels(predictions)
     found = search(val, targets.val, session.ensemblers, n_jobs=session.options.jobs, labels=labels)
     rows = predict_rows(predictions, found)
     fitted = [one for one in found if one.error is None]

@@ -11,7 +11,7 @@ from benchmarks import metrics
 from benchmarks.cost import milliseconds, pareto_front, total, total_milliseconds
 from benchmarks.explanation import left_out
 from benchmarks.predictions import Predictions, Targets
-from benchmarks.rows import Row
+from benchmarks.rows import Row, member_labels
 from benchmarks.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
 from ensembles.search import Found
 
@@ -28,8 +28,8 @@ def score(
     fitted = [one for one in found if one.ensembler is not None]
     correct = np.stack([metrics.correctness(row.test, targets.test) for row in rows])
     members = [
-        {**_member(one, targets), "val_accuracy": accuracy}
-        for one, accuracy in zip(predictions, val_accuracy, strict=True)
+        {**_member(one, targets), "label": label, "val_accuracy": accuracy}
+        for one, label, accuracy in zip(predictions, member_labels(predictions), val_accuracy, strict=True)
     ]
     described = [*members, *(_ensemble(one, members) for one in fitted)]
     for description, one, row in zip(described[len(members) :], fitted, rows[len(members) :], strict=True):
@@ -82,18 +82,15 @@ def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray
 
 
 def _member(one: Predictions, targets: Targets) -> dict[str, Any]:
-    member, provenance = one.configuration.member, one.provenance
+    provenance = one.provenance
     copied = ("params", "train_seconds", "images_per_second", "device", "tta", "best_epoch", "reference", "code")
     return {
-        "name": member.name,
-        "seed": one.configuration.seed,
-        "label": one.configuration.label,
-        "init": member.init,
-        "epochs": member.recipe.epochs,
-        "image_size": member.image_size,
+        **one.configuration.described(),
         "flops": 2 * provenance["macs"] if provenance.get("macs") else None,
         "ms_per_image": milliseconds(provenance.get("inference_seconds"), len(targets.val) + len(targets.test)),
         "hash": one.configuration.hash,
+        "extra_data": provenance.get("extra_data", "none"),
+        "source": provenance.get("source"),
         **{key: provenance.get(key) for key in copied},
     }
 
@@ -102,7 +99,7 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What is known of a fitted ensembler without a look at test."""
     assert one.ensembler is not None
     used = [members[index] for index in one.ensembler.members_used_]
-    labels = [member["label"] for member in members]
+    every = [member["label"] for member in members]
     weights = one.ensembler.weights_
     return {
         "name": one.name,
@@ -112,7 +109,7 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "fit_accuracy": one.fit_accuracy,
         "cross_fit_accuracy": one.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
-        "weights": None if weights is None else dict(zip(labels, np.asarray(weights).tolist(), strict=True)),
+        "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
         **{key: total(used, key) for key in ("params", "flops", "train_seconds")},
         "ms_per_image": total_milliseconds(used),
         "error": None,

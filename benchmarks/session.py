@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import ensembles
-from benchmarks import suites
+from benchmarks import external, suites
 from benchmarks.data import DataError, Dataset
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
-from benchmarks.predictions import Configuration, Store, Targets
+from benchmarks.predictions import Configuration, Predictions, Store, Targets
 from benchmarks.suites.suite import Suite
 from zoo import registry
+from zoo.overrides import override
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +27,7 @@ class Options:
 
     suite: str
     members: tuple[str, ...] = ()
+    zoo: tuple[str, ...] = ()
     ensemblers: tuple[str, ...] = ("*",)
     seeds: tuple[int, ...] = ()
     data: Path | None = None
@@ -32,6 +35,8 @@ class Options:
     device: str = "auto"
     train: Mode = "auto"
     epochs: int | None = None
+    recipe: str = "house"
+    changes: tuple[str, ...] = ()
     time_budget: float | None = None
     jobs: int = 1
 
@@ -41,6 +46,7 @@ def options_from(arguments: Namespace) -> Options:
     return Options(
         suite=arguments.suite,
         members=tuple(arguments.members),
+        zoo=tuple(arguments.zoo),
         ensemblers=tuple(arguments.ensemblers),
         seeds=tuple(dict.fromkeys(arguments.seeds)),
         data=arguments.data,
@@ -48,6 +54,8 @@ def options_from(arguments: Namespace) -> Options:
         device=arguments.device,
         train=arguments.train,
         epochs=arguments.epochs,
+        recipe=arguments.recipe,
+        changes=tuple(arguments.set),
         time_budget=arguments.time_budget,
         jobs=arguments.jobs,
     )
@@ -65,25 +73,32 @@ class Session:
     """One suite with the user's options: what takes part, which data and targets belong to it, where files lie."""
 
     def __init__(self, options: Options) -> None:
+        registry.include(options.zoo)
         self.options = options
         self.suite: Suite = suites.get(options.suite)
         self.folder = options.results / self.suite.name
         self.store = Store(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
+        self.external_names = external.names(self.store)
         self.members = self._members()
 
     def _members(self) -> list[registry.Member]:
         """Those asked for; else the suite's own and any other that has predictions in the store."""
-        known = registry.members()
         if self.options.members:
-            chosen = registry.select("member", self.options.members, known)
+            known = registry.members()
+            named = [name for name in self.options.members if "@" in name and registry.is_known(name)]
+            everyone = dict.fromkeys([*known, *named, *self.external_names])
+            chosen = registry.select("member", self.options.members, everyone)
+            self.external_names = [name for name in self.external_names if name in chosen]
+            chosen = [name for name in chosen if registry.is_known(name)]
         else:
-            others = [name for name in self.store.members() if name in known and name not in self.suite.members]
-            chosen = [*self.suite.members, *others]
+            stored = [name for name in self.store.members() if registry.is_known(name)]
+            chosen = list(dict.fromkeys([*self.suite.members, *stored]))
         found = [registry.get(name) for name in chosen]
-        if self.options.epochs is None:
-            return found
-        return [replace(member, recipe=replace(member.recipe, epochs=self.options.epochs)) for member in found]
+        if self.options.recipe != "house":
+            found = list(dict.fromkeys(member.with_recipe(self.options.recipe) for member in found))
+        epochs = () if self.options.epochs is None else (f"recipe.epochs={self.options.epochs}",)
+        return [override(member, [*self.options.changes, *epochs]) for member in found]
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -104,6 +119,10 @@ class Session:
             for member in self.members
             for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
         ]
+
+    def externals(self) -> tuple[list[Predictions], list[str]]:
+        """Predictions of the external models that take part, and notes on files not used."""
+        return external.load(self.store, self.targets, self.external_names)
 
     def steps(self) -> tuple[list[Step], list[str]]:
         """What to do for each member, and notes on files not used; imports torch only where training is possible."""
@@ -140,9 +159,11 @@ class Session:
     def readme(self) -> Path | None:
         """The project's README where the run is the default one, whose table it shows."""
         options, readme = self.options, ROOT / "README.md"
-        selective = options.members or options.seeds or options.epochs or options.ensemblers != ("*",)
+        as_they_are = options.recipe == "house" and not options.changes and options.epochs is None
+        selective = options.members or options.zoo or options.seeds or not as_they_are or options.ensemblers != ("*",)
         return readme if options.results == ROOT / "results" and not selective and readme.exists() else None
 
     def command(self, step: Step) -> str:
         """What trains this member later."""
-        return f"python benchmark.py --suite {self.suite.name} {step.command}"
+        zoo = f" --zoo {shlex.join(self.options.zoo)}" if self.options.zoo else ""
+        return f"python benchmark.py --suite {self.suite.name}{zoo} {step.command}"

@@ -6,14 +6,15 @@ functions of one results dict (`results/<suite>/results.json`); accuracies are f
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.tables import labels
+
 Results = Mapping[str, Any]
 
-KINDS = ("ensemble", "member", "published")  # also the order of rows with equal accuracy
+KINDS = ("ensemble", "member", "external", "published")  # also the order of rows with equal accuracy
 BEST_SINGLE = "best_single"  # the ensembler that picks one member
 UNIFORM = "uniform"  # the ensemble every other has to beat
 LEAK_ABOVE = {"fer2013": 0.77}  # no clean published result passes it; a suite not named here has no limit
@@ -92,18 +93,18 @@ def by_accuracy(rows: Sequence[Standing]) -> list[Standing]:
 
 
 def member_rows(results: Results) -> list[Standing]:
-    """One row a member and seed; the seed is part of the title where a member has several."""
+    """One row a member and seed, or an external model; the seed is part of the title where it tells rows apart."""
     members = results["members"]
-    seeds = Counter(member["name"] for member in members)
-    return [_member_row(member, results, seeds[member["name"]] > 1) for member in members]
+    titles = labels((member["name"], member["seed"]) for member in members)
+    return [_member_row(member, results, title) for member, title in zip(members, titles, strict=True)]
 
 
-def _member_row(member: Mapping[str, Any], results: Results, name_seed: bool) -> Standing:
+def _member_row(member: Mapping[str, Any], results: Results, title: str) -> Standing:
     low, high = member.get("test_interval") or (None, None)
     return Standing(
-        kind="member",
+        kind=member.get("kind") or "member",
         name=member["name"],
-        title=f"{member['name']} (seed {member['seed']})" if name_seed else member["name"],
+        title=title,
         split=results["splits"]["test"]["name"],
         accuracy=member.get("test_accuracy"),
         ci_low=low,
@@ -112,7 +113,7 @@ def _member_row(member: Mapping[str, Any], results: Results, name_seed: bool) ->
         log_loss=member.get("test_log_loss"),
         ece=member.get("test_ece"),
         models=1,
-        extra_data="none",
+        extra_data=member.get("extra_data") or "none",
         **_same(member, "seed val_accuracy epochs train_seconds images_per_second device init tta reference hash"),
         **_same(member, SCORED),
     )

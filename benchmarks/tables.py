@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,6 +21,16 @@ def table(head: str, body: Iterable[Sequence[Any]], right: frozenset[int] | set[
 def escape(text: str) -> str:
     """Text fit for a table cell: on one line, every `|` escaped once."""
     return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))
+
+
+def labels(models: Iterable[tuple[str, int | None]]) -> list[str]:
+    """How tables and figures call models, given name and seed of each: with the seed where it tells them apart.
+
+    That is where a name occurs with several seeds, and where its only seed is not 0.
+    """
+    named = list(models)
+    seeds = Counter(name for name, _ in named)
+    return [f"{name} (seed {seed})" if seeds[name] > 1 or seed else name for name, seed in named]
 
 
 LINKS = {  # how sources are written in the published results, and where each leads

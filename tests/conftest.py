@@ -112,6 +112,12 @@ def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process draw nothing: most of the time of a small one."""
+    monkeypatch.setattr("benchmarks.leaderboard.benchmark_chart", lambda results, folder: [])
+
+
+@pytest.fixture
 def faces() -> Targets:
     """Random targets with FER2013's classes: 70 of val, 84 of test."""
     random = np.random.default_rng(0)

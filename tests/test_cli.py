@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from benchmarks.leaderboard import csv_table, markdown
 from benchmarks.suites import digits as digits_suite
 from ensembles import base
 from zoo import registry
+from zoo.recipes import NAMED, Recipe
 
 torch.set_num_threads(1)
 
@@ -79,7 +80,9 @@ def test_every_option_is_explained():
     done = cli("--help")
     assert done.code == 0
     for option in ("--suite", "--list", "--plan", "--members", "--ensemblers", "--seeds", "--data", "--download",
-                   "--results", "--device", "--train", "--epochs", "--time-budget", "--jobs", "--quiet"):  # fmt: skip
+                   "--zoo", "--results", "--device", "--train", "--epochs", "--time-budget", "--jobs", "--quiet",
+                   "--compare", "--add-predictions", "--check", "--name", "--reference", "--notes", "--replace",
+                   "--accept-suspicious"):  # fmt: skip
         assert option in done.out
 
 
@@ -87,15 +90,21 @@ def test_the_list_as_json_has_all_facts():
     listed = json.loads(cli("--list", "--json").out)
     assert [member["name"] for member in listed["members"]] == list(registry.members())
     for member in listed["members"]:
-        assert {"name", "params", "macs", "init", "image_size", "reference", "summary"} <= set(member)
+        facts = {"name", "params", "macs", "init", "weights", "image_size", "batch", "recipe", "reference", "summary"}
+        assert facts <= set(member)
         assert all(member.values())
+        assert Recipe.from_dict(member["recipe"]) == registry.get(member["name"]).recipe
+    assert {recipe["name"]: recipe["recipe"] for recipe in listed["recipes"]} == {
+        name: asdict(recipe) for name, recipe in NAMED.items()
+    }
+    assert all(recipe["summary"] for recipe in listed["recipes"]), "a string below the constant says what it is for"
     assert [suite["name"] for suite in listed["suites"]] == list(suites.suites())
     assert [ensembler["name"] for ensembler in listed["ensemblers"]] == ensembles.names()
 
 
 def test_the_list_as_text_names_everything():
     text = cli("--list").out
-    for name in (*registry.members(), *suites.suites(), *ensembles.names()):
+    for name in (*registry.members(), *suites.suites(), *NAMED, *ensembles.names()):
         assert f"\n{name} " in text
 
 
@@ -584,7 +593,8 @@ def test_stored_predictions_need_no_data_and_no_torch(stored_results: Path):
     done = python("-c", script, "--suite", "fer2013", *options)
     assert done.stdout.splitlines()[-1] == "False 0", done.stderr
     labels = [member["label"] for member in read(stored_results, "fer2013")["members"]]
-    assert labels == ["resnet18", "mini_xception", "vgg_fer", "vgg_fer (seed 1)"]
+    assert labels == ["resnet18", "mini_xception", "vgg_fer (seed 0)", "vgg_fer (seed 1)"]
+    assert all(f"| {label} |" in leaderboard(stored_results, "fer2013") for label in labels)
 
 
 def test_members_without_predictions_are_listed_with_the_command_that_trains_them(stored_results: Path):

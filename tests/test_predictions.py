@@ -48,6 +48,14 @@ def test_logits_come_back_as_float32_rounded_to_float16(store: Store, faces: Tar
         np.testing.assert_array_equal(array, getattr(saved, name), "a run must report what a later run will read")
 
 
+def test_the_layout_in_memory_does_not_matter(store: Store, faces: Targets):
+    val, test = (np.random.default_rng(3).normal(size=(7, count)).astype(np.float32).T for count in (70, 84))
+    store.save(Predictions(configuration(), val, test, PROVENANCE), HISTORY)
+    loaded = store.load(configuration(), faces)
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded.val, val.astype(np.float16))
+
+
 def test_provenance_and_configuration_are_kept(store: Store, faces: Targets):
     stored_predictions(store, faces, "mini_xception", device="slide rule")
     loaded = store.load(configuration(), faces)

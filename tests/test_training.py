@@ -24,11 +24,16 @@ from torch import nn
 
 from benchmarks.data import Dataset
 from zoo import registry
+from zoo.folds import train_folds
 from zoo.inference import class_scores, predict, to_device
+from zoo.labels import Guidance
 from zoo.networks.resnet_fer import preact_resnet
-from zoo.recipes import Recipe
+from zoo.outputs import Outputs
+from zoo.parts import split
+from zoo.recipes import Labels, Loss, Recipe, Transfer
 from zoo.registry import Member
-from zoo.training import Moment, Stopped, Trained, TrainingDiverged, train
+from zoo.soups import train_soup
+from zoo.training import Control, Moment, Stopped, Trained, TrainingDiverged, train
 
 torch.set_num_threads(1)
 
@@ -66,11 +71,26 @@ RECIPES = {
     ),
     "float32, no clipping": small(bf16_on_cpu=False, clip_norm=math.inf),
     "another optimizer": small(optimizer="lion", learning_rate=1e-3),
+    "two passes, slow weights": small(sam=0.05, lookahead=True),
+    "mixed, balanced, in parts": small(mixup=0.3, cutmix=1.0, mix_probability=0.7, sampling="balanced", accumulate=2),
+    "short epochs, on a plateau": small(schedule="plateau", patience=1, epoch_images=100, warmup=0.0, epochs=8),
+    "stochastic weight averaging": small(average="swa", swa_start=0.5),
+    "snapshots": small(average="snapshots", schedule="warm_restarts", cycles=2, warmup=0.0),
+    "two phases": small(transfer=Transfer(head_epochs=2, backbone=0.5, layer_decay=0.8, freeze_norm=True)),
 }
 
 
-def trained(member: Member, dataset: Dataset, checkpoint: Path, *, seed: int = 0, **options: Any) -> Trained:
-    return train(
+def trained(
+    member: Member,
+    dataset: Dataset,
+    checkpoint: Path,
+    *,
+    seed: int = 0,
+    training: Callable[..., Trained] = train,
+    guidance: Guidance | None = None,
+    **control: Any,
+) -> Trained:
+    return training(
         member,
         dataset.train,
         dataset.val,
@@ -78,7 +98,8 @@ def trained(member: Member, dataset: Dataset, checkpoint: Path, *, seed: int = 0
         seed=seed,
         device="cpu",
         checkpoint=checkpoint,
-        **options,
+        guidance=guidance,
+        control=Control(**control),
     )
 
 
@@ -135,7 +156,9 @@ def test_a_stopped_training_ends_as_the_unbroken_one(
     torch.manual_seed(999)
     steps = count()
     resumed = trained(RECIPES[recipe], dataset, checkpoint, stop=lambda: next(steps) and None)
-    assert next(steps) == 6 * RECIPES[recipe].recipe.epochs - stop_at, "it must go on, not start anew"
+    a_step = RECIPES[recipe].recipe.batch_size
+    in_epoch = (RECIPES[recipe].recipe.epoch_images or len(dataset.train)) // a_step
+    assert next(steps) == in_epoch * RECIPES[recipe].recipe.epochs - stop_at, "it must go on, not start anew"
     assert_same(resumed, unbroken[recipe])
 
 
@@ -187,7 +210,7 @@ def test_of_equal_accuracies_the_lower_loss_is_the_best_epoch(
     scripted, seen = iter([(0.5, 1.0), (0.8, 1.0), (0.8, 0.9), (0.8, 0.95), (0.2, 0.1)]), []
 
     def evaluate(run: Any) -> tuple[float, float]:
-        seen.append({name: value.clone() for name, value in run.ema.module.state_dict().items()})
+        seen.append({name: value.clone() for name, value in run.average.module.state_dict().items()})
         return next(scripted)
 
     monkeypatch.setattr("zoo.training._Run._evaluate", evaluate)
@@ -211,7 +234,7 @@ def test_the_averaged_weights_are_what_is_kept(dataset: Dataset, tmp_path: Path)
     checkpoint = tmp_path / "a.pt"
     result = trained(small(fragile, epochs=1, learning_rate=0.01), dataset, checkpoint)
     parts = torch.load(checkpoint, weights_only=True)
-    assert all(torch.equal(parts["ema"][name], value) for name, value in result.weights.items())
+    assert all(torch.equal(parts["average"][name], value) for name, value in result.weights.items())
     assert any(not torch.equal(parts["network"][name], value) for name, value in result.weights.items())
 
 
@@ -348,3 +371,139 @@ def test_ctrl_c_and_kill_cost_no_epoch_and_no_bit(digits_run: tuple[Path, Outcom
     assert kept[0] == kept[1]
     assert tables[0][0]["seconds"] == f"{first['history'][0]['seconds']:.6g}", "the first epoch is the first process's"
     assert not checkpoint.exists()
+
+
+# What a recipe can ask for
+
+
+def final_loss(result: Trained) -> float:
+    return result.history[-1]["train_loss"]
+
+
+def test_accumulated_batches_are_one_step(dataset: Dataset, tmp_path: Path):
+    """Without batch norm and dropout, the sum of the parts' gradients is the gradient of the whole."""
+    options = {"epochs": 2, "bf16_on_cpu": False, "learning_rate": 0.01}
+    whole = trained(small(fragile, **options), dataset, tmp_path / "a.pt")
+    parts = trained(small(fragile, **options, accumulate=4), dataset, tmp_path / "b.pt")
+    for name, value in whole.weights.items():
+        torch.testing.assert_close(parts.weights[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_training_ends_early_where_val_does_not_gain(dataset: Dataset, tmp_path: Path):
+    frozen = {"learning_rate": 1e-9, "epochs": 50, "stop_after": 3, "average": "none", "bf16_on_cpu": False}
+    result = trained(small(fragile, **frozen), dataset, tmp_path / "a.pt")
+    assert len(result.history) == 4, "the first epoch, and three that are no better"
+    assert result.best_epoch <= 4
+
+
+def test_in_the_first_phase_only_the_classifier_learns(dataset: Dataset, tmp_path: Path):
+    member = small(transfer=Transfer(head_epochs=4), average="none", epochs=4)
+    torch.manual_seed(0)
+    before = member.build(3, 1).state_dict()
+    after = trained(member, dataset, tmp_path / "a.pt").weights
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    *_, last = (name for name, module in member.build(3, 1).named_modules() if isinstance(module, nn.Linear))
+    assert moved == {f"{last}.weight", f"{last}.bias"}
+
+
+def test_frozen_norms_keep_their_statistics(dataset: Dataset, tmp_path: Path):
+    member = small(transfer=Transfer(freeze_norm=True), average="none", epochs=1)
+    weights = trained(member, dataset, tmp_path / "a.pt").weights
+    means = [value for name, value in weights.items() if name.endswith("running_mean")]
+    assert means and not any(value.any() for value in means)
+
+
+def test_snapshots_are_several_networks_whose_logits_are_averaged(dataset: Dataset, tmp_path: Path):
+    member = RECIPES["snapshots"]
+    result = trained(member, dataset, tmp_path / "a.pt")
+    first, second = split(result.weights)
+    images = dataset.test.images
+    apart = [predict(member, part, images, 3, "cpu") for part in (first, second)]
+    np.testing.assert_allclose(predict(member, result.weights, images, 3, "cpu"), np.mean(apart, axis=0), atol=1e-5)
+    assert not np.allclose(apart[0], apart[1])
+
+
+def test_folds_give_predictions_on_images_their_networks_did_not_see(dataset: Dataset, tmp_path: Path):
+    """A nearest-neighbour memory would be right on every image it saw; random labels cannot be known otherwise."""
+    noise = replace(dataset.train, targets=np.random.default_rng(0).permutation(dataset.train.targets))
+    member = small(folds=3, epochs=3)
+    result = trained(member, replace(dataset, train=noise), tmp_path / "a.pt", training=train_folds)
+    assert result.out_of_fold is not None
+    assert result.out_of_fold.shape == (192, 3)
+    assert (np.abs(result.out_of_fold).sum(1) > 0).all(), "every image is in one fold"
+    assert (result.out_of_fold.argmax(1) == noise.targets).mean() < 0.5
+    assert len(split(result.weights)) == 3
+    assert {row["fold"] for row in result.history} == {0, 1, 2}
+
+
+def test_folds_stopped_go_on_in_the_fold_they_were_in(dataset: Dataset, tmp_path: Path):
+    member = small(folds=2, epochs=2)
+    unbroken = trained(member, dataset, tmp_path / "a.pt", training=train_folds)
+    with pytest.raises(Stopped):
+        trained(member, dataset, tmp_path / "b.pt", training=train_folds, stop=stop_before(8))
+    steps = count()
+    resumed = trained(member, dataset, tmp_path / "b.pt", training=train_folds, stop=lambda: next(steps) and None)
+    assert next(steps) == 2 * 2 * 3 - 8
+    assert_same(resumed, unbroken)
+    np.testing.assert_array_equal(resumed.out_of_fold, unbroken.out_of_fold)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "greedy"])
+def test_a_soup_is_one_network_of_all_its_ingredients(dataset: Dataset, tmp_path: Path, kind: str):
+    member = small(fragile, soup=kind, ingredients=2, epochs=2, learning_rate=0.02)
+    result = trained(member, dataset, tmp_path / "a.pt", training=train_soup)
+    singles = [trained(member, dataset, tmp_path / f"{seed}.pt", seed=seed).weights for seed in (0, 1000)]
+    mean = {name: (singles[0][name] + singles[1][name]) / 2 for name in singles[0]}
+    candidates = [mean] if kind == "uniform" else [mean, *singles]
+    assert any(all(torch.allclose(one[name], value) for name, value in result.weights.items()) for one in candidates)
+    assert len(result.history) == 4
+
+
+def test_a_teacher_moves_what_is_learnt(dataset: Dataset, tmp_path: Path):
+    """A teacher that calls every image the first class, with all the weight, is what the student repeats."""
+    teacher = np.tile([0.98, 0.01, 0.01], (len(dataset.train), 1))
+    member = small(labels=Labels(teacher="any", teacher_weight=1.0, temperature=1.0))
+    result = trained(member, dataset, tmp_path / "a.pt", guidance=Guidance(teacher=teacher))
+    assert (predict(member, result.weights, dataset.test.images, 3, "cpu").argmax(1) == 0).all()
+
+
+class TwoHeaded(nn.Module):
+    """Logits that are constant without help: only the further terms of the loss reach its other parameters."""
+
+    def __init__(self, num_classes: int, features: int) -> None:
+        super().__init__()
+        self.head, self.second = nn.Linear(features, num_classes), nn.Linear(features, num_classes)
+        self.affect, self.pull = nn.Linear(features, 2), nn.Parameter(torch.ones(()))
+
+    def forward(self, inputs: torch.Tensor) -> Outputs:
+        flat = inputs.flatten(1)
+        return Outputs(self.head(flat), self.second(flat), self.affect(flat).tanh(), (self.pull,))
+
+    def regulariser(self, outputs: Outputs, targets: torch.Tensor) -> torch.Tensor:
+        return outputs.parts[0] ** 2
+
+
+def two_headed(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
+    return TwoHeaded(num_classes, in_chans * image_size**2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "still"),
+    [
+        (Loss(), set()),
+        (Loss(auxiliary=0.0), {"second"}),
+        (Loss(regulariser=0.0), {"pull"}),
+        (Loss(valence=0.0, arousal=0.0), {"affect"}),
+    ],
+)
+def test_further_outputs_learn_by_their_weight_in_the_loss(
+    dataset: Dataset, tmp_path: Path, loss: Loss, still: set[str]
+):
+    affect = np.random.default_rng(0).uniform(-1, 1, (len(dataset.train), 2))
+    data = replace(dataset, train=replace(dataset.train, affect=affect))
+    member = small(two_headed, loss=loss, average="none", epochs=1, weight_decay=0.0, bf16_on_cpu=False)
+    torch.manual_seed(0)
+    before = member.build(3, 1).state_dict()
+    after = trained(member, data, tmp_path / "a.pt").weights
+    kept = {name.partition(".")[0] for name, value in after.items() if torch.equal(value, before[name])}
+    assert kept == still

@@ -1,4 +1,8 @@
-"""Augmentation of a whole batch on its device: one grid sample for the geometry, one pass for light and erasing."""
+"""Augmentation of a whole batch on its device: one grid sample for the geometry, one pass for light and erasing.
+
+Results are identified by recipes whose options leave newer ones off, so an option draws numbers only where it is on:
+what was drawn before it existed is drawn still.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.recipes import Augment
+from zoo.registry import UnknownName
 
 Draw = Callable[..., Tensor]  # (low, high, *shape) to uniform numbers, one an image where no shape is given
+
+CENTRE_AND_RANGE: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "fixed": ((0.5,) * 3, (0.25,) * 3),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "signed": ((0.5,) * 3, (0.5,) * 3),
+    "unit": ((0.0,) * 3, (1.0,) * 3),
+}
+"""What normalisation subtracts from red, green and blue, and what it divides them by."""
 
 
 def to_float(images: Tensor, size: int) -> Tensor:
@@ -24,40 +37,73 @@ def to_float(images: Tensor, size: int) -> Tensor:
 
 
 def normalise(floats: Tensor, how: str) -> Tensor:
-    """[0,1] to network input: `fixed` needs no statistics; `image` removes each image's own light and contrast."""
-    if how == "fixed":
-        return floats.sub_(0.5).div_(0.25)
-    mean = floats.mean(dim=(1, 2, 3), keepdim=True)
-    deviation = floats.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-2)  # constant images exist in FER2013
-    return floats.sub_(mean).div_(deviation)
+    """[0,1] [B,C,H,W] to network input, a new tensor.
+
+    `image` removes each image's own light and contrast; `fixed` and `signed` ([-1,1]) need no statistics; `imagenet`
+    uses those of the three colours, and their mean on grey images; `unit` leaves [0,1].
+    """
+    if how == "image":
+        mean = floats.mean(dim=(1, 2, 3), keepdim=True)
+        deviation = floats.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-2)  # constant images exist in FER2013
+        return floats.sub(mean).div_(deviation)
+    if how not in CENTRE_AND_RANGE:
+        raise UnknownName("normalisation", how, ["image", *CENTRE_AND_RANGE])
+    centres, ranges = CENTRE_AND_RANGE[how]
+    if floats.shape[1] == 1:
+        centres, ranges = (sum(centres) / 3,), (sum(ranges) / 3,)
+    return (floats - _by_channel(centres, floats)).div_(_by_channel(ranges, floats))
 
 
-def augment(images: Tensor, size: int, options: Augment, generator: torch.Generator) -> Tensor:
+def _by_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """[C,1,1] on the device of `like`, which is not waited for."""
+    return torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)[:, None, None]
+
+
+def augment(images: Tensor, size: int, options: Augment, generator: torch.Generator, crop_ratio: float = 1.0) -> Tensor:
     """uint8 [B,C,H,W] to augmented float [B,C,size,size] in [0,1]; every image draws its own transform.
 
-    The grid is sampled straight at `size`, so a smaller training size costs nothing extra. `generator` lives on the
+    The grid is sampled straight at `size`, so a smaller training size costs nothing extra. With `crop_ratio` below 1
+    the result shows a window of that share of the side, anywhere in the transformed image. `generator` lives on the
     device of `images`, and alone decides the draws.
     """
-    count = images.shape[0]
+    count, channels = images.shape[:2]
 
     def draw(low: float, high: float, *shape: int) -> Tensor:
         uniform = torch.rand(*(shape or (count,)), generator=generator, device=images.device)
         return uniform.mul_(high - low).add_(low)
 
-    grid = F.affine_grid(_affine(options, draw), [count, images.shape[1], size, size], align_corners=False)
+    grid = F.affine_grid(_geometry(options, crop_ratio, draw), [count, channels, size, size], align_corners=False)
     out = F.grid_sample(images.float().div_(255), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     if options.contrast or options.brightness:
         gain = draw(1 - options.contrast, 1 + options.contrast)[:, None, None, None]
         offset = draw(-options.brightness, options.brightness)[:, None, None, None]
         out = out.sub_(0.5).mul_(gain).add_(offset + 0.5).clamp_(0, 1)
+    if channels == 3 and (options.saturation or options.grayscale):
+        out = _saturate(out, options, draw)
     if options.erase:
-        mask = _rectangles(options.erase, size, draw)
+        mask = _erased(options.erase, size, draw)
         out = torch.where(mask, draw(0, 1, *out.shape), out)
     return out
 
 
+def _geometry(options: Augment, crop_ratio: float, draw: Draw) -> Tensor:
+    """Inverse maps [B,2,3], output to input coordinates in [-1,1]: all that moves pixels, in one matrix an image."""
+    affine = _affine(options, draw)
+    if options.shear or options.vertical_flip:
+        affine = _compose(affine, _shear(options, draw))
+    if options.crop < 1 or crop_ratio < 1:
+        affine = _compose(affine, _window(options.crop, crop_ratio, draw))
+    return affine
+
+
+def _compose(then: Tensor, first: Tensor) -> Tensor:
+    """The affine maps [B,2,3] that apply `first`, then `then`."""
+    product = then[:, :, :2] @ first
+    return torch.cat((product[:, :, :2], product[:, :, 2:] + then[:, :, 2:]), dim=2)
+
+
 def _affine(options: Augment, draw: Draw) -> Tensor:
-    """Inverse maps [B,2,3], output to input coordinates in [-1,1]: rotation, scale, flip and shift in one matrix."""
+    """Rotation, scale, flip and shift."""
     angle = draw(-options.rotation, options.rotation).mul_(math.pi / 180)
     zoom = draw(1 - options.scale, 1 + options.scale)
     mirror = (draw(0, 1) < 0.5).to(angle.dtype).mul_(-2).add_(1) if options.flip else torch.ones_like(angle)
@@ -67,13 +113,51 @@ def _affine(options: Augment, draw: Draw) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-def _rectangles(probability: float, size: int, draw: Draw) -> Tensor:
-    """Boolean [B,1,size,size]: with `probability` a rectangle of 2 to 25 % of the area (random erasing, 1708.04896)."""
+def _shear(options: Augment, draw: Draw) -> Tensor:
+    """A vertical line leans by up to `shear` degrees, and stands on its head with probability `vertical_flip`."""
+    lean = draw(-options.shear, options.shear).mul_(math.pi / 180).tan_()
+    upright = (draw(0, 1) < options.vertical_flip).to(lean.dtype).mul_(-2).add_(1)
+    zero, one = torch.zeros_like(lean), torch.ones_like(lean)
+    rows = (torch.stack((one, lean, zero), dim=1), torch.stack((zero, upright, zero), dim=1))
+    return torch.stack(rows, dim=1)
+
+
+def _window(least_area: float, crop_ratio: float, draw: Draw) -> Tensor:
+    """A window anywhere in the image: `crop_ratio` of each side, of that a share of the area from `least_area` to 1.
+
+    Its aspect lies between 3/4 and 4/3, or as near to 1 as keeps both sides within the image.
+    """
+    area = draw(least_area, 1)
+    aspect = (draw(-1, 1) * area.log().neg_().clamp_max_(math.log(4 / 3))).exp_()
+    width, height = (area * aspect).sqrt_().mul_(crop_ratio), (area / aspect).sqrt_().mul_(crop_ratio)
+    across, down = draw(-1, 1) * (1 - width), draw(-1, 1) * (1 - height)
+    zero = torch.zeros_like(width)
+    rows = (torch.stack((width, zero, across), dim=1), torch.stack((zero, height, down), dim=1))
+    return torch.stack(rows, dim=1)
+
+
+def _saturate(images: Tensor, options: Augment, draw: Draw) -> Tensor:
+    """Moves colours [B,3,H,W] away from their grey (ITU-R BT.601), towards it, or all the way."""
+    red, green, blue = images.split(1, dim=1)
+    grey = 0.299 * red + 0.587 * green + 0.114 * blue
+    gain = draw(1 - options.saturation, 1 + options.saturation)
+    gain.masked_fill_(draw(0, 1) < options.grayscale, 0)
+    return torch.lerp(grey, images, gain[:, None, None, None]).clamp_(0, 1)
+
+
+def _erased(probability: float, size: int, draw: Draw) -> Tensor:
+    """Boolean [B,1,size,size]: with `probability` a rectangle of 2 to 25 % of the area (arXiv:1708.04896)."""
     area, ratio = draw(0.02, 0.25), draw(-1.0, 1.0).exp_()
-    half_height, half_width = (area * ratio).sqrt_().div_(2), (area / ratio).sqrt_().div_(2)
+    height, width = (area * ratio).sqrt_(), (area / ratio).sqrt_()
     centre_y, centre_x = draw(0, 1), draw(0, 1)
     chosen = draw(0, 1) < probability
-    ticks = (torch.arange(size, device=area.device) + 0.5) / size
-    inside_y = (ticks[None] - centre_y[:, None]).abs() < half_height[:, None]
-    inside_x = (ticks[None] - centre_x[:, None]).abs() < half_width[:, None]
-    return (inside_y[:, :, None] & inside_x[:, None, :] & chosen[:, None, None])[:, None]
+    return rectangles(height, width, centre_y, centre_x, (size, size)) & chosen[:, None, None, None]
+
+
+def rectangles(height: Tensor, width: Tensor, centre_y: Tensor, centre_x: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Boolean [B,1,H,W]: pixels whose centre lies in a rectangle; sides and centres [B] as shares of the image's."""
+    inside_y, inside_x = (
+        ((torch.arange(pixels, device=side.device) + 0.5) / pixels - centre[:, None]).abs() < side[:, None] / 2
+        for pixels, side, centre in zip(shape, (height, width), (centre_y, centre_x), strict=True)
+    )
+    return inside_y[:, None, :, None] & inside_x[:, None, None, :]

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def count(network: nn.Module, image_size: int, in_chans: int = 1) -> tuple[int, int]:
-    """Trainable parameters, and multiply-adds of convolutions and matrix products for one image."""
-    params = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+class Facts(NamedTuple):
+    """Counts of one network; `why_real` says why it was built with real weights, empty where shapes were enough."""
+
+    params: int
+    macs: int
+    why_real: str = ""
+
+
+def count(build: Callable[[], nn.Module], image_size: int, in_chans: int = 1) -> Facts:
+    """Trainable parameters, and multiply-adds of convolutions and matrix products for one image.
+
+    The network is built on the meta device, where tensors are shapes alone: no memory, no arithmetic. One that needs
+    values while it is built or run is built once more in earnest; what that raises, is raised.
+    """
+    try:
+        return _count(build, image_size, in_chans, "meta")
+    except Exception as error:  # whatever a network does that shapes cannot
+        return _count(build, image_size, in_chans, "cpu")._replace(why_real=f"{type(error).__name__}: {error}")
+
+
+def _count(build: Callable[[], nn.Module], image_size: int, in_chans: int, device: str) -> Facts:
     counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        network.eval()(torch.zeros(1, in_chans, image_size, image_size))
-    return params, counter.get_total_flops() // 2
+    with torch.device(device), torch.no_grad():
+        network = build().eval()
+        with counter:
+            network(torch.zeros(1, in_chans, image_size, image_size))
+    params = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+    return Facts(params, counter.get_total_flops() // 2)

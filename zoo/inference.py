@@ -1,4 +1,4 @@
-"""Logits of a trained member, with test-time augmentation; an image's logits do not depend on its batch mates."""
+"""Logits and features of a trained member; an image's do not depend on its batch mates."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo.augment import normalise, to_float
+from zoo.heads import classifier_of
+from zoo.outputs import logits_of
+from zoo.parts import split
+from zoo.preprocess import preprocess
 from zoo.registry import Member
+from zoo.tta import network_inputs
 
 
 def supports_bf16() -> bool:
@@ -22,24 +26,49 @@ def to_device(images: np.ndarray, device: str) -> Tensor:
 
 @torch.no_grad()
 def class_scores(network: nn.Module, images: Tensor, member: Member, tta: str, batch_size: int = 256) -> Tensor:
-    """uint8 [N,C,H,W] to logits float32 [N,K]; `flip` averages the logits of each image and its mirror image."""
+    """uint8 [N,C,H,W], preprocessed, to logits float32 [N,K]: the mean over the views of zoo/tta.py."""
     network.eval()
     rows = []
     for batch in images.split(batch_size):
-        inputs = normalise(to_float(batch, member.image_size), member.recipe.normalise)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits = network(inputs).float()
-        if tta == "flip":
-            logits = (logits + network(inputs.flip(3)).float()) / 2
-        rows.append(logits)
+        views = network_inputs(batch, member.image_size, member.recipe, tta)
+        logits = [logits_of(network(inputs)).float() for inputs in views]
+        rows.append(sum(logits[1:], logits[0]) / len(logits))
+    return torch.cat(rows)
+
+
+@torch.no_grad()
+def features(network: nn.Module, images: Tensor, member: Member, batch_size: int = 256) -> Tensor:
+    """uint8 [N,C,H,W], preprocessed, to float32 [N,D]: what the classifier makes logits of, without TTA.
+
+    Raises ValueError where no dense layer gives the network's logits.
+    """
+    network.eval()
+    classifier = classifier_of(network)
+    calls: list[tuple[Tensor, torch.Size]] = []
+    rows = []
+    with classifier.register_forward_hook(lambda _, inputs, output: calls.append((inputs[0].float(), output.shape))):
+        for batch in images.split(batch_size):
+            (inputs,) = network_inputs(batch, member.image_size, member.recipe, "none")
+            logits = logits_of(network(inputs))
+            if not calls or calls[-1][1] != logits.shape:
+                raise ValueError(f"the last dense layer of {type(network).__name__} does not give its logits")
+            rows.append(calls[-1][0])
+            calls.clear()
     return torch.cat(rows)
 
 
 def predict(
     member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
 ) -> np.ndarray:
-    """Logits float32 [N,K] of a trained member in float32 arithmetic, with the recipe's TTA."""
+    """Logits float32 [N,K] of a trained member in float32 arithmetic, with the recipe's preprocessing and TTA.
+
+    Of several networks (zoo/parts.py) they are the mean.
+    """
     network = member.build(num_classes, images.shape[1])
-    network.load_state_dict(weights)
     network.to(device).to(memory_format=torch.channels_last)
-    return class_scores(network, to_device(images, device), member, member.recipe.tta).cpu().numpy()
+    prepared = preprocess(to_device(images, device), member.recipe.preprocess)
+    logits = []
+    for part in split(weights):
+        network.load_state_dict(part)
+        logits.append(class_scores(network, prepared, member, member.recipe.tta))
+    return torch.stack(logits).mean(0).cpu().numpy()

@@ -1,35 +1,102 @@
-"""Optimizers by name."""
+"""Optimizers by name, as a recipe asks for them."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
+from zoo.parameters import hidden_matrices, parameter_groups
 from zoo.recipes import Recipe
+from zoo.registry import UnknownName
+from zoo.sharpness import SharpnessAware
+
+Builder = Callable[..., torch.optim.Optimizer]
+
+OPTIONS: dict[str, Callable[[Recipe], dict[str, Any]]] = {
+    "sgd": lambda recipe: {"momentum": recipe.momentum, "nesterov": recipe.momentum > 0},
+}
+"""What a recipe says of one optimizer alone."""
+
+ORTHOGONAL = {"muon", "normuon", "adago"}
+"""They orthogonalise the weights of hidden layers and treat all others as AdamW does."""
+
+_CALLS_BACK = "it evaluates the loss itself, within its step"
+_CURVATURE = "it needs second derivatives"
+_IN_PLACE = "it steps within the backward pass"
+_STRIDES = "it cannot read gradients of kernels in channels-last memory"
+_STATE = "its state is more than tensors and numbers, so a checkpoint could not be loaded safely"
+_TWO_WEIGHTS = "the weights it trains are not those it evaluates; average='ema' or 'swa' does what it is for"
+
+UNSUITED = {
+    **dict.fromkeys(["alig", "bsam", "lbfgs"], _CALLS_BACK),
+    **dict.fromkeys(["adahessian", "sophiah"], _CURVATURE),
+    **dict.fromkeys(["adalomo", "lomo"], _IN_PLACE),
+    **dict.fromkeys(["adamp", "adamuon", "nero", "sgdp", "swats"], _STRIDES),
+    **dict.fromkeys(["adashift", "conda", "scalableshampoo", "scion", "scionlight"], _STATE),
+    **dict.fromkeys(["schedulefreeadamw", "schedulefreeradam", "schedulefreesgd"], _TWO_WEIGHTS),
+    **dict.fromkeys(["demo", "distributedmuon"], "it is for several processes"),
+    "lorarite": "it is for pairs of low-rank matrices",
+    "muonclip": "it bounds attention scores, which networks do not hand out",
+    "spectralsphere": "it takes matrices alone",
+    "adammini": "it chooses its parameter groups itself",
+    "magma": "it wraps another optimizer",
+    "ranger21": "it has a learning rate schedule of its own; 'ranger' has none",
+    "sparseadam": "it takes sparse gradients alone",
+}
+"""Why optimizers that torch or pytorch-optimizer know are refused."""
 
 
-def build_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    """Weight decay reaches matrices and kernels only: biases and norm scales have one dimension.
+def build_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer | SharpnessAware:
+    """The recipe's optimizer of the network's parameters, with its groups and wrappers.
 
-    Raises ValueError for a name that neither torch's two nor pytorch-optimizer knows.
+    Each group's `scale` is its share of the learning rate. With `sam` it is a SharpnessAware, which takes two passes a
+    step. Raises UnknownName for a name that neither torch nor pytorch-optimizer knows, and ValueError for an optimizer
+    that is refused or has no weight decay where the recipe asks for it.
     """
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.dim() > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    name = recipe.optimizer.lower()
+    if name in UNSUITED:
+        raise ValueError(f"optimizer {name!r} cannot be used here: {UNSUITED[name]}")
+    kind = _kind(name)
+    if recipe.weight_decay and "weight_decay" not in inspect.signature(kind).parameters:
+        raise ValueError(f"optimizer {name!r} has no weight decay: set the recipe's weight_decay to 0")
+    options = OPTIONS[name](recipe) if name in OPTIONS else {}
+    flags = _orthogonal(network) if name in ORTHOGONAL else None
+    optimizer = kind(parameter_groups(network, recipe, flags), lr=recipe.learning_rate, **options)
+    if recipe.lookahead:
+        from pytorch_optimizer import Lookahead
+
+        optimizer = Lookahead(optimizer)
+    return SharpnessAware(optimizer, recipe.sam) if recipe.sam else optimizer
+
+
+def _kind(name: str) -> Builder:
+    native = {
+        key.lower(): kind
+        for key, kind in vars(torch.optim).items()
+        if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and kind is not torch.optim.Optimizer
+    }
+    if name in native and name not in ORTHOGONAL:  # torch's Muon takes no convolutions
+        return native[name]
     from pytorch_optimizer import get_supported_optimizers, load_optimizer  # slow to import, rarely needed
 
     try:
-        kind: Callable[..., torch.optim.Optimizer] = load_optimizer(recipe.optimizer)
-    except (NotImplementedError, KeyError, ValueError) as error:
-        from zoo.registry import UnknownName
+        kind: Builder = load_optimizer(name)
+    except (NotImplementedError, KeyError, ValueError, ImportError) as error:
+        raise UnknownName("optimizer", name, {*native, *get_supported_optimizers()} - UNSUITED.keys()) from error
+    return kind
 
-        raise UnknownName("optimizer", recipe.optimizer, ["sgd", "adamw", *get_supported_optimizers()]) from error
-    return kind(groups, lr=recipe.learning_rate)
+
+def _orthogonal(network: nn.Module) -> dict[str, dict[str, Any]]:
+    """Muon's authors flatten convolution kernels and leave the first layer and the classifier to AdamW.
+
+    Updates are scaled to the size of AdamW's, so that one learning rate serves both (arXiv:2502.16982).
+    """
+    hidden = hidden_matrices(network)
+    return {
+        name: {"use_muon": True, "use_adjusted_lr": True} if name in hidden else {"use_muon": False}
+        for name, _ in network.named_parameters()
+    }

@@ -78,14 +78,16 @@ class Labels:
     `votes` replaces targets by the annotators' vote shares where the data has them. `teacher` is a member of the store
     ("vgg_fer", "vgg_fer:1" for seed 1) or several joined by "+", whose mean probabilities, softened by `temperature`,
     get the share `teacher_weight` of the target (arXiv:1503.02531). `clean` leaves out the share of training images
-    whose own label is least likely under out-of-fold predictions (arXiv:1911.00068); of these, images for which the
-    out-of-fold predictions reach probability `pseudo` for some class come back with that label (0: none).
+    whose own label is least likely under the out-of-fold predictions of `judge`, members trained with `folds`
+    (arXiv:1911.00068); of these, images for which some class reaches probability `pseudo` come back with that label
+    (0: none).
     """
 
     votes: bool = False
     teacher: str = ""
     teacher_weight: float = 0.5
     temperature: float = 2.0
+    judge: str = ""
     clean: float = 0.0
     pseudo: float = 0.0
 
@@ -98,6 +100,9 @@ class Recipe:
     `step_epochs`) and `plateau` (after `patience` epochs without a better val accuracy) lower it, and `exponential`
     every epoch; `cycles` the number of `warm_restarts`. `stop_after` ends training after so many epochs without a
     better val accuracy (0: never). `epoch_images` bounds an epoch to so many images, drawn anew each time (0: all).
+    `folds` trains so many networks, each without one part of the training split: the member's logits are their mean,
+    and on the training images there are out-of-fold ones (0: one network on all). `soup` averages the weights of
+    `ingredients`, so many networks trained alike with other seeds (arXiv:2203.05482).
     """
 
     epochs: int = 20
@@ -123,6 +128,9 @@ class Recipe:
     sampling: Literal["shuffle", "balanced"] = "shuffle"  # balanced: classes equally often, drawn with replacement
     oversample: Literal["none", "random", "smote", "adasyn"] = "none"  # of the training split alone, once
     epoch_images: int = 0
+    folds: int = 0
+    soup: Literal["none", "uniform", "greedy"] = "none"
+    ingredients: int = 3
     mixup: float = 0.0  # parameter of the beta distribution (arXiv:1710.09412), 0: off
     cutmix: float = 0.0  # the same (arXiv:1905.04899); where both are on, each batch takes one of them
     mix_probability: float = 1.0  # share of the batches that are mixed
@@ -142,6 +150,15 @@ class Recipe:
             raise ValueError(f"a recipe needs epochs >= 1 and batch_size >= 2, not {self.epochs} and {self.batch_size}")
         if self.accumulate < 1 or self.batch_size % self.accumulate:
             raise ValueError(f"accumulate ({self.accumulate}) must divide batch_size ({self.batch_size})")
+        if self.folds == 1:
+            raise ValueError("folds must be 0 (one network on all training images) or at least 2")
+        if self.soup != "none" and (self.folds or self.average == "snapshots"):
+            raise ValueError(f"a {self.soup} soup is made of single networks: folds and snapshots do not go with it")
+        labels = self.labels
+        if self.oversample != "none" and (labels.votes or labels.teacher or labels.clean):
+            raise ValueError(f"oversample ({self.oversample}) makes images that have no votes and no teacher: use one")
+        if labels.clean and not labels.judge:
+            raise ValueError("labels.clean needs labels.judge, a member trained with folds")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:

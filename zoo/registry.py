@@ -4,28 +4,31 @@ Importing a network file costs an import of torch (seconds), so what the registr
 `catalog.json` together with a hash of each file. A file that still has its recorded hash is not imported until one of
 its members is built; a new or edited file is imported and speaks for itself. A stale catalogue therefore costs time,
 never truth, and a test asks that the committed one is fresh (`python -m zoo.catalog` records it anew).
+
+Members from outside the package (`include`, and entry points of installed packages) are not in the catalogue: their
+modules are imported whenever members are asked for.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
 import json
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from zoo import outside
 from zoo.recipes import NAMED, Recipe
+from zoo.sources import FOLDER, sources
 
 if TYPE_CHECKING:
     from torch import nn
 
-FOLDER = Path(__file__).parent
+    from zoo.facts import Facts
+
 CATALOG = FOLDER / "catalog.json"
 RECIPE_OF_PAPER = "paper"
 
@@ -44,7 +47,9 @@ class UnknownName(ValueError):
 class Member:
     """One trained network of the zoo, but for its seed: architecture, recipe and initialisation.
 
-    `params` and `macs` (multiply-adds an image) are counted at 7 classes and one input channel.
+    `params` and `macs` (multiply-adds an image) are counted at 7 classes and one input channel. `init` says what the
+    first weights were trained on (`scratch`: nothing), `weights` exactly which they are: a repository of the hub or a
+    file of zoo/packaged.py. `code` is the hash of the file a member from outside the package comes from.
     """
 
     name: str
@@ -56,26 +61,52 @@ class Member:
     summary: str
     params: int | None = None
     macs: int | None = None
+    weights: str = ""
+    code: str = ""
 
-    def build(self, num_classes: int, in_chans: int) -> nn.Module:
-        """The network: float [B, in_chans, image_size, image_size] to logits [B, num_classes]."""
-        module = importlib.import_module(self.builder.partition(":")[0])
-        build: Callable[..., nn.Module] = getattr(module, self.builder.partition(":")[2])
-        return build(num_classes, in_chans, self.image_size)
+    def build(self, num_classes: int, in_chans: int, **options: Any) -> nn.Module:
+        """The network with random weights: float [B, in_chans, image_size, image_size] to logits [B, num_classes].
+
+        Only zoo/weights.py gives `options`, to the builders of members that start from trained weights.
+        """
+        return _builder(self.builder)(num_classes, in_chans, self.image_size, **options)
 
     def identity(self) -> dict[str, Any]:
-        """What makes this member this member; with seed and data it decides the configuration hash."""
+        """What makes this member this member; with seed and data it decides the configuration hash.
+
+        Two files outside the package may give one name to different networks of one size, and an experiment edits its
+        file: `code` tells them apart. In the package, the parameter count stands for the architecture.
+        """
         facts = asdict(self)
-        return {key: facts[key] for key in ("name", "recipe", "image_size", "init", "params")}
+        kept = {key: facts[key] for key in ("name", "recipe", "image_size", "init", "params")}
+        return kept | {key: facts[key] for key in ("weights", "code") if facts[key]}
 
     def with_recipe(self, name: str) -> Member:
-        """The same network trained by another recipe: `paper`, or a named one of zoo/recipes.py; UnknownName."""
+        """The same network by another recipe: `house`, `paper`, or a named one of zoo/recipes.py; UnknownName."""
         base = self.name.partition("@")[0]
         return get(base if name == "house" else f"{base}@{name}")
 
 
+@dataclass(frozen=True)
+class Pretrained:
+    """Another start of the same network, which `register` makes a member of its own: `name_imagenet`.
+
+    The builder then takes options for `timm.create_model` beside its three arguments.
+    """
+
+    init: str  # what the weights were trained on: "imagenet", "imagenet-22k"
+    weights: str  # "timm/resnet18.a1_in1k" on the hub, or a file of zoo/packaged.py
+    recipe: Recipe
+    image_size: int
+
+    @property
+    def suffix(self) -> str:
+        return f"_{self.init.replace('-', '_')}"
+
+
 Builder = TypeVar("Builder", bound=Callable[..., Any])
-_registered: dict[str, Member] = {}
+_registered: dict[tuple[str, str], Member] = {}  # by module and name: one outside may take a name that is taken here
+_outside: tuple[str, ...] = ()
 
 
 def register(
@@ -86,11 +117,13 @@ def register(
     init: str = "scratch",
     paper: Recipe | None = None,
     paper_size: int | None = None,
+    pretrained: Pretrained | None = None,
 ) -> Callable[[Builder], Builder]:
     """Decorator for `build(num_classes, in_chans, image_size) -> nn.Module`; the docstring's first line is the summary.
 
     `recipe` and `image_size` are this project's; with `paper`, a second member `name@paper` follows the recipe and the
-    input size of the network's own publication. Raises ValueError where two members share a name.
+    input size of the network's own publication, and with `pretrained` another one starts from trained weights. Raises
+    ValueError where two members share a name.
     """
 
     def add(builder: Builder) -> Builder:
@@ -100,37 +133,55 @@ def register(
         entries = [Member(key, target, recipe, image_size, init, reference, summary)]
         if paper is not None:
             own = f"{summary}, by its paper's recipe"
-            entries.append(Member(f"{key}@{RECIPE_OF_PAPER}", target, paper, paper_size or image_size, init, reference, own))
+            entries.append(
+                Member(f"{key}@{RECIPE_OF_PAPER}", target, paper, paper_size or image_size, init, reference, own)
+            )
+        if pretrained is not None:
+            own = f"{summary}, from {pretrained.weights}"
+            start = (pretrained.recipe, pretrained.image_size, pretrained.init, reference, own)
+            entries.append(Member(key + pretrained.suffix, target, *start, weights=pretrained.weights))
         for entry in entries:
-            if entry.name in _registered:
-                raise ValueError(_twice(entry.name, _registered[entry.name].builder, builder.__module__))
-            _registered[entry.name] = entry
+            place = (builder.__module__, entry.name)
+            if place in _registered:
+                raise ValueError(_twice(entry.name, _registered[place].builder, builder.__module__))
+            _registered[place] = entry
         return builder
 
     return add
 
 
-def sources() -> dict[str, str]:
-    """Module name to a hash of all that its registrations depend on: the file, the recipes, and what it imports."""
-    files = [FOLDER / "backbones.py", *sorted((FOLDER / "networks").glob("[!_]*.py"))]
-    return {
-        ".".join(file.relative_to(FOLDER.parent).with_suffix("").parts): hashlib.sha256(_text(file)).hexdigest()[:16]
-        for file in files
-    }
+def include(sources: Iterable[str]) -> None:
+    """Says which files and modules outside the package have members too, in place of those said before.
 
-
-def _text(file: Path) -> bytes:
-    """The file and, after it, the recipes and networks that it imports, and so on."""
-    text = file.read_bytes()
-    imported_here = re.findall(rb"^from zoo\.(recipes|networks\.\w+) import", text, re.MULTILINE)
-    return text + b"".join(
-        _text((FOLDER / name.decode().replace(".", "/")).with_suffix(".py")) for name in imported_here
-    )
+    A source is the path of a .py file or the name of an importable module; they are imported when members are asked
+    for, and raise ValueError there.
+    """
+    global _outside
+    if tuple(sources) != _outside:
+        _outside = tuple(sources)
+        members.cache_clear()
 
 
 @cache
 def members() -> dict[str, Member]:
-    """Every member by name, in registry order: by module, then as the file has them."""
+    """Every member by name, in registry order: by module, then as the file has them, those from outside last.
+
+    Raises ValueError where two members share a name, a file cannot be imported, or one from outside has no member.
+    """
+    found = _of_the_package()
+    for source in dict.fromkeys((*outside.entry_points(), *_outside)):
+        module = outside.load(source)
+        here = _registered_in(module)
+        if not here:
+            advice = "decorate a builder with zoo.registry.register, or call zoo.backbones.backbone"
+            raise ValueError(f"{source} registers no member: {advice}")
+        for member in here:
+            code = outside.fingerprint(member.builder.partition(":")[0])
+            _add(found, _counted_if_it_builds(replace(member, code=code)), source)
+    return found
+
+
+def _of_the_package() -> dict[str, Member]:
     recorded = json.loads(CATALOG.read_text()) if CATALOG.exists() else {"sources": {}, "members": []}
     found: dict[str, Member] = {}
     for module, fingerprint in sources().items():
@@ -140,10 +191,19 @@ def members() -> dict[str, Member]:
         else:
             here = [_counted_if_it_builds(member) for member in imported(module)]
         for member in here:
-            if member.name in found:
-                raise ValueError(_twice(member.name, found[member.name].builder, module))
-            found[member.name] = member
+            _add(found, member, module)
     return found
+
+
+def _add(found: dict[str, Member], member: Member, source: str) -> None:
+    if member.name in found:
+        raise ValueError(_twice(member.name, found[member.name].builder, source))
+    found[member.name] = member
+
+
+def _registered_in(module: str) -> list[Member]:
+    """Those of the module or of a module below it, in the order they were registered."""
+    return [member for (place, _), member in _registered.items() if f"{place}.".startswith(f"{module}.")]
 
 
 def _twice(name: str, first: str, second: str) -> str:
@@ -160,15 +220,28 @@ def imported(module: str) -> list[Member]:
     except Exception as error:  # whatever a new file does wrong
         where = (FOLDER.parent / module.replace(".", "/")).with_suffix(".py")
         raise ValueError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
-    return [member for member in _registered.values() if member.builder.startswith(module + ":")]
+    return _registered_in(module)
 
 
-def counted(member: Member) -> Member:
-    """The member with parameters and multiply-adds, by building its network."""
+def counted(member: Member, note: Callable[[str], None] = lambda text: None) -> Member:
+    """The member with parameters and multiply-adds; `note` hears why its network had to be built in earnest, if so."""
+    params, macs, why_real = _facts(member.builder, member.image_size)
+    if why_real:
+        note(f"{member.name} was counted on a real build, the meta device failed: {why_real}")
+    return replace(member, params=params, macs=macs)
+
+
+@cache
+def _facts(builder: str, image_size: int) -> Facts:
+    """Members that differ in recipe or initialisation alone share their counts."""
     from zoo.facts import count
 
-    params, macs = count(member.build(num_classes=7, in_chans=1), member.image_size)
-    return replace(member, params=params, macs=macs)
+    return count(lambda: _builder(builder)(7, 1, image_size), image_size)
+
+
+def _builder(target: str) -> Callable[..., nn.Module]:
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _counted_if_it_builds(member: Member) -> Member:
@@ -190,6 +263,15 @@ def get(name: str) -> Member:
             raise UnknownName(f"recipe of {base}", recipe, [*own, *NAMED])
         return replace(known[base], name=name, recipe=NAMED[recipe])
     raise UnknownName("member", name, known)
+
+
+def is_known(name: str) -> bool:
+    """Whether `get` has a member of that name."""
+    try:
+        get(name)
+    except UnknownName:
+        return False
+    return True
 
 
 def select(kind: str, patterns: Iterable[str], names: Iterable[str]) -> list[str]:

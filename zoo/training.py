@@ -6,27 +6,39 @@ unbroken one, and a checkpoint needs no generator states.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import torch
-from timm.utils import ModelEmaV3
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
+from zoo import checkpoint as checkpoints
+from zoo import parts
 from zoo.augment import augment, normalise
+from zoo.averaging import build_average, reestimate_norm
+from zoo.checkpoint import State
 from zoo.inference import class_scores, supports_bf16, to_device
+from zoo.labels import Guidance, LabelledImages, lesson
+from zoo.losses import affect_loss, build_loss
+from zoo.mixing import mix
 from zoo.optimizers import build_optimizer
+from zoo.outputs import Outputs, logits_of
+from zoo.preprocess import preprocess
+from zoo.recipes import Recipe
 from zoo.registry import Member
-from zoo.schedule import learning_rate_factor, size_at
+from zoo.resampling import epoch_order
+from zoo.schedule import learning_rate_factor, size_at, snapshot_epochs, stop_early
+from zoo.sharpness import SharpnessAware, statistics_kept
+from zoo.transfer import set_phase
+from zoo.weights import initialise
 
 CHECK_EVERY = 20  # steps between two looks at the loss: reading it makes a GPU wait
+NORM_BATCHES = 50  # of training images, from which batch norm learns the statistics of averaged weights
 
 
 class TrainingDiverged(RuntimeError):
@@ -35,16 +47,6 @@ class TrainingDiverged(RuntimeError):
 
 class Stopped(RuntimeError):
     """The caller asked to stop; the state is saved and `train` called again goes on from it."""
-
-
-class LabelledImages(Protocol):
-    """One split as the loop needs it: images uint8 [N,C,H,W], targets int64 [N]."""
-
-    @property
-    def images(self) -> np.ndarray: ...
-
-    @property
-    def targets(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -60,31 +62,28 @@ class Moment:
     val_accuracy: float | None  # of the last complete epoch
 
 
+@dataclass(frozen=True)
+class Control:
+    """How the caller takes part: `stop` is asked before each step, and with a reason from it training stops."""
+
+    stop: Callable[[], str | None] = lambda: None
+    report: Callable[[Moment], None] = lambda moment: None
+
+
 @dataclass
 class Trained:
-    """Weights of the best epoch by val accuracy (ties: lower val loss), and how they came to be."""
+    """Weights of the best epoch by val accuracy (ties: lower val loss), and how they came to be.
+
+    Several networks (snapshots, folds) lie in one dictionary, their names prefixed by `part.0.`, `part.1.`, ...
+    `out_of_fold` are logits float32 [N,K] on the training images, by networks that did not see them.
+    """
 
     weights: dict[str, Tensor]
     best_epoch: int
     history: list[dict[str, float]]
     seconds: float
     images_per_second: float
-
-
-@dataclass
-class State:
-    """All that changes while training; what a checkpoint holds."""
-
-    epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    images: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = -1
-    best_key: tuple[float, float] = (-1.0, 0.0)
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    out_of_fold: np.ndarray | None = None
 
 
 def train(
@@ -96,26 +95,43 @@ def train(
     seed: int,
     device: str,
     checkpoint: Path,
-    stop: Callable[[], str | None] = lambda: None,
-    report: Callable[[Moment], None] = lambda moment: None,
+    guidance: Guidance | None = None,
+    control: Control | None = None,
 ) -> Trained:
-    """Trains a member, going on from `checkpoint` where there is one.
+    """Trains one network of a member, going on from `checkpoint` where there is one.
 
-    `stop` is asked before each step; when it answers with a reason the state is saved and Stopped raised.
-    Raises TrainingDiverged where the loss is not finite.
+    Raises Stopped when asked to stop, the state saved; TrainingDiverged where the loss is not finite; ValueError where
+    the recipe asks for what the data has not.
     """
-    run = _Run(member, train_split, val_split, num_classes, seed, device, checkpoint)
-    if not run.resume():  # a network that was loaded in part is of no use
-        run = _Run(member, train_split, val_split, num_classes, seed, device, checkpoint)
-    while run.state.epoch < member.recipe.epochs:
-        run.epoch(stop, report)
-        run.save()
-    state = run.state
-    speed = state.images / state.seconds
-    return Trained(state.best_weights, state.best_epoch, state.history, state.seconds, speed)
+    guidance, control = guidance or Guidance(), control or Control()
+    about = (member, train_split, val_split, num_classes, seed, device, guidance)
+    state = None
+    if checkpoint.exists():
+        run = _Run(*about, fresh=False)
+        state = checkpoints.load(checkpoint, run.parts, device)
+    if state is None:  # also where a network was loaded in part: it is of no use
+        run, state = _Run(*about, fresh=True), State()
+    run.state = state
+    while state.epoch < member.recipe.epochs and not stop_early(member.recipe, state.accuracies):
+        try:
+            run.epoch(control)
+        except Stopped:
+            checkpoints.save(checkpoint, state, run.parts)
+            raise
+        checkpoints.save(checkpoint, state, run.parts)
+    weights = parts.join(state.snapshots) if state.snapshots else state.best_weights
+    return Trained(weights, state.best_epoch, state.history, state.seconds, state.images / state.seconds)
+
+
+def augmented(images: Tensor, size: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """uint8 [B,C,H,W] to what the network is trained on: float [B,C,size,size], augmented and normalised."""
+    floats = augment(images, size, recipe.augment, generator, recipe.crop_ratio)
+    return normalise(floats, recipe.normalise).contiguous(memory_format=torch.channels_last)
 
 
 class _Run:
+    """One network on its way: what `epoch` moves forward."""
+
     def __init__(
         self,
         member: Member,
@@ -124,39 +140,51 @@ class _Run:
         num_classes: int,
         seed: int,
         device: str,
-        checkpoint: Path,
+        guidance: Guidance,
+        fresh: bool,
     ) -> None:
         self.member, self.recipe = member, member.recipe
-        self.seed, self.device, self.checkpoint = seed, device, checkpoint
+        self.seed, self.device = seed, device
         torch.manual_seed(seed)
         network = member.build(num_classes, train.images.shape[1])
+        if fresh:
+            initialise(network, member, num_classes, train.images.shape[1])
         self.network = network.to(device).to(memory_format=torch.channels_last)
-        self.ema = ModelEmaV3(self.network, decay=self.recipe.ema_decay, use_warmup=True, warmup_power=0.8)
         self.optimizer = build_optimizer(self.recipe, self.network)
-        self.images, self.targets = to_device(train.images, device), torch.from_numpy(train.targets).to(device)
-        self.val_images, self.val_targets = to_device(val.images, device), torch.from_numpy(val.targets).to(device)
-        self.steps = len(train.targets) // self.recipe.batch_size
+        self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()
+        learnt = lesson(train, num_classes, self.recipe, guidance, seed)
+        self.images = self._on_device(learnt.images)
+        self.targets = torch.from_numpy(learnt.targets).to(device)
+        self.classes = self.targets.argmax(1)
+        self.affect = None if learnt.affect is None else torch.from_numpy(learnt.affect).to(device)
+        self.val_images, self.val_targets = self._on_device(val.images), torch.from_numpy(val.targets).to(device)
+        self.criterion = build_loss(self.recipe.loss, torch.bincount(self.classes, minlength=num_classes))
         self.bf16 = device == "cuda" or (self.recipe.bf16_on_cpu and supports_bf16())
         self.state = State()
+        seen = min(len(self.classes), self.recipe.epoch_images or len(self.classes))
+        self.steps = seen // self.recipe.batch_size
         if not self.steps:
-            raise ValueError(
-                f"{len(train.targets)} training images are less than one batch of {self.recipe.batch_size}"
-            )
+            raise ValueError(f"{seen} training images are less than one batch of {self.recipe.batch_size}")
+        self.average = build_average(self.recipe, self.network, self.steps)
 
-    def epoch(self, stop: Callable[[], str | None], report: Callable[[Moment], None]) -> None:
+    @property
+    def parts(self) -> dict[str, checkpoints.Stateful]:
+        """What a checkpoint holds besides the state."""
+        return {"network": self.network, "average": self.average, "optimizer": self.optimizer}
+
+    def epoch(self, control: Control) -> None:
         """Trains from the state's step to the end of its epoch, evaluates, and moves the state to the next."""
         state, size = self.state, size_at(self.recipe, self.member.image_size, self.state.epoch)
-        order = torch.randperm(len(self.targets), generator=self._generator("cpu", -1)).to(self.device)
+        order = self._order()
         loss_sum = torch.tensor(state.loss_sum, device=self.device, dtype=torch.float64)
-        correct = torch.tensor(state.correct, device=self.device)
+        correct = torch.tensor(state.correct, device=self.device, dtype=torch.float64)
         began, images_before = time.perf_counter(), state.images
-        self.network.train()
+        set_phase(self.network, self.recipe.transfer, state.epoch)
         while state.step < self.steps:
-            reason = stop()
+            reason = control.stop()
             if reason:
-                state.loss_sum, state.correct = loss_sum.item(), int(correct)
+                state.loss_sum, state.correct = loss_sum.item(), correct.item()
                 state.seconds += time.perf_counter() - began
-                self.save()
                 raise Stopped(reason)
             loss, right = self._step(order, size)
             loss_sum += loss
@@ -165,34 +193,70 @@ class _Run:
             state.images += self.recipe.batch_size
             if state.step % CHECK_EVERY == 0 or state.step == self.steps:
                 self._check(loss_sum)
-                report(self._moment((state.images - images_before) / (time.perf_counter() - began)))
+                control.report(self._moment((state.images - images_before) / (time.perf_counter() - began)))
         seconds, images = time.perf_counter() - began, state.images - images_before
-        self._finish(size, loss_sum.item(), int(correct), seconds, images)
-        report(self._moment(images / seconds))
+        self._finish(size, loss_sum.item(), correct.item(), seconds, images)
+        control.report(self._moment(images / seconds))
 
     def _step(self, order: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """One update of the weights; returns the loss, and how many arg-max labels of the batch were right."""
         recipe, state = self.recipe, self.state
         rows = order[state.step * recipe.batch_size : (state.step + 1) * recipe.batch_size]
-        targets = self.targets[rows]
         generator = self._generator(self.device, state.step)
         torch.manual_seed(generator.initial_seed())  # dropout and drop-path draw from the global generator
-        batch = normalise(augment(self.images[rows], size, recipe.augment, generator), recipe.normalise)
-        progress = (state.epoch * self.steps + state.step) / (recipe.epochs * self.steps)
+        inputs = augmented(self.images[rows], size, recipe, generator)
+        inputs, targets = mix(inputs, self.targets[rows], recipe, generator)
+        affect = None if self.affect is None else self.affect[rows]
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * learning_rate_factor(recipe, progress)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            logits = self.network(batch.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.loss.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
-        self.optimizer.step()
-        self.ema.update(self.network, step=state.epoch * self.steps + state.step)
-        return loss.detach(), (logits.argmax(1) == targets).sum()
+            group["lr"] = self._learning_rate() * group["scale"]
+        loss, logits = self._backward(inputs, targets, affect)
+        if isinstance(self.optimizer, SharpnessAware):
+            self.optimizer.first_step()
+            with statistics_kept(self.network):
+                self._backward(inputs, targets, affect)
+            self.optimizer.second_step()
+        else:
+            self.optimizer.step()
+        self.average.update(self.network, state.epoch * self.steps + state.step)
+        return loss, (logits.argmax(1) == targets.argmax(1)).sum()
 
-    def _finish(self, size: int, loss_sum: float, correct: int, seconds: float, images: int) -> None:
-        state = self.state
+    def _backward(self, inputs: Tensor, targets: Tensor, affect: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Leaves clipped gradients of the mean loss; returns it and the logits, both detached."""
+        recipe = self.recipe
+        self.optimizer.zero_grad(set_to_none=True)
+        part = len(inputs) // recipe.accumulate
+        loss, logits = torch.zeros((), device=self.device), []
+        for first in range(0, len(inputs), part):
+            some = slice(first, first + part)
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+                result = self.network(inputs[some])
+            share = self._loss(result, targets[some], None if affect is None else affect[some]) / recipe.accumulate
+            share.backward()
+            loss += share.detach()
+            logits.append(logits_of(result).detach())
+        if recipe.clip_norm:
+            clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        return loss, torch.cat(logits)
+
+    def _loss(self, result: Tensor | Outputs, targets: Tensor, affect: Tensor | None) -> Tensor:
+        loss, options = self.criterion(logits_of(result).float(), targets), self.recipe.loss
+        if not isinstance(result, Outputs):
+            return loss
+        if result.auxiliary is not None:
+            loss = loss + options.auxiliary * self.criterion(result.auxiliary.float(), targets)
+        if result.parts:
+            own: Callable[[Outputs, Tensor], Tensor] = self.network.regulariser  # type: ignore[assignment]
+            loss = loss + options.regulariser * own(result, targets)
+        if result.affect is not None and affect is not None:
+            loss = loss + affect_loss(result.affect.float(), affect, options)
+        return loss
+
+    def _finish(self, size: int, loss_sum: float, correct: float, seconds: float, images: int) -> None:
+        """Evaluates the averaged weights and closes the epoch in the state."""
+        state, learning_rate = self.state, self._learning_rate()
         began = time.perf_counter()
+        if self.average.stale_norm:
+            reestimate_norm(self.average.module, self._batches(size))
         val_accuracy, val_loss = self._evaluate()
         state.seconds += seconds + time.perf_counter() - began
         state.epoch += 1
@@ -200,7 +264,7 @@ class _Run:
             {
                 "epoch": state.epoch,
                 "image_size": size,
-                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "learning_rate": learning_rate,
                 "train_loss": loss_sum / self.steps,
                 "train_accuracy": correct / (self.steps * self.recipe.batch_size),
                 "val_loss": val_loss,
@@ -209,17 +273,40 @@ class _Run:
                 "seconds": state.seconds,
             }
         )
+        if state.epoch - 1 in self.snapshot_epochs:
+            state.snapshots.append(_copy(self.average.module))
         if (val_accuracy, -val_loss) > state.best_key:
             state.best_key, state.best_epoch = (val_accuracy, -val_loss), state.epoch
-            weights = self.ema.module.state_dict()
-            state.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
-        state.step, state.loss_sum, state.correct = 0, 0.0, 0
+            state.best_weights = _copy(self.average.module)
+        state.step, state.loss_sum, state.correct = 0, 0.0, 0.0
 
     def _evaluate(self) -> tuple[float, float]:
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            logits = class_scores(self.ema.module, self.val_images, self.member, tta="none")
+            logits = class_scores(self.average.module, self.val_images, self.member, tta="none")
         loss = F.cross_entropy(logits, self.val_targets).item()
         return (logits.argmax(1) == self.val_targets).double().mean().item(), loss
+
+    def _batches(self, size: int) -> Iterator[Tensor]:
+        """Augmented batches as the network sees them, for statistics."""
+        order = self._order()
+        for step in range(min(self.steps, NORM_BATCHES)):
+            rows = order[step * self.recipe.batch_size : (step + 1) * self.recipe.batch_size]
+            generator = self._generator(self.device, step)
+            yield augmented(self.images[rows], size, self.recipe, generator)
+
+    def _order(self) -> Tensor:
+        """Rows in the order of this epoch."""
+        recipe, generator = self.recipe, self._generator("cpu", -1)
+        return epoch_order(self.classes.cpu(), recipe.sampling, recipe.epoch_images, generator).to(self.device)
+
+    def _on_device(self, images: np.ndarray) -> Tensor:
+        return preprocess(to_device(images, self.device), self.recipe.preprocess)
+
+    def _learning_rate(self) -> float:
+        """Of this moment, before a group's own scale."""
+        recipe, state = self.recipe, self.state
+        progress = (state.epoch * self.steps + state.step) / (recipe.epochs * self.steps)
+        return recipe.learning_rate * learning_rate_factor(recipe, progress, state.epoch, state.accuracies)
 
     def _check(self, loss_sum: Tensor) -> None:
         if not torch.isfinite(loss_sum):
@@ -230,7 +317,7 @@ class _Run:
     def _moment(self, speed: float) -> Moment:
         state, epochs = self.state, self.recipe.epochs
         done = state.epoch * self.steps + state.step
-        accuracy = state.history[-1]["val_accuracy"] if state.history else None
+        accuracy = state.accuracies[-1] if state.history else None
         seconds_left = (epochs * self.steps - done) * self.recipe.batch_size / speed
         return Moment(state.epoch, epochs, done, epochs * self.steps, speed, seconds_left, accuracy)
 
@@ -238,30 +325,6 @@ class _Run:
         mixed = np.random.SeedSequence([self.seed, self.state.epoch, step + 1]).generate_state(1, np.uint64)[0]
         return torch.Generator(device).manual_seed(int(mixed >> 1))
 
-    def save(self) -> None:
-        """Writes the checkpoint beside itself and renames it, so a kill leaves the old one or the new one."""
-        parts = {
-            "state": vars(self.state),
-            "network": self.network.state_dict(),
-            "ema": self.ema.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.checkpoint.with_suffix(f".{os.getpid()}.partial")
-        torch.save(parts, partial)
-        os.replace(partial, self.checkpoint)
 
-    def resume(self) -> bool:
-        """Takes up the checkpoint where there is one; False where it cannot be used: it is then set aside."""
-        if not self.checkpoint.exists():
-            return True
-        try:
-            parts: dict[str, Any] = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-            self.network.load_state_dict(parts["network"])
-            self.ema.module.load_state_dict(parts["ema"])
-            self.optimizer.load_state_dict(parts["optimizer"])
-            self.state = State(**parts["state"])
-        except Exception:  # a cut-off zip, a foreign file, another network: torch raises many kinds
-            os.replace(self.checkpoint, self.checkpoint.with_suffix(".unreadable"))
-            return False
-        return True
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}

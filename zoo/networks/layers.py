@@ -5,21 +5,20 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-def conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
-    """Convolution without bias, then batch norm; no activation."""
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+def conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, bias: bool = False) -> list[nn.Module]:
+    """Convolution, by default without a bias, then batch norm; no activation."""
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=bias)
     return [conv, nn.BatchNorm2d(outputs)]
 
 
 class SqueezeExcite(nn.Module):
     """Channel gate from the pooled map (arXiv:1709.01507)."""
 
-    def __init__(self, channels: int, reduction: int = 16) -> None:
+    def __init__(self, channels: int, reduction: int = 16, bias: bool = True) -> None:
         super().__init__()
         hidden = max(8, channels // reduction)
-        self.gate = nn.Sequential(
-            nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, channels), nn.Sigmoid()
-        )
+        squeeze, excite = nn.Linear(channels, hidden, bias=bias), nn.Linear(hidden, channels, bias=bias)
+        self.gate = nn.Sequential(squeeze, nn.ReLU(inplace=True), excite, nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.gate(x.mean(dim=(2, 3)))[:, :, None, None]
@@ -32,8 +31,8 @@ class PointwiseDown(nn.Sequential):
     (channels-last, 8 input channels), which ends the process.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__(_EverySecond(), nn.Conv2d(inputs, outputs, 1, bias=False))
+    def __init__(self, inputs: int, outputs: int, bias: bool = False) -> None:
+        super().__init__(_EverySecond(), nn.Conv2d(inputs, outputs, 1, bias=bias))
 
 
 class _EverySecond(nn.Module):

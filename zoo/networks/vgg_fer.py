@@ -14,9 +14,12 @@ from zoo.networks.layers import conv_bn
 from zoo.recipes import PLAIN
 from zoo.registry import register
 
+STAGES = ((64, 64), (128, 128, 128), (256, 256, 256))
+"""Widths of vgg_fer's convolutions."""
 
-def vgg(stages: Sequence[Sequence[int]], num_classes: int, in_chans: int, dropout: float) -> nn.Sequential:
-    """Stages of 3x3 convolution, batch norm and ReLU, a 2x2 max pooling between them, then global average pooling."""
+
+def vgg_trunk(stages: Sequence[Sequence[int]], in_chans: int) -> nn.Sequential:
+    """Stages of 3x3 convolution, batch norm and ReLU, a 2x2 max pooling between them: [B,stages[-1][-1],H,W]."""
     layers: list[nn.Module] = [*conv_bn(in_chans, stages[0][0], kernel=5, stride=2), nn.ReLU(inplace=True)]
     channels = stages[0][0]
     for index, widths in enumerate(stages):
@@ -25,11 +28,17 @@ def vgg(stages: Sequence[Sequence[int]], num_classes: int, in_chans: int, dropou
         for width in widths:
             layers += [*conv_bn(channels, width), nn.ReLU(inplace=True)]
             channels = width
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, num_classes)]
-    return nn.Sequential(*layers, *head)
+    return nn.Sequential(*layers)
+
+
+def vgg(stages: Sequence[Sequence[int]], num_classes: int, in_chans: int, dropout: float) -> nn.Sequential:
+    """The trunk, global average pooling, dropout and one linear layer."""
+    trunk = vgg_trunk(stages, in_chans)
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(stages[-1][-1], num_classes)]
+    return nn.Sequential(*trunk, *head)
 
 
 @register(recipe=replace(PLAIN, epochs=30), image_size=48, reference="arXiv:1409.1556")
 def vgg_fer(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """VGG-like, 8 convolutions on maps of 24, 12 and 6"""
-    return vgg(((64, 64), (128, 128, 128), (256, 256, 256)), num_classes, in_chans, dropout=0.3)
+    return vgg(STAGES, num_classes, in_chans, dropout=0.3)

@@ -1,0 +1,154 @@
+"""What predictions are of: a member of the zoo with its seed, or a model trained elsewhere, each on certain data.
+
+An identity names its file in the store by a hash of all that decided the numbers, and describes itself to the tables.
+Nothing outside this file asks which of the two kinds it has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from zoo.recipes import Recipe
+from zoo.registry import Member
+
+EXTERNAL = "external"
+
+
+class Identity(Protocol):
+    """The least that the store, the scorer and the tables have to know of a model."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seed(self) -> int | None:
+        """None for a model whose training is not ours."""
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the data set."""
+
+    @property
+    def num_classes(self) -> int: ...
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits of all that decided the numbers."""
+
+    @property
+    def stem(self) -> str:
+        """The file's name in the store, without its suffix."""
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that identifies the predictions, as JSON values."""
+
+    def holds(self, val: np.ndarray, test: np.ndarray) -> bool:
+        """Whether logits of both splits, as the store rounds them, can be its own."""
+
+    def described(self) -> dict[str, Any]:
+        """What the results say of it: kind, name, seed, init, epochs and image size; None where not known."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A member with its seed on certain data: what `hash` identifies."""
+
+    member: Member
+    seed: int
+    data: str  # fingerprint
+    num_classes: int
+
+    @property
+    def name(self) -> str:
+        return self.member.name
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that is hashed, as JSON values."""
+        identity = {**self.member.identity(), "seed": self.seed, "data": self.data, "num_classes": self.num_classes}
+        return json.loads(json.dumps(identity))
+
+    @property
+    def hash(self) -> str:
+        """Of the facts, of the recipe only what differs from the defaults: a new option leaves old results theirs."""
+        return _hash({**self.facts(), "recipe": self.member.recipe.changes()})
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name}.s{self.seed}.{self.hash}"
+
+    def holds(self, val: np.ndarray, test: np.ndarray) -> bool:
+        return True  # the same configuration gives other last digits on another machine
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "kind": "member",
+            "name": self.name,
+            "seed": self.seed,
+            "init": self.member.init,
+            "epochs": self.member.recipe.epochs,
+            "image_size": self.member.image_size,
+        }
+
+
+@dataclass(frozen=True)
+class External:
+    """A model of which nothing is known but its predictions: they are what `hash` identifies."""
+
+    name: str
+    data: str  # fingerprint
+    num_classes: int
+    logits: str  # digest of the stored logits
+    seed: ClassVar[None] = None
+
+    @classmethod
+    def of(cls, name: str, data: str, val: np.ndarray, test: np.ndarray) -> External:
+        """That of logits [N, classes] of both splits, rounded as the store rounds them."""
+        state = hashlib.sha256()
+        for logits in (val, test):
+            state.update(np.ascontiguousarray(logits, dtype="<f2").tobytes())
+        return cls(name, data, val.shape[1], state.hexdigest()[:32])
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "init": EXTERNAL,
+            "data": self.data,
+            "num_classes": self.num_classes,
+            "logits": self.logits,
+        }
+
+    @property
+    def hash(self) -> str:
+        return _hash(self.facts())
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name}.{EXTERNAL}.{self.hash}"
+
+    def holds(self, val: np.ndarray, test: np.ndarray) -> bool:
+        return self == External.of(self.name, self.data, val, test)
+
+    def described(self) -> dict[str, Any]:
+        unknown = dict.fromkeys(("seed", "epochs", "image_size"))
+        return {"kind": EXTERNAL, "name": self.name, "init": EXTERNAL, **unknown}
+
+
+def identity_from(facts: Mapping[str, Any]) -> Identity:
+    """The identity that has these facts; raises KeyError or TypeError where they are those of none."""
+    data, num_classes = facts["data"], facts["num_classes"]
+    if facts["init"] == EXTERNAL:
+        return External(facts["name"], data, num_classes, facts["logits"])
+    recipe = Recipe.from_dict(facts["recipe"])
+    described = {key: facts[key] for key in ("name", "image_size", "init", "params", "weights", "code") if key in facts}
+    member = Member(**described, builder="", recipe=recipe, reference="", summary="")
+    return Configuration(member, facts["seed"], data, num_classes)
+
+
+def _hash(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,124 @@
+"""Members that learn from other members, on the digits suite: teachers, judges, doubtful labels, trials."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Outcome, cli
+
+from benchmarks import label_quality, trials
+from zoo import registry
+
+LINEAR = registry.get("linear")
+
+
+def run(results: Path, *options: str) -> Outcome:
+    common = ("--suite", "digits", "--results", results, "--device", "cpu", "--train", "missing", "--quiet")
+    return cli(*common, "--ensemblers", "uniform", *options)
+
+
+@pytest.fixture
+def results(digits_run: tuple[Path, Outcome], tmp_path: Path) -> Path:
+    """A copy of the digits results, weights and all."""
+    return Path(shutil.copytree(digits_run[0], tmp_path / "results"))
+
+
+@pytest.fixture
+def judged(results: Path) -> Path:
+    """The same with out-of-fold predictions of one member."""
+    done = run(results, "--members", "linear", "--set", "recipe.folds=3", "recipe.epochs=2")
+    assert done.code == 0, done.err
+    return results
+
+
+def stored(results: Path, pattern: str) -> list[Path]:
+    return sorted((results / "digits" / "predictions").glob(pattern))
+
+
+def test_a_member_of_the_store_teaches_another(results: Path):
+    before = stored(results, "linear.*.safetensors")
+    done = run(results, "--members", "linear", "--set", "recipe.labels.teacher=lenet+mlp", "recipe.epochs=2")
+    assert done.code == 0, done.err
+    assert len(stored(results, "linear.*.safetensors")) == len(before) + 1
+
+
+def test_a_teacher_without_weights_is_named_with_the_command_that_makes_them(results: Path):
+    shutil.rmtree(results / "digits" / "checkpoints")
+    done = run(results, "--members", "linear", "--set", "recipe.labels.teacher=lenet", "recipe.epochs=2")
+    assert done.code == 2
+    assert (
+        "lenet cannot teach: its weights are not in checkpoints/; --members lenet --seeds 0 --train always" in done.err
+    )
+
+
+def test_a_judge_without_folds_is_named_with_the_command_that_makes_them(results: Path):
+    done = run(results, "--members", "linear", "--set", "recipe.labels.judge=mlp", "recipe.labels.clean=0.1")
+    assert done.code == 2
+    assert "mlp, seed 0, has no out-of-fold predictions" in done.err
+    assert "--set recipe.folds=5" in done.err
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"), [("lenot", "did you mean lenet"), ("lenet:one", "'lenet:one': write a member as name")]
+)
+def test_a_teacher_that_cannot_be_is_refused(results: Path, teacher: str, message: str):
+    done = run(results, "--members", "linear", "--set", f"recipe.labels.teacher={teacher}", "recipe.epochs=2")
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_labels_are_cleaned_by_out_of_fold_predictions(judged: Path):
+    assert len(stored(judged, "linear.*.train.safetensors")) == 1
+    settings = ("recipe.labels.judge=linear", "recipe.labels.clean=0.1", "recipe.labels.pseudo=0.6", "recipe.epochs=2")
+    assert run(judged, "--members", "mlp", "--set", *settings).code == 0
+
+
+def test_parts_leave_no_checkpoints_behind(judged: Path):
+    assert list((judged / "digits" / "checkpoints").glob("*.pt")) == []
+
+
+def test_doubtful_labels_are_ranked(judged: Path, capsys: pytest.CaptureFixture[str]):
+    assert label_quality.main(["--suite", "digits", "--judges", "linear", "--results", str(judged)]) == 0
+    with (judged / "digits" / "label_quality.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    confidence = [float(row["confidence_in_given"]) for row in rows]
+    assert confidence == sorted(confidence)
+    assert confidence[0] < 0.3 < confidence[-1]
+    assert len({row["row"] for row in rows}) == len(rows)
+    assert f"{len(rows)} training images" in capsys.readouterr().out
+
+
+def test_a_judge_that_has_not_judged_is_refused(results: Path, capsys: pytest.CaptureFixture[str]):
+    assert label_quality.main(["--suite", "digits", "--judges", "mlp", "--results", str(results)]) == 2
+    assert "mlp has no out-of-fold predictions; make them with" in capsys.readouterr().err
+
+
+def test_trials_write_a_row_a_member_and_do_not_repeat_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["--suite", "digits", "--members", "linear", "mlp", "--seconds", "1", "--results", str(tmp_path)]
+    assert trials.main([*command, "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.count("val") == 2
+    rows = trials.read(tmp_path / "digits" / "trials.csv")
+    assert {row["member"] for row in rows} == {"linear", "mlp"}
+    assert all(float(row["test_accuracy"]) > 0.3 for row in rows)
+    assert rows == sorted(rows, key=lambda row: -float(row["val_accuracy"]))
+    assert trials.main([*command, "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("speed", "epochs", "bound"),
+    [
+        (1000.0, LINEAR.recipe.epochs, 0),  # more than its recipe asks for fits
+        (100.0, 10, 0),
+        (10.0, trials.LEAST_EPOCHS, 128),
+        (0.1, trials.LEAST_EPOCHS, LINEAR.recipe.batch_size),  # never less than a step an epoch
+    ],
+)
+def test_a_trial_has_as_many_images_as_fit(speed: float, epochs: int, bound: int):
+    plain = replace(LINEAR, recipe=replace(LINEAR.recipe, start_size=1.0))
+    recipe = trials.fitted(plain, images_per_second=speed, seconds=100.0, train_size=1000).recipe
+    assert (recipe.epochs, recipe.epoch_images) == (epochs, bound)

@@ -1,0 +1,71 @@
+"""What a training is at a moment, written so that a kill leaves the old state or the new one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Stateful(Protocol):
+    """A network, an optimizer, an average of weights."""
+
+    def state_dict(self) -> Any: ...
+
+    def load_state_dict(self, state_dict: Any, /) -> Any: ...
+
+
+@dataclass
+class State:
+    """All that changes while training, besides what the network, its average and the optimizer hold."""
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    images: int = 0
+    loss_sum: float = 0.0
+    correct: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = -1
+    best_key: tuple[float, float] = (-1.0, 0.0)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    snapshots: list[dict[str, Tensor]] = field(default_factory=list)
+
+    @property
+    def accuracies(self) -> list[float]:
+        """Val accuracy of each complete epoch."""
+        return [row["val_accuracy"] for row in self.history]
+
+
+def save(path: Path, state: State, parts: Mapping[str, Stateful]) -> None:
+    """Writes the state and the parts' own state beside `path`, then renames it."""
+    content = {"state": vars(state), **{name: part.state_dict() for name, part in parts.items()}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    torch.save(content, partial)
+    os.replace(partial, path)
+
+
+def load(path: Path, parts: Mapping[str, Stateful], device: str) -> State | None:
+    """Restores the parts and returns the state; None where the file cannot be used: it is then set aside.
+
+    The parts may then be loaded in half, and are to be built anew.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(content[name])
+        return State(**content["state"])
+    except Exception:  # a cut-off zip, a foreign file, another network: torch raises many kinds
+        os.replace(path, path.with_suffix(".unreadable"))
+        return None
+
+
+def part_checkpoint(checkpoint: Path, number: int) -> Path:
+    """Where the training of one of several networks keeps its state."""
+    return checkpoint.with_suffix(f".part{number}{checkpoint.suffix}")

@@ -1,0 +1,149 @@
+"""What is minimised: classification losses against target distributions, and losses of valence and arousal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from zoo.recipes import Loss
+from zoo.registry import UnknownName
+
+LOG_OF_ZERO = -4.0  # the "A" of symmetric cross-entropy, which stands for the logarithm of a target of zero
+VOTED = 0.3  # share of the votes from which on a label counts among several
+UNLABELLED = -2.0  # what AffectNet writes where valence and arousal were not annotated
+
+
+def build_loss(options: Loss, class_counts: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """The mean loss of logits float32 [B,K] against targets [B,K], whose rows sum to one.
+
+    `class_counts` [K] are the training images of each class, on the device of the logits. As in torch, the mean is
+    weighted by each image's class weight; it is 0 where no image of the batch has one. UnknownName for unknown options.
+    """
+    if options.kind not in KINDS:
+        raise UnknownName("loss", options.kind, KINDS)
+    of_images, weights = KINDS[options.kind], class_weights(options.class_weights, class_counts)
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        losses = of_images(logits.log_softmax(1), targets, weights, options)
+        return losses.sum() / (targets @ weights).sum().clamp_min(torch.finfo(weights.dtype).tiny)
+
+    return loss
+
+
+def class_weights(kind: str, class_counts: Tensor) -> Tensor:
+    """Float32 [K]: 1, N / (K n_c) or 1 - n_c / N; 0 for a class without images where counts decide.
+
+    Raises ValueError where fewer than two classes have images: `complement` would leave nothing to learn from.
+    """
+    if kind not in WEIGHTS:
+        raise UnknownName("class weighting", kind, WEIGHTS)
+    if kind != "none" and (class_counts > 0).sum() < 2:
+        raise ValueError(f"class_weights={kind!r} needs images of two classes; the counts are {class_counts.tolist()}")
+    return WEIGHTS[kind](class_counts.float())
+
+
+def _balanced(counts: Tensor) -> Tensor:
+    return torch.where(counts > 0, counts.sum() / (len(counts) * counts.clamp_min(1)), 0.0)
+
+
+def _complement(counts: Tensor) -> Tensor:
+    return torch.where(counts > 0, 1 - counts / counts.sum(), 0.0)
+
+
+WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": torch.ones_like,
+    "balanced": _balanced,
+    "complement": _complement,
+}
+
+
+def _shares(targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
+    """Smoothed targets times class weights, [B,K]."""
+    return torch.lerp(targets, torch.full_like(targets, 1 / targets.shape[1]), options.label_smoothing) * weights
+
+
+def _cross_entropy(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
+    return -(_shares(targets, weights, options) * log_p).sum(1)
+
+
+def _poly(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
+    """PolyLoss-1 (arXiv:2204.12511): cross-entropy with the first term of its expansion in 1 - p reweighted."""
+    return (_shares(targets, weights, options) * (options.epsilon * (1 - log_p.exp()) - log_p)).sum(1)
+
+
+def _focal(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
+    """arXiv:1708.02002."""
+    doubt = (-torch.expm1(log_p)).clamp_min(1e-12)  # the slope of 0 ** gamma is infinite where gamma < 1
+    return -(_shares(targets, weights, options) * doubt**options.gamma * log_p).sum(1)
+
+
+def _symmetric(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
+    """arXiv:1908.06112, with the logarithm of targets bounded at -4; the authors' code bounds it at log(1e-4)."""
+    smoothed = _shares(targets, torch.ones_like(weights), options)
+    reversed_term = -(log_p.exp() * smoothed.log().clamp_min(LOG_OF_ZERO)).sum(1)
+    usual_term = _cross_entropy(log_p, targets, weights, options)
+    return options.alpha * usual_term + options.beta * (targets @ weights) * reversed_term
+
+
+def _generalised(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
+    """(1 - p^q) / q, which tends to cross-entropy as q tends to 0 (arXiv:1805.07836)."""
+    if options.q == 0:
+        return _cross_entropy(log_p, targets, weights, options)
+    return -(_shares(targets, weights, options) * torch.expm1(options.q * log_p)).sum(1) / options.q
+
+
+def _multi_target(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
+    """The best of the labels that have 30 % of the votes, or the most, suffices (arXiv:1608.01041); no smoothing."""
+    counts = targets >= targets.amax(1, keepdim=True).clamp_max(VOTED)
+    return -(targets @ weights) * log_p.masked_fill(~counts, -torch.inf).amax(1)
+
+
+KINDS: dict[str, Callable[[Tensor, Tensor, Tensor, Loss], Tensor]] = {
+    "cross_entropy": _cross_entropy,
+    "poly": _poly,
+    "focal": _focal,
+    "symmetric": _symmetric,
+    "generalised": _generalised,
+    "multi_target": _multi_target,
+}
+"""Log-probabilities [B,K], targets [B,K], class weights [K] and options to the losses of the images, [B]."""
+
+
+def affect_loss(predicted: Tensor, wanted: Tensor, options: Loss) -> Tensor:
+    """Weighted sum of the losses of valence and arousal, scalar; predicted and wanted are [B,2] in [-1,1].
+
+    Rows of `wanted` with a NaN or a -2 do not count; 0, with a gradient of 0, where no row does. `ccc` is 1 minus the
+    concordance over the batch (arXiv:2202.10659), `mse` the mean square.
+    """
+    if options.affect not in AFFECT:
+        raise UnknownName("affect loss", options.affect, AFFECT)
+    labelled = (wanted > UNLABELLED).all(1)  # a comparison with NaN is false
+    shares = labelled / labelled.sum().clamp_min(1)
+    wanted = wanted.where(labelled[:, None], 0.0)
+    valence, arousal = (AFFECT[options.affect](predicted[:, i], wanted[:, i], shares) for i in range(2))
+    return (options.valence * valence + options.arousal * arousal) * labelled.any()
+
+
+def concordance(x: Tensor, y: Tensor, shares: Tensor | None = None) -> Tensor:
+    """Concordance correlation of two [B], scalar in [-1,1], with population variances; 0 where both are constant.
+
+    `shares` [B], summing to one, weigh the pairs; equal ones by default.
+    """
+    shares = torch.full_like(x, 1 / len(x)) if shares is None else shares
+    mean_x, mean_y = shares @ x, shares @ y
+    apart_x, apart_y = x - mean_x, y - mean_y
+    spread = shares @ (apart_x**2 + apart_y**2) + (mean_x - mean_y) ** 2
+    return 2 * (shares @ (apart_x * apart_y)) / (spread + 1e-8)
+
+
+def _discordance(x: Tensor, y: Tensor, shares: Tensor) -> Tensor:
+    return 1 - concordance(x, y, shares)
+
+
+def _mean_square(x: Tensor, y: Tensor, shares: Tensor) -> Tensor:
+    return shares @ (x - y) ** 2
+
+
+AFFECT: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"ccc": _discordance, "mse": _mean_square}

@@ -1,0 +1,60 @@
+"""Modules with members outside this package: files and modules named by the user, and installed packages.
+
+A package announces its members by an entry point of the group `fer_ensembles.members` whose value is a module.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+from importlib import metadata
+from pathlib import Path
+
+GROUP = "fer_ensembles.members"
+
+
+def entry_points() -> list[str]:
+    """The modules that installed packages announce, in the order of their names."""
+    return sorted({point.value for point in metadata.entry_points(group=GROUP)})
+
+
+def load(source: str) -> str:
+    """Imports the path of a .py file, or a module by name; returns the module's name in sys.modules.
+
+    Raises ValueError where the file is missing or the import fails, naming the source.
+    """
+    is_file = source.endswith(".py") or "/" in source or "\\" in source
+    if is_file and not Path(source).is_file():
+        raise ValueError(f"{source}: there is no such file")
+    try:
+        return _load_file(Path(source).resolve()) if is_file else importlib.import_module(source).__name__
+    except Exception as error:  # whatever somebody's file does wrong
+        advice = "" if is_file else "; it must be importable (installed, or in a folder of PYTHONPATH)"
+        raise ValueError(f"{source} cannot be imported: {type(error).__name__}: {error}{advice}") from error
+
+
+def _load_file(path: Path) -> str:
+    """The file as a module of a name of its own, so that two files of one name, or a library's, do not meet."""
+    name = f"zoo_outside_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return name
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("it is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # builders are looked up here, and dataclasses in the file need it while it runs
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return name
+
+
+def fingerprint(module: str) -> str:
+    """Hash of a module's code: comments and layout do not count, nor does what the module imports."""
+    text = Path(sys.modules[module].__file__ or "").read_text()
+    return hashlib.sha256(ast.unparse(ast.parse(text)).encode()).hexdigest()[:16]

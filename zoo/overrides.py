@@ -1,0 +1,72 @@
+"""Changes to a member given as text, `recipe.augment.rotation=20`: checked against the fields and their types."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from zoo.registry import Member, UnknownName
+
+SETTABLE = ("recipe", "image_size")  # of a member; the rest is what it is
+SHORT = {"lr": "learning_rate", "wd": "weight_decay"}
+
+
+def override(member: Member, assignments: Iterable[str]) -> Member:
+    """The member with each `key=value` applied, in their order.
+
+    Raises UnknownName for a key that no field has, and ValueError where the value does not fit the field.
+    """
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise ValueError(f"--set {assignment}: write it as key=value, for instance recipe.epochs=10")
+        keys = [SHORT.get(key, key) for key in path.strip().split(".")]
+        if keys[0] not in SETTABLE:
+            raise UnknownName("setting", path, settings())
+        member = _changed(member, keys, text.strip(), assignment)
+    return member
+
+
+def _changed(holder: Any, keys: list[str], text: str, assignment: str) -> Any:
+    types = get_type_hints(type(holder))
+    key, rest = keys[0], keys[1:]
+    if key not in types or bool(rest) != is_dataclass(types[key]):
+        raise UnknownName("setting", assignment.partition("=")[0], settings())
+    value = _changed(getattr(holder, key), rest, text, assignment) if rest else _value(text, types[key], assignment)
+    return replace(holder, **{key: value})
+
+
+def _value(text: str, kind: Any, assignment: str) -> Any:
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            raise ValueError(f"--set {assignment}: must be one of {', '.join(get_args(kind))}")
+        return text
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"--set {assignment}: must be true or false")
+        return text.lower() == "true"
+    try:
+        value = kind(text)
+    except ValueError:
+        value = math.nan
+    if kind is not str and not math.isfinite(value):
+        raise ValueError(f"--set {assignment}: must be {'an integer' if kind is int else 'a number'}")
+    return value
+
+
+def settings() -> list[str]:
+    """Every key that can be set, such as `recipe.loss.gamma`."""
+    from zoo.recipes import Recipe
+
+    return ["image_size", *_keys(Recipe, "recipe")]
+
+
+def _keys(kind: Any, prefix: str) -> list[str]:
+    types = get_type_hints(kind)
+    found: list[str] = []
+    for one in fields(kind):
+        name = f"{prefix}.{one.name}"
+        found += _keys(types[one.name], name) if is_dataclass(types[one.name]) else [name]
+    return found
