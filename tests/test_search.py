@@ -141,9 +141,10 @@ STACKERS = [name for name in ensembles.names() if ensembles.get(name).stacks]
 def test_stackers_may_learn_from_out_of_fold_train_predictions():
     logits, targets = make()
     train_logits, train_targets = make(300, seed=1)
-    found = search(logits, targets, repeats=1, train_logits=train_logits, train_targets=train_targets)
+    names = [*STACKERS, "uniform", "greedy"]
+    found = search(logits, targets, names, repeats=1, train_logits=train_logits, train_targets=train_targets)
     assert {one.name for one in found if one.fitted_on == "train"} == set(STACKERS) and len(STACKERS) == 3
-    plain = {one.name: one for one in search(logits, targets, repeats=1)}
+    plain = {one.name: one for one in search(logits, targets, names[3:], repeats=1)}
     for one in found:
         assert one.error is None and one.ensembler is not None
         if one.name not in STACKERS:
