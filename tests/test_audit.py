@@ -18,7 +18,7 @@ from benchmarks.audit_section import LABEL, audit_section
 from benchmarks.cost import milliseconds, pareto_front, total, total_milliseconds
 from benchmarks.explanation import diversity, left_out
 from benchmarks.predictions import Predictions, Store, Targets
-from benchmarks.rows import Row, predict_rows
+from benchmarks.rows import Row, member_labels, predict_rows
 from benchmarks.score import score
 from ensembles import softmax
 from ensembles.search import Found, search
@@ -74,7 +74,7 @@ def test_selection_on_test_is_the_best_of_all_averages(predictions: list[Predict
         for subset in combinations(range(4), size)
     }
     assert claimed["accuracy"] == max(accuracies.values()) and claimed["subsets"] == len(accuracies) == 15
-    labels = [one.configuration.label for one in predictions]
+    labels = member_labels(predictions)
     assert accuracies[tuple(labels.index(label) for label in claimed["members"])] == claimed["accuracy"]
 
 
@@ -84,7 +84,7 @@ def test_of_many_members_the_best_on_val_are_tried(
     monkeypatch.setattr("benchmarks.audit.MOST_MEMBERS", 2)
     claimed = best_subset_on_test(predictions, marked)
     best = sorted(predictions, key=lambda one: -(one.val.argmax(axis=1) == marked.val).mean())[:2]
-    assert set(claimed["members"]) <= {one.configuration.label for one in best}
+    assert set(claimed["members"]) <= set(member_labels(best))
     assert (claimed["subsets"], claimed["candidates"]) == (3, 2)
 
 
@@ -92,7 +92,7 @@ def test_scores_are_split_by_whether_the_image_stands_in_train(results: dict[str
     assert results["audit"]["overlap"] == {"val_in_train": 4, "test_in_train": 9, "test_in_val": 0}
     row = results["audit"]["rows"][0]
     right = predictions[0].test.argmax(axis=1) == marked.test
-    assert row["name"] == predictions[0].configuration.label
+    assert row["name"] == member_labels(predictions)[0]
     assert row["accuracy"] == right.mean()
     assert row["unseen_accuracy"] == right[9:].mean() and row["overlap_accuracy"] == right[:9].mean()
 
@@ -169,7 +169,7 @@ def test_the_section_says_that_it_is_no_result(results: dict[str, Any]):
 def test_measures_of_diversity_are_json_and_agree_with_the_matrices(predictions: list[Predictions], marked: Targets):
     found = diversity(predictions, marked)
     json.dumps(found, allow_nan=False)
-    assert found["members"] == [one.configuration.label for one in predictions]
+    assert found["members"] == member_labels(predictions)
     right = np.stack([one.test for one in predictions]).argmax(axis=2) == marked.test
     pairs = found["test"]["pairs"]
     assert list(zip(pairs["first"], pairs["second"], strict=True)) == list(combinations(range(4), 2))
