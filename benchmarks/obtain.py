@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ import numpy as np
 from safetensors import SafetensorError
 
 from benchmarks.atomic import replace_atomically
+from benchmarks.boosted import boosted
 from benchmarks.data import Dataset, Split
 from benchmarks.display import Quiet
 from benchmarks.guidance import guidance
 from benchmarks.predictions import Configuration, Predictions, Store
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
 from benchmarks.tables import duration
+from zoo import registry
+from zoo.recipes import Trees
 
 
 def resolve_device(wanted: str) -> str:
@@ -46,21 +50,48 @@ def obtain(
 
     Raises TrainingDiverged and Stopped of zoo.training, and whatever the network itself raises.
     """
-    weights_file = weights_path(checkpoints, configuration)
+    network = _network(configuration)
     if retrain:
-        weights_file.unlink(missing_ok=True)
+        weights_path(checkpoints, network).unlink(missing_ok=True)
+    weights, provenance, history = _weights(network, dataset, store, checkpoints, device, stop, display)
+    if configuration.member.features_of:
+        val, test, about = boosted(configuration, weights, dataset, device)
+        provenance |= {**about, "train_seconds": round(provenance["train_seconds"] + about["trees_seconds"], 1)}
+    else:
+        began = time.perf_counter()
+        val, test = (_logits(configuration, weights, split, device) for split in (dataset.val, dataset.test))
+        provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
+    return store.save(Predictions(configuration, val, test, provenance), history)
+
+
+def _network(configuration: Configuration) -> Configuration:
+    """Whose weights the member needs: its own, or those of the network whose features it classifies."""
+    member = configuration.member
+    if not member.features_of:
+        return configuration
+    source = replace(registry.get(member.features_of), recipe=replace(member.recipe, trees=Trees()))
+    return replace(configuration, member=replace(source, image_size=member.image_size))
+
+
+def _weights(
+    configuration: Configuration,
+    dataset: Dataset,
+    store: Store,
+    checkpoints: Path,
+    device: str,
+    stop: Callable[[], str | None],
+    display: Quiet,
+) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
+    """Trained weights with provenance and history: those that lie there, else by training."""
+    weights_file = weights_path(checkpoints, configuration)
     if not weights_file.exists():
         _train(configuration, dataset, store, checkpoints, device, stop, display)
     try:
-        weights, provenance, history = read_weights(weights_file)
+        return read_weights(weights_file)
     except SafetensorError:  # set aside, as a damaged checkpoint is
         os.replace(weights_file, weights_file.with_suffix(".unreadable"))
         _train(configuration, dataset, store, checkpoints, device, stop, display)
-        weights, provenance, history = read_weights(weights_file)
-    began = time.perf_counter()
-    val, test = (_logits(configuration, weights, split, device) for split in (dataset.val, dataset.test))
-    provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
-    return store.save(Predictions(configuration, val, test, provenance), history)
+        return read_weights(weights_file)
 
 
 def weights_path(checkpoints: Path, configuration: Configuration) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +109,31 @@ def test_trials_write_a_row_a_member_and_do_not_repeat_them(tmp_path: Path, caps
     assert rows == sorted(rows, key=lambda row: -float(row["val_accuracy"]))
     assert trials.main([*command, "--device", "cpu"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_trees_on_the_features_of_a_member_are_a_member(results: Path, add_member: Callable[[registry.Member], None]):
+    add_member(replace(registry.get("mlp"), name="mlp_xgboost", features_of="mlp"))
+    (weights,) = (results / "digits" / "checkpoints").glob("mlp.*.weights.safetensors")
+    before = weights.stat().st_mtime_ns
+    done = run(results, "--members", "mlp", "mlp_xgboost")
+    assert done.code == 0, done.err
+    assert weights.stat().st_mtime_ns == before, "the network's weights are those of the member, not trained again"
+    rows = json.loads((results / "digits" / "results.json").read_text())["members"]
+    network, trees = (next(row for row in rows if row["name"] == name) for name in ("mlp", "mlp_xgboost"))
+    assert abs(network["test_accuracy"] - trees["test_accuracy"]) < 0.05
+    assert trees["hash"] != network["hash"]
+    assert trees["train_seconds"] > network["train_seconds"]
+    assert len(stored(results, "mlp_xgboost.*.safetensors")) == 1
+
+
+def test_a_change_of_the_trees_leaves_the_network_as_it_is(
+    results: Path, add_member: Callable[[registry.Member], None]
+):
+    add_member(replace(registry.get("mlp"), name="mlp_xgboost", features_of="mlp"))
+    for depth in ("2", "3"):
+        assert run(results, "--members", "mlp_xgboost", "--set", f"recipe.trees.depth={depth}").code == 0
+    assert len(stored(results, "mlp_xgboost.*.safetensors")) == 2
+    assert len(list((results / "digits" / "checkpoints").glob("mlp*.weights.safetensors"))) == 1
 
 
 @pytest.mark.parametrize(

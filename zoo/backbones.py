@@ -50,6 +50,7 @@ def backbone(
     max_pool: bool = True,
     smallest: int = 1,
     transformer: bool = False,
+    trees: bool = False,
     **options: Any,
 ) -> None:
     """Registers timm's `model` as member `name` of the calling module, starting from random weights.
@@ -59,7 +60,7 @@ def backbone(
     the hub's. `stem_stride` replaces the stride of the first convolution, `max_pool=False` takes out the pooling after
     the stem; both keep more of a small image. `smallest` is the least image side the network can take. `transformer`
     says that it is built for one image size; it then takes others as well, by resampled positions and padding to whole
-    patches. `options` go to `timm.create_model`.
+    patches. `trees` adds companions with XGBoost on the network's features. `options` go to `timm.create_model`.
     """
 
     def build(num_classes: int, in_chans: int, image_size: int, **source: Any) -> nn.Module:
@@ -83,7 +84,9 @@ def backbone(
     start = None
     if init is not None:
         start = Pretrained(init, weights or f"timm/{model}", tuned, tuned_size or image_size)
-    caller[name] = register(recipe=recipe, image_size=image_size, reference=reference, pretrained=start)(build)
+    caller[name] = register(recipe=recipe, image_size=image_size, reference=reference, pretrained=start, trees=trees)(
+        build
+    )
 
 
 # ResNet and its kin
@@ -227,6 +230,7 @@ backbone(
     reference="arXiv:1905.11946",
     init="imagenet",
     tuned=FINE_TUNED_DEPTHWISE,
+    trees=True,
 )
 backbone(
     "efficientnetv2_m",
@@ -237,6 +241,7 @@ backbone(
     reference="arXiv:2104.00298",
     init="imagenet-22k",
     tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
+    trees=True,
 )
 backbone(
     "efficientnet_lite0",
@@ -248,6 +253,7 @@ backbone(
     init="imagenet",
     weights="efficientnet-lite0-57934424.pth",
     tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
+    trees=True,
 )
 backbone(
     "efficientnet_lite1",
@@ -259,6 +265,7 @@ backbone(
     init="imagenet",
     weights="efficientnet-lite1-77cc7160.pth",
     tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
+    trees=True,
 )
 backbone(
     "efficientnet_lite2",
@@ -270,6 +277,7 @@ backbone(
     init="imagenet",
     weights="efficientnet-lite2-9656183e.pth",
     tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
+    trees=True,
 )
 
 # MobileNet and FBNet

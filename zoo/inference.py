@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -64,11 +66,34 @@ def predict(
 
     Of several networks (zoo/parts.py) they are the mean.
     """
+
+    def scores(network: nn.Module, prepared: Tensor, member: Member) -> Tensor:
+        return class_scores(network, prepared, member, member.recipe.tta)
+
+    parts = _of_each_part(member, weights, images, num_classes, device, scores)
+    return torch.stack(parts).mean(0).cpu().numpy()
+
+
+def predict_features(
+    member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
+) -> np.ndarray:
+    """Penultimate features float32 [N,D] of a trained member; of several networks, one beside the other."""
+    return torch.cat(_of_each_part(member, weights, images, num_classes, device, features), dim=1).cpu().numpy()
+
+
+def _of_each_part(
+    member: Member,
+    weights: dict[str, Tensor],
+    images: np.ndarray,
+    num_classes: int,
+    device: str,
+    compute: Callable[[nn.Module, Tensor, Member], Tensor],
+) -> list[Tensor]:
     network = member.build(num_classes, images.shape[1])
     network.to(device).to(memory_format=torch.channels_last)
     prepared = preprocess(to_device(images, device), member.recipe.preprocess)
-    logits = []
+    found = []
     for part in split(weights):
         network.load_state_dict(part)
-        logits.append(class_scores(network, prepared, member, member.recipe.tta))
-    return torch.stack(logits).mean(0).cpu().numpy()
+        found.append(compute(network, prepared, member))
+    return found

@@ -93,6 +93,16 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Trees:
+    """Of members whose classifier is XGBoost on a network's features; `smote` evens out the classes before."""
+
+    rounds: int = 500  # at most: the best one on val counts
+    learning_rate: float = 0.1
+    depth: int = 6
+    smote: bool = False
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides the weights besides architecture, initialisation, data and seed.
 
@@ -144,6 +154,7 @@ class Recipe:
     loss: Loss = field(default_factory=Loss)
     transfer: Transfer = field(default_factory=Transfer)
     labels: Labels = field(default_factory=Labels)
+    trees: Trees = field(default_factory=Trees)
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
@@ -171,7 +182,7 @@ class Recipe:
         return differing(asdict(self), asdict(Recipe()))
 
 
-GROUPS = {"augment": Augment, "loss": Loss, "transfer": Transfer, "labels": Labels}
+GROUPS = {"augment": Augment, "loss": Loss, "transfer": Transfer, "labels": Labels, "trees": Trees}
 
 
 def differing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Member:
     macs: int | None = None
     weights: str = ""
     code: str = ""
+    features_of: str = ""  # the member on whose penultimate features XGBoost is the classifier; "": the network's own
 
     def build(self, num_classes: int, in_chans: int, **options: Any) -> nn.Module:
         """The network with random weights: float [B, in_chans, image_size, image_size] to logits [B, num_classes].
@@ -79,7 +80,7 @@ class Member:
         """
         facts = asdict(self)
         kept = {key: facts[key] for key in ("name", "recipe", "image_size", "init", "params")}
-        return kept | {key: facts[key] for key in ("weights", "code") if facts[key]}
+        return kept | {key: facts[key] for key in ("weights", "code", "features_of") if facts[key]}
 
     def with_recipe(self, name: str) -> Member:
         """The same network by another recipe: `house`, `paper`, or a named one of zoo/recipes.py; UnknownName."""
@@ -118,12 +119,14 @@ def register(
     paper: Recipe | None = None,
     paper_size: int | None = None,
     pretrained: Pretrained | None = None,
+    trees: bool = False,
 ) -> Callable[[Builder], Builder]:
     """Decorator for `build(num_classes, in_chans, image_size) -> nn.Module`; the docstring's first line is the summary.
 
     `recipe` and `image_size` are this project's; with `paper`, a second member `name@paper` follows the recipe and the
-    input size of the network's own publication, and with `pretrained` another one starts from trained weights. Raises
-    ValueError where two members share a name.
+    input size of the network's own publication, and with `pretrained` another one starts from trained weights. With
+    `trees`, each has a companion `name_xgboost`: XGBoost on the features of the same trained network
+    (doi:10.3390/math11030776). Raises ValueError where two members share a name.
     """
 
     def add(builder: Builder) -> Builder:
@@ -140,6 +143,8 @@ def register(
             own = f"{summary}, from {pretrained.weights}"
             start = (pretrained.recipe, pretrained.image_size, pretrained.init, reference, own)
             entries.append(Member(key + pretrained.suffix, target, *start, weights=pretrained.weights))
+        if trees:
+            entries += [_on_features(entry) for entry in entries]
         for entry in entries:
             place = (builder.__module__, entry.name)
             if place in _registered:
@@ -148,6 +153,12 @@ def register(
         return builder
 
     return add
+
+
+def _on_features(member: Member) -> Member:
+    own = f"{member.summary}; XGBoost on its features"
+    source = "doi:10.3390/math11030776"
+    return replace(member, name=f"{member.name}_xgboost", features_of=member.name, reference=source, summary=own)
 
 
 def include(sources: Iterable[str]) -> None:
