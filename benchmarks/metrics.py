@@ -53,7 +53,7 @@ def balanced_accuracy(probabilities: Probabilities, targets: Targets) -> float:
 
 
 def cohen_kappa(probabilities: Probabilities, targets: Targets) -> float:
-    """Agreement of predicted classes and targets beyond chance (doi:10.1177/001316446002000104): 1 at best, 0 by chance.
+    """Agreement of predicted classes and targets beyond chance (doi:10.1177/001316446002000104), at most 1.
 
     nan where targets and predictions are all one class: then chance agrees always.
     """

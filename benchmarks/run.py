@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard
+from benchmarks import leaderboard, readme
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.display import Quiet
@@ -168,4 +168,4 @@ def report(session: Session, results: dict[str, Any]) -> None:
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
     leaderboard.write(results, session.folder)
     if session.readme:
-        leaderboard.embed(session.readme, results)
+        readme.embed(session.readme, results)

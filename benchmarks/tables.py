@@ -35,7 +35,8 @@ def labels(models: Iterable[tuple[str, int | None]]) -> list[str]:
 
 LINKS = {  # how sources are written in the published results, and where each leads
     r"arXiv:(\d{4}\.\d{4,5})": r"[\g<0>](https://arxiv.org/abs/\1)",
-    r"DOI:([^\s;]+)": r"[\g<0>](https://doi.org/\1)",
+    r"(?i:DOI):([^\s;]+)": r"[\g<0>](https://doi.org/\1)",
+    r"IEEE (\d+)": r"[\g<0>](https://ieeexplore.ieee.org/document/\1)",
     r"github ([\w.-]+/[\w.-]+) issue (\d+)": r"[\g<0>](https://github.com/\1/issues/\2)",
     r"github ([\w.-]+/[\w.-]+)(?! issue|[\w.-])": r"[\g<0>](https://github.com/\1)",
 }
@@ -53,6 +54,11 @@ def linked(source: str | None) -> str | None:
 def percent(fraction: float | None) -> str | None:
     """0.7253 as 72.53."""
     return None if fraction is None else f"{100.0 * fraction:.2f}"
+
+
+def fraction(value: float | None) -> str | None:
+    """0.81264 as 0.813."""
+    return None if value is None else f"{value:.3f}"
 
 
 def interval(low: float | None, high: float | None) -> str | None:
