@@ -4,9 +4,9 @@ One CSV a suite in `suites/published/`. `accuracy` is in per cent there, as pape
 A row is comparable only where its number is on the suite's test split, was reached without extra expression data, and
 no selection on that split and no leak is known; otherwise `why_not` gives the reason, its first words short enough for
 a figure. `selection` is the split that chose epochs or members, as far as code or paper tell; `seen` says whether the
-number was read in its own source, elsewhere, or could not be confirmed. `doubt` states in one line what code or a public
-thread shows that bears on the number, whether comparable or not, and `doubt_source` where to check it. `chart` marks the
-rows that the benchmark figure draws.
+number was read in its own source, elsewhere, or could not be confirmed. `doubt` states in one line what code or a
+public thread shows that bears on the number, whether comparable or not, and `doubt_source` where to check it. `chart`
+marks the rows that the benchmark figure draws.
 """
 
 from __future__ import annotations

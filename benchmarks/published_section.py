@@ -34,16 +34,18 @@ def published_section(results: Results) -> str:
 
 
 def _table(rows: Sequence[Standing], results: Results, reasons: bool) -> str:
-    head = "Method|Reported|Split|Selection|Models|Extra data|TTA|Init|Seen"
-    tail = "|Why not comparable|What is known|Source" if reasons else "|What is known|Source"
+    """With the columns that tell results apart which are not comparable, or without them."""
+    ends = ("|Split|Extra data", "|Why not comparable") if reasons else ("", "")
+    head = f"Method|Reported|Selection|Models|TTA|Init{ends[0]}|Seen{ends[1]}|What is known|Source"
     body = [
         [
-            row.title, _reported(row, results), row.split, row.selection, row.models, row.extra_data, row.tta, row.init,
-            row.seen, *([row.why_not] if reasons else []), _doubt(row), linked(row.reference),
+            row.title, _reported(row, results), row.selection, row.models, row.tta, row.init,
+            *([row.split, row.extra_data] if reasons else []), row.seen, *([row.why_not] if reasons else []),
+            _doubt(row), linked(row.reference),
         ]
         for row in rows
     ]  # fmt: skip
-    return table(head + tail, body, right={1, 4})
+    return table(head, body, right={1, 3})
 
 
 def _reported(row: Standing, results: Results) -> str | None:

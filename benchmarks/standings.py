@@ -125,7 +125,7 @@ def _member_row(member: Mapping[str, Any], results: Results, title: str) -> Stan
         extra_data=member.get("extra_data") or "none",
         **_same(member, "seed val_accuracy epochs train_seconds images_per_second device init tta reference hash"),
         **_same(member, SCORED),
-        **{name: member.get(f"test_{name}") for name in TEST_SCORES},
+        **_test_scores(member),
     )
 
 
@@ -149,7 +149,7 @@ def _ensemble_row(ensemble: Mapping[str, Any], results: Results) -> Standing:
         extra_data="none",
         **_same(ensemble, "fit_accuracy cross_fit_accuracy train_seconds reference error"),
         **_same(ensemble, SCORED),
-        **{name: ensemble.get(f"test_{name}") for name in TEST_SCORES},
+        **_test_scores(ensemble),
     )
 
 
@@ -165,7 +165,8 @@ def published_rows(results: Results) -> list[Standing]:
             reference=row.get("source"),
             chart=bool(row.get("chart")),
             why_not=row.get("why_not") or None,
-            **{name: row.get(name) or None for name in ("doubt", "doubt_source")},
+            doubt=row.get("doubt") or None,
+            doubt_source=row.get("doubt_source") or None,
             **_same(row, "year split accuracy tta selection extra_data seen comparable"),
         )
         for row in results["published"]
@@ -177,17 +178,20 @@ def _same(source: Mapping[str, Any], fields: str) -> dict[str, Any]:
     return {name: source.get(name) for name in fields.split()}
 
 
+def _test_scores(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: source.get(f"test_{name}") for name in TEST_SCORES}
+
+
 def leading_ensembles(results: Results, limit: int) -> list[Standing]:
     """At most `limit` ensembles by cross-fitted accuracy, the headline and the floors always first to be among them."""
     rows = [row for row in ensemble_rows(results) if row.accuracy is not None]
     always = [results.get("headline"), UNIFORM, BEST_SINGLE, TOP_K]
-    rows.sort(
-        key=lambda row: (
-            always.index(row.name) if row.name in always else len(always),
-            -(row.cross_fit_accuracy or row.fit_accuracy or 0.0),
-        )
-    )
-    return by_accuracy(rows[:limit])
+
+    def place(row: Standing) -> tuple[int, float]:
+        known = always.index(row.name) if row.name in always else len(always)
+        return known, -(row.cross_fit_accuracy or row.fit_accuracy or 0.0)
+
+    return by_accuracy(sorted(rows, key=place)[:limit])
 
 
 def leading_published(results: Results, limit: int | None = None) -> list[Standing]:

@@ -13,10 +13,10 @@ ENSEMBLES, MEMBERS, PUBLISHED = 6, 8, 6
 SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "±": r"$\pm$", "≥": r"$\ge$", "≤": r"$\le$", "×": r"$\times$", "κ": r"$\kappa$",
-    "…": r"\ldots{}", "–": "--",
+    "|": r"\textbar{}", "±": r"$\pm$", "≥": r"$\ge$", "≤": r"$\le$", "κ": r"$\kappa$", "…": r"\ldots{}",
 }  # fmt: skip
-PREAMBLE = r"""% Compiles by itself: pdflatex, bibtex, pdflatex, pdflatex. In a paper: \usepackage{booktabs,docmute}, then \input.
+PREAMBLE = r"""% Compiles by itself: pdflatex, bibtex, pdflatex, pdflatex.
+% In a paper: \usepackage{booktabs,docmute}, then \input this file.
 \documentclass{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
