@@ -33,6 +33,7 @@ def _entry(source: Source) -> str:
     fields = {
         "title": f"{{{escape_tex(known['title'])}}}" if known.get("title") else _title(source),
         "author": known.get("authors"),
+        "key": None if known.get("authors") else escape_tex(known.get("title") or source.id),
         "year": known.get("year") or (f"20{source.id[:2]}" if source.kind == "arXiv" else None),
         "journal" if known.get("venue") else "howpublished": known.get("venue") or _where(source),
         **({"eprint": source.id, "archivePrefix": "arXiv"} if source.kind == "arXiv" else {}),
@@ -49,7 +50,9 @@ def _title(source: Source) -> str | None:
 
 
 def _where(source: Source) -> str:
-    named = {"arXiv": "arXiv:{}", "doi": "doi:{}", "ieee": "IEEE Xplore document {}", "github": "GitHub repository"}
+    if source.kind == "github":
+        return rf"\url{{{source.address}}}"
+    named = {"arXiv": "arXiv:{}", "doi": "doi:{}", "ieee": "IEEE Xplore document {}"}
     return escape_tex(named[source.kind].format(source.id))
 
 

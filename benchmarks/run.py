@@ -117,13 +117,6 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, TrainingDiverged) else f"failed with {type(error).__name__}: {text}"
 
 
-def summary(options: Options, results: dict[str, Any]) -> str:
-    """The headline in plain words, what did not run, and where the report is."""
-    lines = [leaderboard.headline(results).replace("*", "")]
-    lines += [f"not run: {item['name']} (seed {item['seed']}): {item['reason']}" for item in results["not_run"]]
-    return "\n".join([*lines, f"report: {options.results / results['suite'] / 'leaderboard.md'}"])
-
-
 def evaluate(
     session: Session, predictions: Sequence[Predictions], not_run: list[dict[str, Any]], notes: list[str]
 ) -> dict[str, Any]:

@@ -20,6 +20,7 @@ PREAMBLE = r"""% Compiles by itself: pdflatex, bibtex, pdflatex, pdflatex.
 \documentclass{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
+\usepackage[margin=2cm]{geometry}
 \usepackage{booktabs}
 \usepackage{url}
 \begin{document}
@@ -28,7 +29,7 @@ END = r"""\bibliographystyle{plain}
 \bibliography{references}
 \end{document}
 """
-COLUMNS = ("Method", r"Accuracy (\%)", r"95\,\% interval", "Macro-F1", "ECE", "Models", "Parameters", "Source")
+COLUMNS = ("Method", r"Acc. (\%)", r"95\,\% CI", "Macro-F1", "ECE", "Models", "Params", "Source")
 
 
 def escape_tex(text: str) -> str:
@@ -52,7 +53,7 @@ def tex_table(results: Results) -> str:
     )
     lines = [
         r"\begin{table}",
-        r"\centering\small",
+        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{caption}}}",
         rf"\label{{tab:{re.sub('[^A-Za-z0-9-]', '-', results['suite'])}-leaderboard}}",
         r"\begin{tabular}{lrlrrrrl}",
@@ -72,7 +73,7 @@ def _group(heading: str, rows: Iterable[Standing], results: Results) -> list[str
 
 
 def _cells(row: Standing, results: Results) -> list[str | None]:
-    name = escape_tex(row.title)
+    name = escape_tex(row.name if row.kind == "published" else row.title)
     if row.kind == "ensemble" and row.name == results.get("headline"):
         name = rf"\textbf{{{name}}}"
     bounds = None if row.ci_low is None or row.ci_high is None else f"{100 * row.ci_low:.1f}--{100 * row.ci_high:.1f}"
