@@ -155,7 +155,9 @@ def _execute(arguments: argparse.Namespace) -> None:
             shown.note(external.add(session.Session(options), arguments.add_predictions, details))
         results = run.run(options, shown)
     if not arguments.quiet:
-        print(run.summary(options, results))
+        from benchmarks import terminal
+
+        terminal.show(results, options.results / results["suite"] / "leaderboard.md")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,59 @@ def balanced_accuracy(probabilities: Probabilities, targets: Targets) -> float:
     return float(np.mean(np.diag(counts)[present] / support[present]))
 
 
+def cohen_kappa(probabilities: Probabilities, targets: Targets) -> float:
+    """Agreement of predicted classes and targets beyond chance (doi:10.1177/001316446002000104), at most 1.
+
+    nan where targets and predictions are all one class: then chance agrees always.
+    """
+    counts = confusion_matrix(probabilities, targets)
+    chance = float(counts.sum(axis=0) @ counts.sum(axis=1)) / float(counts.sum()) ** 2
+    return (float(np.trace(counts) / counts.sum()) - chance) / (1.0 - chance) if chance < 1.0 else float("nan")
+
+
+def macro_auroc(probabilities: Probabilities, targets: Targets) -> float:
+    """Mean over classes of the area under the ROC curve of the class against the rest, ties counted half.
+
+    By the rank sum of Mann and Whitney. Only classes with targets and without count; nan where there is none.
+    """
+    first, last, positive = _tied_ranks(probabilities, targets)
+    positives = positive.sum(axis=1)
+    negatives = positive.shape[1] - positives
+    counted = (positives > 0) & (negatives > 0)
+    ranks_from_below = positive.shape[1] - (first + last) / 2.0
+    above = (ranks_from_below * positive).sum(axis=1) - positives * (positives + 1) / 2.0
+    areas = above[counted] / (positives * negatives)[counted]
+    return float(areas.mean()) if counted.any() else float("nan")
+
+
+def macro_auprc(probabilities: Probabilities, targets: Targets) -> float:
+    """Mean over the classes that occur of the average precision of the class against the rest.
+
+    Precision at each positive without interpolation, tied samples taken together (doi:10.1145/1143844.1143874).
+    """
+    _, last, positive = _tied_ranks(probabilities, targets)
+    positives = positive.sum(axis=1)
+    precision = np.take_along_axis(positive.cumsum(axis=1), last, axis=1) / (last + 1)
+    present = positives > 0
+    return float(((precision * positive).sum(axis=1)[present] / positives[present]).mean())
+
+
+def _tied_ranks(probabilities: Probabilities, targets: Targets) -> tuple[NDArray[np.int64], ...]:
+    """For each class its samples by descending probability, `[C, N]` each: the first and the last place of the samples
+    tied with it, and whether it is the target (0 or 1)."""
+    _check(probabilities, targets)
+    scores = np.ascontiguousarray(probabilities.T)
+    order = np.argsort(-scores, axis=1)
+    scores = np.take_along_axis(scores, order, axis=1)
+    places, size = np.arange(scores.shape[1]), scores.shape[1]
+    changes = np.diff(scores, axis=1) != 0.0
+    edge = np.ones((len(scores), 1), dtype=bool)
+    first = np.maximum.accumulate(np.where(np.hstack([edge, changes]), places, 0), axis=1)
+    last = np.minimum.accumulate(np.where(np.hstack([changes, edge]), places, size)[:, ::-1], axis=1)[:, ::-1]
+    positive = (np.asarray(targets)[order] == np.arange(len(scores))[:, None]).astype(np.int64)
+    return first, last, positive
+
+
 def log_loss(probabilities: Probabilities, targets: Targets) -> float:
     """Mean negative log probability of the target, in nats; a zero counts as the smallest step above it of its type."""
     _check(probabilities, targets)

@@ -3,7 +3,10 @@
 One CSV a suite in `suites/published/`. `accuracy` is in per cent there, as papers print it, and a fraction once read.
 A row is comparable only where its number is on the suite's test split, was reached without extra expression data, and
 no selection on that split and no leak is known; otherwise `why_not` gives the reason, its first words short enough for
-a figure. `chart` marks the rows that the benchmark figure draws.
+a figure. `selection` is the split that chose epochs or members, as far as code or paper tell; `seen` says whether the
+number was read in its own source, elsewhere, or could not be confirmed. `doubt` states in one line what code or a
+public thread shows that bears on the number, whether comparable or not, and `doubt_source` where to check it. `chart`
+marks the rows that the benchmark figure draws.
 """
 
 from __future__ import annotations
@@ -14,9 +17,10 @@ from typing import Any
 
 FOLDER = Path(__file__).parent / "suites" / "published"
 COLUMNS = (
-    "method", "kind", "year", "accuracy", "split", "n_models", "extra_data", "tta", "pretraining", "source",
-    "comparable", "why_not", "chart",
+    "method", "kind", "year", "accuracy", "split", "selection", "n_models", "extra_data", "tta", "pretraining",
+    "source", "seen", "comparable", "why_not", "doubt", "doubt_source", "chart",
 )  # fmt: skip
+SEEN = ("source", "elsewhere", "not confirmed")
 KINDS = ("single", "ensemble", "handcrafted", "human")
 YES_NO = {"yes": True, "no": False}
 
@@ -51,6 +55,10 @@ def _parse(line: dict[str, str], where: str) -> dict[str, Any]:
         raise ValueError(f"{where}: not a published result: {error!r}") from error
     if line["kind"] not in KINDS:
         raise ValueError(f"{where}: kind {line['kind']!r} is none of {KINDS}")
+    if line["seen"] not in SEEN:
+        raise ValueError(f"{where}: seen {line['seen']!r} is none of {SEEN}")
+    if bool(line["doubt"]) != bool(line["doubt_source"]):
+        raise ValueError(f"{where}: a doubt comes with its source, and only a doubt")
     if not 0.0 < parsed["accuracy"] <= 1.0:
         raise ValueError(f"{where}: accuracy {line['accuracy']} is no percentage")
     if parsed["comparable"] == bool(line["why_not"]):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard
+from benchmarks import leaderboard, readme
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.display import Quiet
@@ -117,13 +117,6 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, TrainingDiverged) else f"failed with {type(error).__name__}: {text}"
 
 
-def summary(options: Options, results: dict[str, Any]) -> str:
-    """The headline in plain words, what did not run, and where the report is."""
-    lines = [leaderboard.headline(results).replace("*", "")]
-    lines += [f"not run: {item['name']} (seed {item['seed']}): {item['reason']}" for item in results["not_run"]]
-    return "\n".join([*lines, f"report: {options.results / results['suite'] / 'leaderboard.md'}"])
-
-
 def evaluate(
     session: Session, predictions: Sequence[Predictions], not_run: list[dict[str, Any]], notes: list[str]
 ) -> dict[str, Any]:
@@ -168,4 +161,4 @@ def report(session: Session, results: dict[str, Any]) -> None:
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
     leaderboard.write(results, session.folder)
     if session.readme:
-        leaderboard.embed(session.readme, results)
+        readme.embed(session.readme, results)

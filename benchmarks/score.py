@@ -15,6 +15,17 @@ from benchmarks.rows import Row, member_labels
 from benchmarks.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
 from ensembles.search import Found
 
+METRICS = {  # beside accuracy, on test
+    "macro_f1": metrics.macro_f1,
+    "balanced_accuracy": metrics.balanced_accuracy,
+    "kappa": metrics.cohen_kappa,
+    "auroc": metrics.macro_auroc,
+    "auprc": metrics.macro_auprc,
+    "log_loss": metrics.log_loss,
+    "brier": metrics.brier_score,
+    "ece": metrics.expected_calibration_error,
+}
+
 
 def score(
     rows: Sequence[Row], predictions: Sequence[Predictions], found: Sequence[Found], targets: Targets
@@ -71,14 +82,16 @@ def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray
         {
             "test_accuracy": float(accuracies[index]),
             "test_interval": [float(bound) for bound in intervals[index]],
-            "test_macro_f1": metrics.macro_f1(row, targets),
-            "test_log_loss": metrics.log_loss(row, targets),
-            "test_ece": metrics.expected_calibration_error(row, targets),
+            **{f"test_{name}": _defined(metric(row, targets)) for name, metric in METRICS.items()},
             "rank": places[index],
             "letters": shared[index],
         }
         for index, row in enumerate(rows)
     ]
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def _member(one: Predictions, targets: Targets) -> dict[str, Any]:

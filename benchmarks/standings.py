@@ -16,8 +16,11 @@ Results = Mapping[str, Any]
 
 KINDS = ("ensemble", "member", "external", "published")  # also the order of rows with equal accuracy
 BEST_SINGLE = "best_single"  # the ensembler that picks one member
+TOP_K = "top_k"  # the average of the members that are best on val
 UNIFORM = "uniform"  # the ensemble every other has to beat
 LEAK_ABOVE = {"fer2013": 0.77}  # no clean published result passes it; a suite not named here has no limit
+
+TEST_SCORES = ("macro_f1", "balanced_accuracy", "kappa", "auroc", "auprc", "log_loss", "brier", "ece")
 
 SCORED = (  # what members and ensembles have under the same name in the results and in a Standing
     "rank letters p_best_single p_best_single_holm p_uniform p_uniform_holm params flops ms_per_image pareto"
@@ -43,7 +46,12 @@ class Standing:
     fit_accuracy: float | None = None
     cross_fit_accuracy: float | None = None
     macro_f1: float | None = None
+    balanced_accuracy: float | None = None
+    kappa: float | None = None
+    auroc: float | None = None
+    auprc: float | None = None
     log_loss: float | None = None
+    brier: float | None = None
     ece: float | None = None
     p_best_single: float | None = None
     p_best_single_holm: float | None = None
@@ -60,9 +68,13 @@ class Standing:
     device: str | None = None
     init: str | None = None
     tta: str | None = None
+    selection: str | None = None
     extra_data: str | None = None
+    seen: str | None = None
     comparable: bool = True
     why_not: str | None = None
+    doubt: str | None = None
+    doubt_source: str | None = None
     reference: str | None = None
     hash: str | None = None
     error: str | None = None
@@ -109,13 +121,11 @@ def _member_row(member: Mapping[str, Any], results: Results, title: str) -> Stan
         accuracy=member.get("test_accuracy"),
         ci_low=low,
         ci_high=high,
-        macro_f1=member.get("test_macro_f1"),
-        log_loss=member.get("test_log_loss"),
-        ece=member.get("test_ece"),
         models=1,
         extra_data=member.get("extra_data") or "none",
         **_same(member, "seed val_accuracy epochs train_seconds images_per_second device init tta reference hash"),
         **_same(member, SCORED),
+        **_test_scores(member),
     )
 
 
@@ -135,13 +145,11 @@ def _ensemble_row(ensemble: Mapping[str, Any], results: Results) -> Standing:
         accuracy=ensemble.get("test_accuracy"),
         ci_low=low,
         ci_high=high,
-        macro_f1=ensemble.get("test_macro_f1"),
-        log_loss=ensemble.get("test_log_loss"),
-        ece=ensemble.get("test_ece"),
         models=len(used) if used else None,
         extra_data="none",
-        **_same(ensemble, "fit_accuracy cross_fit_accuracy train_seconds error"),
+        **_same(ensemble, "fit_accuracy cross_fit_accuracy train_seconds reference error"),
         **_same(ensemble, SCORED),
+        **_test_scores(ensemble),
     )
 
 
@@ -157,7 +165,9 @@ def published_rows(results: Results) -> list[Standing]:
             reference=row.get("source"),
             chart=bool(row.get("chart")),
             why_not=row.get("why_not") or None,
-            **_same(row, "year split accuracy tta extra_data comparable"),
+            doubt=row.get("doubt") or None,
+            doubt_source=row.get("doubt_source") or None,
+            **_same(row, "year split accuracy tta selection extra_data seen comparable"),
         )
         for row in results["published"]
     ]
@@ -168,12 +178,36 @@ def _same(source: Mapping[str, Any], fields: str) -> dict[str, Any]:
     return {name: source.get(name) for name in fields.split()}
 
 
+def _test_scores(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: source.get(f"test_{name}") for name in TEST_SCORES}
+
+
 def leading_ensembles(results: Results, limit: int) -> list[Standing]:
-    """At most `limit` ensembles by cross-fitted accuracy, the headline and the uniform average always among them."""
+    """At most `limit` ensembles by cross-fitted accuracy, the headline and the floors always first to be among them."""
     rows = [row for row in ensemble_rows(results) if row.accuracy is not None]
-    always = (results.get("headline"), UNIFORM)
-    rows.sort(key=lambda row: (row.name not in always, -(row.cross_fit_accuracy or row.fit_accuracy or 0.0)))
-    return by_accuracy(rows[:limit])
+    always = [results.get("headline"), UNIFORM, BEST_SINGLE, TOP_K]
+
+    def place(row: Standing) -> tuple[int, float]:
+        known = always.index(row.name) if row.name in always else len(always)
+        return known, -(row.cross_fit_accuracy or row.fit_accuracy or 0.0)
+
+    return by_accuracy(sorted(rows, key=place)[:limit])
+
+
+def leading_published(results: Results, limit: int | None = None) -> list[Standing]:
+    """The comparable published results that figures draw: the best of each source, at most `limit` of them."""
+    shown = [row for row in by_accuracy(published_rows(results)) if row.comparable and row.chart]
+    best = {row.reference: row for row in reversed(shown)}
+    return by_accuracy(list(best.values()))[:limit]
+
+
+def short_list(results: Results, ensembles: int, members: int, published: int) -> list[Standing]:
+    """What stands for the whole where room is short, best first: headline, floors and the ensembles next to them by
+    cross-fitted accuracy, the members that are best on test, and the best comparable published results."""
+    models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
+    return by_accuracy(
+        [*leading_ensembles(results, ensembles), *models[:members], *leading_published(results, published)]
+    )
 
 
 def headline_row(results: Results) -> Standing | None:

@@ -35,14 +35,15 @@ def labels(models: Iterable[tuple[str, int | None]]) -> list[str]:
 
 LINKS = {  # how sources are written in the published results, and where each leads
     r"arXiv:(\d{4}\.\d{4,5})": r"[\g<0>](https://arxiv.org/abs/\1)",
-    r"DOI:([^\s;]+)": r"[\g<0>](https://doi.org/\1)",
-    r"github ([\w.-]+/[\w.-]+) issue (\d+)": r"[\g<0>](https://github.com/\1/issues/\2)",
-    r"github ([\w.-]+/[\w.-]+)(?! issue|[\w.-])": r"[\g<0>](https://github.com/\1)",
+    r"(?i:DOI):([^\s;]+)": r"[\g<0>](https://doi.org/\1)",
+    r"IEEE (\d+)": r"[\g<0>](https://ieeexplore.ieee.org/document/\1)",
+    r"github ([\w.-]+)/([\w.-]+) issue (\d+)": r"[\2 issue \3](https://github.com/\1/\2/issues/\3)",
+    r"github ([\w.-]+)/([\w.-]+)(?! issue|[\w.-])": r"[\2](https://github.com/\1/\2)",
 }
 
 
 def linked(source: str | None) -> str | None:
-    """A source with its arXiv, DOI and GitHub ids as markdown links."""
+    """A source with its arXiv, DOI, IEEE and GitHub ids as markdown links; a repository without its owner."""
     if source is None:
         return None
     for pattern, link in LINKS.items():
@@ -53,6 +54,11 @@ def linked(source: str | None) -> str | None:
 def percent(fraction: float | None) -> str | None:
     """0.7253 as 72.53."""
     return None if fraction is None else f"{100.0 * fraction:.2f}"
+
+
+def fraction(value: float | None) -> str | None:
+    """0.81264 as 0.813."""
+    return None if value is None else f"{value:.3f}"
 
 
 def interval(low: float | None, high: float | None) -> str | None:

@@ -38,6 +38,7 @@ def test_scores_agree_with_scikit_learn(predictions: Arrays) -> None:
     assert metrics.macro_f1(*predictions) == pytest.approx(reference.f1_score(targets, top, average="macro"))
     assert metrics.balanced_accuracy(*predictions) == pytest.approx(reference.balanced_accuracy_score(targets, top))
     assert metrics.log_loss(*predictions) == pytest.approx(reference.log_loss(targets, probabilities), rel=1e-5)
+    assert metrics.cohen_kappa(*predictions) == pytest.approx(reference.cohen_kappa_score(targets, top))
     np.testing.assert_array_equal(metrics.confusion_matrix(*predictions), reference.confusion_matrix(targets, top))
 
 
@@ -49,6 +50,31 @@ def test_classes_that_never_occur_do_not_count() -> None:
         reference.f1_score(targets, top, average="macro", zero_division=0)
     )
     assert metrics.balanced_accuracy(probabilities, targets) == pytest.approx((1.0 + 0.0) / 2)
+
+
+@pytest.mark.parametrize("decimals", [12, 1])  # one decimal: nearly all samples are tied with others
+def test_areas_under_curves_agree_with_scikit_learn(predictions: Arrays, decimals: int) -> None:
+    probabilities, targets = predictions[0].round(decimals), predictions[1]
+    one_hot = np.eye(7)[targets]
+    auroc = reference.roc_auc_score(one_hot, probabilities, average="macro")
+    assert metrics.macro_auroc(probabilities, targets) == pytest.approx(auroc, rel=1e-9)
+    auprc = reference.average_precision_score(one_hot, probabilities, average="macro")
+    assert metrics.macro_auprc(probabilities, targets) == pytest.approx(auprc, rel=1e-9)
+
+
+def test_areas_under_curves_leave_out_classes_without_targets(predictions: Arrays) -> None:
+    probabilities, targets = predictions[0], predictions[1] % 5
+    columns = [(np.eye(7)[targets][:, index], probabilities[:, index]) for index in range(5)]
+    auroc = np.mean([reference.roc_auc_score(*column) for column in columns])
+    auprc = np.mean([reference.average_precision_score(*column) for column in columns])
+    assert metrics.macro_auroc(probabilities, targets) == pytest.approx(auroc, rel=1e-9)
+    assert metrics.macro_auprc(probabilities, targets) == pytest.approx(auprc, rel=1e-9)
+
+
+def test_one_class_alone_has_no_area_under_its_roc_curve_and_no_kappa() -> None:
+    certain, targets = np.tile([0.9, 0.1], (4, 1)), np.zeros(4, dtype=np.int64)
+    assert np.isnan(metrics.macro_auroc(certain, targets)) and np.isnan(metrics.cohen_kappa(certain, targets))
+    assert metrics.macro_auprc(certain, targets) == 1.0
 
 
 def test_log_loss_of_an_impossible_target_is_large_but_finite() -> None:
@@ -72,7 +98,7 @@ def test_calibration_error_of_certain_predictions() -> None:
     assert metrics.expected_calibration_error(certain, np.array([1, 2, 0, 0])) == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("score", [metrics.accuracy, metrics.macro_f1, metrics.log_loss])
+@pytest.mark.parametrize("score", [metrics.accuracy, metrics.macro_f1, metrics.log_loss, metrics.macro_auroc])
 def test_shapes_that_do_not_fit_are_refused(score: object) -> None:
     for probabilities, targets in [((4, 3), (5,)), ((4,), (4,)), ((0, 3), (0,))]:
         with pytest.raises(ValueError, match="expected probabilities"):
