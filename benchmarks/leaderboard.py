@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.atomic import write_atomic
 from benchmarks.audit_section import audit_section
-from benchmarks.figures import benchmark_chart
+from benchmarks import figures
 from benchmarks.identity import EXTERNAL
 from benchmarks.standings import (
     BEST_SINGLE,
@@ -55,11 +55,11 @@ README_ENSEMBLES, README_MEMBERS, README_PUBLISHED = 5, 8, 10
 
 
 def write(results: Results, folder: Path) -> list[Path]:
-    """Write leaderboard.md, leaderboard.csv and figures/benchmark.{png,svg} into `folder`; returns their paths."""
+    """Write leaderboard.md, leaderboard.csv and the figures into `folder`; returns their paths."""
     text, table = folder / "leaderboard.md", folder / "leaderboard.csv"
     write_atomic(text, markdown(results))
     write_atomic(table, csv_table(results))
-    return [text, table, *benchmark_chart(results, folder)]
+    return [text, table, *figures.draw(results, folder)]
 
 
 def csv_table(results: Results) -> str:
