@@ -12,9 +12,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from benchmarks import figures
 from benchmarks.atomic import write_atomic
 from benchmarks.audit_section import audit_section
-from benchmarks import figures
 from benchmarks.identity import EXTERNAL
 from benchmarks.standings import (
     BEST_SINGLE,

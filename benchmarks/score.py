@@ -64,9 +64,7 @@ def _compared(correct: np.ndarray, single: int, uniform: int | None) -> list[dic
     return compared
 
 
-def _scores(
-    rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray, single: int
-) -> list[dict[str, Any]]:
+def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray, single: int) -> list[dict[str, Any]]:
     """Test scores of every row, and its difference in accuracy to the best single member with a paired interval."""
     accuracies = correct.mean(axis=1)
     paired = correct.astype(np.int8) - correct[single]

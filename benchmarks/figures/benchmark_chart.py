@@ -93,7 +93,8 @@ def _title(results: Results) -> str:
     lead = 100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0))
     side = "above" if lead >= 0 else "below"
     count = "An ensemble" if chosen.models is None else f"An ensemble of {chosen.models}"
-    return f"{count} reaches {reached}, {abs(lead):.1f} points {side} the best single member"
+    val = results["splits"]["val"]["name"]
+    return f"{count} reaches {reached}, {abs(lead):.1f} points {side} {single.title}, the best member on {val}"
 
 
 def groups(results: Results) -> list[Group]:

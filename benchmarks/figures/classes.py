@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.figures.style import GREY, MARGIN, SMALL, WIDTH, Chart, blues, panel, plural, sheet, shorten
+from benchmarks.figures.style import GREY, INK, MARGIN, SMALL, WIDTH, Chart, blues, panel, plural, sheet, shorten
 from benchmarks.standings import Results, by_accuracy, headline_row, member_rows
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_ROWS = 26
-LEFT, GAP, CELL_HIGH, HEAD, FOOT = 0.86, 0.5, 0.29, 0.3, 0.62  # inches
+LEFT, GAP, CELL_HIGH, HEAD, FOOT = 0.86, 0.5, 0.29, 0.42, 0.62  # inches
 NAMES, ROW_HIGH, COLUMN_LABELS = 2.35, 0.22, 0.3
 
 
@@ -26,17 +26,25 @@ def confusion(results: Results) -> Chart | None:
     if not shown:
         return None
     classes, last = results["classes"], shown[-1]
-    rates = _rates(np.array(last["confusion"]))
-    off = np.where(np.eye(len(rates), dtype=bool), -1.0, np.nan_to_num(rates, nan=-1.0))
-    given, taken = np.unravel_index(int(off.argmax()), off.shape)
-    title = (
-        f"{classes[given].capitalize()} taken for {classes[taken]} is the most frequent confusion: "
-        f"{100 * off[given, taken]:.0f} % of its images, by the {_kind(last)}"
-    )
+    title = _most_frequent(np.array(last["confusion"]), classes)
     split = results["splits"]["test"]
     note = f"{split['name']}, {split['size']:,} images. Rows: the given label; columns: the predicted class."
     alt = "Confusion matrices, counts and rates, of " + " and ".join(model["title"] for model in shown) + "."
     return Chart(title, alt, partial(_draw_confusion, title, note, classes, shown))
+
+
+def _most_frequent(counts: np.ndarray, classes: Sequence[str]) -> str:
+    """The most frequent confusion in words."""
+    wrong = counts - np.diag(np.diag(counts))
+    given, taken = divmod(int(wrong.argmax()), len(classes))
+    number = int(wrong[given, taken])
+    if number == 0:
+        return "No image is taken for another class"
+    share = 100 * number / counts[given].sum()
+    return (
+        f"{classes[given].capitalize()} is taken for {classes[taken]} most often: {plural(number, 'image')}, "
+        f"{share:.0f} % of the class"
+    )
 
 
 def _kind(model: Mapping[str, Any]) -> str:
@@ -49,9 +57,7 @@ def _rates(counts: np.ndarray) -> np.ndarray:
     return np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
 
 
-def _draw_confusion(
-    title: str, note: str, classes: Sequence[str], shown: Sequence[Mapping[str, Any]]
-) -> Figure:
+def _draw_confusion(title: str, note: str, classes: Sequence[str], shown: Sequence[Mapping[str, Any]]) -> Figure:
     high = CELL_HIGH * len(classes)
     block = HEAD + high + FOOT
     figure = sheet(title, note, block * len(shown))
@@ -69,7 +75,7 @@ def _draw_confusion(
         panels[0].set_yticks(np.arange(len(classes)) + 0.5, classes)
         accuracy = np.trace(counts) / counts.sum()
         heading = f"{_kind(model).capitalize()}: {shorten(model['title'], 34)}, {100 * accuracy:.1f} %"
-        figure.text(MARGIN / WIDTH, (bottom + high + 0.16) / figure.get_size_inches()[1], heading, weight="bold")
+        figure.text(MARGIN / WIDTH, (bottom + high + 0.25) / figure.get_size_inches()[1], heading, weight="bold")
     return figure
 
 
@@ -77,7 +83,9 @@ def _percent(rate: float) -> str:
     return "" if np.isnan(rate) else f"{100 * rate:.0f}"
 
 
-def _heat(axes: Axes, values: np.ndarray, texts: Sequence[Sequence[str]], bottom: float = 0.0, top: float | None = None) -> None:
+def _heat(
+    axes: Axes, values: np.ndarray, texts: Sequence[Sequence[str]], bottom: float = 0.0, top: float | None = None
+) -> None:
     """A heat map with a text in every cell."""
     import seaborn
 
@@ -86,7 +94,7 @@ def _heat(axes: Axes, values: np.ndarray, texts: Sequence[Sequence[str]], bottom
         annot_kws={"fontsize": SMALL if values.shape[1] < 9 else SMALL - 1},
         xticklabels=False, yticklabels=False,
     )  # fmt: skip
-    axes.tick_params(length=0, pad=2)
+    axes.tick_params(length=0, pad=2, labelcolor=INK)
 
 
 def class_scores(results: Results) -> Chart | None:
@@ -125,7 +133,7 @@ def _scores_title(values: np.ndarray, classes: Sequence[str]) -> str:
         most = int(counts.argmax())
         share = "every model" if counts[most] == len(values) else f"{counts[most]} of {len(values)} models"
         parts.append(f"{classes[most]} is the {word} class for {share}")
-    return f"{parts[0][0].upper()}{parts[0][1:]}, {parts[1]}"
+    return f"{parts[0][0].upper()}{parts[0][1:]}, {parts[1].replace('is the hardest class', 'the hardest')}"
 
 
 def _draw_scores(
@@ -140,6 +148,6 @@ def _draw_scores(
     axes.set_xticks(np.arange(len(classes)) + 0.5, classes)
     axes.set_yticks(np.arange(len(names)) + 0.5, [shorten(name, 32) for name in names])
     if emphasised:
-        axes.get_yticklabels()[0].set_weight("bold")
+        axes.get_yticklabels()[0].set_fontweight("bold")
         axes.axhline(1, color="white", linewidth=4)
     return figure

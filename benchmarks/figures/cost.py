@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.figures.labels import Label, place
-from benchmarks.figures.style import BLUE, GREY, INK, MARGIN, ORANGE, SMALL, WIDTH, Chart, panel, sheet, shorten
-from benchmarks.standings import Results, Standing, ensemble_rows, headline_row, member_rows
+from benchmarks.figures.style import BLUE, GREY, INK, MARGIN, ORANGE, SMALL, WIDTH, Chart, panel, plural, sheet, shorten
+from benchmarks.standings import BEST_SINGLE, Results, Standing, ensemble_rows, headline_row, member_rows
 from benchmarks.tables import count
 
 if TYPE_CHECKING:
@@ -29,11 +29,9 @@ def size(results: Results) -> Chart | None:
     val, test = (results["splits"][split]["name"] for split in ("val", "test"))
     best = max(path["val"])
     few = next(k for k, value in enumerate(path["val"], start=1) if value >= best - NEAR)
-    gain = 100 * (path["test"][few - 1] - path["test"][0])
-    title = (
-        f"Picked greedily on {val}, {few} of {curve['members'][-1]} members are enough there, "
-        f"{gain:+.1f} points on {test} to the first alone"
-    )
+    picked, every = 100 * path["test"][few - 1], 100 * curve["test"]["mean"][-1]
+    who = f"{plural(few, 'member')} picked on {val} reach{'es' if few == 1 else ''}"
+    title = f"{who} {picked:.1f} % on {test}, the average of all {curve['members'][-1]} {every:.1f} %"
     note = (
         "Uniform averages. Blue: members added greedily. Orange: random members, mean of "
         f"{curve['orders']} orders; the band is one standard deviation."
@@ -65,11 +63,7 @@ def _draw_size(
         mean = 100 * np.array(curve[split]["mean"])
         middle = len(mean) // 2
         where.append(Label(middle + 1, mean[middle], "random", ORANGE, "bold"))
-        steps = np.arange(1, len(greedy) + 1)
-        around = np.linspace(1, len(mean), 40)
-        taken = [*zip(steps.tolist(), greedy.tolist(), strict=True),
-                 *zip(around.tolist(), np.interp(around, np.arange(1, len(mean) + 1), mean).tolist(), strict=True)]  # fmt: skip
-        place(axes, where, taken)
+        place(axes, where, [], [list(enumerate(line.tolist(), start=1)) for line in (greedy, mean)])
         if index == 0:
             axes.set_ylabel("accuracy, %", fontsize=SMALL + 0.5)
         else:
@@ -93,17 +87,15 @@ def _range(curve: Mapping[str, Any], path: Mapping[str, Any]) -> tuple[float, fl
 
 def cost(results: Results) -> Chart | None:
     """Accuracy against FLOPs an image with the Pareto front; None where fewer than two rows have both."""
-    rows = [row for row in (*member_rows(results), *ensemble_rows(results)) if row.accuracy is not None and row.flops]
+    everything = [*member_rows(results), *(row for row in ensemble_rows(results) if row.name != BEST_SINGLE)]
+    rows = [row for row in everything if row.accuracy is not None and row.flops]
     if len(rows) < 2:
         return None
     front = sorted((row for row in rows if row.pareto), key=lambda row: row.flops or 0)
-    members = [row for row in front if row.kind != "ensemble"]
-    title = f"{len(members)} members and {len(front) - len(members)} ensembles are worth their cost; the rest is beaten"
-    if len(front) > 1:
+    title = "What accuracy costs"
+    if front:
         first, last = front[0], front[-1]
-        ratio = (last.flops or 0) / (first.flops or 1)
-        gain = 100 * ((last.accuracy or 0) - (first.accuracy or 0))
-        title = f"From the cheapest to the best row worth its cost: {gain:.1f} points for {ratio:.0f} times the FLOPs"
+        title = f"{_worth(last)}" if first == last else f"{_worth(first)}, {_worth(last)}"
     test = results["splits"]["test"]["name"]
     note = (
         "Orange dots: members; blue diamonds: ensembles, the sum of their members. The line is the front: no row beats "
@@ -111,6 +103,10 @@ def cost(results: Results) -> Chart | None:
     )
     alt = f"Accuracy on {test} against FLOPs an image of {len(rows)} members and ensembles, with the Pareto front."
     return Chart(title, alt, partial(_draw_cost, title, note, rows, front, headline_row(results), test))
+
+
+def _worth(row: Standing) -> str:
+    return f"{row.title} gets {100 * (row.accuracy or 0.0):.1f} % for {count(row.flops)} FLOPs"
 
 
 def _draw_cost(
@@ -125,7 +121,8 @@ def _draw_cost(
         ensemble = row.kind == "ensemble"
         axes.plot([x], [y], "D" if ensemble else "o", color=BLUE if ensemble else ORANGE, markersize=5,
                   markerfacecolor=None if row.pareto else "white", zorder=3)  # fmt: skip
-    axes.step(*_steps(front, max(x for x, _ in points)), where="post", color=GREY, linewidth=1.0, zorder=2)
+    line = _steps(front, max(x for x, _ in points))
+    axes.plot([x for x, _ in line], [y for _, y in line], color=GREY, linewidth=1.0, zorder=2)
     axes.set(xscale="log", xlabel="FLOPs an image", ylabel=f"accuracy on {test}, %")
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: (count(value) or "").replace(".0", "")))
@@ -135,21 +132,26 @@ def _draw_cost(
     room = 0.08 * (high - low) or 1.0
     ends = [min(x for x, _ in points), max(x for x, _ in points)]
     axes.set(xlim=(ends[0] / 1.5, ends[1] * 1.9), ylim=(low - room, high + room))
-    place(axes, _labels(rows, front, chosen), points)
+    place(axes, _labels(rows, front, chosen), points, [line])
     return figure
 
 
-def _steps(front: Sequence[Standing], end: float) -> tuple[list[float], list[float]]:
-    x = [float(row.flops or 0) for row in front]
-    y = [100 * (row.accuracy or 0.0) for row in front]
-    return ([*x, end], [*y, y[-1]]) if front else ([], [])
+def _steps(front: Sequence[Standing], end: float) -> list[tuple[float, float]]:
+    """Corners of the front: level up to the cost of the next row, then up to its accuracy."""
+    spots = [(float(row.flops or 0), 100 * (row.accuracy or 0.0)) for row in front]
+    ends = [*(x for x, _ in spots[1:]), end]
+    return [corner for (x, y), right in zip(spots, ends, strict=False) for corner in ((x, y), (right, y))]
 
 
 def _labels(rows: Sequence[Standing], front: Sequence[Standing], chosen: Standing | None) -> list[Label]:
     """The headline, the front, and the best other members."""
     others = [row for row in rows if row.kind != "ensemble" and row not in front]
     others.sort(key=lambda row: -(row.accuracy or 0.0))
-    named = [*([chosen] if chosen in rows else []), *(row for row in front if row != chosen), *others[:LABELLED_MEMBERS]]
+    named = [
+        *([chosen] if chosen in rows else []),
+        *(row for row in front if row != chosen),
+        *others[:LABELLED_MEMBERS],
+    ]
     return [
         Label(
             float(row.flops or 0), 100 * (row.accuracy or 0.0), shorten(row.title, 30),

@@ -7,8 +7,22 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.figures.style import BLUE, GREY, INK, MARGIN, ORANGE, Chart, bare, beside, panel, plural, sheet, shorten
-from benchmarks.standings import BEST_SINGLE, Results, best_single, ensemble_rows, member_rows
+from benchmarks.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    MARGIN,
+    ORANGE,
+    Chart,
+    bare,
+    beside,
+    panel,
+    plural,
+    sheet,
+    shorten,
+    signed,
+)
+from benchmarks.standings import BEST_SINGLE, Results, best_single, ensemble_rows, headline_row, member_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,23 +45,23 @@ class Difference(NamedTuple):
 
 
 def differences(results: Results) -> Chart | None:
-    """Ensembles, and the members best on val, by their gain; None where no difference is known."""
+    """Ensembles and the best members by their gain; None where no difference is known."""
     rows = _rows(results)
     single = best_single(results)
     if not rows or single is None:
         return None
     ensembles = [row for row in rows if row.kind == "ensemble"]
     above, below = (sum(side(row) for row in ensembles) for side in (_above, _below))
-    title = (
-        f"{above} of {plural(len(ensembles), 'ensemble')} beat{'s' if above == 1 else ''} the best single member beyond "
-        f"chance, {below} lose{'s' if below == 1 else ''} to it"
-        if ensembles
-        else "How far the other members are from the best single one"
-    )
-    split = results["splits"]["test"]
+    title = f"How far the other members are from {single.title}, the best one"
+    if ensembles:
+        beat, lose = (f"{verb}{'s' if count == 1 else ''}" for verb, count in (("beat", above), ("lose", below)))
+        who = f"{above} of {plural(len(ensembles), 'ensemble')}"
+        title = f"{who} {beat} the best single member beyond chance, {below} {lose} to it"
+    test, val = (results["splits"][split]["name"] for split in ("test", "val"))
     note = (
-        f"Points of accuracy on {split['name']} above {single.title}, the best on val ({100 * (single.accuracy or 0):.1f} "
-        "%); lines are paired 95 % bootstrap intervals, not adjusted for their number. Filled: zero lies outside."
+        f"Points of accuracy on {test} above {single.title}, the best member on {val} "
+        f"({100 * (single.accuracy or 0.0):.1f} %). Lines: paired 95 % bootstrap intervals, not adjusted for their number. "
+        "Filled: zero lies outside."
     )
     alt = f"Forest plot: differences in test accuracy of {plural(len(rows), 'row')} to {single.title}, with intervals."
     return Chart(title, alt, partial(_draw, title, note, rows))
@@ -63,23 +77,16 @@ def _below(row: Difference) -> bool:
 
 def _rows(results: Results) -> list[Difference]:
     """Best first. The best single member itself, and the ensembler that picks it, are what is compared with."""
-    single = best_single(results)
-    found: list[list[Difference]] = []
-    for kind, entries, rows in (
-        ("ensemble", results["ensembles"], ensemble_rows(results)),
-        ("member", results["members"], member_rows(results)),
-    ):
-        found.append(
-            [
-                Difference(
-                    row.title, kind, *(100 * value for value in (entry["difference"], *entry["difference_interval"])),
-                    headline=kind == "ensemble" and row.name == results.get("headline"),
-                )
-                for entry, row in zip(entries, rows, strict=True)
-                if entry.get("difference") is not None and row != single and row.name != BEST_SINGLE
-            ]
-        )  # fmt: skip
-    ensembles, members = (sorted(part, key=lambda row: -row.value) for part in found)
+    single, chosen = best_single(results), headline_row(results)
+    found: dict[str, list[Difference]] = {"ensemble": [], "member": []}
+    entries = (*results["ensembles"], *results["members"])
+    for entry, row in zip(entries, (*ensemble_rows(results), *member_rows(results)), strict=True):
+        if entry.get("difference") is None or row == single or (row.kind == "ensemble" and row.name == BEST_SINGLE):
+            continue
+        kind = "ensemble" if row.kind == "ensemble" else "member"
+        value, low, high = (100 * part for part in (entry["difference"], *entry["difference_interval"]))
+        found[kind].append(Difference(row.title, kind, value, low, high, row == chosen))
+    ensembles, members = (sorted(part, key=lambda row: -row.value) for part in found.values())
     return sorted([*ensembles[:MOST_ENSEMBLES], *members[:MOST_MEMBERS]], key=lambda row: -row.value)
 
 
@@ -104,8 +111,8 @@ def _row(axes: Axes, line: int, row: Difference, low: float) -> None:
     colour, marker = (BLUE, "D") if row.kind == "ensemble" else (ORANGE, "o")
     style = {"weight": "bold" if row.headline else "normal"}
     beside(axes, MARGIN, line, shorten(row.name, 36), **style)
-    beside(axes, NUMBERS, line, f"{row.value:+.2f}", **style)
-    beside(axes, INTERVALS + 0.12, line, f"{row.low:+.1f} to {row.high:+.1f}", **style)
+    beside(axes, NUMBERS, line, signed(row.value, 2), **style)
+    beside(axes, INTERVALS + 0.12, line, f"{signed(row.low, 1)} to {signed(row.high, 1)}", **style)
     axes.plot([max(row.low, low), max(row.high, low)], [line, line], color=colour, linewidth=1.6, alpha=0.55)
     clear = _above(row) or _below(row)
     off = row.value < low

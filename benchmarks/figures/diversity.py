@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.figures.labels import Label, place
-from benchmarks.figures.style import BLUE, GREY, MARGIN, SMALL, WIDTH, Chart, bare, blues, panel, plural, sheet, shorten
+from benchmarks.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    MARGIN,
+    SMALL,
+    WIDTH,
+    Chart,
+    bare,
+    blues,
+    panel,
+    plural,
+    sheet,
+    shorten,
+    signed,
+)
 from benchmarks.standings import Results, headline_row
 
 if TYPE_CHECKING:
@@ -17,7 +32,6 @@ if TYPE_CHECKING:
 
 LEAST, MOST, MOST_NUMBERS = 3, 40, 16  # members; cells with numbers up to so many
 NAMES, TREE, FOOT = 1.85, 0.75, 1.1  # inches
-LABELLED = 3  # pairs at either end of the kappa-error diagram
 
 
 def disagreement(results: Results) -> Chart | None:
@@ -30,12 +44,11 @@ def disagreement(results: Results) -> Chart | None:
     matrix += matrix.T
     shares = np.array(pairs["disagreement"])
     alike, unlike = int(shares.argmin()), int(shares.argmax())
-    title = (
-        f"{_pair(members, pairs, alike)} err most alike (on {100 * shares[alike]:.0f} % of images just one is right), "
-        f"{_pair(members, pairs, unlike)} least ({100 * shares[unlike]:.0f} %)"
-    )
+    title = f"{_pair(members, pairs, alike)} err most alike, {_pair(members, pairs, unlike)} least"
     val = results["splits"]["val"]["name"]
-    note = f"Per cent of {val} images that exactly one of two members gets right. The tree joins members that err alike."
+    note = (
+        f"Per cent of {val} images that exactly one of two members gets right. The tree joins members that err alike."
+    )
     alt = f"Clustered heat map: disagreement of all pairs of {plural(len(members), 'member')} on {val}."
     return Chart(title, alt, partial(_draw_heat, title, note, members, matrix))
 
@@ -64,14 +77,14 @@ def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray
     shown = 100 * matrix[np.ix_(order, order)]
     numbers = count <= MOST_NUMBERS
     seaborn.heatmap(
-        shown, ax=axes, mask=np.eye(count, dtype=bool), cmap=blues(), vmin=0, annot=numbers, fmt=".0f", cbar=not numbers,
+        shown, ax=axes, mask=np.eye(count, dtype=bool), cmap=blues(), vmin=0, annot=numbers, fmt=".0f", cbar=False,
         linewidths=0.6 if numbers else 0, annot_kws={"fontsize": SMALL}, xticklabels=False, yticklabels=False,
     )  # fmt: skip
     names = [shorten(members[index], 23) for index in order]
     size = SMALL if count <= 24 else SMALL - 2.5
     axes.set_yticks(np.arange(count) + 0.5, names, rotation=0, fontsize=size)
     axes.set_xticks(np.arange(count) + 0.5, names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
-    axes.tick_params(length=0, pad=2)
+    axes.tick_params(length=0, pad=2, labelcolor=INK)
     branches = panel(figure, NAMES + width + 0.04, FOOT, TREE, high)
     # dendrogram places leaf i at 10 i + 5; cells are one wide
     lines = [np.column_stack([d, np.array(i) / 10]) for i, d in zip(tree["icoord"], tree["dcoord"], strict=True)]
@@ -98,11 +111,11 @@ def kappa_error(results: Results) -> Chart | None:
         title = "Pairs that agree more also err more: here diversity comes with accuracy"
     else:
         title = "How much two members agree says little about how much they err"
-    note = f"{val}; a dot a pair of members (correlation {tie:+.2f})."
+    note = f"{val}; a dot a pair of members (correlation {signed(tie, 2)})."
     if chosen.any():
         note += " Blue diamonds: both are in the headline ensemble. Best is the lower left corner."
     alt = f"Kappa-error diagram of {plural(len(kappa), 'pair')} of members on {val}."
-    labels = [_pair([shorten(name, 20) for name in members], pairs, index) for index in range(len(kappa))]
+    labels = [_pair([shorten(name, 24) for name in members], pairs, index) for index in range(len(kappa))]
     return Chart(title, alt, partial(_draw_kappa, title, note, kappa, error, chosen, labels))
 
 
@@ -124,10 +137,7 @@ def _draw_kappa(
     axes.grid()
     axes.margins(0.1)
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    ends = [*np.argsort(error)[:LABELLED], *np.argsort(kappa)[:LABELLED], *np.argsort(-error)[:1], int(kappa.argmax())]
-    seen = dict.fromkeys(int(index) for index in ends)
-    wanted = [
-        Label(kappa[index], error[index], labels[index], BLUE if chosen[index] else GREY) for index in seen
-    ]
+    ends = dict.fromkeys(int(index) for index in (error.argmin(), kappa.argmin(), error.argmax(), kappa.argmax()))
+    wanted = [Label(kappa[index], error[index], labels[index], BLUE if chosen[index] else GREY) for index in ends]
     place(axes, wanted, list(zip(kappa.tolist(), error.tolist(), strict=True)))
     return figure

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.figures.style import GREY, INK, SMALL
+from benchmarks.figures.style import GREY, INK, SMALL, text_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DISTANCES = (7.0, 12.0, 18.0, 26.0, 36.0, 50.0)  # points from the middle of the dot
 DIRECTIONS = 16
-MARKER = 3.5  # points: half of a dot
+MARKER, CLEAR = 3.0, 6.0  # points: half of a dot, and what text keeps clear around one that is not its own
 FAR = 10.0  # points: a label beyond gets a line to its dot
 HEIGHT = 1.15  # of a line of text, in font sizes
 
@@ -31,32 +32,37 @@ class Label:
     weight: str = "normal"
 
 
-def place(axes: Axes, labels: Sequence[Label], avoid: Sequence[tuple[float, float]]) -> None:
-    """Writes the labels, the first ones in the best places; `avoid` are points of the data that stay free of text.
+def place(
+    axes: Axes,
+    labels: Sequence[Label],
+    avoid: Sequence[tuple[float, float]],
+    lines: Sequence[Sequence[tuple[float, float]]] = (),
+) -> None:
+    """Writes the labels, the first ones in the best places; `avoid` are points of the data that stay free of text, and
+    `lines` run through such points.
 
     The limits of the axes must be final. Of the places around a point, nearest first, the one is taken that covers
     least: other labels, points, the world outside the axes.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.font_manager import FontProperties
-
     figure = axes.get_figure(root=True)
     assert figure is not None
     points_a_pixel = 72.0 / figure.dpi
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    window = axes.get_window_extent().extents * points_a_pixel
-    taken = [np.r_[spot - MARKER, spot + MARKER] for spot in _pixels(axes, avoid) * points_a_pixel]
+    window = np.array(axes.get_window_extent().extents) * points_a_pixel
+    dots = _pixels(axes, avoid) * points_a_pixel
+    written = [_boxes(_along(_pixels(axes, line) * points_a_pixel), 1.0) for line in lines]
     for label in labels:
-        font = FontProperties(family="DejaVu Sans", size=SMALL, weight=label.weight)
-        width = renderer.get_text_width_height_descent(label.text, font, False)[0] * points_a_pixel
+        width = text_width(label.text, SMALL, label.weight)
         spot = _pixels(axes, [(label.x, label.y)])[0] * points_a_pixel
+        own = np.hypot(*(dots - spot).T) < MARKER
+        taken = np.concatenate([*written, _boxes(dots[own], MARKER), _boxes(dots[~own], CLEAR)])
         offset, box = _best(spot, np.array([width, HEIGHT * SMALL]), taken, window)
-        taken.append(box)
+        written.append(box[None])
         far = float(np.hypot(*offset)) > FAR
+        line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
         axes.annotate(
             label.text, (label.x, label.y), ((box[:2] + box[2:]) / 2 - spot).tolist(), textcoords="offset points",
             ha="center", va="center_baseline", fontsize=SMALL, color=label.colour, weight=label.weight,
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3} if far else None,
+            arrowprops=line if far else None,
         )  # fmt: skip
 
 
@@ -64,19 +70,27 @@ def _pixels(axes: Axes, points: Sequence[tuple[float, float]]) -> np.ndarray:
     return np.asarray(axes.transData.transform(np.reshape(np.array(points, dtype=float), (-1, 2))))
 
 
-def _best(
-    spot: np.ndarray, size: np.ndarray, taken: Sequence[np.ndarray], window: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _boxes(spots: np.ndarray, half: float) -> np.ndarray:
+    return np.concatenate([spots - half, spots + half], axis=1)
+
+
+def _along(corners: np.ndarray) -> np.ndarray:
+    """Points of a line, two points apart."""
+    runs = [np.linspace(a, b, 2 + int(np.hypot(*(b - a)) / 2)) for a, b in pairwise(corners)]
+    return np.concatenate(runs) if runs else corners
+
+
+def _best(spot: np.ndarray, size: np.ndarray, taken: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The offset from the point and the box (left, bottom, right, top) of the place that covers least."""
     best: tuple[float, np.ndarray, np.ndarray] | None = None
-    boxes = np.array(taken).reshape(-1, 4)
     for distance in DISTANCES:
         for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-            offset = distance * np.array([np.cos(angle), np.sin(angle)])
+            towards = np.array([np.cos(angle), np.sin(angle)])
+            offset = distance * towards
             # The side of the text that faces the point stands at the offset, not its middle.
-            middle = spot + offset + 0.5 * size * np.array([np.cos(angle), np.sin(angle)]).clip(-1, 1)
+            middle = spot + offset + 0.5 * size * towards
             box = np.r_[middle - size / 2, middle + size / 2]
-            covered = _overlap(box, boxes) + 3.0 * _outside(box, window)
+            covered = _overlap(box, taken) + 3.0 * _outside(box, window)
             if best is None or covered < best[0] - 1e-6:
                 best = (covered, offset, box)
         if best is not None and best[0] <= 0:

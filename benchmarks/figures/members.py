@@ -46,7 +46,7 @@ METRICS = (
     Metric("val_accuracy", "accuracy, %", "accuracy", 100.0, 1, False),
     Metric("val_macro_f1", "macro-F1, %", "macro-F1", 100.0, 1, False),
     Metric("val_log_loss", "log-loss", "log-loss", 1.0, 2, True),
-    Metric("val_ece", "calibration error, %", "calibration", 100.0, 1, True),
+    Metric("val_ece", "ECE, %", "calibration", 100.0, 1, True),
 )
 
 
@@ -64,7 +64,7 @@ def validation(results: Results) -> Chart | None:
         return None
     title = _title(named, metrics)
     split = results["splits"]["val"]
-    note = f"{split['name']}, {split['size']:,} images; the best value of a column is bold"
+    note = f"{split['name']}, {split['size']:,} images; bold: best of its column. ECE: expected calibration error"
     if len(named) > MOST:
         note += f"; the best {MOST} of {plural(len(named), 'member')}"
     alt = f"Dots: {joined([metric.words for metric in metrics])} of {plural(len(named), 'member')} on {split['name']}."
@@ -83,10 +83,8 @@ def _title(named: list[tuple[str, Mapping[str, Any]]], metrics: list[Metric]) ->
         best = _best(named, metric)
         leader = next(title for title, member in named if member[metric.key] == best)
         leads.setdefault(leader, []).append(metric.words)
-    if len(leads) > 2:
-        first, words = next(iter(leads.items()))
-        return f"{first} leads in {joined(words)}; other members lead in the rest"
-    return ", ".join(f"{name} leads in {joined(words)}" for name, words in leads.items())
+    (first, words), *others = leads.items()
+    return ", ".join([f"{first} leads in {joined(words)}", *(f"{name} in {joined(words)}" for name, words in others)])
 
 
 def _draw(title: str, note: str, named: list[tuple[str, Mapping[str, Any]]], metrics: list[Metric]) -> Figure:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.figures.style import BLUE, GREY, MARGIN, ORANGE, SMALL, WIDTH, Chart, panel, sheet, shorten
+from benchmarks.figures.style import BLUE, GREY, ORANGE, SMALL, WIDTH, Chart, panel, sheet, shorten
 from benchmarks.standings import Results
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEFT, GAP, FOOT, HIGH, BARS, HEAD = 0.5, 0.42, 0.46, 2.7, 0.5, 0.26  # inches
+END = 0.15  # inches right of the last panel, for half of its last number
+FEWEST = 10  # images
 STATES = (("reliability", "as it is", ORANGE, "o", (0, (3, 1.2))), ("reliability_scaled", "scaled", BLUE, "D", "-"))
 
 
@@ -32,7 +34,7 @@ def reliability(results: Results) -> Chart | None:
     val, test = (results["splits"][split]["name"] for split in ("val", "test"))
     note = (
         f"{test}; temperatures fitted on {val}. On the grey line a model is right as often as it says; above it, more "
-        "often. Bars: share of the images."
+        f"often. Bars: share of the images. Bins of fewer than {FEWEST} images are not drawn."
     )
     alt = "Reliability diagrams, before and after temperature scaling, of " + " and ".join(m["title"] for m in shown)
     return Chart(title, f"{alt}.", partial(_draw, title, note, shown))
@@ -48,16 +50,22 @@ def _gap(bins: Mapping[str, list[float]]) -> float:
     return float(_weights(bins) @ np.abs(np.array(bins["accuracy"]) - np.array(bins["confidence"])))
 
 
+def _seen(bins: Mapping[str, list[float]]) -> np.ndarray:
+    """Which bins hold enough images to be drawn; all, where none does."""
+    count = np.array(bins["count"])
+    return (count >= FEWEST) | bool((count < FEWEST).all())
+
+
 def _lean(bins: Mapping[str, list[float]]) -> str:
     surplus = float(_weights(bins) @ (np.array(bins["confidence"]) - np.array(bins["accuracy"])))
     if abs(surplus) < 0.005:
-        return "as sure as it is right on average"
-    return f"{100 * abs(surplus):.1f} points {'too sure' if surplus > 0 else 'less sure than it is right'}"
+        return "right about as often as it says"
+    return f"right {100 * abs(surplus):.1f} points {'less' if surplus > 0 else 'more'} often than it says"
 
 
 def _draw(title: str, note: str, shown: Sequence[Mapping[str, Any]]) -> Figure:
     figure = sheet(title, note, FOOT + BARS + 0.08 + HIGH + HEAD)
-    width = (WIDTH - LEFT - GAP - MARGIN) / 2
+    width = (WIDTH - LEFT - GAP - END) / 2
     for index, model in enumerate(shown):
         left = LEFT + index * (width + GAP)
         axes = panel(figure, left, FOOT + BARS + 0.08, width, HIGH)
@@ -69,15 +77,15 @@ def _draw(title: str, note: str, shown: Sequence[Mapping[str, Any]]) -> Figure:
         bars.set_xlabel("confidence: probability of the predicted class, %", fontsize=SMALL)
         if index == 0:
             axes.set_ylabel("right, %", fontsize=SMALL)
-            bars.set_ylabel("share", fontsize=SMALL)
+            bars.set_ylabel("share, %", fontsize=SMALL)
     return figure
 
 
 def _lowest(shown: Sequence[Mapping[str, Any]]) -> float:
     """Left end of all axes, in per cent: a step of ten below the least confidence or accuracy."""
-    values = [value for model in shown for key, *_ in STATES for name in ("confidence", "accuracy")
-              for value in model[key][name]]  # fmt: skip
-    return max(0.0, 10.0 * np.floor(10.0 * min(values) - 0.05))
+    bins = [model[key] for model in shown for key, *_ in STATES]
+    least = min(np.array(one[name])[_seen(one)].min() for one in bins for name in ("confidence", "accuracy"))
+    return max(0.0, 10.0 * float(np.floor(10.0 * least - 0.05)))
 
 
 def _curves(axes: Axes, model: Mapping[str, Any], low: float) -> None:
@@ -86,8 +94,9 @@ def _curves(axes: Axes, model: Mapping[str, Any], low: float) -> None:
     axes.plot([low, 100], [low, 100], color=GREY, linewidth=0.9)
     for place, (key, words, colour, marker, style) in enumerate(STATES):
         bins = model[key]
-        sizes = 6 + 160 * np.sqrt(_weights(bins)) ** 2
-        x, y = 100 * np.array(bins["confidence"]), 100 * np.array(bins["accuracy"])
+        seen = _seen(bins)
+        sizes = 8 + 160 * _weights(bins)[seen]
+        x, y = (100 * np.array(bins[name])[seen] for name in ("confidence", "accuracy"))
         axes.plot(x, y, color=colour, linewidth=1.2, linestyle=style)
         axes.scatter(x, y, s=sizes, color=colour, marker=marker, linewidths=0, zorder=3)
         text = f"{'◆' if marker == 'D' else '●'} {words}: error {100 * _gap(bins):.1f} %"

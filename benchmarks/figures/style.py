@@ -1,14 +1,14 @@
 """One style for all figures: colours, type, sheets with a title, and files that are the same byte for byte.
 
-Colours are from the Okabe-Ito palette (safe for colour-blind readers) and never the only sign of a difference, for print
-in grey. Sizes are chosen for 7.2 inches in print and 600 pixels on a screen. matplotlib is imported where it draws.
+Colours are from the Okabe-Ito palette (safe for colour-blind readers) and never the only sign of a difference, for
+print in grey. Sizes are chosen for 7.2 inches in print and 600 pixels on a screen. matplotlib and seaborn are imported
+where they draw.
 """
 
 from __future__ import annotations
 
 import io
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +27,6 @@ MARGIN = 0.09  # inches, left of titles and of names
 INK, GREY, PALE, BLUE, ORANGE = "#222222", "#6b6b6b", "#e9e9e9", "#0072B2", "#D55E00"
 GREEN, PINK, YELLOW = "#009E73", "#CC79A7", "#F0E442"
 SMALL, TITLE = 8.0, 10.5  # points
-TITLE_CHARACTERS, NOTE_CHARACTERS = 68, 104  # on a line
 LINE, TITLE_LINE = 0.15, 0.19  # inches
 SUFFIXES = ("png", "svg")
 STYLE: dict[Any, Any] = {
@@ -89,9 +88,8 @@ def sheet(title: str, note: str, height: float) -> Figure:
     """An empty figure with its title and, in grey, a note on what is shown; `height` inches are free below them."""
     from matplotlib.figure import Figure
 
-    titles = textwrap.wrap(title, TITLE_CHARACTERS)
-    notes = textwrap.wrap(note, NOTE_CHARACTERS)
-    whole = height + TITLE_LINE * len(titles) + LINE * len(notes) + 0.22
+    titles, notes = wrapped(title, TITLE, "bold"), wrapped(note, SMALL, "normal")
+    whole = height + TITLE_LINE * len(titles) + LINE * len(notes) + 0.18
     figure = Figure(figsize=(WIDTH, whole))
     across, down = MARGIN / WIDTH, 0.1
     for lines, step, style in (
@@ -103,6 +101,37 @@ def sheet(title: str, note: str, height: float) -> Figure:
             down += step
         down += 0.02
     return figure
+
+
+def text_width(text: str, size: float, weight: str) -> float:
+    """Points that a line of text takes."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+
+
+def wrapped(text: str, size: float, weight: str) -> list[str]:
+    """The fewest lines that fit a sheet, about equally long."""
+    words = [(word, text_width(word + " ", size, weight)) for word in text.split()]
+    room = 72.0 * (WIDTH - 2 * MARGIN)
+    fewest = len(_filled(words, room))
+    while fewest > 1 and len(_filled(words, room - 8.0)) == fewest:
+        room -= 8.0
+    return _filled(words, room)
+
+
+def _filled(words: Sequence[tuple[str, float]], room: float) -> list[str]:
+    lines: list[list[str]] = []
+    left = 0.0
+    for word, width in words:
+        if not lines or width > left:
+            lines.append([])
+            left = room
+        lines[-1].append(word)
+        left -= width
+    return [" ".join(line) for line in lines]
 
 
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Axes:
@@ -139,6 +168,11 @@ def shorten(text: str, length: int) -> str:
     head = text[: len(text) - len(found.group())] if found else text
     room = length - len(tail)
     return (head if len(head) <= room else head[: room - 1].rstrip(" _,") + "…") + tail
+
+
+def signed(value: float, digits: int) -> str:
+    """1.5 as +1.5, and a minus as wide as the plus."""
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def joined(names: Sequence[str]) -> str:

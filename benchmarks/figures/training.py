@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 History = Mapping[str, list[float]]  # columns of the CSV beside a member's predictions
 
 COLUMNS, MOST = 4, 12
-LEFT, BELOW, GAP = 0.5, 0.45, 0.16
-ACCURACY_HIGH, LOSS_HIGH, NAME_HIGH, BETWEEN = 0.62, 0.5, 0.22, 0.08  # inches
+LEFT, BELOW, GAP, ROW_GAP = 0.5, 0.36, 0.16, 0.3
+ACCURACY_HIGH, LOSS_HIGH, NAME_HIGH, BETWEEN = 0.74, 0.5, 0.22, 0.08  # inches
 LATE = 0.1  # share of the epochs: a best epoch within the last of them may not be the end of learning
 
 
 def histories(results: Results, folder: Path) -> dict[str, History]:
     """The training histories in `folder` (a suite's predictions) by the member's title; those that have one."""
-    found = {}
+    found: dict[str, History] = {}
     for member, row in zip(results["members"], member_rows(results), strict=True):
         path = folder / f"{member['name']}.s{member['seed']}.{member.get('hash')}.csv"
         if path.exists():
@@ -59,13 +59,11 @@ def training(results: Results, known: Mapping[str, History]) -> Chart | None:
         return None
     val, train = (results["splits"][split]["name"] for split in ("val", "train"))
     late = [title for title, history in curves.items() if _still_learning(history["val_accuracy"])]
-    title = (
-        f"{len(late)} of {plural(len(curves), 'member')} still improved on {val} in the last tenth of "
-        f"{'its' if len(curves) == 1 else 'their'} training"
-    )
+    who = f"{'All' if len(late) == len(curves) else f'{len(late)} of'} {plural(len(curves), 'member')}"
+    title = f"{who} were still improving on {val} in the last tenth of training"
     note = (
         f"Solid blue: {val}, dot: best epoch. Dashed orange: {train}, as seen in training (augmented). "
-        "All cells share their scales."
+        "Accuracy and loss have one scale, epochs each member's own."
     )
     if len(curves) > MOST:
         note += f" The best {MOST} of {len(curves)}."
@@ -82,23 +80,22 @@ def _draw(title: str, note: str, curves: Mapping[str, History]) -> Figure:
     losses = any("val_loss" in history for history in curves.values())
     cell = NAME_HIGH + ACCURACY_HIGH + (BETWEEN + LOSS_HIGH if losses else 0.0)
     lines = math.ceil(len(curves) / COLUMNS)
-    figure = sheet(title, note, BELOW + lines * cell + (lines - 1) * GAP)
+    figure = sheet(title, note, BELOW + lines * cell + (lines - 1) * ROW_GAP)
     width = (WIDTH - LEFT - MARGIN - (COLUMNS - 1) * GAP) / COLUMNS
-    epochs = max(len(history["val_accuracy"]) for history in curves.values())
     for index, (name, history) in enumerate(curves.items()):
         line, column = divmod(index, COLUMNS)
-        left, bottom = LEFT + column * (width + GAP), BELOW + (lines - 1 - line) * (cell + GAP)
-        lowest = index + COLUMNS >= len(curves)
+        left, bottom = LEFT + column * (width + GAP), BELOW + (lines - 1 - line) * (cell + ROW_GAP)
+        epochs = len(history["val_accuracy"])
         if losses:
             axes = panel(figure, left, bottom, width, LOSS_HIGH)
             _curves(axes, history, "loss", 1.0)
-            _frame(axes, epochs, _limits(curves, "loss", 1.0), "loss" if column == 0 else None, lowest)
+            _frame(axes, epochs, _limits(curves, "loss", 1.0), "loss" if column == 0 else None, lowest=True)
             bottom += LOSS_HIGH + BETWEEN
         axes = panel(figure, left, bottom, width, ACCURACY_HIGH)
         _curves(axes, history, "accuracy", 100.0)
         _best_epoch(axes, history["val_accuracy"])
         limits = _limits(curves, "accuracy", 100.0)
-        _frame(axes, epochs, limits, "accuracy, %" if column == 0 else None, lowest and not losses)
+        _frame(axes, epochs, limits, "accuracy, %" if column == 0 else None, lowest=not losses)
         axes.set_title(shorten(name, 24), fontsize=SMALL + 0.3, loc="left", pad=3, color=INK)
     return figure
 
@@ -126,13 +123,13 @@ def _limits(curves: Mapping[str, History], what: str, scale: float) -> tuple[flo
 def _frame(axes: Axes, epochs: int, limits: tuple[float, float], label: str | None, lowest: bool) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set(xlim=(0, epochs + 1), ylim=limits)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.set(xlim=(1 - 0.04 * epochs, 1.04 * epochs), ylim=limits, xticks=[1, epochs])
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
-    axes.grid()
+    axes.grid(axis="y")
     axes.tick_params(labelleft=label is not None, labelbottom=lowest, pad=2)
     if label is not None:
         axes.set_ylabel(label, fontsize=SMALL)
         axes.yaxis.set_label_coords(-0.36 / axes.get_position().width / WIDTH, 0.5)
     if lowest:
-        axes.set_xlabel("epoch", fontsize=SMALL, labelpad=1)
+        axes.set_xticklabels(["1", f"epoch {epochs}"])
+        axes.get_xticklabels()[1].set_horizontalalignment("right")
