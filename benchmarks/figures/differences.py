@@ -60,8 +60,8 @@ def differences(results: Results) -> Chart | None:
     test, val = (results["splits"][split]["name"] for split in ("test", "val"))
     note = (
         f"Points of accuracy on {test} above {single.title}, the best member on {val} "
-        f"({100 * (single.accuracy or 0.0):.1f} %). Lines: paired 95 % bootstrap intervals, not adjusted for their number. "
-        "Filled: zero lies outside."
+        f"({100 * (single.accuracy or 0.0):.1f} %). Lines: paired 95 % bootstrap intervals, not adjusted for their "
+        "number. Filled: zero lies outside."
     )
     alt = f"Forest plot: differences in test accuracy of {plural(len(rows), 'row')} to {single.title}, with intervals."
     return Chart(title, alt, partial(_draw, title, note, rows))

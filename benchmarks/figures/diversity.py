@@ -137,7 +137,7 @@ def _draw_kappa(
     axes.grid()
     axes.margins(0.1)
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    ends = dict.fromkeys(int(index) for index in (error.argmin(), kappa.argmin(), error.argmax(), kappa.argmax()))
+    ends = dict.fromkeys(int(index) for index in (error.argmin(), kappa.argmin(), error.argmax()))
     wanted = [Label(kappa[index], error[index], labels[index], BLUE if chosen[index] else GREY) for index in ends]
     place(axes, wanted, list(zip(kappa.tolist(), error.tolist(), strict=True)))
     return figure

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DISTANCES = (7.0, 12.0, 18.0, 26.0, 36.0, 50.0)  # points from the middle of the dot
 DIRECTIONS = 16
 MARKER, CLEAR = 3.0, 6.0  # points: half of a dot, and what text keeps clear around one that is not its own
+EDGE = 4.0  # points that text stays away from the axes' edge
 FAR = 10.0  # points: a label beyond gets a line to its dot
 HEIGHT = 1.15  # of a line of text, in font sizes
 
@@ -47,7 +48,7 @@ def place(
     figure = axes.get_figure(root=True)
     assert figure is not None
     points_a_pixel = 72.0 / figure.dpi
-    window = np.array(axes.get_window_extent().extents) * points_a_pixel
+    window = np.array(axes.get_window_extent().extents) * points_a_pixel + [EDGE, EDGE, -EDGE, -EDGE]
     dots = _pixels(axes, avoid) * points_a_pixel
     written = [_boxes(_along(_pixels(axes, line) * points_a_pixel), 1.0) for line in lines]
     for label in labels:

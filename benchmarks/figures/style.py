@@ -88,7 +88,7 @@ def sheet(title: str, note: str, height: float) -> Figure:
     """An empty figure with its title and, in grey, a note on what is shown; `height` inches are free below them."""
     from matplotlib.figure import Figure
 
-    titles, notes = wrapped(title, TITLE, "bold"), wrapped(note, SMALL, "normal")
+    titles, notes = wrapped(title, TITLE, "bold", even=True), wrapped(note, SMALL, "normal")
     whole = height + TITLE_LINE * len(titles) + LINE * len(notes) + 0.18
     figure = Figure(figsize=(WIDTH, whole))
     across, down = MARGIN / WIDTH, 0.1
@@ -112,12 +112,12 @@ def text_width(text: str, size: float, weight: str) -> float:
     return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
 
 
-def wrapped(text: str, size: float, weight: str) -> list[str]:
-    """The fewest lines that fit a sheet, about equally long."""
+def wrapped(text: str, size: float, weight: str, even: bool = False) -> list[str]:
+    """The fewest lines that fit a sheet; where `even`, about equally long."""
     words = [(word, text_width(word + " ", size, weight)) for word in text.split()]
     room = 72.0 * (WIDTH - 2 * MARGIN)
     fewest = len(_filled(words, room))
-    while fewest > 1 and len(_filled(words, room - 8.0)) == fewest:
+    while even and fewest > 1 and len(_filled(words, room - 8.0)) == fewest:
         room -= 8.0
     return _filled(words, room)
 
