@@ -103,7 +103,7 @@ def learning_curve(
     curve: dict[str, Any] = {"members": sizes.tolist(), "orders": draws}
     for split, values in logits.items():
         probabilities = softmax(values)
-        found = np.stack([_prefix_accuracies(probabilities, order, targets[split]) for order in orders])
+        found = np.stack([prefix_accuracies(probabilities, order, targets[split]) for order in orders])
         mean = found.mean(axis=0)
         curve[split] = {"mean": mean.tolist(), "spread": found.std(axis=0).tolist(), "extrapolation": None}
         if members > 2:
@@ -113,7 +113,8 @@ def learning_curve(
     return curve
 
 
-def _prefix_accuracies(probabilities: np.ndarray, order: np.ndarray, targets: np.ndarray) -> list[float]:
+def prefix_accuracies(probabilities: np.ndarray, order: np.ndarray, targets: np.ndarray) -> list[float]:
+    """The accuracies of the uniform averages of the first 1, 2, ... members of `order`, for probabilities [M, N, C]."""
     total = np.zeros(probabilities.shape[1:])
     accuracies = []
     for member in order:

@@ -11,10 +11,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from benchmarks import figures
 from benchmarks.atomic import write_atomic
 from benchmarks.audit_section import audit_section
 from benchmarks.bibliography import bibliography
-from benchmarks.figures import benchmark_chart
 from benchmarks.headline import effort, headline, leak_warning
 from benchmarks.identity import EXTERNAL
 from benchmarks.published_section import published_section
@@ -39,7 +39,7 @@ def write(results: Results, folder: Path) -> list[Path]:
     }
     for name, text in texts.items():
         write_atomic(folder / name, text)
-    return [*(folder / name for name in texts), *benchmark_chart(results, folder)]
+    return [*(folder / name for name in texts), *figures.draw(results, folder)]
 
 
 def csv_table(results: Results) -> str:

@@ -36,12 +36,17 @@ def confusion_matrix(probabilities: Probabilities, targets: Targets) -> NDArray[
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
+def class_f1(probabilities: Probabilities, targets: Targets) -> list[float | None]:
+    """F1 of every class; None for a class that occurs neither as a target nor as a prediction."""
+    counts = confusion_matrix(probabilities, targets)
+    occurrences = (counts.sum(axis=0) + counts.sum(axis=1)).tolist()
+    right = np.diag(counts).tolist()
+    return [2.0 * hits / seen if seen else None for hits, seen in zip(right, occurrences, strict=True)]
+
+
 def macro_f1(probabilities: Probabilities, targets: Targets) -> float:
     """Mean F1 over the classes that occur as a target or as a prediction."""
-    counts = confusion_matrix(probabilities, targets)
-    occurrences = counts.sum(axis=0) + counts.sum(axis=1)
-    present = occurrences > 0
-    return float(np.mean(2.0 * np.diag(counts)[present] / occurrences[present]))
+    return float(np.mean([score for score in class_f1(probabilities, targets) if score is not None]))
 
 
 def balanced_accuracy(probabilities: Probabilities, targets: Targets) -> float:
@@ -126,11 +131,28 @@ def expected_calibration_error(probabilities: Probabilities, targets: Targets, b
 
     The confidence is the top probability; a bin holds its upper edge, as in the paper.
     """
-    correct = correctness(probabilities, targets)
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    correct, confidence, bin_of = _binned(probabilities, targets, bins)
     surplus = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
     return float(np.abs(surplus).sum() / len(correct))
+
+
+def reliability(probabilities: Probabilities, targets: Targets, bins: int = 15) -> dict[str, list[float]]:
+    """`count`, mean `confidence` and `accuracy` of each bin of `expected_calibration_error` that holds a sample."""
+    correct, confidence, bin_of = _binned(probabilities, targets, bins)
+    count = np.bincount(bin_of, minlength=bins)
+    held = count > 0
+    sums = {"confidence": confidence, "accuracy": correct.astype(np.float64)}
+    means = {name: np.bincount(bin_of, values, bins)[held] / count[held] for name, values in sums.items()}
+    return {"count": count[held].tolist(), **{name: mean.tolist() for name, mean in means.items()}}
+
+
+def _binned(
+    probabilities: Probabilities, targets: Targets, bins: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]]:
+    """Of every sample: whether its top class is right, that class's probability, and the bin which that falls into."""
+    correct = correctness(probabilities, targets)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    return correct, confidence, np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
 def _check(probabilities: Probabilities, targets: Targets) -> None:

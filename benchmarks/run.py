@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks import leaderboard, readme
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
+from benchmarks.charts_data import charts_data
 from benchmarks.display import Quiet
 from benchmarks.explanation import diversity
 from benchmarks.obtain import obtain, outcome, resolve_device
@@ -130,16 +131,18 @@ def evaluate(
     train_name, val_name, test_name = suite.split_names
     sizes = (targets.train_size, len(targets.val), len(targets.test))
     names = zip(("train", "val", "test"), (train_name, val_name, test_name), sizes, strict=True)
+    audited, headline = audit(rows, predictions, targets), choose(fitted).name if fitted else None
     results = {
         "suite": suite.name,
         "title": suite.title,
         "classes": list(targets.classes),
         "splits": {split: {"name": name, "size": size} for split, name, size in names},
         "data_fingerprint": targets.fingerprint,
-        "headline": choose(fitted).name if fitted else None,
+        "headline": headline,
         **score(rows, predictions, found, targets),
         "diversity": diversity(predictions, targets),
-        "audit": audit(rows, predictions, targets),
+        "audit": audited,
+        "charts": charts_data(rows, predictions, targets, audited, headline),
         "published": read_published(suite.name) if suite.published else [],
         "not_run": not_run,
         "notes": notes,

@@ -39,8 +39,8 @@ def score(
     fitted = [one for one in found if one.ensembler is not None]
     correct = np.stack([metrics.correctness(row.test, targets.test) for row in rows])
     members = [
-        {**_member(one, targets), "label": label, "val_accuracy": accuracy}
-        for one, label, accuracy in zip(predictions, member_labels(predictions), val_accuracy, strict=True)
+        {**_member(one, targets), "label": label, "val_accuracy": accuracy, **_validation(row, targets)}
+        for one, label, accuracy, row in zip(predictions, member_labels(predictions), val_accuracy, rows, strict=False)
     ]
     described = [*members, *(_ensemble(one, members) for one in fitted)]
     for description, one, row in zip(described[len(members) :], fitted, rows[len(members) :], strict=True):
@@ -49,8 +49,9 @@ def score(
         description["left_out"] = left_out(row, rows[: len(members)], used, targets.val)
     names = [one.name for one in fitted]
     uniform = len(members) + names.index("uniform") if "uniform" in names else None
-    scores = _scores([row.test for row in rows], correct, targets.test)
-    compared = _compared(correct, int(np.argmax(val_accuracy)), uniform)
+    single = int(np.argmax(val_accuracy))
+    scores = _scores([row.test for row in rows], correct, targets.test, single)
+    compared = _compared(correct, single, uniform)
     whole = [{**row, **own, **other} for row, own, other in zip(described, scores, compared, strict=True)]
     front = pareto_front([row["test_accuracy"] for row in whole], [row["flops"] for row in whole])
     for description, pareto in zip(whole, front, strict=True):
@@ -74,15 +75,20 @@ def _compared(correct: np.ndarray, single: int, uniform: int | None) -> list[dic
     return compared
 
 
-def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray) -> list[dict[str, Any]]:
+def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray, single: int) -> list[dict[str, Any]]:
+    """Test scores of every row, and its difference in accuracy to the best single member with a paired interval."""
     accuracies = correct.mean(axis=1)
-    intervals = bootstrap_intervals(correct)
+    paired = correct.astype(np.int8) - correct[single]
+    intervals, differences = np.split(bootstrap_intervals(np.concatenate([correct, paired])), 2)
     places, shared = ranks(accuracies.tolist(), correct), letters(accuracies.tolist(), correct)
     return [
         {
             "test_accuracy": float(accuracies[index]),
             "test_interval": [float(bound) for bound in intervals[index]],
             **{f"test_{name}": _defined(metric(row, targets)) for name, metric in METRICS.items()},
+            "test_class_f1": metrics.class_f1(row, targets),
+            "difference": float(accuracies[index] - accuracies[single]),
+            "difference_interval": [float(bound) for bound in differences[index]],
             "rank": places[index],
             "letters": shared[index],
         }
@@ -92,6 +98,15 @@ def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray
 
 def _defined(value: float) -> float | None:
     return None if np.isnan(value) else value
+
+
+def _validation(row: Row, targets: Targets) -> dict[str, float]:
+    """What val says of a member beside its accuracy."""
+    return {
+        "val_macro_f1": metrics.macro_f1(row.val, targets.val),
+        "val_log_loss": metrics.log_loss(row.val, targets.val),
+        "val_ece": metrics.expected_calibration_error(row.val, targets.val),
+    }
 
 
 def _member(one: Predictions, targets: Targets) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs in this process draw nothing: most of the time of a small one."""
-    monkeypatch.setattr("benchmarks.leaderboard.benchmark_chart", lambda results, folder: [])
+    monkeypatch.setattr("benchmarks.leaderboard.figures.draw", lambda results, folder: [])
 
 
 @pytest.fixture

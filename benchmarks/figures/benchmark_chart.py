@@ -1,25 +1,41 @@
-"""The benchmark figure: our ensembles and members beside published results, one dot and interval a row.
+"""The benchmark chart: our ensembles and members beside published results, one dot and interval a row.
 
-Rows are dots, not bars: accuracies live between 60 and 80 %, and a bar that does not start at zero misleads. Colours
-are from the Okabe-Ito palette (safe for colour-blind readers), and every group has its own marker for print in grey.
-matplotlib is imported where it draws; the same results give the same bytes.
+Rows are dots, not bars: accuracies live between 60 and 80 %, and a bar that does not start at zero misleads. Every
+group has its own marker, for print in grey.
 """
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from benchmarks.atomic import write_atomic
+from benchmarks.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    MARGIN,
+    ORANGE,
+    PINK,
+    SMALL,
+    YELLOW,
+    Chart,
+    bare,
+    beside,
+    panel,
+    sheet,
+    shorten,
+)
 from benchmarks.identity import EXTERNAL
 from benchmarks.standings import (
+    BEST_SINGLE,
     Results,
     Standing,
+    best_single,
     by_accuracy,
     headline_row,
     leading_ensembles,
@@ -35,18 +51,10 @@ MAX_ENSEMBLES, MAX_MEMBERS = 8, 14
 HUMANS = {"fer2013": (60.0, 70.0)}  # 65 ± 5 % (arXiv:1307.0414)
 ROOM = 3.0  # points of axis right of the best comparable row; what lies beyond is drawn at the edge with its number
 WIDTH = 18.0  # points of axis at least: the reasons stand left of the dots
-INCHES_WIDE, INCHES_A_ROW, INCHES_ABOVE, INCHES_BELOW = 7.2, 0.19, 0.3, 0.5
-NAMES_AT, LEFT, RIGHT, NUMBERS_AT, INTERVALS_AT = 0.012, 0.325, 0.785, 0.8, 0.872  # columns, in figure widths
+INCHES_A_ROW, INCHES_ABOVE, INCHES_BELOW = 0.19, 0.3, 0.5
+LEFT, RIGHT, NUMBERS_AT, INTERVALS_AT = 2.34, 5.65, 5.76, 6.28  # inches
 NAME_LENGTH = 32
-INK, GREY, PALE, BLUE = "#222222", "#6b6b6b", "#e9e9e9", "#0072B2"
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8.8,
-    "svg.hashsalt": "benchmark",  # else element ids are random and no two files are the same
-    "text.color": INK,
-    "axes.edgecolor": GREY,
-    "xtick.color": GREY,
-}
+NOTE = "Lines are 95 % intervals. Hollow: published, but not comparable."
 
 
 @dataclass(frozen=True)
@@ -61,25 +69,32 @@ class Group:
     aside: str = ""
 
 
-def benchmark_chart(results: Results, folder: Path) -> list[Path]:
-    """Draw figures/benchmark.png and .svg under `folder`, byte-identical for the same results; returns their paths."""
-    import matplotlib
-
-    paths = [folder / "figures" / f"benchmark.{suffix}" for suffix in ("png", "svg")]
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a reader's own matplotlibrc must not change the figure
-        matplotlib.rcParams.update(STYLE)
-        figure = _draw(results)
-        # Dates and library versions in the files would change their bytes from one machine to the next.
-        write_atomic(paths[0], _render(figure, "png", {"Software": None}))
-        write_atomic(paths[1], _render(figure, "svg", {"Date": None, "Creator": None}))
-    return paths
+def benchmark(results: Results) -> Chart | None:
+    """Accuracy on test of everything that has one; None where nothing has."""
+    shown = groups(results)
+    if not shown:
+        return None
+    count = sum(len(group.rows) for group in shown)
+    alt = f"Dots with 95 % intervals: test accuracy of {count} ensembles, members and published results."
+    title = _title(results)
+    return Chart(title, alt, partial(_draw, results, shown, title))
 
 
-def _render(figure: Figure, suffix: str, metadata: dict[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, dpi=160, metadata=metadata)
-    return buffer.getvalue()
+def _title(results: Results) -> str:
+    """The headline beside the best single member, both with their numbers."""
+    chosen, single = headline_row(results), best_single(results)
+    test = results["splits"]["test"]["name"]
+    leader = chosen or single
+    if leader is None:
+        return f"Published accuracies on {test}"
+    reached = f"{100.0 * (leader.accuracy or 0.0):.1f} % on {test}"
+    if chosen is None or single is None or chosen.name == BEST_SINGLE:
+        return f"{leader.title} reaches {reached}"
+    lead = 100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0))
+    side = "above" if lead >= 0 else "below"
+    count = "An ensemble" if chosen.models is None else f"An ensemble of {chosen.models}"
+    val = results["splits"]["val"]["name"]
+    return f"{count} reaches {reached}, {abs(lead):.1f} points {side} {single.title}, the best member on {val}"
 
 
 def groups(results: Results) -> list[Group]:
@@ -90,34 +105,29 @@ def groups(results: Results) -> list[Group]:
     comparable, others = ([row for row in published if row.comparable is yes] for yes in (True, False))
     found = [
         Group("Ensembles", leading_ensembles(results, MAX_ENSEMBLES), BLUE, "D"),
-        Group("Members", members[:MAX_MEMBERS], "#D55E00", "o"),
-        Group("External models", external[:MAX_MEMBERS], "#CC79A7", "^"),
-        Group("Published", comparable, "#009E73", "s", aside="lines: sampling error alone"),
+        Group("Members", members[:MAX_MEMBERS], ORANGE, "o"),
+        Group("External models", external[:MAX_MEMBERS], PINK, "^"),
+        Group("Published", comparable, GREEN, "s", aside="lines: sampling error alone"),
         Group("Published, not comparable", others, GREY, "X", False, aside="why not"),
     ]
     return [group for group in found if group.rows]
 
 
-def _draw(results: Results) -> Figure:
-    from matplotlib.figure import Figure
+def _draw(results: Results, shown: list[Group], title: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
-    shown, chosen = groups(results), headline_row(results)
-    lines = list(_lines(shown))
-    depth = lines[-1][0] + 1.0 if lines else 1.0
-    height = INCHES_A_ROW * depth + INCHES_ABOVE + INCHES_BELOW
-    figure = Figure(figsize=(INCHES_WIDE, height))
-    axes = figure.add_axes((LEFT, INCHES_BELOW / height, RIGHT - LEFT, INCHES_A_ROW * depth / height))
+    chosen, lines = headline_row(results), list(_lines(shown))
+    depth = lines[-1][0] + 1.0
+    figure = sheet(title, NOTE, INCHES_A_ROW * depth + INCHES_ABOVE + INCHES_BELOW)
+    axes = panel(figure, LEFT, INCHES_BELOW, RIGHT - LEFT, INCHES_A_ROW * depth)
     axes.set(xlim=_limits(shown), ylim=(depth - 0.4, -0.6), yticks=[])
-    axes.set_xlabel(f"accuracy on {results['splits']['test']['name']}, %", color=INK)
-    axes.grid(axis="x", color=PALE, linewidth=0.8)
-    axes.set_axisbelow(True)
+    axes.set_xlabel(f"accuracy on {results['splits']['test']['name']}, %")
+    axes.grid(axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
-    axes.spines[["top", "left", "right"]].set_visible(False)
-    axes.tick_params(length=0)
+    bare(axes, "left")
     _reference_bands(axes, results)
-    _text(axes, NUMBERS_AT, -0.8, "%", color=GREY, va="bottom")
-    _text(axes, INTERVALS_AT, -0.8, "95 % interval", color=GREY, va="bottom")
+    beside(axes, NUMBERS_AT, -0.8, "%", color=GREY, va="bottom")
+    beside(axes, INTERVALS_AT, -0.8, "95 % interval", color=GREY, va="bottom")
     for line, group, row in lines:
         if row is None:
             _heading(axes, line, group)
@@ -155,16 +165,16 @@ def _reference_bands(axes: Axes, results: Results) -> None:
         axes.axvspan(end, 100 * chosen.ci_high, color=BLUE, alpha=0.08, linewidth=0)
         axes.text(end, -0.8, "headline", ha="left", va="bottom", color=BLUE)
     if humans is not None and humans[1] > low:
-        axes.axvspan(max(humans[0], low), humans[1], color="#F0E442", alpha=0.16, linewidth=0)
+        axes.axvspan(max(humans[0], low), humans[1], color=YELLOW, alpha=0.16, linewidth=0)
         end = min(humans[1], end - 0.015 * (high - low))
         axes.text(end, -0.8, "human, 65 ± 5", ha="right", va="bottom", color=GREY)
 
 
 def _heading(axes: Axes, line: float, group: Group) -> None:
-    _text(axes, NAMES_AT, line, group.heading, color=group.colour, weight="bold")
+    beside(axes, MARGIN, line, group.heading, color=group.colour, weight="bold")
     _aside(axes, line, group.aside)
     if group.rows[0].kind == "published":
-        _text(axes, INTERVALS_AT, line, "year", color=GREY)
+        beside(axes, INTERVALS_AT, line, "year", color=GREY)
 
 
 def _sampling_error(axes: Axes, line: float, group: Group, row: Standing, images: int) -> None:
@@ -182,14 +192,13 @@ def _row(axes: Axes, line: float, group: Group, row: Standing, bold: bool) -> No
     value = 100.0 * (row.accuracy or 0.0)
     style = {"color": INK if group.comparable else GREY, "weight": "bold" if bold else "normal"}
     name = row.name if row.kind == "published" else row.title
-    name = name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1].rstrip() + "…"
-    _text(axes, NAMES_AT, line, name, **style)
-    _text(axes, NUMBERS_AT, line, f"{value:.2f}", **style)
+    beside(axes, MARGIN, line, shorten(name, NAME_LENGTH), **style)
+    beside(axes, NUMBERS_AT, line, f"{value:.2f}", **style)
     if row.ci_low is not None and row.ci_high is not None:
         axes.plot([100 * row.ci_low, 100 * row.ci_high], [line, line], color=group.colour, linewidth=1.8, alpha=0.5)
-        _text(axes, INTERVALS_AT, line, f"{100 * row.ci_low:.1f} to {100 * row.ci_high:.1f}", **style)
+        beside(axes, INTERVALS_AT, line, f"{100 * row.ci_low:.1f} to {100 * row.ci_high:.1f}", **style)
     elif row.year is not None:
-        _text(axes, INTERVALS_AT, line, str(row.year), **style)
+        beside(axes, INTERVALS_AT, line, str(row.year), **style)
     axes.plot(
         [min(value, high)], [line], ">" if value > high else group.marker, color=group.colour, markersize=5.4,
         markerfacecolor=group.colour if group.comparable else "white", clip_on=False,
@@ -200,12 +209,7 @@ def _row(axes: Axes, line: float, group: Group, row: Standing, bold: bool) -> No
 
 def _aside(axes: Axes, line: float, text: str) -> None:
     """Small text at the left edge of the axes, where rows of this group have no dots."""
-    axes.text(axes.get_xlim()[0] + 0.15, line, text, va="center", color=GREY, fontsize=8, style="italic")
-
-
-def _text(axes: Axes, across: float, line: float, text: str, va: str = "center", **style: Any) -> None:
-    """Text in one of the columns beside the axes: `across` in figure widths, `line` in lines."""
-    axes.text((across - LEFT) / (RIGHT - LEFT), line, text, transform=axes.get_yaxis_transform(), va=va, **style)
+    axes.text(axes.get_xlim()[0] + 0.15, line, text, va="center", color=GREY, fontsize=SMALL, style="italic")
 
 
 def _short(row: Standing) -> str:

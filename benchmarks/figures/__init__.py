@@ -1,0 +1,73 @@
+"""All figures of a suite: pure functions of its results and of the training histories beside its predictions.
+
+Each is a PNG and an SVG in results/<suite>/figures; a figure that the results have nothing for is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.figures.benchmark_chart import benchmark
+from benchmarks.figures.classes import class_scores, confusion
+from benchmarks.figures.cost import cost, size
+from benchmarks.figures.differences import differences
+from benchmarks.figures.diversity import disagreement, kappa_error
+from benchmarks.figures.members import validation
+from benchmarks.figures.reliability import reliability
+from benchmarks.figures.style import SUFFIXES, Chart, save
+from benchmarks.figures.training import History, histories, training
+from benchmarks.standings import Results
+
+FOLDER = "figures"
+TELLING = ("benchmark", "differences", "size", "cost", "class_scores", "confusion", "reliability", "disagreement")
+
+
+class Entry(NamedTuple):
+    """A figure in a report: its PNG, relative to results/<suite>, its title, and its text for who cannot see it."""
+
+    file: str
+    title: str
+    alt: str
+
+
+def charts(results: Results, known: Mapping[str, History] | None = None) -> dict[str, Chart | None]:
+    """Every figure by the name of its files; None where the results have nothing to show. Nothing is drawn yet.
+
+    `known` are the `histories` of the members; without them there are no training curves.
+    """
+    return {
+        "benchmark": benchmark(results),
+        "differences": differences(results),
+        "size": size(results),
+        "cost": cost(results),
+        "validation": validation(results),
+        "training": training(results, known or {}),
+        "class_scores": class_scores(results),
+        "confusion": confusion(results),
+        "reliability": reliability(results),
+        "disagreement": disagreement(results),
+        "kappa_error": kappa_error(results),
+    }
+
+
+def index(results: Results) -> list[Entry]:
+    """The most telling figures that these results have, in the order in which a report shows them."""
+    found = charts(results)
+    shown = [(name, found[name]) for name in TELLING]
+    return [Entry(f"{FOLDER}/{name}.png", chart.title, chart.alt) for name, chart in shown if chart is not None]
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    """Draws what there is into `folder`/figures, byte-identical for the same results, and removes what there no longer
+    is; `folder` is results/<suite>. Returns the paths."""
+    paths: list[Path] = []
+    for name, chart in charts(results, histories(results, folder / "predictions")).items():
+        stem = folder / FOLDER / name
+        if chart is not None:
+            paths += save(chart, stem)
+            continue
+        for suffix in SUFFIXES:
+            stem.with_suffix(f".{suffix}").unlink(missing_ok=True)
+    return paths
