@@ -59,7 +59,7 @@ OTHERS = (
     _number("models", "Models", "Networks a prediction takes", _whole, shown=True),
     _number("params", "Parameters", "", count, shown=True),
     _number("ms_per_image", "ms/image", "Milliseconds an image, as measured in prediction", milliseconds, shown=True),
-    _number("train_seconds", "Training", "Wall clock, all members together", duration, shown=True),
+    _number("train_seconds", "Training", "Wall clock, all members together", duration),
     Column(
         "interval", "95 % interval", "Percentile bootstrap over test images",
         lambda row: interval(row.ci_low, row.ci_high), lambda row: row.ci_low,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchmarks.standings import Standing
 
-WIDEST = 25  # points of accuracy on an axis: what lies below is marked at its edge
+WIDEST = 20  # points of accuracy on an axis: what lies below is marked at its edge
 TICKS = (1, 2, 5, 10)  # points between two of them
 MOST_TICKS = 6
 WIDTH, HEIGHT = 300, 110  # of a history chart, in SVG units
