@@ -35,7 +35,7 @@ def labels(models: Iterable[tuple[str, int | None]]) -> list[str]:
 
 LINKS = {  # how sources are written in the published results, and where each leads
     r"arXiv:(\d{4}\.\d{4,5})": r"[\g<0>](https://arxiv.org/abs/\1)",
-    r"DOI:([^\s;]+)": r"[\g<0>](https://doi.org/\1)",
+    r"(?i:DOI):([^\s;]+)": r"[\g<0>](https://doi.org/\1)",
     r"github ([\w.-]+/[\w.-]+) issue (\d+)": r"[\g<0>](https://github.com/\1/issues/\2)",
     r"github ([\w.-]+/[\w.-]+)(?! issue|[\w.-])": r"[\g<0>](https://github.com/\1)",
 }

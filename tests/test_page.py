@@ -1,4 +1,4 @@
-"""The pages: self-contained, escaped, the same bytes for the same results, and usable in a browser by mouse and keys."""
+"""The pages: self-contained, escaped, the same bytes for the same results, usable in a browser by mouse and keys."""
 
 from __future__ import annotations
 
@@ -132,9 +132,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in VOID and tag not in {"path", "polyline", "text"} | set():
-            self.open.append(tag)
-        elif tag == "text":
+        if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -158,7 +156,9 @@ def index_of(folder: Path) -> str:
 def test_both_pages_nest_and_load_nothing(results: dict[str, Any], folder: Path):
     for text in (text_of(results, folder), index_of(folder)):
         read = Reader(text)
-        loading = [attributes[key] for _, attributes in read.tags for key in ("src", "srcset", "data") if key in attributes]
+        loading = [
+            attributes[key] for _, attributes in read.tags for key in ("src", "srcset", "data") if key in attributes
+        ]
         assert all(target and target.startswith("data:") for target in loading)
         assert all((attributes["href"] or "").startswith("data:") for attributes in read.named("link"))
         assert not re.search(r"@import|url\(", "".join(re.findall(r"<style>(.*?)</style>", text, re.DOTALL)))
@@ -195,7 +195,6 @@ def test_what_comes_from_data_is_escaped(results: dict[str, Any], folder: Path):
     evil["not_run"][0] |= {"reason": EVIL, "command": EVIL}
     text = text_of(evil, folder)
     read = Reader(text)
-    assert [tag for tag, _ in read.tags] == [tag for tag, _ in clean.tags] or len(read.named("script")) == 2
     assert len(read.named("script")) == len(clean.named("script"))
     assert len(read.named("img")) == len(clean.named("img"))
     assert all(not (link["href"] or "").startswith("javascript:") for link in read.named("a"))
@@ -213,7 +212,9 @@ def test_a_row_opens_to_its_provenance(results: dict[str, Any], folder: Path):
     vgg, other, greedy, broken, classwise, doubtful = details.values()
     assert all(part in vgg for part in ("0a1b2c3d4e5f", "abacus", "label_smoothing", "2 of 3", "3 of 3 ensembles"))
     assert vgg.count("<polyline") == 4 and "<polyline" not in other
-    assert all(part in greedy for part in ("2 members", "0.750", "weaker &lt;than&gt; every member used", "90.00&nbsp;%"))
+    assert all(
+        part in greedy for part in ("2 members", "0.750", "weaker &lt;than&gt; every member used", "90.00&nbsp;% alike")
+    )
     assert "not a result" in greedy
     assert "no luck" in broken
     assert classwise.count('style="--w:50.0"') == 3
@@ -239,15 +240,19 @@ def test_a_damaged_neighbour_is_named_on_the_page_for_all_suites(folder: Path):
 def test_a_hundred_members_and_sixty_ensembles_fit(results: dict[str, Any], folder: Path):
     labels = [f"efficientnetv2_small_{number}" for number in range(100)]
     results["members"] = [member(label, 0, 0.6 + 0.001 * n, 20_000_000, label) for n, label in enumerate(labels)]
-    reason = "weaker than every member used; would have helped where it was fitted: log-loss -0.0250, accuracy +0.45 points"
+    reason = (
+        "weaker than every member used; would have helped where it was fitted: log-loss -0.0250, accuracy +0.45 points"
+    )
     left = [{"member": label, "reason": reason, "nearest": labels[0], "agreement": 0.85} for label in labels[50:]]
-    weights = {label: 0.02 for label in labels}
+    weights = dict.fromkeys(labels, 0.02)
     results["ensembles"] = [
         ensemble(f"ensemble_{n}", f"Ensemble {n}", 0.72, labels[:50], weights) | {"left_out": left} for n in range(60)
     ]
     for name in "abcdefgh":
         (folder / "figures" / f"{name}.svg").write_text(SVG.replace("M0 0", "M0 0 " * 50_000))
-    assert page.write(results, folder).stat().st_size < LIMIT
+    path = page.write(results, folder)
+    assert path.stat().st_size < LIMIT
+    assert 1 < path.read_text().count('src="data:image/svg+xml') < 9, "the figures that fit, and no more"
 
 
 def test_figures_beyond_the_room_are_named_and_the_smaller_form_is_taken(tmp_path: Path):
@@ -281,7 +286,7 @@ def test_a_history_of_one_epoch_or_of_no_numbers_draws_nothing_wrong(tmp_path: P
 
 
 def test_links_keep_brackets_of_a_doi_and_recipes_are_flat():
-    assert 'href="https://doi.org/10.1016/0893-6080(92)90001-5"' in links("DOI:10.1016/0893-6080(92)90001-5")
+    assert 'href="https://doi.org/10.1016/0893-6080(92)90001-5"' in links("doi:10.1016/0893-6080(92)90001-5")
     assert links("a <b>") == "a &lt;b&gt;"
     assert flat({"a": 1, "loss": {"kind": "focal", "q": 1 / 3}}) == {"a": "1", "loss.kind": "focal", "loss.q": "0.3333"}
 
@@ -311,7 +316,9 @@ def shown(window: Browser, results: dict[str, Any], folder: Path) -> Iterator[Br
 
 def visible(window: Browser) -> list[str]:
     """Titles of the rows that are shown, from top to bottom."""
-    return window.run("return [...document.querySelectorAll('#table tbody tr:not([hidden]) .open')].map(b => b.textContent)")
+    return window.run(
+        "return [...document.querySelectorAll('#table tbody tr:not([hidden]) .open')].map(b => b.textContent)"
+    )
 
 
 def head(key: str) -> str:

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+BROWSER = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 DRIVER = shutil.which("chromedriver")
 STARTS_WITHIN = 30.0  # seconds
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's id in the protocol
@@ -51,8 +53,9 @@ class Browser:
         self._send("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
 
     def prefer(self, scheme: str) -> None:
-        """Sets the system's colour scheme: light or dark."""
-        media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        """Sets the system's colour scheme, light or dark, and asks for no motion: a click would miss what moves."""
+        features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        media = {"features": [{"name": name, "value": value} for name, value in features.items()]}
         self._send("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": media})
 
     def complaints(self) -> list[str]:
@@ -64,7 +67,9 @@ class Browser:
 
     def _send(self, method: str, path: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._session + path, data, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self._session + path, data, {"Content-Type": "application/json"}, method=method
+        )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer)["value"]

@@ -27,11 +27,11 @@ class Column:
     source: bool = False  # ids in it become links
 
 
-def _number(key: str, label: str, hint: str, form: Callable[[Any], str | None], **options: bool) -> Column:
+def _number(key: str, label: str, hint: str, form: Callable[[Any], str | None], **options: Any) -> Column:
     return Column(key, label, hint, lambda row: form(getattr(row, key)), lambda row: getattr(row, key), **options)
 
 
-def _plain(key: str, label: str, hint: str, **options: bool) -> Column:
+def _plain(key: str, label: str, hint: str, **options: Any) -> Column:
     return Column(key, label, hint, lambda row: getattr(row, key), **options)
 
 
@@ -52,7 +52,7 @@ RANK = Column("rank", "Rank", "Rows that McNemar does not separate share it", la
 NAME = _plain("title", "Name", "", shown=True, narrow=True)
 ACCURACY = _number("accuracy", "Test accuracy", "Per cent, with its 95 % interval", percent, shown=True, narrow=True)
 OTHERS = (
-    _plain("letters", "Letters", "Rows that share a letter are not separated, Holm-adjusted over all pairs", shown=True),
+    _plain("letters", "Letters", "Rows that share one are not separated, Holm-adjusted over all pairs", shown=True),
     _number("cross_fit_accuracy", "Val, cross-fitted", "What the headline is chosen by", percent, shown=True),
     _number("gap", "Gap", "Accuracy on val as fitted, minus test, in points", points, shown=True),
     _number("p_best_single_holm", "p, best single", "McNemar, Holm-adjusted over all rows", p_value, shown=True),

@@ -22,6 +22,11 @@ class Figure:
     uri: str | None
 
 
+def has_figures(folder: Path) -> bool:
+    """Whether there is any figure in `folder`."""
+    return next(iter(_files(folder)), None) is not None
+
+
 def embed(folder: Path, room: int) -> list[Figure]:
     """The figures in `folder`, the benchmark chart first, as long as they fit into `room` bytes all together."""
     names = sorted({path.stem for path in _files(folder)}, key=lambda name: (name != FIRST, name))

@@ -25,9 +25,10 @@ class Axis:
     def of(cls, rows: Sequence[Standing]) -> Axis:
         """One that holds the comparable rows with their intervals, except where they are far below the best."""
         shown = [row for row in rows if row.comparable and row.accuracy is not None]
-        bounds = [
-            bound for row in shown for bound in (row.accuracy, row.ci_low, row.ci_high) if bound is not None
-        ] or [0.0, 1.0]
+        bounds = [bound for row in shown for bound in (row.accuracy, row.ci_low, row.ci_high) if bound is not None] or [
+            0.0,
+            1.0,
+        ]
         high = min(100, math.ceil(100 * max(bounds)))
         low = max(math.floor(100 * min(bounds)), high - WIDEST, 0)
         return cls(min(low, high - 1), high)
