@@ -52,7 +52,8 @@ class Identity(Protocol):
         """Whether logits of both splits, as the store rounds them, can be its own."""
 
     def described(self) -> dict[str, Any]:
-        """What the results say of it: kind, name, seed, init, epochs and image size; None where not known."""
+        """What the results say of it: kind, name, seed, init, epochs, image size and how its recipe differs from the
+        defaults; None where not known."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class Configuration:
             "init": self.member.init,
             "epochs": self.member.recipe.epochs,
             "image_size": self.member.image_size,
+            "recipe": self.member.recipe.changes(),
         }
 
 
@@ -135,7 +137,7 @@ class External:
         return self == External.of(self.name, self.data, val, test)
 
     def described(self) -> dict[str, Any]:
-        unknown = dict.fromkeys(("seed", "epochs", "image_size"))
+        unknown = dict.fromkeys(("seed", "epochs", "image_size", "recipe"))
         return {"kind": EXTERNAL, "name": self.name, "init": EXTERNAL, **unknown}
 
 

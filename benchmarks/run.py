@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard, readme
+from benchmarks import leaderboard, page, readme
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.charts_data import charts_data
@@ -160,8 +160,10 @@ def _rounded(value: Any) -> Any:
 
 
 def report(session: Session, results: dict[str, Any]) -> None:
-    """Writes results.json, the leaderboard and the figures, and the README's table where the run is the default one."""
+    """Writes results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
     leaderboard.write(results, session.folder)
+    page.write(results, session.folder)
+    page.write_index(session.options.results)
     if session.readme:
         readme.embed(session.readme, results)
