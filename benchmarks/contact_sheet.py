@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"  # the folder under results/<suite>
 COLUMNS, MOST = 8, 48
-CAPTION = 0.3  # inches below an image
+CAPTION = 0.28  # inches below an image
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,10 @@ def write(session: Session, most: int = MOST) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for name, (chosen, words) in sheets.items():
         captions = [
-            f"{targets.classes[targets.test[image]]}\n{targets.classes[opinions.agreed[image]]} {opinions.votes[image]}"
+            (
+                targets.classes[targets.test[image]],
+                f"{targets.classes[opinions.agreed[image]]} {opinions.votes[image]}",
+            )
             for image in chosen
         ]
         title = f"The {len(chosen)} {words}"
@@ -98,7 +101,7 @@ def _members(session: Session) -> list[Predictions]:
     return found
 
 
-def _draw(title: str, note: str, images: np.ndarray, captions: Sequence[str]) -> Figure:
+def _draw(title: str, note: str, images: np.ndarray, captions: Sequence[tuple[str, str]]) -> Figure:
     """`images` are uint8 [n, channels, height, width], grey or colour."""
     size = (WIDTH - 2 * MARGIN) / COLUMNS
     lines = math.ceil(len(images) / COLUMNS)
@@ -112,7 +115,8 @@ def _draw(title: str, note: str, images: np.ndarray, captions: Sequence[str]) ->
         left, top = column * size, line * (size + CAPTION)
         picture = np.repeat(image, 3, axis=0) if len(image) == 1 else image
         axes.imshow(picture.transpose(1, 2, 0), extent=(left, left + 0.95 * size, top + 0.95 * size, top), zorder=1)
-        axes.text(left, top + size, caption, va="top", fontsize=SMALL - 0.5, linespacing=1.05)
+        for below, text in zip((0.09, 0.21), caption, strict=True):
+            axes.text(left, top + size + below, text, fontsize=SMALL - 0.5)
     axes.set(xlim=(0, COLUMNS * size), ylim=(high, 0), aspect="auto")
     return figure
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.figures.benchmark_chart import benchmark
+from benchmarks.figures.calibration import reliability
 from benchmarks.figures.classes import class_scores, confusion
-from benchmarks.figures.cost import cost, size
-from benchmarks.figures.differences import differences
+from benchmarks.figures.curves import History, histories, training
 from benchmarks.figures.diversity import disagreement, kappa_error
+from benchmarks.figures.economy import cost, size
+from benchmarks.figures.forest import differences
 from benchmarks.figures.members import validation
-from benchmarks.figures.reliability import reliability
 from benchmarks.figures.style import SUFFIXES, Chart, save
-from benchmarks.figures.training import History, histories, training
 from benchmarks.standings import Results
 
 FOLDER = "figures"
