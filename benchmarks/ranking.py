@@ -11,7 +11,19 @@ from benchmarks.standings import (
     looks_leaked,
     standings,
 )
-from benchmarks.tables import count, duration, escape, fraction, interval, milliseconds, p_value, percent, points, table
+from benchmarks.tables import (
+    count,
+    duration,
+    escape,
+    fraction,
+    interval,
+    linked,
+    milliseconds,
+    p_value,
+    percent,
+    points,
+    table,
+)
 
 
 def ranking_section(results: Results) -> str:
@@ -70,11 +82,11 @@ def tests_section(results: Results) -> str:
         [
             name_cell(row, results), row.letters, percent(row.seen_accuracy), percent(row.cross_fit_accuracy),
             p_value(row.p_best_single_holm), p_value(row.p_uniform_holm), milliseconds(row.ms_per_image),
-            "yes" if row.pareto else None,
+            "yes" if row.pareto else None, linked(row.reference),
         ]
         for row in rows
     ]  # fmt: skip
-    head = "Name|Letters|Val, as fitted|Val, cross-fitted|p, best single|p, uniform|ms/image|Front"
+    head = "Name|Letters|Val, as fitted|Val, cross-fitted|p, best single|p, uniform|ms/image|Front|Source"
     return (
         "## Paired tests and cost\n\nRows that share a letter are not separated by McNemar's test after Holm's "
         "correction over all pairs of rows. The p values, against the best single member and the uniform average, are "
