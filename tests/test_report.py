@@ -14,7 +14,6 @@ import pytest
 from benchmarks import headline, leaderboard, readme, terminal
 from benchmarks.bibliography import bibliography
 from benchmarks.citations import cited
-from benchmarks.figures import benchmark_chart
 from benchmarks.published import COLUMNS, FOLDER, read_published
 from benchmarks.standings import BEST_SINGLE, UNIFORM, leading_ensembles, leading_published, standings
 from benchmarks.tables import linked
@@ -435,15 +434,3 @@ def test_a_terminal_gets_as_many_columns_as_fit(results: dict[str, Any]) -> None
     assert terminal.fitting(lines, 100) == (8, 30)
     assert terminal.fitting(lines, 80) == (6, 34)
     assert terminal.fitting(lines, 10) == (4, 24)  # never less than rank, kind, name and accuracy
-
-
-# --- figure --------------------------------------------------------------------------------------------------------
-
-
-def test_figure_is_byte_identical(results: dict[str, Any], tmp_path: Path) -> None:
-    first = benchmark_chart(results, tmp_path / "first")
-    second = benchmark_chart(copy.deepcopy(results), tmp_path / "second")
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes()
-    assert first[0].read_bytes().startswith(b"\x89PNG")
-    assert sorted((tmp_path / "first" / "figures").iterdir()) == sorted(first)  # no draft is left behind
