@@ -66,25 +66,26 @@ def texts(chart: Chart) -> tuple[Any, list[tuple[str, Any, bool]]]:
         figure = chart.draw()
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-        found = []
+        found, hidden = [], _out_of_view(figure)
         for text in figure.findobj(Text):
             assert isinstance(text, Text)
-            if text.get_visible() and text.get_text().strip() and (text.axes is None or _shown(text)):
+            if text.get_visible() and text.get_text().strip() and id(text) not in hidden:
                 # The box of an annotation's text alone, without its line
                 box = Text.get_window_extent(text, canvas.get_renderer())
                 found.append((text.get_text(), box, text.get_rotation() % 90 != 0))
         return figure.bbox, found
 
 
-def _shown(text: Any) -> bool:
-    """Whether a text is drawn: axes keep tick labels that they do not show."""
-    for axis in (text.axes.xaxis, text.axes.yaxis):
-        for tick in axis.get_major_ticks():
-            for label, on in ((tick.label1, tick.label1.get_visible()), (tick.label2, tick.label2.get_visible())):
-                if label is text:
-                    low, high = sorted(axis.get_view_interval())
-                    return bool(on) and low - 1e-9 <= tick.get_loc() <= high + 1e-9
-    return True
+def _out_of_view(figure: Any) -> set[int]:
+    """The ids of tick labels that axes keep beyond their limits and do not draw."""
+    hidden = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        room = 1e-9 * (high - low)
+        for tick in (*axis.majorTicks, *axis.minorTicks):
+            if not low - room <= tick.get_loc() <= high + room:
+                hidden |= {id(tick.label1), id(tick.label2)}
+    return hidden
 
 
 def flaws(chart: Chart) -> Iterator[str]:

@@ -52,7 +52,7 @@ HUMANS = {"fer2013": (60.0, 70.0)}  # 65 ± 5 % (arXiv:1307.0414)
 ROOM = 3.0  # points of axis right of the best comparable row; what lies beyond is drawn at the edge with its number
 WIDTH = 18.0  # points of axis at least: the reasons stand left of the dots
 INCHES_A_ROW, INCHES_ABOVE, INCHES_BELOW = 0.19, 0.3, 0.5
-LEFT, RIGHT, NUMBERS_AT, INTERVALS_AT = 2.34, 5.65, 5.76, 6.28  # inches
+LEFT, RIGHT, NUMBERS_AT, INTERVALS_AT = 2.34, 5.52, 5.62, 6.14  # inches
 NAME_LENGTH = 32
 NOTE = "Lines are 95 % intervals. Hollow: published, but not comparable."
 
@@ -163,6 +163,7 @@ def _reference_bands(axes: Axes, results: Results) -> None:
     if chosen is not None and chosen.ci_low is not None and chosen.ci_high is not None:
         end = 100 * chosen.ci_low
         axes.axvspan(end, 100 * chosen.ci_high, color=BLUE, alpha=0.08, linewidth=0)
+        end = min(end, high - 0.2 * (high - low))  # so that the label ends before the next column
         axes.text(end, -0.8, "headline", ha="left", va="bottom", color=BLUE)
     if humans is not None and humans[1] > low:
         axes.axvspan(max(humans[0], low), humans[1], color=YELLOW, alpha=0.16, linewidth=0)

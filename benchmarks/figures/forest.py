@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_ENSEMBLES, MOST_MEMBERS = 30, 8
-INCHES_A_ROW, LEFT, RIGHT, BELOW, NUMBERS, INTERVALS = 0.19, 2.62, 5.55, 0.46, 5.68, 6.14  # inches
+INCHES_A_ROW, LEFT, RIGHT, BELOW, NUMBERS, INTERVALS = 0.19, 2.62, 5.32, 0.46, 5.42, 6.02  # inches
 REACH = 1.6  # the axis goes as far below zero as so many times the widest reach above it; beyond are arrows
 
 
@@ -101,7 +101,7 @@ def _draw(title: str, note: str, rows: Sequence[Difference]) -> Figure:
     bare(axes, "left")
     axes.axvline(0, color=INK, linewidth=0.9)
     beside(axes, NUMBERS, -0.8, "points", color=GREY, va="bottom")
-    beside(axes, INTERVALS + 0.12, -0.8, "95 % interval", color=GREY, va="bottom")
+    beside(axes, INTERVALS, -0.8, "95 % interval", color=GREY, va="bottom")
     for line, row in enumerate(rows):
         _row(axes, line, row, low)
     return figure
@@ -112,7 +112,7 @@ def _row(axes: Axes, line: int, row: Difference, low: float) -> None:
     style = {"weight": "bold" if row.headline else "normal"}
     beside(axes, MARGIN, line, shorten(row.name, 36), **style)
     beside(axes, NUMBERS, line, signed(row.value, 2), **style)
-    beside(axes, INTERVALS + 0.12, line, f"{signed(row.low, 1)} to {signed(row.high, 1)}", **style)
+    beside(axes, INTERVALS, line, f"{signed(row.low, 1)} to {signed(row.high, 1)}", **style)
     axes.plot([max(row.low, low), max(row.high, low)], [line, line], color=colour, linewidth=1.6, alpha=0.55)
     clear = _above(row) or _below(row)
     off = row.value < low

@@ -115,7 +115,7 @@ def text_width(text: str, size: float, weight: str) -> float:
 def wrapped(text: str, size: float, weight: str, even: bool = False) -> list[str]:
     """The fewest lines that fit a sheet; where `even`, about equally long."""
     words = [(word, text_width(word + " ", size, weight)) for word in text.split()]
-    room = 72.0 * (WIDTH - 2 * MARGIN)
+    room = 72.0 * (WIDTH - 3 * MARGIN)
     fewest = len(_filled(words, room))
     while even and fewest > 1 and len(_filled(words, room - 8.0)) == fewest:
         room -= 8.0
