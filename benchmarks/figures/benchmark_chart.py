@@ -87,14 +87,14 @@ def _title(results: Results) -> str:
     leader = chosen or single
     if leader is None:
         return f"Published accuracies on {test}"
-    reached = f"{100.0 * (leader.accuracy or 0.0):.1f} % on {test}"
+    reached = f"{100.0 * (leader.accuracy or 0.0):.1f} %"
     if chosen is None or single is None or chosen.name == BEST_SINGLE:
-        return f"{leader.title} reaches {reached}"
+        return f"{leader.title} reaches {reached} on {test}"
     lead = 100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0))
     side = "above" if lead >= 0 else "below"
     count = "An ensemble" if chosen.models is None else f"An ensemble of {chosen.models}"
     val = results["splits"]["val"]["name"]
-    return f"{count} reaches {reached}, {abs(lead):.1f} points {side} {single.title}, the best member on {val}"
+    return f"{count} reaches {reached}, {abs(lead):.1f} points {side} the member best on {val}"
 
 
 def groups(results: Results) -> list[Group]:

@@ -32,6 +32,8 @@ def size(results: Results) -> Chart | None:
     picked, every = 100 * path["test"][few - 1], 100 * curve["test"]["mean"][-1]
     who = f"{plural(few, 'member')} picked on {val} reach{'es' if few == 1 else ''}"
     title = f"{who} {picked:.1f} % on {test}, the average of all {curve['members'][-1]} {every:.1f} %"
+    if few == curve["members"][-1]:
+        title = f"No fewer than all {few} members are best on {val}: they reach {every:.1f} % on {test}"
     note = (
         "Uniform averages. Blue: members added greedily. Orange: random members, mean of "
         f"{curve['orders']} orders; the band is one standard deviation."
