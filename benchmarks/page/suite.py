@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,7 @@ class Row:
     id: str
     group: str
     standing: Standing
+    leak: bool  # above what anyone reached without one
     remarks: list[str]  # what stands beside the name as a badge
     under: str  # what stands below it
     detail: Detail
@@ -102,14 +104,13 @@ def _rows(results: Results, folder: Path) -> Iterator[Row]:
     ]
     rows = [*ensemble_rows(results), *member_rows(results), *published_rows(results)]
     detail_of = {id(row): detail for row, detail in zip(rows, details, strict=True)}
-    ids: set[str] = set()
+    seen: Counter[str] = Counter()
     for row in by_accuracy(rows):
+        detail = detail_of[id(row)]
         slug = re.sub(r"[^a-z0-9]+", "-", f"{row.kind} {row.title}".lower()).strip("-")
-        name = next(
-            name for name in (slug, *(f"{slug}-{again}" for again in range(2, len(rows) + 2))) if name not in ids
-        )
-        ids.add(name)
-        yield Row(name, _group(row), row, _remarks(row, results), _under(row), detail_of[id(row)])
+        seen[slug] += 1
+        name = slug if seen[slug] == 1 else f"{slug}--{seen[slug]}"  # no slug has two dashes in a row
+        yield Row(name, _group(row), row, looks_leaked(row, results), _remarks(row, results), _under(row), detail)
 
 
 def _group(row: Standing) -> str:
@@ -128,7 +129,7 @@ def _remarks(row: Standing, results: Results) -> list[str]:
     remarks = {
         "headline": ensemble and row.name == results.get("headline") and row.accuracy is not None,
         "failed": bool(row.error),
-        "leak?": looks_leaked(row, results),
+        "leak?": row.comparable and looks_leaked(row, results),
         "below uniform": ensemble and None not in (uniform, row.accuracy) and (row.accuracy or 0) < (uniform or 0),
         "external": row.kind == EXTERNAL,
         "not comparable": not row.comparable,

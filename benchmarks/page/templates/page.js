@@ -76,6 +76,7 @@
     }
     status.textContent = shown ? `${shown} of ${rows.length} rows` : "No row fits: press another group above or clear the search.";
     for (const menu of $$(".menu")) menu.classList.toggle("active", menu.contains(ranges[0] ?? null) && limits.length > 0);
+    fit();
   }
 
   for (const chip of chips) {
