@@ -20,7 +20,7 @@ from benchmarks.identity import EXTERNAL
 from benchmarks.published_section import published_section
 from benchmarks.ranking import metrics_section, ranking_section, tests_section
 from benchmarks.standings import TEST_SCORES, Results, Standing, member_rows, standings
-from benchmarks.tables import NONE, count, duration, linked, table
+from benchmarks.tables import NONE, count, duration, escape, linked, table
 from benchmarks.tex import tex_table
 
 FIXED = {  # columns of leaderboard.csv printed with six decimals, so that no float noise reaches a diff
@@ -69,10 +69,11 @@ def markdown(results: Results) -> str:
         headline(results),
         effort(results),
         leak_warning(results),
-        "![Benchmark chart](figures/benchmark.png)",
+        *_figures(results, slice(1)),
         ranking_section(results),
         metrics_section(results),
         tests_section(results),
+        *_figures(results, slice(1, None)),
         published_section(results),
         _not_run(results),
         _notes(results),
@@ -82,6 +83,11 @@ def markdown(results: Results) -> str:
         audit_section(results),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _figures(results: Results, some: slice) -> list[str]:
+    """Those of the most telling figures, each with its title."""
+    return [f"**{escape(entry.title)}**\n\n![{entry.alt}]({entry.file})" for entry in figures.index(results)[some]]
 
 
 def _not_run(results: Results) -> str:

@@ -69,7 +69,8 @@ def fitted(member: Member, images_per_second: float, seconds: float, train_size:
     epochs = min(member.recipe.epochs, max(LEAST_EPOCHS, int(images / train_size)))
     in_epoch = max(batch, int(images / epochs) // batch * batch)
     bound = in_epoch if in_epoch + batch <= train_size else 0
-    return replace(member, recipe=replace(member.recipe, epochs=epochs, epoch_images=bound))
+    cycles = max(1, min(member.recipe.cycles, int(epochs * (1 - member.recipe.warmup))))
+    return replace(member, recipe=replace(member.recipe, epochs=epochs, epoch_images=bound, cycles=cycles))
 
 
 def attempt(member: Member, dataset: Dataset, device: str, seconds: float) -> Row:
