@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
         help="change a setting, such as recipe.lr=0.05 or image_size=64; such members are stored apart",
     )
     add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
-    add("--jobs", metavar="N", type=positive, default=1, help="processes for the ensemble search (default: 1)")
+    add("--jobs", metavar="N", type=positive, help="processes for the ensemble search (default: one a core if it pays)")
     add("--quiet", action="store_true", help="print errors only")
     _add_external(arguments)
     compare = "print paired differences, B minus A, between two runs (folders of results, or of a suite's), and exit"

@@ -98,7 +98,7 @@ def _correctness(run: Run, session: Session) -> Correct:
     """Which test images each row gets right: the headline, the ensembles, the models."""
     val, test = (np.stack([getattr(found, split) for found in run.predictions]) for split in ("val", "test"))
     targets = run.targets
-    found = search(val, targets.val, session.ensemblers, n_jobs=session.options.jobs)
+    found = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size))
     fitted = {one.name: one.ensembler.predict_proba(test) for one in found if one.ensembler is not None}
     right = {Row(ENSEMBLE, name): metrics.correctness(rows, targets.test) for name, rows in fitted.items()}
     headline = {Row(HEADLINE, HEADLINE): right[Row(ENSEMBLE, choose(found).name)]} if fitted else {}

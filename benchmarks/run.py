@@ -125,7 +125,7 @@ def evaluate(
     targets, suite = session.targets, session.suite
     val = np.stack([one.val for one in predictions])
     labels = member_labels(predictions)
-    found = search(val, targets.val, session.ensemblers, n_jobs=session.options.jobs, labels=labels)
+    found = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size), labels=labels)
     rows = predict_rows(predictions, found)
     fitted = [one for one in found if one.error is None]
     train_name, val_name, test_name = suite.split_names

@@ -14,11 +14,13 @@ from benchmarks.data import DataError, Dataset
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
 from benchmarks.predictions import Configuration, Predictions, Store, Targets
+from benchmarks.provenance import cpu_cores
 from benchmarks.suites.suite import Suite
 from zoo import registry
 from zoo.overrides import override
 
 ROOT = Path(__file__).resolve().parents[1]
+WORTH_PROCESSES = 200_000  # numbers in the val predictions: about six seconds of search, to two of starting a process
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Options:
     recipe: str = "house"
     changes: tuple[str, ...] = ()
     time_budget: float | None = None
-    jobs: int = 1
+    jobs: int | None = None
 
 
 def options_from(arguments: Namespace) -> Options:
@@ -154,6 +156,10 @@ class Session:
         if fingerprint != self.targets.fingerprint:
             return "the images found are not those the stored predictions are of; --data DIR says that they are meant"
         return None
+
+    def jobs(self, predictions: int) -> int:
+        """Processes for a search among so many numbers: those asked for, else several where starting them pays."""
+        return self.options.jobs or (cpu_cores() if predictions >= WORTH_PROCESSES else 1)
 
     @property
     def readme(self) -> Path | None:

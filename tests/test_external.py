@@ -235,7 +235,8 @@ def test_a_later_run_takes_it_along_byte_for_byte_without_torch(elsewhere: Elsew
     done = python("-c", script, "--results", elsewhere.results, "--train", "never", *SIMPLE)
     assert done.stdout.splitlines()[-1] == "False 0", done.stderr
     after = files(elsewhere.store.folder.parent)
-    assert {name: content for name, content in after.items() if name in before} == before
+    changed = [name for name, content in before.items() if after[name] != content]
+    assert changed == ["index.html"], "the page embeds the figures, which this process does not draw"
     assert {name.partition("/")[0] for name in after.keys() - before.keys()} == {"figures"}
 
 

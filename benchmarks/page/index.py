@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import suites
 from benchmarks.atomic import write_atomic
 from benchmarks.page.plots import Axis
 from benchmarks.page.render import render
@@ -47,7 +48,7 @@ class Card:
 
 
 def write_index(folder: Path) -> Path:
-    """Writes index.html into the folder of all results, from the results.json of every suite there; its path."""
+    """Writes index.html into the folder of all results, from every suite's results.json but rehearsals'; its path."""
     path = folder / "index.html"
     write_atomic(path, render("index.html", title="Results", cards=list(_cards(folder))))
     return path
@@ -56,6 +57,8 @@ def write_index(folder: Path) -> Path:
 def _cards(folder: Path) -> Iterator[Card]:
     for path in sorted(folder.glob("*/results.json")):
         suite = path.parent.name
+        if suite in suites.suites() and suites.get(suite).rehearsal:
+            continue
         try:
             results = json.loads(path.read_text(encoding="utf-8"))
             card = Card(suite, results)

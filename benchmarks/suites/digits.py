@@ -22,4 +22,5 @@ SUITE = Suite(
     split_names=("train", "val", "test"),
     members=("linear", "mlp", "lenet", "resnet_digits"),
     load=load,
+    rehearsal=True,
 )

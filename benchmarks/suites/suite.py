@@ -25,3 +25,4 @@ class Suite:
     load: Callable[[Path | None], Dataset]
     download: Callable[[Path], Path] | None = None
     published: bool = False  # whether there is a published/<name>.csv
+    rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
