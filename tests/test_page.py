@@ -15,7 +15,8 @@ import webdriver
 from webdriver import Browser
 
 from benchmarks import page
-from benchmarks.page.details import flat, read_history
+from benchmarks.histories import read_history
+from benchmarks.page.details import flat
 from benchmarks.page.figures import embed
 from benchmarks.page.plots import Axis, history_panels
 from benchmarks.page.render import links

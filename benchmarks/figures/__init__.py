@@ -12,12 +12,13 @@ from typing import NamedTuple
 from benchmarks.figures.benchmark_chart import benchmark
 from benchmarks.figures.calibration import reliability
 from benchmarks.figures.classes import class_scores, confusion
-from benchmarks.figures.curves import History, histories, training
+from benchmarks.figures.curves import histories, training
 from benchmarks.figures.diversity import disagreement, kappa_error
 from benchmarks.figures.economy import cost, size
 from benchmarks.figures.forest import differences
 from benchmarks.figures.members import validation
 from benchmarks.figures.style import SUFFIXES, Chart, save
+from benchmarks.histories import History
 from benchmarks.standings import Results
 
 FOLDER = "figures"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -23,13 +22,12 @@ from benchmarks.figures.style import (
     sheet,
     shorten,
 )
+from benchmarks.histories import History, history_path, read_history
 from benchmarks.standings import Results, member_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-History = Mapping[str, list[float]]  # columns of the CSV beside a member's predictions
 
 COLUMNS, MOST = 4, 12
 LEFT, BELOW, GAP, ROW_GAP = 0.5, 0.36, 0.16, 0.3
@@ -39,15 +37,9 @@ LATE = 0.1  # share of the epochs: a best epoch within the last of them may not 
 
 def histories(results: Results, folder: Path) -> dict[str, History]:
     """The training histories in `folder` (a suite's predictions) by the member's title; those that have one."""
-    found: dict[str, History] = {}
-    for member, row in zip(results["members"], member_rows(results), strict=True):
-        path = folder / f"{member['name']}.s{member['seed']}.{member.get('hash')}.csv"
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as file:
-                lines = list(csv.DictReader(file))
-            columns = lines[0] if lines else {}
-            found[row.title] = {column: [float(line[column]) for line in lines] for column in columns}
-    return found
+    pairs = zip(results["members"], member_rows(results), strict=True)
+    found = {row.title: read_history(history_path(member, folder)) for member, row in pairs}
+    return {title: history for title, history in found.items() if history}
 
 
 def training(results: Results, known: Mapping[str, History]) -> Chart | None:

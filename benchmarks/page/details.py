@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.histories import history_path, read_history
 from benchmarks.page.plots import Panel, history_panels
 from benchmarks.standings import Results
 
@@ -56,7 +56,7 @@ def member_detail(member: Mapping[str, Any], results: Results, predictions: Path
         facts=known(facts),
         reference=member.get("reference"),
         recipe=None if recipe is None else flat(recipe),
-        panels=history_panels(read_history(_history_file(member, predictions)), best),
+        panels=history_panels(read_history(history_path(member, predictions)), best),
         audit=_audited("member", label, results),
     )
 
@@ -86,24 +86,6 @@ def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def known(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts that are not None."""
     return {name: value for name, value in facts.items() if value is not None}
-
-
-def read_history(path: Path | None) -> dict[str, list[float]]:
-    """Columns of a training history; empty where there is none. Raises ValueError where the file holds no numbers."""
-    if path is None or not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    try:
-        return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: is no training history ({error}); remove it or restore it") from error
-
-
-def _history_file(member: Mapping[str, Any], predictions: Path) -> Path | None:
-    if member.get("seed") is None or not member.get("hash"):
-        return None
-    return predictions / f"{member['name']}.s{member['seed']}.{member['hash']}.csv"
 
 
 def _split(split: str | None, results: Results) -> str | None:
