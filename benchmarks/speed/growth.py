@@ -70,7 +70,8 @@ def measure(repeats: int) -> list[Row]:
                     continue
                 timing, _ = timed(partial(build(setting["steps"]).fit, *data), repeats)
                 rows.append({"varied": varied, "value": value, "method": method, "seconds": round(timing.best, 5)})
-        found = [f"{row['method']} {row['seconds']:.3f} s" for row in rows if row["varied"] == varied][-len(METHODS) :]
+        last = [row for row in rows if (row["varied"], row["value"]) == (varied, values[-1])]
+        found = [f"{row['method']} {row['seconds']:.3f} s" for row in last]
         print(f"  {varied} up to {values[-1]:,}: {', '.join(found)}")
     return rows
 
@@ -92,7 +93,8 @@ def draw(rows: list[Row], hardware: str, folder: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("seconds")
     panels[0].legend(frameon=False, fontsize=8)
-    figure.suptitle(f"Time of a selection, else {USUAL}; {hardware}".replace("'", ""), fontsize=8)
+    usual = ", ".join(f"{value:,} {name}" for name, value in USUAL.items())
+    figure.suptitle(f"Seconds a selection takes, one size varied and the others {usual}\n{hardware}", fontsize=8)
     for suffix in ("png", "svg"):
         figure.savefig(folder / f"growth.{suffix}", dpi=160)
 
