@@ -92,7 +92,8 @@ def draw(rows: list[Row], hardware: str, folder: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("seconds")
-    panels[0].legend(frameon=False, fontsize=8)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right center", frameon=False, fontsize=8)
     usual = ", ".join(f"{value:,} {name}" for name, value in USUAL.items())
     figure.suptitle(f"Seconds a selection takes, one size varied and the others {usual}\n{hardware}", fontsize=8)
     for suffix in ("png", "svg"):
