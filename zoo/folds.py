@@ -13,7 +13,7 @@ from zoo.checkpoint import part_checkpoint
 from zoo.inference import predict
 from zoo.labels import Guidance, LabelledImages
 from zoo.registry import Member
-from zoo.training import Control, Trained, train
+from zoo.training import Control, Trained, together, train
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,7 @@ def train_folds(
         )
         done.append(trained)
         out_of_fold[held_out] = predict(member, trained.weights, train_split.images[held_out], num_classes, device)
-    seconds = sum(trained.seconds for trained in done)
-    images = sum(trained.seconds * trained.images_per_second for trained in done)
-    history = [{"fold": fold, **row} for fold, trained in enumerate(done) for row in trained.history]
-    best_epoch = round(np.mean([trained.best_epoch for trained in done]))
-    return Trained(
-        parts.join([trained.weights for trained in done]), best_epoch, history, seconds, images / seconds, out_of_fold
-    )
+    return together(done, parts.join([trained.weights for trained in done]), "fold", out_of_fold)
 
 
 def _rows(guidance: Guidance, rows: np.ndarray) -> Guidance:

@@ -19,7 +19,7 @@ from zoo.labels import Guidance, LabelledImages
 from zoo.parts import Weights
 from zoo.preprocess import preprocess
 from zoo.registry import Member
-from zoo.training import NORM_BATCHES, Control, Trained, augmented, train
+from zoo.training import NORM_BATCHES, Control, Trained, augmented, together, train
 
 SEED_STEP = 1000  # between the ingredients' seeds, so that they are none of the member's other seeds
 
@@ -94,11 +94,7 @@ def train_soup(
         soup, _ = greedy_soup(ingredients, kitchen.accuracy)
     else:
         soup = uniform_soup(ingredients)
-    history = [{"ingredient": number, **row} for number, trained in enumerate(done) for row in trained.history]
-    seconds = sum(trained.seconds for trained in done)
-    images = sum(trained.seconds * trained.images_per_second for trained in done)
-    best_epoch = round(sum(trained.best_epoch for trained in done) / len(done))
-    return Trained(kitchen.tempered(soup), best_epoch, history, seconds, images / seconds)
+    return together(done, kitchen.tempered(soup), "ingredient")
 
 
 class _Kitchen:
