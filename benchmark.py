@@ -51,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--data", metavar="DIR", type=Path, help="where the images are (default: $BENCHMARK_DATA/<suite>, data/<suite>)"
     )
+    add("--image-side", metavar="N", type=positive, help="side of the stored images, of suites that read image files")
+    add("--groups", metavar="WHAT", default="", help="what stays together in one split, such as a person's images")
+    add("--split-seed", metavar="N", type=natural, default=0, help="of splits that nobody published (default: 0)")
     add("--download", action="store_true", help="fetch the images first, into --data or data/<suite>")
     add("--results", metavar="DIR", type=Path, help="where predictions and reports live (default: results)")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="what trains (default: auto)")

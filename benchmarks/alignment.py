@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.data.rows import suggestion
+from benchmarks.data.expressions import suggestion
 from benchmarks.incoming import SPLITS, Expected, Incoming
 from benchmarks.predictions import Targets
 from ensembles import log_softmax

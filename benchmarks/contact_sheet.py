@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.data import DataOptions
 from benchmarks.figures.style import MARGIN, SMALL, WIDTH, Chart, panel, plural, save, sheet
 from benchmarks.predictions import Predictions
 from benchmarks.session import Options, Session
@@ -132,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.images < 1:
             raise ValueError(f"--images must be at least 1, not {arguments.images}")
-        options = Options(arguments.suite, data=arguments.data, results=arguments.results, train="never")
+        options = Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results, train="never")
         paths = write(Session(options), arguments.images)
     except (ValueError, OSError) as error:
         print(f"contact_sheet: {error}", file=sys.stderr)

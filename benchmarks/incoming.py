@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data.rows import suggestion
+from benchmarks.data.expressions import suggestion
 from benchmarks.predictions import FORMAT
 
 SPLITS = ("val", "test")

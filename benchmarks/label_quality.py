@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.atomic import write_atomic
-from benchmarks.data import Dataset
+from benchmarks.data import DataOptions, Dataset
 from benchmarks.session import Options, Session
 from ensembles.base import softmax
 from zoo import registry
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
     arguments = parser.parse_args(argv)
     try:
-        session = Session(Options(arguments.suite, data=arguments.data, results=arguments.results))
+        session = Session(Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results))
         rows = ranked(session.dataset, judged(session, arguments.judges, arguments.seed))
         path = session.folder / "label_quality.csv"
         write_atomic(path, table(rows))

@@ -143,7 +143,7 @@ def evaluate(
         "diversity": diversity(predictions, targets),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
-        "published": read_published(suite.name) if suite.published else [],
+        "published": read_published(suite.published) if suite.published else [],
         "not_run": not_run,
         "notes": notes,
     }
@@ -162,6 +162,8 @@ def _rounded(value: Any) -> Any:
 def report(session: Session, results: dict[str, Any]) -> None:
     """Writes results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
+    for name, text in session.listings().items():
+        write_atomic(session.folder / name, text)
     leaderboard.write(results, session.folder)
     page.write(results, session.folder)
     page.write_index(session.options.results)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import ensembles
 from benchmarks import external, suites
-from benchmarks.data import DataError, Dataset
+from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
 from benchmarks.predictions import Configuration, Predictions, Store, Targets
@@ -20,6 +21,7 @@ from zoo import registry
 from zoo.overrides import override
 
 ROOT = Path(__file__).resolve().parents[1]
+USUAL = DataOptions()
 WORTH_PROCESSES = 200_000  # numbers in the val predictions: about six seconds of search, to two of starting a process
 
 
@@ -32,7 +34,7 @@ class Options:
     zoo: tuple[str, ...] = ()
     ensemblers: tuple[str, ...] = ("*",)
     seeds: tuple[int, ...] = ()
-    data: Path | None = None
+    data: DataOptions = USUAL
     results: Path = ROOT / "results"
     device: str = "auto"
     train: Mode = "auto"
@@ -51,7 +53,7 @@ def options_from(arguments: Namespace) -> Options:
         zoo=tuple(arguments.zoo),
         ensemblers=tuple(arguments.ensemblers),
         seeds=tuple(dict.fromkeys(arguments.seeds)),
-        data=arguments.data,
+        data=DataOptions(arguments.data, arguments.image_side, arguments.groups, arguments.split_seed),
         results=arguments.results or ROOT / "results",
         device=arguments.device,
         train=arguments.train,
@@ -68,7 +70,7 @@ def download(options: Options) -> Path:
     suite = suites.get(options.suite)
     if suite.download is None:
         raise DataError(f"The suite {suite.name} has nothing to download: its data comes with the packages it uses.")
-    return suite.download(options.data or Path("data") / suite.name)
+    return suite.download(options.data.path or Path("data") / suite.name)
 
 
 class Session:
@@ -100,17 +102,21 @@ class Session:
         if self.options.recipe != "house":
             found = list(dict.fromkeys(member.with_recipe(self.options.recipe) for member in found))
         epochs = () if self.options.epochs is None else (f"recipe.epochs={self.options.epochs}",)
-        return [override(member, [*self.options.changes, *epochs]) for member in found]
+        return [override(member, [*self.suite.changes, *self.options.changes, *epochs]) for member in found]
 
     @cached_property
     def dataset(self) -> Dataset:
         """The data, read when first needed; raises DataError."""
-        return self.suite.load(self.options.data)
+        return self.suite.read(self.options.data)
+
+    def listings(self) -> Mapping[str, str]:
+        """Texts on the data that belong beside the leaderboard, by file name; none where the data was not read."""
+        return self.dataset.listings if "dataset" in vars(self) else {}
 
     @cached_property
     def targets(self) -> Targets:
-        """Targets of val and test: of the data named by `--data`, else those stored with the predictions."""
-        stored = None if self.options.data else self.store.targets()
+        """Targets of val and test: of the data where options say which, else those stored with the predictions."""
+        stored = None if self.options.data != USUAL else self.store.targets()
         return stored or Targets.of(self.dataset)
 
     def wanted(self) -> list[Configuration]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.atomic import write_atomic
-from benchmarks.data import Dataset, Split
+from benchmarks.data import DataOptions, Dataset, Split
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import size_share
 from benchmarks.provenance import code_version, device_name
@@ -175,7 +175,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args(argv)
     try:
-        session = Session(Options(arguments.suite, data=arguments.data, results=arguments.results))
+        session = Session(Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results))
         names = registry.select("member", arguments.members, registry.members())
         members = [registry.get(name) for name in names]
         if arguments.house_size:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 import ensembles
 from benchmarks import session, suites
+from benchmarks.data import DataOptions
 from benchmarks.leaderboard import csv_table, markdown
 from benchmarks.suites import digits as digits_suite
 from ensembles import base
@@ -578,7 +579,7 @@ def test_ctrl_c_while_data_is_read_ends_with_130(tmp_path: Path, monkeypatch: py
     def interrupt(data_dir: Path | None) -> None:
         raise KeyboardInterrupt
 
-    suite = replace(digits_suite.SUITE, load=interrupt)  # type: ignore[arg-type]
+    suite = replace(digits_suite.SUITES[0], load=interrupt)  # type: ignore[arg-type]
     monkeypatch.setattr(suites, "suites", lambda: {"digits": suite})
     assert digits(tmp_path / "results", "--train", "missing") == Outcome(130, "", "Interrupted.\n")
     assert not (tmp_path / "results").exists()
@@ -614,8 +615,8 @@ def test_members_without_predictions_are_listed_with_the_command_that_trains_the
 @pytest.fixture
 def other_data(monkeypatch: pytest.MonkeyPatch) -> str:
     """The digits suite finds other data than before; its fingerprint."""
-    other = replace(digits_suite.load(None), fingerprint="0" * 32)
-    suite = replace(digits_suite.SUITE, load=lambda data_dir: other)
+    other = replace(digits_suite.load(DataOptions()), fingerprint="0" * 32)
+    suite = replace(digits_suite.SUITES[0], load=lambda options: other)
     monkeypatch.setattr(suites, "suites", lambda: {"digits": suite})
     return other.fingerprint
 

@@ -14,6 +14,7 @@ from conftest import FACES, files, stored_predictions
 
 from benchmarks import contact_sheet, figures, metrics, suites
 from benchmarks.charts_data import greedy_path
+from benchmarks.data import DataOptions
 from benchmarks.figures.curves import History, histories
 from benchmarks.figures.style import Chart, joined, plural, shorten, styled, wrapped
 from benchmarks.predictions import Store, Targets
@@ -322,7 +323,7 @@ def test_hard_and_doubtful_images_are_found():
 
 
 def test_contact_sheets_go_where_git_does_not_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    targets = Targets.of(suites.get("digits").load(None))
+    targets = Targets.of(suites.get("digits").load(DataOptions()))
     store = Store(tmp_path / "digits" / "predictions")
     store.save_targets(targets)
     stored_predictions(store, targets, "linear")

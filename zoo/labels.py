@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from zoo.recipes import Labels, Recipe
 
@@ -67,6 +69,12 @@ def lesson(split: LabelledImages, num_classes: int, recipe: Recipe, guidance: Gu
         )
     affect = None if split.affect is None else split.affect[rows].astype(np.float32)
     return Lesson(split.images[rows], targets[rows].astype(np.float32), affect)
+
+
+def drawn(targets: Tensor, generator: torch.Generator) -> Tensor:
+    """Distributions [B,K] to one class each, drawn by its share: one-hot [B,K] of the same type."""
+    classes = torch.multinomial(targets, 1, generator=generator)
+    return torch.zeros_like(targets).scatter_(1, classes, 1.0)
 
 
 def self_confidence(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:

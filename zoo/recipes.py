@@ -75,7 +75,8 @@ class Transfer:
 class Labels:
     """What a member learns from, besides the targets of the training split.
 
-    `votes` replaces targets by the annotators' vote shares where the data has them. `teacher` is a member of the store
+    `votes` replaces targets by the annotators' vote shares where the data has them; with `draw`, each visit of an image
+    draws one class by its target's shares (arXiv:1608.01041). `teacher` is a member of the store
     ("vgg_fer", "vgg_fer:1" for seed 1) or several joined by "+", whose mean probabilities, softened by `temperature`,
     get the share `teacher_weight` of the target (arXiv:1503.02531). `clean` leaves out the share of training images
     whose own label is least likely under the out-of-fold predictions of `judge`, members trained with `folds`
@@ -84,6 +85,7 @@ class Labels:
     """
 
     votes: bool = False
+    draw: bool = False
     teacher: str = ""
     teacher_weight: float = 0.5
     temperature: float = 2.0

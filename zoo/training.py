@@ -23,7 +23,7 @@ from zoo.augment import augment, normalise
 from zoo.averaging import build_average, reestimate_norm
 from zoo.checkpoint import State
 from zoo.inference import class_scores, supports_bf16, to_device
-from zoo.labels import Guidance, LabelledImages, lesson
+from zoo.labels import Guidance, LabelledImages, drawn, lesson
 from zoo.losses import affect_loss, build_loss
 from zoo.mixing import mix
 from zoo.optimizers import build_optimizer
@@ -216,7 +216,8 @@ class _Run:
         generator = self._generator(self.device, state.step)
         torch.manual_seed(generator.initial_seed())  # dropout and drop-path draw from the global generator
         inputs = augmented(self.images[rows], size, recipe, generator)
-        inputs, targets = mix(inputs, self.targets[rows], recipe, generator)
+        targets = drawn(self.targets[rows], generator) if recipe.labels.draw else self.targets[rows]
+        inputs, targets = mix(inputs, targets, recipe, generator)
         affect = None if self.affect is None else self.affect[rows]
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate() * group["scale"]

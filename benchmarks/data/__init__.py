@@ -4,6 +4,7 @@ numpy alone is imported here, so that a report from stored predictions pays for 
 """
 
 from benchmarks.data.errors import DataError
+from benchmarks.data.options import DataOptions
 from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
 
-__all__ = ["SPLIT_NAMES", "DataError", "Dataset", "Split"]
+__all__ = ["SPLIT_NAMES", "DataError", "DataOptions", "Dataset", "Split"]

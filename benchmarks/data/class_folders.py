@@ -10,22 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.errors import DataError
+from benchmarks.data.expressions import SYNONYMS, expression, suggestion
 from benchmarks.data.images import decode_grey
-from benchmarks.data.rows import CLASSES, IMAGE_SIZE, USAGES, Rows, suggestion
+from benchmarks.data.rows import CLASSES, IMAGE_SIZE, USAGES, Rows
 
 FOLDER_USAGES = {"train": ("Training",), "test": ("PublicTest", "PrivateTest")}
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 LOSSY_ENDINGS = (".jpg", ".jpeg")
 FILE_NAME = re.compile(rf"({'|'.join(USAGES)})_\d+\.\w+")
-# Names that copies in circulation use, besides the seven themselves.
-SYNONYMS = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-}
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ def why_not(root: Path) -> str | None:
     if not folders:
         return "no folders train and test"
     names = [child.name for folder in folders for child in _folders(Path(folder))]
-    if not any(_class_of(name) in CLASSES for name in names):
+    if not any(expression(name) in CLASSES for name in names):
         return f"folders train and test without class folders ({', '.join(CLASSES)})"
     return None
 
@@ -96,7 +88,7 @@ def _image_file(root: Path, path: str) -> ImageFile:
 
 
 def _target(path: str, folder: str) -> int:
-    name = _class_of(folder)
+    name = expression(folder)
     if name not in CLASSES:
         raise DataError(
             f"{path}: no class is called {folder!r}.{suggestion(folder, (*CLASSES, *SYNONYMS))} "
@@ -115,11 +107,6 @@ def _usage(path: str, folder: str, name: str) -> int:
     if match[1] not in FOLDER_USAGES[folder.lower()]:
         raise DataError(f"{path}: an image of {match[1]} in the folder {folder!r}. One of the two is wrong.")
     return USAGES.index(match[1])
-
-
-def _class_of(name: str) -> str:
-    lowered = name.strip().lower()
-    return SYNONYMS.get(lowered, lowered)
 
 
 def _folders(root: Path) -> list[os.DirEntry[str]]:

@@ -47,7 +47,8 @@ def assemble(splits: Mapping[str, Split], classes: Sequence[str], source: str, n
         ordered[name], digests = _canonical(splits[name])
         state.update(json.dumps([name, list(splits[name].images.shape)]).encode())
         state.update(digests)
-    return Dataset(**ordered, classes=tuple(classes), fingerprint=state.hexdigest(), source=source, notes=tuple(notes))
+    train, val, test = (ordered[name] for name in SPLIT_NAMES)
+    return Dataset(train, val, test, tuple(classes), state.hexdigest(), source, tuple(notes))
 
 
 def _canonical(split: Split) -> tuple[Split, bytes]:
@@ -60,11 +61,7 @@ def _canonical(split: Split) -> tuple[Split, bytes]:
     ids = _ids(joined)
     if np.array_equal(order, np.arange(len(order))):  # as from the cache: spare the copy of all pixels
         return replace(split, ids=ids), joined
-    optional = {
-        name: None if array is None else array[order]
-        for name, array in (("votes", split.votes), ("affect", split.affect), ("rows", split.rows))
-    }
-    return Split(split.images[order], split.targets[order], ids, **optional), joined
+    return replace(split.take(order), ids=ids), joined
 
 
 def _ids(joined: bytes) -> np.ndarray:

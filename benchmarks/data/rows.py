@@ -1,12 +1,11 @@
 """FER2013 as a table, whatever it was stored as: the step between a reader and the three splits."""
 
-import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from benchmarks.data.errors import DataError
+from benchmarks.data.expressions import suggestion
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
 
@@ -74,10 +73,3 @@ def emotion_index(value: str, where: str) -> int:
         return int(text)
     meaning = ", ".join(f"{index} {name}" for index, name in enumerate(CLASSES))
     raise DataError(f"{where}: emotion {value!r} is not in 0..{len(CLASSES) - 1} ({meaning}).")
-
-
-def suggestion(value: str, names: Sequence[str]) -> str:
-    """' Did you mean X?' for a near match, else nothing."""
-    lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(value.strip().lower(), list(lowered), n=1)
-    return f" Did you mean {lowered[near[0]]!r}?" if near else ""

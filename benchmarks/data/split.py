@@ -1,7 +1,7 @@
 """What every reader returns: images with targets, in three splits."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -46,6 +46,15 @@ class Split:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def take(self, rows: np.ndarray) -> "Split":
+        """These rows, in their order."""
+        optional = {name: None if part is None else part[rows] for name, part in self.optional().items()}
+        return Split(self.images[rows], self.targets[rows], np.asarray(self.ids)[rows], **optional)
+
+    def optional(self) -> dict[str, np.ndarray | None]:
+        """The parts that not every data set has, by name."""
+        return {"votes": self.votes, "affect": self.affect, "rows": self.rows}
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -55,6 +64,7 @@ class Dataset:
     fingerprint  of pixels and labels, the same for every on-disk form that holds the same ones
     source       a few words on the form the data was read from, never a path
     notes        what the user should know and nothing failed over, one sentence each
+    listings     texts by file name that say in full what a note says in short, such as which images were left out
     """
 
     train: Split
@@ -64,6 +74,7 @@ class Dataset:
     fingerprint: str
     source: str
     notes: tuple[str, ...] = ()
+    listings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, split in self.splits().items():

@@ -1,4 +1,4 @@
-"""The suites: every module of this package that defines SUITE is one."""
+"""The suites: every module of this package that defines SUITES adds them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from zoo.registry import UnknownName
 
 @cache
 def suites() -> dict[str, Suite]:
-    """All suites by name, in alphabetical order of their modules."""
+    """All suites by name: modules in alphabetical order, each in its own."""
     modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-    found = [module.SUITE for module in modules if hasattr(module, "SUITE")]
-    return {suite.name: suite for suite in found}
+    return {suite.name: suite for module in modules for suite in getattr(module, "SUITES", ())}
 
 
 def get(name: str) -> Suite:

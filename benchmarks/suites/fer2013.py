@@ -1,18 +1,41 @@
-"""FER2013 (arXiv:1307.0414): 48x48 grey faces, seven expressions, the split of the 2013 challenge."""
+"""FER2013 (arXiv:1307.0414): 48x48 grey faces, seven expressions, the split of the 2013 challenge; and what is made of
+it: balanced classes, three of the classes, and a test split without images that training has seen."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.data import Dataset
+from benchmarks.data import DataOptions, Dataset
 from benchmarks.suites.suite import Suite
 
 
-def load(data_dir: Path | None) -> Dataset:
+def load(options: DataOptions) -> Dataset:
     """The official splits; raises DataError."""
     from benchmarks.data import fer2013  # decoders are not needed to list suites
 
-    return fer2013.load(data_dir)
+    return fer2013.load(options.path)
+
+
+def balanced(options: DataOptions) -> Dataset:
+    """As many training images of every class as disgust has; raises DataError."""
+    from benchmarks.data.variants import downsampled
+
+    return downsampled(load(options))
+
+
+def three_classes(options: DataOptions) -> Dataset:
+    """Happy, sad and neutral; raises DataError."""
+    from benchmarks.data.variants import of_classes
+
+    return of_classes(load(options), ("happy", "sad", "neutral"))
+
+
+def without_duplicates(options: DataOptions) -> Dataset:
+    """No test image whose pixels also stand in Training; raises DataError."""
+    from benchmarks.data.variants import deduplicated
+
+    return deduplicated(load(options))
 
 
 def download(folder: Path) -> Path:
@@ -22,7 +45,7 @@ def download(folder: Path) -> Path:
     return fer2013.download(folder)
 
 
-SUITE = Suite(
+FER2013 = Suite(
     name="fer2013",
     title="FER2013",
     summary="48x48 grey faces, 7 expressions; trained on Training, chosen on PublicTest, scored on PrivateTest",
@@ -40,5 +63,48 @@ SUITE = Suite(
     ),
     load=load,
     download=download,
-    published=True,
+    published="fer2013",
+)
+SMALL = replace(FER2013, members=("vgg_fer", "resnet_fer", "five_layer_cnn", "mini_xception"), published="")
+SUITES = (
+    FER2013,
+    replace(
+        SMALL,
+        name="fer2013-balanced",
+        title="FER2013, classes balanced by leaving out",
+        summary="FER2013 with 436 training images of every class; official val and test",
+        split_names=("Training, balanced", "PublicTest", "PrivateTest"),
+        load=balanced,
+    ),
+    replace(
+        SMALL,
+        name="fer2013-oversampled",
+        title="FER2013, classes balanced by repetition",
+        summary="FER2013 with training images repeated until every class has 7,215; official val and test",
+        split_names=("Training, repeated", "PublicTest", "PrivateTest"),
+        changes=("recipe.oversample=random",),
+    ),
+    replace(
+        SMALL,
+        name="fer2013-smote",
+        title="FER2013, classes balanced by SMOTE",
+        summary="FER2013 with training images interpolated until every class has 7,215; official val and test",
+        split_names=("Training, SMOTE", "PublicTest", "PrivateTest"),
+        changes=("recipe.oversample=smote",),
+    ),
+    replace(
+        SMALL,
+        name="fer2013-3class",
+        title="FER2013, three classes",
+        summary="FER2013's happy, sad and neutral images alone",
+        load=three_classes,
+    ),
+    replace(
+        SMALL,
+        name="fer2013-dedup",
+        title="FER2013 without duplicates in test",
+        summary="FER2013 without the test images that also stand in training; removed.csv lists them",
+        split_names=("Training", "PublicTest", "PrivateTest without duplicates"),
+        load=without_duplicates,
+    ),
 )

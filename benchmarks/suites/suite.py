@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.data import Dataset
+from benchmarks.data import DataError, DataOptions, Dataset
 
 
 @dataclass(frozen=True)
 class Suite:
     """A benchmark: where its data comes from, what its splits are called, who takes part.
 
-    `load(data_dir)` reads the data and raises DataError where it cannot; `download(folder)` fetches it, None where
-    there is nothing to fetch.
+    `load(options)` reads the data and raises DataError where it cannot; `download(folder)` fetches it, None where there
+    is nothing to fetch. `changes` are settings in which this suite's training differs from the members' recipes, as
+    `--set` takes them; the user's own come after them. `options` are the fields of DataOptions, beside the path, that
+    `load` heeds.
     """
 
     name: str
@@ -22,7 +24,21 @@ class Suite:
     summary: str
     split_names: tuple[str, str, str]  # train, val and test, as the data set's own papers call them
     members: tuple[str, ...]
-    load: Callable[[Path | None], Dataset]
+    load: Callable[[DataOptions], Dataset]
     download: Callable[[Path], Path] | None = None
-    published: bool = False  # whether there is a published/<name>.csv
+    changes: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    published: str = ""  # published/<published>.csv; "": no number is known
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
+
+    def read(self, options: DataOptions) -> Dataset:
+        """The data; raises DataError, also where an option does not apply to it."""
+        defaults = DataOptions()
+        for field, flag in FLAGS.items():
+            if field not in self.options and getattr(options, field) != getattr(defaults, field):
+                raise DataError(f"{flag} does not apply to the suite {self.name}: its data leaves no choice there.")
+        return self.load(options)
+
+
+FLAGS = {"side": "--image-side", "groups": "--groups", "seed": "--split-seed"}
+"""The command line's name of each option that not every suite has."""

@@ -1,0 +1,34 @@
+"""Names of expressions: what data sets call the same thing, so that classes of one can be found in another."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+EXPRESSIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt")
+"""The names used here: those of FER2013, and contempt."""
+
+SYNONYMS = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "afraid": "fear",
+    "fearful": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+    "contemptuous": "contempt",
+}
+
+
+def expression(name: str) -> str:
+    """The usual name of an expression, lower case; a name not known here stays as it is, but for case and spaces."""
+    lowered = name.strip().lower()
+    return SYNONYMS.get(lowered, lowered)
+
+
+def suggestion(value: str, names: Sequence[str]) -> str:
+    """' Did you mean X?' for a near match, else nothing."""
+    lowered = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(value.strip().lower(), list(lowered), n=1)
+    return f" Did you mean {lowered[near[0]]!r}?" if near else ""

@@ -1,0 +1,95 @@
+"""FER+ (arXiv:1608.01041): FER2013's images with ten votes each over eight expressions, joined by their rows."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.atomic import replace_atomically
+from benchmarks.data import fer2013
+from benchmarks.data.errors import DataError
+from benchmarks.data.fingerprint import assemble
+from benchmarks.data.rows import USAGES
+from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.votes import CLASSES, read_votes, shares
+
+VOTES = "fer2013new.csv"
+VOTES_URL = f"https://raw.githubusercontent.com/microsoft/FERPlus/master/{VOTES}"
+HELP = f"""FER+ is a table of votes, {VOTES}, beside FER2013's own images.
+Get it from https://github.com/microsoft/FERPlus and put it beside FER2013, or run
+python benchmark.py --suite ferplus --download"""
+
+
+def load(data_dir: Path | None = None, *, training: str, evaluation: str) -> Dataset:
+    """Images [N,1,48,48] with targets of eight classes; votes float32 [N,8] are the rule's distribution.
+
+    training    the rule of the training split, a key of MODES in benchmarks/data/votes.py
+    evaluation  the rule of val and test
+
+    Raises DataError where FER2013 or the votes are missing, or do not line up.
+    """
+    votes, usages = _votes(data_dir)
+    faces = fer2013.load(data_dir)
+    rules = dict(zip(SPLIT_NAMES, (training, evaluation, evaluation), strict=True))
+    splits, notes = {}, []
+    for name, usage in zip(SPLIT_NAMES, USAGES, strict=True):
+        split = faces.splits()[name]
+        splits[name] = _labelled(split, votes, usages, usage, rules[name])
+        left_out = len(split) - len(splits[name])
+        notes.append(f"{usage}: {left_out:,} of {len(split):,} images left out by the {rules[name]} rule.")
+    return assemble(splits, CLASSES, f"{faces.source}, {VOTES}", (*faces.notes, *notes))
+
+
+def _labelled(split: Split, votes: np.ndarray, usages: list[str], usage: str, rule: str) -> Split:
+    if split.rows is None:
+        raise DataError(
+            "FER+ names FER2013's images by their rows, and class folders do not keep these: "
+            "use FER2013 as fer2013.csv or as parquet."
+        )
+    if split.rows.max() >= len(votes) or any(usages[row] != usage for row in split.rows):
+        raise DataError(f"{VOTES} does not line up with FER2013: rows of {usage} are others there. Use both unchanged.")
+    targets = shares(votes[split.rows], rule)
+    kept = np.flatnonzero(targets.any(axis=1))
+    return replace(split.take(kept), targets=targets[kept].argmax(axis=1), votes=targets[kept])
+
+
+def _votes(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:
+    places = list(_places(data_dir))
+    for place in places:
+        if place.is_file():
+            return read_votes(place)
+    looked = "\n".join(f"  {place}" for place in places)
+    raise DataError(f"The votes of FER+ were not found. Looked for:\n{looked}\n{HELP}")
+
+
+def _places(data_dir: Path | None) -> Iterator[Path]:
+    """Where the table may lie: in the folder given, or around the file; else in the usual places."""
+    if data_dir is not None:
+        given = Path(data_dir).expanduser()
+        roots = [given.parent if given.is_file() else given]
+    else:
+        shared = os.environ.get("BENCHMARK_DATA")
+        roots = [*([Path(shared).expanduser()] if shared else []), Path("data")]
+    for root in roots:
+        yield from (root / VOTES, root / "ferplus" / VOTES, root / "fer2013" / VOTES)
+
+
+def download(target_dir: Path) -> Path:
+    """Puts FER2013 and the votes into `target_dir`, what is there already apart, and returns the folder.
+
+    Raises DataError where either cannot be had.
+    """
+    target = Path(target_dir).expanduser()
+    fer2013.download(target)
+    table = target / VOTES
+    if not table.is_file():
+        try:
+            replace_atomically(table, lambda draft: urllib.request.urlretrieve(VOTES_URL, draft))
+        except OSError as error:
+            raise DataError(f"{VOTES_URL} could not be downloaded ({error}). Is there a network?\n{HELP}") from error
+    return target

@@ -1,0 +1,42 @@
+"""Splits by seed, stratified by class; with groups, no group stands on two sides."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.data.errors import DataError
+
+
+def folds(targets: np.ndarray, count: int, seed: int, groups: np.ndarray | None = None) -> list[np.ndarray]:
+    """Rows of each of `count` parts, sorted: targets int64 [N], groups any [N].
+
+    Raises DataError where a class has fewer images, or there are fewer groups, than parts.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    available = int(np.bincount(targets)[np.unique(targets)].min()) if groups is None else len(np.unique(groups))
+    what = "images in the smallest class" if groups is None else "groups"
+    if available < count:
+        raise DataError(f"{available} {what} cannot be split into {count} parts: add images, or ask for fewer parts")
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = kind(count, shuffle=True, random_state=seed)
+    return [np.sort(held_out) for _, held_out in splitter.split(targets, targets, groups)]
+
+
+def hold_out(
+    targets: np.ndarray, share: float, seed: int, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that stay and rows held out, sorted; with groups, the share is met as nearly as whole groups allow.
+
+    Raises DataError as `folds` does.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if groups is not None:
+        held = folds(targets, round(1 / share), seed, groups)[0]
+        return np.setdiff1d(np.arange(len(targets)), held), held
+    count = round(share * len(targets))
+    if count < len(np.unique(targets)) or np.bincount(targets)[np.unique(targets)].min() < 2:
+        raise DataError(f"{len(targets)} images are too few to hold {share:.0%} of them out with every class in it")
+    stays, held = train_test_split(np.arange(len(targets)), test_size=count, stratify=targets, random_state=seed)
+    return np.sort(stays), np.sort(held)

@@ -1,0 +1,108 @@
+"""The votes of FER+ (arXiv:1608.01041): ten annotators an image, and the four rules that make targets of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data.errors import DataError
+
+CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
+NO_EXPRESSION = ("unknown", "NF")  # the last two columns: cannot tell, and not a face
+COLUMNS = ("Usage", "Image name", *CLASSES, *NO_EXPRESSION)
+UNKNOWN = (0.0,) * len(CLASSES)
+MAJORITY, ENOUGH, LISTED = 0.5, 0.75, 0.3  # shares of the votes
+MOST_CLASSES = 3
+
+
+def read_votes(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Votes int64 [N,10] in the order of CLASSES and NO_EXPRESSION, and each row's Usage.
+
+    Raises DataError naming the file and the line.
+    """
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        header = tuple(name.strip() for name in next(reader, ()))
+        if header != COLUMNS:
+            raise DataError(f"{path}: its columns are {', '.join(header)}; FER+ has {', '.join(COLUMNS)}.")
+        votes, usages = [], []
+        for line in reader:
+            try:
+                counts = [int(value) for value in line[2:]]
+                if len(counts) != len(COLUMNS) - 2 or min(counts) < 0:
+                    raise ValueError
+            except ValueError as error:
+                raise DataError(
+                    f"{path}, line {reader.line_num}: ten counts of votes are expected, found {', '.join(line[2:])}."
+                ) from error
+            votes.append(counts)
+            usages.append(line[0])
+    return np.array(votes, dtype=np.int64).reshape(-1, len(COLUMNS) - 2), usages
+
+
+def shares(votes: np.ndarray, mode: str) -> np.ndarray:
+    """Target distributions float32 [N,8] of votes [N,10] by a rule of MODES; a row of zeros where it drops the image.
+
+    In all modes a class with a single vote counts as none, and an image is dropped where most votes say that there is
+    no expression or no face. Classes are in the order of CLASSES.
+    """
+    rule = MODES[mode]
+    counted = np.where(votes == 1, 0, votes)
+    return np.array([rule(tuple(row)) for row in counted.tolist()], dtype=np.float32).reshape(-1, len(CLASSES))
+
+
+@cache
+def _majority(votes: tuple[int, ...]) -> tuple[float, ...]:
+    """All to the class with more than half of the votes."""
+    most = max(votes)
+    return _expressions(tuple(most * (place == votes.index(most)) for place in range(len(votes))), votes)
+
+
+@cache
+def _leading(votes: tuple[int, ...]) -> tuple[float, ...]:
+    """The commonest classes, until they have three quarters of the votes or are three; equal ones come together.
+
+    Doubt ends the list: "unknown" or "not a face" is kept only where nothing was more common.
+    """
+    kept = [0] * len(votes)
+    for count in sorted({count for count in votes if count}, reverse=True):
+        if sum(kept) >= ENOUGH * sum(votes) or sum(map(bool, kept)) >= MOST_CLASSES:
+            break
+        places = [place for place, votes_here in enumerate(votes) if votes_here == count]
+        for place in places:
+            if place >= len(CLASSES):
+                kept[place] = 0 if sum(kept) else count
+                return _few(kept, votes)
+            kept[place] = count
+    return _few(kept, votes)
+
+
+def _few(kept: list[int], votes: tuple[int, ...]) -> tuple[float, ...]:
+    return UNKNOWN if sum(map(bool, kept)) > MOST_CLASSES else _expressions(tuple(kept), votes)
+
+
+@cache
+def _listed(votes: tuple[int, ...]) -> tuple[float, ...]:
+    """Every class with 30 % of the votes; which of them is most common matters to the score alone."""
+    return _expressions(tuple(count if count >= LISTED * sum(votes) else 0 for count in votes), votes)
+
+
+def _expressions(kept: tuple[int, ...], votes: tuple[int, ...]) -> tuple[float, ...]:
+    """Shares of the expressions among the votes kept; none where those are too few, or no expression leads them."""
+    if sum(kept) <= MAJORITY * sum(votes) or kept.index(max(kept)) >= len(CLASSES):
+        return UNKNOWN
+    expressions = kept[: len(CLASSES)]
+    return tuple(count / sum(expressions) for count in expressions)
+
+
+MODES: dict[str, Callable[[tuple[int, ...]], tuple[float, ...]]] = {
+    "majority": _majority,
+    "probability": _leading,
+    "crossentropy": _leading,
+    "multitarget": _listed,
+}
+"""What becomes of one image's votes, single ones left out. Probability and cross-entropy differ in training alone."""
