@@ -203,7 +203,12 @@ def test_valence_is_learnt_beside_expression_better_than_its_mean(tmp_path: Path
     assert affect is not None and data.test.affect is not None and data.train.affect is not None
     rated, known = (split.affect[:, 0] > -2 for split in (data.test, data.train))
     truth, constant = data.test.affect[rated, 0], data.train.affect[known, 0].mean()
-    print(rmse(affect[rated, 0], truth), rmse(np.full_like(truth, constant), truth), concordance(affect[rated, 0], truth), result.history[-1])
+    print(
+        rmse(affect[rated, 0], truth),
+        rmse(np.full_like(truth, constant), truth),
+        concordance(affect[rated, 0], truth),
+        result.history[-1],
+    )
     assert rmse(affect[rated, 0], truth) < 0.95 * rmse(np.full_like(truth, constant), truth)
     assert concordance(affect[rated, 0], truth) > 0.2
     assert (logits.argmax(1) == data.test.targets).mean() > 1.5 / 8
