@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
     """
     if options.source:
-        transfer(Session(options), suites.get(options.source), resolve_device(options.device))
+        here = Session(replace(options, members=(), source=""))
+        transfer(here, suites.get(options.source), options.members, resolve_device(options.device))
     session = Session(options)
     steps, unusable = session.steps()
     guests, damaged = session.guests()

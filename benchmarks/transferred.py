@@ -48,15 +48,16 @@ def remarks(guests: Sequence[Predictions]) -> list[str]:
     return list(dict.fromkeys(remark for guest in guests for remark in guest.provenance.get("remarks", ())))
 
 
-def transfer(session: Session, source: Suite, device: str) -> None:
-    """Evaluates on the session's data what was trained on `source`, into the session's store.
+def transfer(session: Session, source: Suite, members: Sequence[str], device: str) -> None:
+    """Evaluates on the session's data what was trained on `source`, into the session's store: members that match any of
+    the patterns, all where there are none.
 
     Members whose predictions are there already are left as they are. Raises ValueError where no trained weights are at
     hand or the suites share fewer than two classes, DataError where this suite's data is missing.
     """
     folder = session.options.results / source.name
     origin = Store(folder / "predictions").targets()
-    found = _with_weights(folder, session.options.members)
+    found = _with_weights(folder, members)
     if origin is None or not found:
         raise ValueError(
             f"--from {source.name}: no member asked for has both predictions and trained weights in {folder}. "
