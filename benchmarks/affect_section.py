@@ -1,4 +1,4 @@
-"""Valence and arousal in the reports: a section of the leaderboard and a CSV of its own, drawn from the results alone."""
+"""Valence and arousal in the reports: a section of the leaderboard and a CSV, drawn from the results alone."""
 
 from __future__ import annotations
 

@@ -27,12 +27,8 @@ from zoo.recipes import Recipe, differences
 FORMAT = "fer-ensembles/predictions/1"
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
 RATINGS = ("val_affect", "test_affect")
-OPTIONAL = (
-    "val_rows",
-    "test_rows",
-    *OVERLAPS,
-    *RATINGS,
-)  # arrays of Targets that older files, or some forms of data, lack
+# Arrays of Targets that older files, or some forms of data, lack.
+OPTIONAL = ("val_rows", "test_rows", *OVERLAPS, *RATINGS)
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,7 @@ class Targets:
     bool [N], None where a file that was written before they were kept does not know.
     `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
     rating; None where the data has none.
+    `notes` are what the reader of the data had to say of it.
     """
 
     val: np.ndarray
@@ -79,6 +76,7 @@ class Targets:
     test_in_val: np.ndarray | None = None
     val_affect: np.ndarray | None = None
     test_affect: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> Targets:
@@ -99,6 +97,7 @@ class Targets:
             test_in_val=also_in(test.images, val.images),
             val_affect=val_affect,
             test_affect=test_affect,
+            notes=dataset.notes,
         )
 
     def extras(self) -> dict[str, np.ndarray]:
@@ -272,6 +271,7 @@ class Store:
             "fingerprint": targets.fingerprint,
             "classes": list(targets.classes),
             "train_size": targets.train_size,
+            "notes": list(targets.notes),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
@@ -366,8 +366,9 @@ def _json(path: Path, file: Any) -> dict[str, Any]:
 def _read_targets(path: Path) -> Targets:
     arrays, header = _read(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
-    known = {name: arrays[name] for name in OPTIONAL if name in arrays}
+    known: dict[str, Any] = {name: arrays[name] for name in OPTIONAL if name in arrays}
     known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
+    known["notes"] = tuple(header.get("notes", ()))
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
 
 
