@@ -34,7 +34,7 @@ def faces(train: int, val: int) -> dict[str, list[tuple[np.ndarray, int, np.ndar
     unrated = np.full(2, -2.0)
     for name, part in parts.items():
         rated = [(image, code, unrated if row % 11 == 10 else affect) for row, (image, code, affect) in enumerate(part)]
-        parts[name] = [*rated, (part[0][0], 9, unrated)]
+        parts[name] = [*rated, (found.images[0], 9, unrated)]
     return parts
 
 

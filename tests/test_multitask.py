@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from benchmarks.data import Dataset, Split
 from benchmarks.data.fingerprint import assemble
-from benchmarks.data.votes import CLASSES
 from benchmarks.metrics import concordance, rmse
 from zoo import registry
 from zoo.heads import classifier_of
@@ -27,7 +26,7 @@ from zoo.multitask import MultiTask
 from zoo.optimizers import build_optimizer
 from zoo.outputs import Outputs
 from zoo.parameters import classifier_names, layers
-from zoo.recipes import PLAIN, Recipe, Transfer
+from zoo.recipes import PLAIN, Loss, Recipe, Transfer
 from zoo.registry import Member
 from zoo.weights import initialise
 
@@ -41,19 +40,18 @@ def rated_member(name: str = "lenet", **recipe: object) -> Member:
     return replace(member, recipe=replace(member.recipe, affect=True, **recipe))  # type: ignore[arg-type]
 
 
-def faces(each: int = 12) -> Dataset:
-    """Portraits in three splits, 48 by 48, every tenth rating left out."""
-    found = portraits(each)
+def faces(each: int, classes: tuple[str, ...]) -> Dataset:
+    """Portraits 48 by 48 in three splits, of each class half in train; every tenth has no rating."""
+    found = portraits(each, classes)
     affect = found.affect.copy()
     affect[::10] = -2.0
-    parts = np.arange(len(affect)) % (4 * len(CLASSES)) // len(CLASSES)  # of every class: half train, the rest in two
+    targets = np.array([classes.index(name) for name in found.names])
+    quarters = np.arange(len(targets)) // len(classes) % 4
     splits = {}
     for name, wanted in (("train", (0, 1)), ("val", (2,)), ("test", (3,))):
-        rows = np.flatnonzero(np.isin(parts, wanted))
-        splits[name] = Split(
-            found.images[rows][:, None], found.targets[rows], [str(row) for row in rows], affect=affect[rows]
-        )
-    return assemble(splits, CLASSES, "portraits")
+        rows = np.flatnonzero(np.isin(quarters, wanted))
+        splits[name] = Split(found.images[rows][:, None], targets[rows], rows.astype(str), affect=affect[rows])
+    return assemble(splits, classes, "portraits")
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -195,21 +193,16 @@ def shallow(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
 
 
 def test_valence_is_learnt_beside_expression_better_than_its_mean(tmp_path: Path):
-    data = faces(96)
-    recipe = replace(PLAIN, affect=True, epochs=12, batch_size=32, learning_rate=0.05)
+    data = faces(500, ("happiness", "sadness"))
+    loss = Loss(affect="mse", valence=1.0)
+    recipe = replace(PLAIN, affect=True, epochs=10, batch_size=32, learning_rate=0.05, loss=loss)
     member = Member("shallow", f"{__name__}:shallow", recipe, 48, "scratch", "", "")
     result = trained(member, data, tmp_path / "a.pt")
-    logits, affect = predict_tasks(member, result.weights, data.test.images, 8, "cpu")
+    logits, affect = predict_tasks(member, result.weights, data.test.images, 2, "cpu")
     assert affect is not None and data.test.affect is not None and data.train.affect is not None
-    rated, known = (split.affect[:, 0] > -2 for split in (data.test, data.train))
-    truth, constant = data.test.affect[rated, 0], data.train.affect[known, 0].mean()
-    print(
-        rmse(affect[rated, 0], truth),
-        rmse(np.full_like(truth, constant), truth),
-        concordance(affect[rated, 0], truth),
-        result.history[-1],
-    )
-    assert rmse(affect[rated, 0], truth) < 0.95 * rmse(np.full_like(truth, constant), truth)
-    assert concordance(affect[rated, 0], truth) > 0.2
-    assert (logits.argmax(1) == data.test.targets).mean() > 1.5 / 8
+    rated, seen = data.test.affect[:, 0] > -2, data.train.affect[:, 0] > -2
+    truth, mean = data.test.affect[rated, 0], data.train.affect[seen, 0].mean()
+    assert rmse(affect[rated, 0], truth) < 0.97 * rmse(np.full_like(truth, mean), truth)
+    assert concordance(affect[rated, 0], truth) > 0.1, "of the mean it is 0"
+    assert (logits.argmax(1) == data.test.targets).mean() > 0.58
     assert {"val_ccc_valence", "val_ccc_arousal"} < result.history[-1].keys()

@@ -114,9 +114,10 @@ def _decoded(listing: Listing, name: str, side: int) -> Dataset:
     split = Split(images, annotated.expression[kept], np.zeros(len(kept), dtype=str), affect=affect)
     nothing, notes = split.take(np.arange(0)), []
     if left_out := len(annotated.images) - len(kept):
-        notes.append(f"{left_out:,} images of the {name} set left out: no expression, an uncertain one, or no face.")
+        images_of = f"{left_out:,} of {len(annotated.images):,} images"
+        notes.append(f"The {name} set: {images_of} left out, for no expression, an uncertain one, or no face.")
     if unrated := int((affect == UNRATED).any(axis=1).sum()):
-        notes.append(f"{unrated:,} images of the {name} set have no valence and arousal.")
+        notes.append(f"The {name} set: {unrated:,} of {len(kept):,} images have no valence and arousal.")
     return assemble({"train": split, "val": nothing, "test": nothing}, CLASSES, listing.form, notes)
 
 
