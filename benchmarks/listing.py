@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import ensembles
 from benchmarks import suites
+from benchmarks.rows import member_labels
 from benchmarks.tables import duration, labels
 from zoo import recipes, registry
 
@@ -90,7 +91,7 @@ def _ensemblers() -> list[dict[str, Any]]:
 def schedule(session: Session) -> str:
     """What a run would load, train and leave out, with estimates."""
     steps, notes = session.steps()
-    externals, unusable = session.externals()
+    guests, unusable = session.guests()
     names = labels((step.configuration.name, step.configuration.seed) for step in steps)
     rows: list[dict[str, Any]] = []
     total = 0.0
@@ -100,9 +101,8 @@ def schedule(session: Session) -> str:
         estimate = "" if step.stored else duration(step.seconds)
         rows.append({"member": name, "action": action, "estimate": estimate, "why": detail})
         total += step.seconds if step.train else 0.0
-    for found in externals:
-        name = found.configuration.name
-        rows.append({"member": name, "action": "load", "estimate": "", "why": "external predictions"})
+    for label in member_labels(guests):
+        rows.append({"member": label, "action": "load", "estimate": "", "why": "predictions from elsewhere"})
     trained = sum(step.train for step in steps)
     end = f"{len(session.ensemblers)} ensemblers; {trained} members to train, about {duration(total)} by estimate"
     return "\n".join([columns(rows), "", end, *(f"not used: {note}" for note in [*notes, *unusable])])

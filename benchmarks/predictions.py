@@ -47,6 +47,7 @@ class Targets:
     line up predictions made elsewhere. None where the form of the data did not tell.
     `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
     bool [N], None where a file that was written before they were kept does not know.
+    `notes` are what the reader of the data had to say of it.
     """
 
     val: np.ndarray
@@ -59,6 +60,7 @@ class Targets:
     val_in_train: np.ndarray | None = None
     test_in_train: np.ndarray | None = None
     test_in_val: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> Targets:
@@ -76,6 +78,7 @@ class Targets:
             val_in_train=also_in(val.images, train.images),
             test_in_train=also_in(test.images, train.images),
             test_in_val=also_in(test.images, val.images),
+            notes=dataset.notes,
         )
 
     def extras(self) -> dict[str, np.ndarray]:
@@ -247,6 +250,7 @@ class Store:
             "fingerprint": targets.fingerprint,
             "classes": list(targets.classes),
             "train_size": targets.train_size,
+            "notes": list(targets.notes),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
@@ -341,8 +345,9 @@ def _json(path: Path, file: Any) -> dict[str, Any]:
 def _read_targets(path: Path) -> Targets:
     arrays, header = _read(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
-    known = {name: arrays[name] for name in OPTIONAL if name in arrays}
+    known: dict[str, Any] = {name: arrays[name] for name in OPTIONAL if name in arrays}
     known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
+    known["notes"] = tuple(header.get("notes", ()))
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard, page, readme
+from benchmarks import leaderboard, page, readme, suites
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.charts_data import charts_data
@@ -24,6 +24,7 @@ from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
 from benchmarks.tables import labels
+from benchmarks.transferred import remarks, transfer
 from ensembles.search import choose, search
 
 
@@ -36,16 +37,19 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
 
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
     """
+    if options.source:
+        transfer(Session(options), suites.get(options.source), resolve_device(options.device))
     session = Session(options)
-    steps, notes = session.steps()
-    externals, unusable = session.externals()
-    notes += unusable
-    for note in notes:
-        display.note(f"not used: {note}")
+    steps, unusable = session.steps()
+    guests, damaged = session.guests()
+    unusable += damaged
+    facts = [*session.targets.notes, *remarks(guests)]
+    for note in [*facts, *(f"not used: {reason}" for reason in unusable)]:
+        display.note(note)
     if any(step.train or step.stored for step in steps):
-        session.store.save_targets(session.targets)
+        session.keep_targets()
     predictions, failed = _obtain_all(session, steps, display)
-    predictions += externals
+    predictions += guests
     not_run = [
         {
             "name": step.configuration.member.name,
@@ -62,7 +66,7 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
         raise NothingToScore(f"No member of {session.suite.name} has predictions to score.{reasons}{advice}")
     members, kinds = len(predictions), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
-    results = evaluate(session, predictions, not_run, notes)
+    results = evaluate(session, predictions, not_run, [*facts, *unusable])
     report(session, results)
     return results
 
@@ -162,8 +166,6 @@ def _rounded(value: Any) -> Any:
 def report(session: Session, results: dict[str, Any]) -> None:
     """Writes results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
-    for name, text in session.listings().items():
-        write_atomic(session.folder / name, text)
     leaderboard.write(results, session.folder)
     page.write(results, session.folder)
     page.write_index(session.options.results)

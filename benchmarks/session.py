@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import ensembles
-from benchmarks import external, suites
+from benchmarks import external, suites, transferred
+from benchmarks.atomic import write_atomic
 from benchmarks.data import DataError, DataOptions, Dataset
+from benchmarks.identity import FROM
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
 from benchmarks.predictions import Configuration, Predictions, Store, Targets
@@ -43,6 +44,7 @@ class Options:
     changes: tuple[str, ...] = ()
     time_budget: float | None = None
     jobs: int | None = None
+    source: str = ""  # the suite whose trained members are evaluated on this one
 
 
 def options_from(arguments: Namespace) -> Options:
@@ -62,6 +64,7 @@ def options_from(arguments: Namespace) -> Options:
         changes=tuple(arguments.set),
         time_budget=arguments.time_budget,
         jobs=arguments.jobs,
+        source=arguments.source,
     )
 
 
@@ -84,20 +87,29 @@ class Session:
         self.store = Store(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
         self.external_names = external.names(self.store)
+        self.transferred_names = transferred.names(self.store)
         self.members = self._members()
 
     def _members(self) -> list[registry.Member]:
-        """Those asked for; else the suite's own and any other that has predictions in the store."""
-        if self.options.members:
-            known = registry.members()
-            named = [name for name in self.options.members if "@" in name and registry.is_known(name)]
-            everyone = dict.fromkeys([*known, *named, *self.external_names])
-            chosen = registry.select("member", self.options.members, everyone)
-            self.external_names = [name for name in self.external_names if name in chosen]
-            chosen = [name for name in chosen if registry.is_known(name)]
+        """Those asked for; else the suite's own and any other that has predictions in the store.
+
+        With members from another suite, only those asked for, or all that have predictions: nothing is trained.
+        """
+        asked, source = self.options.members, self.options.source
+        stored = [name for name in self.store.members() if registry.is_known(name)]
+        if asked and source:
+            self.external_names, chosen = [], []
+            patterns = [f"{pattern}{FROM}{source}" for pattern in asked]
+            self.transferred_names = registry.select("member", patterns, self.transferred_names)
+        elif asked:
+            named = [name for name in asked if "@" in name and registry.is_known(name)]
+            everyone = dict.fromkeys([*registry.members(), *named, *self.external_names, *self.transferred_names])
+            wanted = registry.select("member", asked, everyone)
+            self.external_names = [name for name in self.external_names if name in wanted]
+            self.transferred_names = [name for name in self.transferred_names if name in wanted]
+            chosen = [name for name in wanted if registry.is_known(name)]
         else:
-            stored = [name for name in self.store.members() if registry.is_known(name)]
-            chosen = list(dict.fromkeys([*self.suite.members, *stored]))
+            chosen = list(dict.fromkeys([*(() if source else self.suite.members), *stored]))
         found = [registry.get(name) for name in chosen]
         if self.options.recipe != "house":
             found = list(dict.fromkeys(member.with_recipe(self.options.recipe) for member in found))
@@ -109,15 +121,17 @@ class Session:
         """The data, read when first needed; raises DataError."""
         return self.suite.read(self.options.data)
 
-    def listings(self) -> Mapping[str, str]:
-        """Texts on the data that belong beside the leaderboard, by file name; none where the data was not read."""
-        return self.dataset.listings if "dataset" in vars(self) else {}
-
     @cached_property
     def targets(self) -> Targets:
         """Targets of val and test: of the data where options say which, else those stored with the predictions."""
         stored = None if self.options.data != USUAL else self.store.targets()
         return stored or Targets.of(self.dataset)
+
+    def keep_targets(self) -> None:
+        """Stores what scores the predictions, and beside the reports what the data, where it was read, has to list."""
+        self.store.save_targets(self.targets)
+        for name, text in self.dataset.listings.items() if "dataset" in vars(self) else ():
+            write_atomic(self.folder / name, text)
 
     def wanted(self) -> list[Configuration]:
         """Each member with the seeds asked for; else with seed 0 and those in the store."""
@@ -128,9 +142,12 @@ class Session:
             for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
         ]
 
-    def externals(self) -> tuple[list[Predictions], list[str]]:
-        """Predictions of the external models that take part, and notes on files not used."""
-        return external.load(self.store, self.targets, self.external_names)
+    def guests(self) -> tuple[list[Predictions], list[str]]:
+        """Predictions of the external models and the members from other suites that take part, and notes on files not
+        used."""
+        elsewhere, unusable = transferred.load(self.store, self.targets, self.transferred_names)
+        externals, unreadable = external.load(self.store, self.targets, self.external_names)
+        return elsewhere + externals, unusable + unreadable
 
     def steps(self) -> tuple[list[Step], list[str]]:
         """What to do for each member, and notes on files not used; imports torch only where training is possible."""
