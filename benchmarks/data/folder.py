@@ -6,8 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.data.errors import DataError
 from benchmarks.data.image_files import ENDINGS
+from benchmarks.data.split import SPLIT_NAMES
 
 SPLIT_FOLDERS = {
     "train": "train",
@@ -71,16 +72,17 @@ def scan(root: Path) -> Layout:
     place = {name: number for number, name in enumerate(classes)}
     targets = np.array([place[image.label] for image in images], dtype=np.int64)
     splits = {
-        split: np.flatnonzero([image.split == split for image in images]) for split in ("train", "val", "test") if split in folders
+        split: np.flatnonzero([image.split == split for image in images]) for split in SPLIT_NAMES if split in folders
     }
     _check_classes(folders, splits, targets, classes)
     return Layout([image.file for image in images], targets, splits, classes, _notes(root, folders, others))
 
 
 def _split_folders(root: Path) -> dict[str, str]:
-    """Names of the folders by the split they are for; none where fewer than two splits, train among them, have one.
+    """Names of the folders by the split they are for.
 
-    A folder without folders in it is a class, whatever its name: trains and cars can be told apart, too.
+    A folder without folders in it is a class, whatever its name, and so is a lone one called train among others: trains
+    and cars can be told apart, too.
     """
     found: dict[str, list[str]] = defaultdict(list)
     for name in _subfolders(root):
@@ -89,9 +91,13 @@ def _split_folders(root: Path) -> dict[str, str]:
     for split, names in found.items():
         if len(names) > 1:
             raise DataError(f"{root}: {' and '.join(names)} are both folders of the {split} split; keep one of them.")
+    if set(found) == {"train"} and len(_subfolders(root)) > 1:
+        return {}
     if found and "train" not in found:
         names = ", ".join(name for names in found.values() for name in names)
-        raise DataError(f"{root}: {names} without a folder train beside it. Add one, or put all classes into {root.name}.")
+        raise DataError(
+            f"{root}: {names} without a folder train beside it. Add one, or put all classes into {root.name}."
+        )
     return {split: names[0] for split, names in found.items()}
 
 
@@ -121,7 +127,9 @@ def _classes(root: Path, images: Iterable[_Image]) -> tuple[str, ...]:
             "computer. Rename one, or put their images together."
         )
     if len(names) == 1:
-        raise DataError(f"{root}: one class only, {names[0]}. At least two folders with images are needed to tell apart.")
+        raise DataError(
+            f"{root}: one class only, {names[0]}. At least two folders with images are needed to tell apart."
+        )
     if len(names) > MOST_CLASSES:
         raise DataError(
             f"{root}: {len(names):,} class folders, such as {names[0]} and {names[1]}; at most {MOST_CLASSES} can be "
