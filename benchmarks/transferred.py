@@ -53,8 +53,8 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
     the patterns, all where there are none.
 
     `source` is a suite, or what the results of a folder of one's own are called. Members whose predictions are there
-    already are left as they are. Raises UnknownName for a source that is neither, ValueError where no trained weights are at
-    hand or the suites share fewer than two classes, DataError where this suite's data is missing.
+    already are left as they are. Raises UnknownName for a source that is neither, ValueError where no trained weights
+    are at hand or the suites share fewer than two classes, DataError where this suite's data is missing.
     """
     folder = session.options.results / source
     if source not in suites.suites() and not folder.is_dir():
