@@ -94,8 +94,8 @@ def _split_folders(root: Path) -> dict[str, str]:
     if set(found) == {"train"} and len(_subfolders(root)) > 1:
         return {}
     if found and "train" not in found:
-        names = ", ".join(name for names in found.values() for name in names)
-        raise DataError(f"{root}: {names} without a folder train beside it: add one.")
+        alone = ", ".join(names[0] for names in found.values())
+        raise DataError(f"{root}: {alone} without a folder train beside it; the three are train, val and test.")
     return {split: names[0] for split, names in found.items()}
 
 
