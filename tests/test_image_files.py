@@ -125,7 +125,7 @@ def test_one_image_in_colour_gives_all_three_channels(face: np.ndarray, tmp_path
 
 
 def test_images_keep_their_order_over_many_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("benchmarks.data.image_files.BLOCK", 20)
+    monkeypatch.setattr("benchmarks.data.image_files.BLOCK_BYTES", 3 * 4**2 * 20)
     monkeypatch.setattr("benchmarks.data.image_files.TASK", 3)
     files = [written(Image.new("L", (4, 4), level), tmp_path / f"{level}.png")[0] for level in range(50)]
     assert read_images(files, 4)[:, 0, 0, 0].tolist() == list(range(50))
