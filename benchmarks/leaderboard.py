@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import figures
+from benchmarks.affect_section import CSV_NAME, affect_csv, affect_section
 from benchmarks.atomic import write_atomic
 from benchmarks.audit_section import audit_section
 from benchmarks.bibliography import bibliography
@@ -30,13 +31,18 @@ CSV_COLUMNS = tuple(column.name for column in fields(Standing) if column.repr)
 
 
 def write(results: Results, folder: Path) -> list[Path]:
-    """Write leaderboard.md, .csv and .tex, references.bib and the figures into `folder`; returns their paths."""
+    """Write leaderboard.md, .csv and .tex, references.bib and the figures into `folder`, where the suite has them also
+    valence and arousal as CSV; returns their paths."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
         "leaderboard.tex": tex_table(results),
         "references.bib": bibliography(results),
     }
+    if results.get("affect"):
+        texts[CSV_NAME] = affect_csv(results)
+    else:
+        (folder / CSV_NAME).unlink(missing_ok=True)
     for name, text in texts.items():
         write_atomic(folder / name, text)
     return [*(folder / name for name in texts), *figures.draw(results, folder)]
@@ -73,6 +79,7 @@ def markdown(results: Results) -> str:
         ranking_section(results),
         metrics_section(results),
         tests_section(results),
+        affect_section(results),
         *_figures(results, slice(1, None)),
         published_section(results),
         _not_run(results),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import leaderboard, page, readme
+from benchmarks.affect_score import affect_part
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.charts_data import charts_data
@@ -20,6 +21,7 @@ from benchmarks.obtain import obtain, outcome, resolve_device
 from benchmarks.plan import Step
 from benchmarks.predictions import Predictions
 from benchmarks.published import read_published
+from benchmarks.published_affect import read_published_affect
 from benchmarks.rows import member_labels, predict_rows
 from benchmarks.score import score
 from benchmarks.session import Options, Session
@@ -146,6 +148,7 @@ def evaluate(
         "data_fingerprint": targets.fingerprint,
         "headline": headline,
         **score(rows, predictions, found, targets),
+        **affect_part(predictions, targets, read_published_affect(suite.published)),
         "diversity": diversity(predictions, targets),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),

@@ -31,12 +31,12 @@ def bootstrap_intervals(
     sums = np.empty((draws, columns.shape[1]), dtype=np.float32)
     for start in range(0, draws, DRAWS_AT_ONCE):
         stop = min(start + DRAWS_AT_ONCE, draws)
-        sums[start:stop] = _image_counts(rng, stop - start, len(columns)) @ columns
+        sums[start:stop] = image_counts(rng, stop - start, len(columns)) @ columns
     tail = (1.0 - level) / 2.0
     return np.quantile(sums.astype(np.float64), [tail, 1.0 - tail], axis=0).T / len(columns)
 
 
-def _image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float32]:
+def image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float32]:
     """How often each draw of `images` out of `images` takes each image: `[draws, images]`, rows summing to `images`."""
     taken = rng.integers(images, size=(draws, images))
     taken += images * np.arange(draws)[:, None]
