@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard, page, readme, suites
+from benchmarks import leaderboard, page, readme
 from benchmarks.affect_score import affect_part
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
@@ -42,7 +42,7 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     """
     if options.source:
         here = Session(replace(options, members=(), source=""))
-        transfer(here, suites.get(options.source), options.members, resolve_device(options.device))
+        transfer(here, options.source, options.members, resolve_device(options.device))
     session = Session(options)
     steps, unusable = session.steps()
     guests, damaged = session.guests()

@@ -17,7 +17,7 @@ from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
 from benchmarks.predictions import Configuration, Predictions, Store, Targets
 from benchmarks.provenance import cpu_cores
-from benchmarks.suites.suite import Suite
+from benchmarks.suites.suite import FLAGS, Suite
 from zoo import registry
 from zoo.overrides import override
 
@@ -72,7 +72,9 @@ def download(options: Options) -> Path:
     """Fetches the suite's data into `--data` or data/<suite>; raises DataError."""
     suite = suites.get(options.suite)
     if suite.download is None:
-        raise DataError(f"The suite {suite.name} has nothing to download: its data comes with the packages it uses.")
+        raise DataError(
+            f"The suite {suite.name} has nothing to download: its data comes with the packages it uses, or is your own."
+        )
     return suite.download(options.data.path or Path("data") / suite.name)
 
 
@@ -82,7 +84,7 @@ class Session:
     def __init__(self, options: Options) -> None:
         registry.include(options.zoo)
         self.options = options
-        self.suite: Suite = suites.get(options.suite)
+        self.suite: Suite = suites.get(options.suite).of(options.data)
         self.folder = options.results / self.suite.name
         self.store = Store(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
@@ -123,8 +125,12 @@ class Session:
 
     @cached_property
     def targets(self) -> Targets:
-        """Targets of val and test: of the data where options say which, else those stored with the predictions."""
-        stored = None if self.options.data != USUAL else self.store.targets()
+        """Targets of val and test: of the data where options say which, else those stored with the predictions.
+
+        A folder of one's own that is gone leaves what is stored of it.
+        """
+        named = self.options.data != USUAL and not self.suite.gone(self.options.data)
+        stored = None if named else self.store.targets()
         return stored or Targets.of(self.dataset)
 
     def keep_targets(self) -> None:
@@ -153,6 +159,8 @@ class Session:
         """What to do for each member, and notes on files not used; imports torch only where training is possible."""
         options = self.options
         steps, notes = inspect(self.wanted(), self.store, self.targets)
+        if self.suite.gone(options.data):
+            notes.append(f"{self.suite.title}: the folder is not there; this is rebuilt from stored predictions")
         if options.train != "always" and all(step.stored for step in steps):
             return steps, notes
         obstacle = "training is switched off" if options.train == "never" else self._obstacle()
@@ -195,4 +203,15 @@ class Session:
     def command(self, step: Step) -> str:
         """What trains this member later."""
         zoo = f" --zoo {shlex.join(self.options.zoo)}" if self.options.zoo else ""
-        return f"python benchmark.py --suite {self.suite.name}{zoo} {step.command}"
+        return f"python benchmark.py {self.selection}{zoo} {step.command}"
+
+    @property
+    def selection(self) -> str:
+        """The options that say which suite and data this is, as the command line takes them."""
+        words, data = ["--suite", self.options.suite], self.options.data
+        if self.suite.own:
+            words += ["--data", str(data.path)]
+        for field, flag in FLAGS.items():
+            if getattr(data, field) != getattr(USUAL, field):
+                words += [flag, str(getattr(data, field))]
+        return shlex.join(words)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo.heads import with_features
+from zoo.images import MappedImages, prepared
 from zoo.outputs import Outputs, logits_of
 from zoo.parts import split
-from zoo.preprocess import preprocess
 from zoo.registry import Member
 from zoo.tta import network_inputs
 
@@ -24,11 +24,6 @@ def supports_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def to_device(images: np.ndarray, device: str) -> Tensor:
-    """uint8 [N,C,H,W] to the device, where it stays uint8."""
-    return torch.from_numpy(np.ascontiguousarray(images)).to(device)
-
-
 class Scores(NamedTuple):
     """Logits float32 [N,K], and valence and arousal float32 [N,2] of a network with that head."""
 
@@ -37,7 +32,9 @@ class Scores(NamedTuple):
 
 
 @torch.no_grad()
-def scores(network: nn.Module, images: Tensor, member: Member, tta: str, batch_size: int = 256) -> Scores:
+def scores(
+    network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
+) -> Scores:
     """Of uint8 [N,C,H,W], preprocessed: logits, valence and arousal, each the mean over the views of zoo/tta.py."""
     network.eval()
     logits, affect = [], []
@@ -48,7 +45,9 @@ def scores(network: nn.Module, images: Tensor, member: Member, tta: str, batch_s
     return Scores(torch.cat(logits), torch.cat(affect) if affect else None)
 
 
-def class_scores(network: nn.Module, images: Tensor, member: Member, tta: str, batch_size: int = 256) -> Tensor:
+def class_scores(
+    network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
+) -> Tensor:
     """The logits alone of `scores`."""
     return scores(network, images, member, tta, batch_size).logits
 
@@ -62,7 +61,7 @@ def _mean(views: list[Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def features(network: nn.Module, images: Tensor, member: Member, batch_size: int = 256) -> Tensor:
+def features(network: nn.Module, images: Tensor | MappedImages, member: Member, batch_size: int = 256) -> Tensor:
     """uint8 [N,C,H,W], preprocessed, to float32 [N,D]: what the classifier makes logits of, without TTA.
 
     Raises ValueError where no dense layer gives the network's logits.
@@ -90,8 +89,8 @@ def predict_tasks(
     In float32 arithmetic, with the recipe's preprocessing and TTA; of several networks (zoo/parts.py), the mean.
     """
 
-    def both(network: nn.Module, prepared: Tensor, member: Member) -> Scores:
-        return scores(network, prepared, member, member.recipe.tta)
+    def both(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Scores:
+        return scores(network, inputs, member, member.recipe.tta)
 
     parts = _of_each_part(member, weights, images, num_classes, device, both)
     logits, affect = [part.logits for part in parts], [part.affect for part in parts if part.affect is not None]
@@ -111,13 +110,13 @@ def _of_each_part(
     images: np.ndarray,
     num_classes: int,
     device: str,
-    compute: Callable[[nn.Module, Tensor, Member], Result],
+    compute: Callable[[nn.Module, Tensor | MappedImages, Member], Result],
 ) -> list[Result]:
     network = member.build(num_classes, images.shape[1])
     network.to(device).to(memory_format=torch.channels_last)
-    prepared = preprocess(to_device(images, device), member.recipe.preprocess)
+    inputs = prepared(images, device, member.recipe.preprocess)
     found = []
     for part in split(weights):
         network.load_state_dict(part)
-        found.append(compute(network, prepared, member))
+        found.append(compute(network, inputs, member))
     return found
