@@ -265,8 +265,8 @@ def test_the_csv_has_a_line_a_row_best_first(results: dict[str, Any]):
     ],
 )
 def test_broken_published_rows_are_named(tmp_path: Path, line: str, message: str):
-    (tmp_path / "some-affect.csv").write_text(",".join(COLUMNS) + "\n" + line + "\n")
+    (tmp_path / "some.csv").write_text(",".join(COLUMNS) + "\n" + line + "\n")
     with pytest.raises(ValueError, match=message) as raised:
         read_published_affect("some", tmp_path)
-    assert "some-affect.csv:2" in str(raised.value)
+    assert "some.csv:2" in str(raised.value)
     assert read_published_affect("other", tmp_path) == []
