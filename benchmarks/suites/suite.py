@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.data import DataError, DataOptions, Dataset
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A suite of the same images under another protocol, and in a sentence or two what tells the two apart."""
+
+    suite: str
+    difference: str
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,10 @@ class Suite:
     is nothing to fetch. `changes` are settings in which this suite's training differs from the members' recipes, as
     `--set` takes them; the user's own come after them. `options` are the fields of DataOptions, beside the path, that
     `load` heeds.
+
+    Where `folds` has loaders, one a fold, the whole chain runs once a fold, and the results are of all folds' test
+    images together; `load` is then the first of them. `unit` is what the test split is a sample of: where it is not
+    images, intervals are drawn over the groups that the data names (Split.groups).
     """
 
     name: str
@@ -26,10 +38,17 @@ class Suite:
     members: tuple[str, ...]
     load: Callable[[DataOptions], Dataset]
     download: Callable[[Path], Path] | None = None
+    folds: tuple[Callable[[DataOptions], Dataset], ...] = ()
+    unit: str = "images"
+    contrast: Contrast | None = None
     changes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     published: str = ""  # published/<published>.csv; "": no number is known
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
+
+    def of_fold(self, fold: int) -> Suite:
+        """The suite of one fold alone; of a suite without folds, itself."""
+        return replace(self, load=self.folds[fold], folds=()) if self.folds else self
 
     def read(self, options: DataOptions) -> Dataset:
         """The data; raises DataError, also where an option does not apply to it."""
