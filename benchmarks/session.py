@@ -74,12 +74,17 @@ def download(options: Options) -> Path:
 
 
 class Session:
-    """One suite with the user's options: what takes part, which data and targets belong to it, where files lie."""
+    """One suite with the user's options: what takes part, which data and targets belong to it, where files lie.
 
-    def __init__(self, options: Options) -> None:
+    Of a suite in folds, the data and targets are those of one `fold`, and `parts` are the sessions of all.
+    """
+
+    def __init__(self, options: Options, fold: int = 0) -> None:
         registry.include(options.zoo)
         self.options = options
-        self.suite: Suite = suites.get(options.suite)
+        self.fold = fold
+        self.folds = max(1, len(suites.get(options.suite).folds))
+        self.suite: Suite = suites.get(options.suite).of_fold(fold)
         self.folder = options.results / self.suite.name
         self.store = Store(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
@@ -105,9 +110,18 @@ class Session:
         return [override(member, [*self.suite.changes, *self.options.changes, *epochs]) for member in found]
 
     @cached_property
+    def parts(self) -> list[Session]:
+        """A session a fold, this one among them; this one alone where the suite has no folds."""
+        return [self if fold == self.fold else Session(self.options, fold) for fold in range(self.folds)]
+
+    @cached_property
     def dataset(self) -> Dataset:
         """The data, read when first needed; raises DataError."""
         return self.suite.read(self.options.data)
+
+    def release(self) -> None:
+        """Lets go of the images, which are read again when they are needed: folds hold nearly all of them each."""
+        vars(self).pop("dataset", None)
 
     def listings(self) -> Mapping[str, str]:
         """Texts on the data that belong beside the leaderboard, by file name; none where the data was not read."""
@@ -116,7 +130,7 @@ class Session:
     @cached_property
     def targets(self) -> Targets:
         """Targets of val and test: of the data where options say which, else those stored with the predictions."""
-        stored = None if self.options.data != USUAL else self.store.targets()
+        stored = None if self.options.data != USUAL else self.store.targets(self.fold if self.folds > 1 else None)
         return stored or Targets.of(self.dataset)
 
     def wanted(self) -> list[Configuration]:
@@ -130,17 +144,27 @@ class Session:
 
     def externals(self) -> tuple[list[Predictions], list[str]]:
         """Predictions of the external models that take part, and notes on files not used."""
+        if self.folds > 1:
+            return [], []
         return external.load(self.store, self.targets, self.external_names)
 
     def steps(self) -> tuple[list[Step], list[str]]:
         """What to do for each member, and notes on files not used; imports torch only where training is possible."""
+        steps, notes = self.inspected()
+        return self.decided(steps), notes
+
+    def inspected(self) -> tuple[list[Step], list[str]]:
+        """A step for each member, as `plan.inspect` has it."""
+        return inspect(self.wanted(), self.store, self.targets)
+
+    def decided(self, steps: list[Step]) -> list[Step]:
+        """The steps, of this session or of all its parts, with what will be trained within one time budget."""
         options = self.options
-        steps, notes = inspect(self.wanted(), self.store, self.targets)
         if options.train != "always" and all(step.stored for step in steps):
-            return steps, notes
+            return steps
         obstacle = "training is switched off" if options.train == "never" else self._obstacle()
         device = "cpu" if obstacle else resolve_device(options.device)
-        decided = decide(
+        return decide(
             steps,
             self.store,
             mode=options.train,
@@ -149,7 +173,6 @@ class Session:
             time_budget=options.time_budget,
             obstacle=obstacle,
         )
-        return decided, notes
 
     def _obstacle(self) -> str | None:
         """Why nothing can be trained, if so. Raises DataError where training was asked for in so many words."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
 from portraits import portraits
 
 KDEF_CLASSES = {
@@ -44,7 +43,7 @@ def write_kdef(
 
 
 def write_rafdb(folder: Path, train: int, test: int, flat: bool = False) -> Path:
-    """So many training and test images of each class, 100 x 100 in colour, with the official list; returns the folder."""
+    """So many training and test images of each class, 100 x 100 in colour, with their list; returns the folder."""
     faces = portraits(train + test, RAF_LABELS)
     listing = folder if flat else folder / "basic" / "EmoLabel"
     images = folder if flat else folder / "basic" / "Image" / "aligned"

@@ -90,9 +90,7 @@ def _split(everyone: Dataset, val: np.ndarray, test: np.ndarray) -> Dataset:
     # Sorted, each part stays in the canonical order that `everyone` has.
     parts = dict(zip(SPLIT_NAMES, (train, np.sort(val), np.sort(test)), strict=True))
     splits = {name: whole.take(rows) for name, rows in parts.items()}
-    return replace(
-        assemble(splits, everyone.classes, everyone.source, everyone.notes), listings=everyone.listings
-    )
+    return replace(assemble(splits, everyone.classes, everyone.source, everyone.notes), listings=everyone.listings)
 
 
 def _read(options: DataOptions) -> Dataset:
@@ -108,7 +106,9 @@ def _read(options: DataOptions) -> Dataset:
     if not unknown:
         return everyone
     few = ", ".join(name for name in unknown[:3])
-    note = f"{len(unknown):,} images left out whose names are none of KDEF's ({few}{', ...' if len(unknown) > 3 else ''})."
+    note = (
+        f"{len(unknown):,} images left out whose names are none of KDEF's ({few}{', ...' if len(unknown) > 3 else ''})."
+    )
     listing = "file\n" + "".join(f"{name}\n" for name in unknown)
     return replace(everyone, notes=(*everyone.notes, note), listings={"left_out.csv": listing})
 

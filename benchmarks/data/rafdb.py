@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +88,7 @@ def _aligned(files: Iterable[Path]) -> dict[str, Path]:
 
 
 def read_list(listing: Path, aligned: dict[str, Path]) -> list[Entry]:
-    """The list's lines with their images. Raises DataError naming the line that is wrong, or the image that is missing."""
+    """The list's lines with their images. Raises DataError naming the line that is wrong or the image missing."""
     entries: dict[str, Entry] = {}
     missing = []
     for row, line in enumerate(_lines(listing)):

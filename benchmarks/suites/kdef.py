@@ -1,8 +1,8 @@
 """KDEF: photographs of 70 people, seven expressions, by two protocols that must not be mixed up.
 
-`kdef` tests on people that training has never seen: five folds by person, every image in the test part of one of them.
+`kdef` tests on people that training has never seen: five folds by person, every image in the test part of one.
 `kdef-random` is the random split of the literature, with every person's face on both sides. 94.49 % are reported on
-such a split, whose 980 images both chose the epoch and were reported; here they are the test images, and choose nothing.
+such a split, whose 980 images both chose the epoch and were reported; here they are for the test alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MEMBERS = (
 )
 DIFFERENCE = (
     "A random split has every person's face in training and in test, so that a network may know a test image by the "
-    "person, whose other session, angles and expressions it was trained on; folds by person test on faces that are new. "
+    "person, whose other session, angles and expressions it was trained on; folds by person test on new faces. "
     "Accuracies of the two protocols do not compare."
 )
 
@@ -59,7 +59,7 @@ SUITES = (
     Suite(
         name="kdef-random",
         title="KDEF, random split",
-        summary="the same, 80/20 at random: the same faces on both sides; val is held out of the 80, test chooses nothing",
+        summary="the same, 80/20 at random: the same faces on both sides; val held out of the 80, test chooses nothing",
         split_names=("Training images", "Validation images", "Random 20 % (known faces)"),
         members=MEMBERS,
         load=load_random,

@@ -17,7 +17,7 @@ SUITES = (
     Suite(
         name="rafdb",
         title="RAF-DB",
-        summary="100x100 colour faces, 7 expressions; the official test split, val held out of training by --split-seed",
+        summary="100x100 colour faces, 7 expressions; official test split, val held out of training by --split-seed",
         split_names=("train, nine tenths", "train, one tenth", "RAF-DB test"),
         members=("vgg_fer", "resnet_fer", "five_layer_cnn", "mini_xception"),
         load=load,
