@@ -14,12 +14,14 @@ from benchmarks import leaderboard, page, readme
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.charts_data import charts_data
+from benchmarks.classification_report import confusions
+from benchmarks.contrast import contrast
 from benchmarks.display import Quiet
 from benchmarks.explanation import diversity
 from benchmarks.obtain import obtain, outcome, resolve_device
 from benchmarks.plan import Step
 from benchmarks.pooling import Searched, pool
-from benchmarks.predictions import Predictions
+from benchmarks.predictions import Predictions, Targets
 from benchmarks.published import read_published
 from benchmarks.rows import member_labels, predict_rows
 from benchmarks.schedule import Task, not_run, schedule, whole
@@ -47,6 +49,8 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     tasks = list(chain.from_iterable(rows))
     if any(task.step.train or task.step.stored for task in tasks):
         _save_targets(session)
+    for remark in session.remarks():
+        display.note(f"data: {remark}")
     found, failed = _obtain_all(session, tasks, display)
     missing = not_run(rows, found, failed)
     predictions = [members + externals for members in whole(rows, found)]
@@ -151,11 +155,25 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
         "diversity": diversity(predictions, targets),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
+        "confusions": confusions(rows, targets.test, headline),
+        **_protocol(session, targets),
         "published": read_published(suite.published) if suite.published else [],
         "not_run": not_run,
         "notes": notes,
     }
     return _rounded(results)
+
+
+def _protocol(session: Session, targets: Targets) -> dict[str, Any]:
+    """What is out of the ordinary: folds, intervals over groups of images, another protocol for the same images."""
+    suite, groups = session.suite, targets.test_groups
+    facts: dict[str, Any] = {}
+    if session.folds > 1 or groups is not None:
+        count = None if groups is None else len(np.unique(groups))
+        facts["protocol"] = {"folds": session.folds, "unit": suite.unit, "units": count}
+    if suite.contrast is not None:
+        facts["contrast"] = contrast(suite.contrast, session.options.results)
+    return facts
 
 
 def _rounded(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -122,6 +122,10 @@ class Session:
     def release(self) -> None:
         """Lets go of the images, which are read again when they are needed: folds hold nearly all of them each."""
         vars(self).pop("dataset", None)
+
+    def remarks(self) -> Sequence[str]:
+        """What the user should know of the data; nothing where it was not read."""
+        return self.dataset.notes if "dataset" in vars(self) else ()
 
     def listings(self) -> Mapping[str, str]:
         """Texts on the data that belong beside the leaderboard, by file name; none where the data was not read."""
