@@ -46,6 +46,13 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         help="Python files, or importable modules, that register members of your own",
     )
+    add(
+        "--from",
+        metavar="SUITE",
+        dest="source",
+        default="",
+        help="evaluate here the members that were trained on another suite, their classes mapped by name; trains none",
+    )
     add("--ensemblers", metavar="GLOB", nargs="+", default=["*"], help="only these ensemblers (default: all)")
     add("--seeds", metavar="N", nargs="+", type=natural, default=[], help="seeds (default: 0 and those in the store)")
     add(

@@ -95,8 +95,8 @@ def write(session: Session, most: int = MOST) -> list[Path]:
 
 def _members(session: Session) -> list[Predictions]:
     steps, _ = session.steps()
-    externals, _ = session.externals()
-    found = [*(step.stored for step in steps if step.stored is not None), *externals]
+    guests, _ = session.guests()
+    found = [*(step.stored for step in steps if step.stored is not None), *guests]
     if not found:
         raise ValueError(f"no member of {session.suite.name} has predictions; run benchmark.py first")
     return found

@@ -16,8 +16,8 @@ MEASURED = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 def epoch_log(results: Results, predictions: Path) -> str:
     """A line an epoch of every member and fold whose history lies beside its predictions.
 
-    `best_so_far` is the best val accuracy up to the epoch; `new_best` marks the epochs that were better than any before,
-    at equal accuracy by val loss: the last of these is the one that was kept.
+    `best_so_far` is the best val accuracy up to the epoch; `new_best` marks epochs that were better than any before, at
+    equal accuracy by val loss: the last of these is the one that was kept.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

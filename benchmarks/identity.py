@@ -18,6 +18,7 @@ from zoo.recipes import Recipe
 from zoo.registry import Member
 
 EXTERNAL = "external"
+FROM = "-from-"  # between a member's name and the suite it was trained on, where that is another
 
 
 class Identity(Protocol):
@@ -99,6 +100,21 @@ class Configuration:
 
 
 @dataclass(frozen=True)
+class Transferred(Configuration):
+    """A member trained on another suite's data, its classes mapped to those of `data`."""
+
+    suite: str
+    trained_on: str  # fingerprint
+
+    @property
+    def name(self) -> str:
+        return f"{self.member.name}{FROM}{self.suite}"
+
+    def facts(self) -> dict[str, Any]:
+        return {**super().facts(), "trained_on": {"suite": self.suite, "data": self.trained_on}}
+
+
+@dataclass(frozen=True)
 class External:
     """A model of which nothing is known but its predictions: they are what `hash` identifies."""
 
@@ -149,6 +165,9 @@ def identity_from(facts: Mapping[str, Any]) -> Identity:
     recipe = Recipe.from_dict(facts["recipe"])
     described = {key: facts[key] for key in ("name", "image_size", "init", "params", "weights", "code") if key in facts}
     member = Member(**described, builder="", recipe=recipe, reference="", summary="")
+    if "trained_on" in facts:
+        origin = facts["trained_on"]
+        return Transferred(member, facts["seed"], data, num_classes, origin["suite"], origin["data"])
     return Configuration(member, facts["seed"], data, num_classes)
 
 

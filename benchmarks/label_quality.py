@@ -30,7 +30,7 @@ def judged(session: Session, judges: list[str], seed: int) -> np.ndarray:
     for name in judges:
         logits = session.store.train_logits(registry.get(name).name, seed, data.fingerprint, shape)
         if logits is None:
-            command = f"python benchmark.py --suite {session.suite.name} --members {name} --set recipe.folds=5"
+            command = f"python benchmark.py {session.selection} --members {name} --set recipe.folds=5"
             raise ValueError(f"{name} has no out-of-fold predictions; make them with: {command} --train missing")
         opinions.append(softmax(logits))
     return np.mean(opinions, axis=0)

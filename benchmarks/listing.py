@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import ensembles
 from benchmarks import suites
+from benchmarks.rows import member_labels
 from benchmarks.tables import duration
 from zoo import recipes, registry
 
@@ -92,7 +93,7 @@ def schedule(session: Session) -> str:
     from benchmarks.schedule import schedule as scheduled  # with it comes all that a run needs
 
     tasks, notes = scheduled(session)
-    externals, unusable = session.externals()
+    guests, unusable = session.guests()
     rows: list[dict[str, Any]] = []
     total = 0.0
     for task in itertools.chain.from_iterable(tasks):
@@ -102,9 +103,8 @@ def schedule(session: Session) -> str:
         estimate = "" if step.stored else duration(step.seconds)
         rows.append({"member": task.label, "action": action, "estimate": estimate, "why": detail})
         total += step.seconds if step.train else 0.0
-    for found in externals:
-        name = found.configuration.name
-        rows.append({"member": name, "action": "load", "estimate": "", "why": "external predictions"})
+    for label in member_labels(guests):
+        rows.append({"member": label, "action": "load", "estimate": "", "why": "predictions from elsewhere"})
     what = f"members to train, each in {session.folds} folds" if session.folds > 1 else "members to train"
     count = sum(any(task.step.train for task in row) for row in tasks)
     end = f"{len(session.ensemblers)} ensemblers; {count} {what}, about {duration(total)} by estimate"

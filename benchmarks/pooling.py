@@ -75,10 +75,14 @@ def pool(parts: Sequence[Searched]) -> Searched:
 def pooled_targets(folds: Sequence[Targets]) -> Targets:
     """Targets of all folds, end to end; of train the mean size. The fingerprint is that of the folds' own, in order."""
     fingerprint = hashlib.blake2b("".join(fold.fingerprint for fold in folds).encode(), digest_size=16).hexdigest()
-    known = set.intersection(*(set(fold.extras()) for fold in folds))
-    extras = {name: np.concatenate([fold.extras()[name] for fold in folds]) for name in OPTIONAL if name in known}
+    kept = {name: _end_to_end([fold.extras().get(name) for fold in folds]) for name in OPTIONAL}
     train_size = round(fmean(fold.train_size for fold in folds))
-    return Targets(**_joined(folds), fingerprint=fingerprint, classes=folds[0].classes, train_size=train_size, **extras)
+    return replace(folds[0], fingerprint=fingerprint, train_size=train_size, **_joined(folds), **kept)
+
+
+def _end_to_end(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [array for array in arrays if array is not None]
+    return np.concatenate(known) if len(known) == len(arrays) else None
 
 
 def pooled_predictions(folds: Sequence[Predictions], fingerprint: str) -> Predictions:

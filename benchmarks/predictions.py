@@ -50,6 +50,7 @@ class Targets:
     bool [N], None where a file that was written before they were kept does not know.
     `test_groups`, int32 [N], say which test images belong together, such as those of one person; None where each stands
     for itself.
+    `notes` are what the reader of the data had to say of it.
     """
 
     val: np.ndarray
@@ -63,6 +64,7 @@ class Targets:
     test_in_train: np.ndarray | None = None
     test_in_val: np.ndarray | None = None
     test_groups: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset) -> Targets:
@@ -81,6 +83,7 @@ class Targets:
             test_in_train=also_in(test.images, train.images),
             test_in_val=also_in(test.images, val.images),
             test_groups=None if test.groups is None else test.groups.astype(np.int32),
+            notes=dataset.notes,
         )
 
     def extras(self) -> dict[str, np.ndarray]:
@@ -256,6 +259,7 @@ class Store:
             "fingerprint": targets.fingerprint,
             "classes": list(targets.classes),
             "train_size": targets.train_size,
+            "notes": list(targets.notes),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
@@ -381,8 +385,9 @@ def _read_folds(path: Path) -> list[str]:
 def _read_targets(path: Path) -> Targets:
     arrays, header = _read(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
-    known = {name: arrays[name] for name in OPTIONAL if name in arrays}
+    known: dict[str, Any] = {name: arrays[name] for name in OPTIONAL if name in arrays}
     known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
+    known["notes"] = tuple(header.get("notes", ()))
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard, page, readme
+from benchmarks import leaderboard, page, readme, suites
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.charts_data import charts_data
@@ -28,6 +29,7 @@ from benchmarks.schedule import Task, not_run, schedule, whole
 from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
+from benchmarks.transferred import remarks, transfer
 from ensembles.search import choose, search
 
 
@@ -40,20 +42,22 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
 
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
     """
+    if options.source:
+        here = Session(replace(options, members=(), source=""))
+        transfer(here, suites.get(options.source), options.members, resolve_device(options.device))
     session = Session(options)
-    rows, notes = schedule(session)
-    externals, unusable = session.externals()
-    notes += unusable
-    for note in notes:
-        display.note(f"not used: {note}")
+    rows, unusable = schedule(session)
+    guests, damaged = session.guests()
+    unusable += damaged
+    facts = [*session.targets.notes, *remarks(guests)]
+    for note in [*facts, *(f"not used: {reason}" for reason in unusable)]:
+        display.note(note)
     tasks = list(chain.from_iterable(rows))
     if any(task.step.train or task.step.stored for task in tasks):
-        _save_targets(session)
-    for remark in session.remarks():
-        display.note(f"data: {remark}")
+        _keep_targets(session)
     found, failed = _obtain_all(session, tasks, display)
     missing = not_run(rows, found, failed)
-    predictions = [members + externals for members in whole(rows, found)]
+    predictions = [members + guests for members in whole(rows, found)]
     if not predictions[0]:
         reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
         advice = "" if options.train in ("missing", "always") else "\nTry --train missing."
@@ -61,14 +65,14 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     members, kinds = len(predictions[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
     searched = [search_part(part, its) for part, its in zip(session.parts, predictions, strict=True)]
-    results = evaluate(session, pool(searched), missing, notes)
+    results = evaluate(session, pool(searched), missing, [*facts, *unusable])
     report(session, results)
     return results
 
 
-def _save_targets(session: Session) -> None:
+def _keep_targets(session: Session) -> None:
     for part in session.parts:
-        part.store.save_targets(part.targets)
+        part.keep_targets()
     if session.folds > 1:
         session.store.save_folds([part.targets.fingerprint for part in session.parts])
 
@@ -188,8 +192,6 @@ def _rounded(value: Any) -> Any:
 def report(session: Session, results: dict[str, Any]) -> None:
     """Writes results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
-    for name, text in session.listings().items():
-        write_atomic(session.folder / name, text)
     leaderboard.write(results, session.folder)
     page.write(results, session.folder)
     page.write_index(session.options.results)

@@ -40,7 +40,7 @@ def schedule(session: Session) -> tuple[list[Row], list[str]]:
 
     All folds of a member come before the next member: where time is short, few members are whole rather than none.
     """
-    inspected = [part.inspected() for part in session.parts]
+    inspected = [_inspected(part, session) for part in session.parts]
     notes = list(dict.fromkeys(chain.from_iterable(notes for _, notes in inspected)))
     by_member = list(zip(*(steps for steps, _ in inspected), strict=True))
     decided = iter(session.decided(list(chain.from_iterable(by_member))))
@@ -50,6 +50,13 @@ def schedule(session: Session) -> tuple[list[Row], list[str]]:
         tasks = [Task(part, next(decided), name) for part in session.parts]
         rows.append([Task(task.part, task.step, ", ".join(filter(None, (name, task.place)))) for task in tasks])
     return rows, notes
+
+
+def _inspected(part: Session, session: Session) -> tuple[list[Step], list[str]]:
+    steps = part.inspected()
+    if part is not session:
+        part.release()
+    return steps
 
 
 def whole(rows: Sequence[Row], found: Mapping[str, Predictions]) -> list[list[Predictions]]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import ensembles
-from benchmarks import external, suites
+from benchmarks import external, suites, transferred
+from benchmarks.atomic import write_atomic
 from benchmarks.data import DataError, DataOptions, Dataset
+from benchmarks.identity import FROM
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
 from benchmarks.predictions import Configuration, Predictions, Store, Targets
 from benchmarks.provenance import cpu_cores
-from benchmarks.suites.suite import Suite
+from benchmarks.suites.suite import FLAGS, Suite
 from zoo import registry
 from zoo.overrides import override
 
@@ -43,6 +44,7 @@ class Options:
     changes: tuple[str, ...] = ()
     time_budget: float | None = None
     jobs: int | None = None
+    source: str = ""  # the suite whose trained members are evaluated on this one
 
 
 def options_from(arguments: Namespace) -> Options:
@@ -62,6 +64,7 @@ def options_from(arguments: Namespace) -> Options:
         changes=tuple(arguments.set),
         time_budget=arguments.time_budget,
         jobs=arguments.jobs,
+        source=arguments.source,
     )
 
 
@@ -69,7 +72,9 @@ def download(options: Options) -> Path:
     """Fetches the suite's data into `--data` or data/<suite>; raises DataError."""
     suite = suites.get(options.suite)
     if suite.download is None:
-        raise DataError(f"The suite {suite.name} has nothing to download: its data comes with the packages it uses.")
+        raise DataError(
+            f"The suite {suite.name} has nothing to download: its data comes with the packages it uses, or is your own."
+        )
     return suite.download(options.data.path or Path("data") / suite.name)
 
 
@@ -82,27 +87,36 @@ class Session:
     def __init__(self, options: Options, fold: int = 0) -> None:
         registry.include(options.zoo)
         self.options = options
-        self.fold = fold
-        self.folds = max(1, len(suites.get(options.suite).folds))
-        self.suite: Suite = suites.get(options.suite).of_fold(fold)
+        suite = suites.get(options.suite).of(options.data)
+        self.fold, self.folds = fold, max(1, len(suite.folds))
+        self.suite: Suite = suite.of_fold(fold)
         self.folder = options.results / self.suite.name
         self.store = Store(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
         self.external_names = external.names(self.store)
+        self.transferred_names = transferred.names(self.store)
         self.members = self._members()
 
     def _members(self) -> list[registry.Member]:
-        """Those asked for; else the suite's own and any other that has predictions in the store."""
-        if self.options.members:
-            known = registry.members()
-            named = [name for name in self.options.members if "@" in name and registry.is_known(name)]
-            everyone = dict.fromkeys([*known, *named, *self.external_names])
-            chosen = registry.select("member", self.options.members, everyone)
-            self.external_names = [name for name in self.external_names if name in chosen]
-            chosen = [name for name in chosen if registry.is_known(name)]
+        """Those asked for; else the suite's own and any other that has predictions in the store.
+
+        With members from another suite, only those asked for, or all that have predictions: nothing is trained.
+        """
+        asked, source = self.options.members, self.options.source
+        stored = [name for name in self.store.members() if registry.is_known(name)]
+        if asked and source:
+            self.external_names, chosen = [], []
+            patterns = [f"{pattern}{FROM}{source}" for pattern in asked]
+            self.transferred_names = registry.select("member", patterns, self.transferred_names)
+        elif asked:
+            named = [name for name in asked if "@" in name and registry.is_known(name)]
+            everyone = dict.fromkeys([*registry.members(), *named, *self.external_names, *self.transferred_names])
+            wanted = registry.select("member", asked, everyone)
+            self.external_names = [name for name in self.external_names if name in wanted]
+            self.transferred_names = [name for name in self.transferred_names if name in wanted]
+            chosen = [name for name in wanted if registry.is_known(name)]
         else:
-            stored = [name for name in self.store.members() if registry.is_known(name)]
-            chosen = list(dict.fromkeys([*self.suite.members, *stored]))
+            chosen = list(dict.fromkeys([*(() if source else self.suite.members), *stored]))
         found = [registry.get(name) for name in chosen]
         if self.options.recipe != "house":
             found = list(dict.fromkeys(member.with_recipe(self.options.recipe) for member in found))
@@ -123,19 +137,21 @@ class Session:
         """Lets go of the images, which are read again when they are needed: folds hold nearly all of them each."""
         vars(self).pop("dataset", None)
 
-    def remarks(self) -> Sequence[str]:
-        """What the user should know of the data; nothing where it was not read."""
-        return self.dataset.notes if "dataset" in vars(self) else ()
-
-    def listings(self) -> Mapping[str, str]:
-        """Texts on the data that belong beside the leaderboard, by file name; none where the data was not read."""
-        return self.dataset.listings if "dataset" in vars(self) else {}
-
     @cached_property
     def targets(self) -> Targets:
-        """Targets of val and test: of the data where options say which, else those stored with the predictions."""
-        stored = None if self.options.data != USUAL else self.store.targets(self.fold if self.folds > 1 else None)
+        """Targets of val and test: of the data where options say which, else those stored with the predictions.
+
+        A folder of one's own that is gone leaves what is stored of it.
+        """
+        named = self.options.data != USUAL and not self.suite.gone(self.options.data)
+        stored = None if named else self.store.targets(self.fold if self.folds > 1 else None)
         return stored or Targets.of(self.dataset)
+
+    def keep_targets(self) -> None:
+        """Stores what scores the predictions, and beside the reports what the data, where it was read, has to list."""
+        self.store.save_targets(self.targets)
+        for name, text in self.dataset.listings.items() if "dataset" in vars(self) else ():
+            write_atomic(self.folder / name, text)
 
     def wanted(self) -> list[Configuration]:
         """Each member with the seeds asked for; else with seed 0 and those in the store."""
@@ -146,11 +162,14 @@ class Session:
             for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
         ]
 
-    def externals(self) -> tuple[list[Predictions], list[str]]:
-        """Predictions of the external models that take part, and notes on files not used."""
+    def guests(self) -> tuple[list[Predictions], list[str]]:
+        """Predictions of the external models and the members from other suites that take part, and notes on files not
+        used; a suite in folds has none."""
         if self.folds > 1:
             return [], []
-        return external.load(self.store, self.targets, self.external_names)
+        elsewhere, unusable = transferred.load(self.store, self.targets, self.transferred_names)
+        externals, unreadable = external.load(self.store, self.targets, self.external_names)
+        return elsewhere + externals, unusable + unreadable
 
     def steps(self) -> tuple[list[Step], list[str]]:
         """What to do for each member, and notes on files not used; imports torch only where training is possible."""
@@ -159,7 +178,10 @@ class Session:
 
     def inspected(self) -> tuple[list[Step], list[str]]:
         """A step for each member, as `plan.inspect` has it."""
-        return inspect(self.wanted(), self.store, self.targets)
+        steps, notes = inspect(self.wanted(), self.store, self.targets)
+        if self.suite.gone(self.options.data):
+            notes.append(f"{self.suite.title}: the folder is not there; this is rebuilt from stored predictions")
+        return steps, notes
 
     def decided(self, steps: list[Step]) -> list[Step]:
         """The steps, of this session or of all its parts, with what will be trained within one time budget."""
@@ -205,4 +227,15 @@ class Session:
     def command(self, step: Step) -> str:
         """What trains this member later."""
         zoo = f" --zoo {shlex.join(self.options.zoo)}" if self.options.zoo else ""
-        return f"python benchmark.py --suite {self.suite.name}{zoo} {step.command}"
+        return f"python benchmark.py {self.selection}{zoo} {step.command}"
+
+    @property
+    def selection(self) -> str:
+        """The options that say which suite and data this is, as the command line takes them."""
+        words, data = ["--suite", self.options.suite], self.options.data
+        if self.suite.own:
+            words += ["--data", str(data.path)]
+        for field, flag in FLAGS.items():
+            if getattr(data, field) != getattr(USUAL, field):
+                words += [flag, str(getattr(data, field))]
+        return shlex.join(words)

@@ -25,7 +25,8 @@ from torch import nn
 from benchmarks.data import Dataset
 from zoo import registry
 from zoo.folds import train_folds
-from zoo.inference import class_scores, predict, to_device
+from zoo.images import to_device
+from zoo.inference import class_scores, predict
 from zoo.labels import Guidance
 from zoo.networks.resnet_fer import preact_resnet
 from zoo.outputs import Outputs

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo.heads import classifier_of
+from zoo.images import MappedImages, prepared
 from zoo.outputs import logits_of
 from zoo.parts import split
-from zoo.preprocess import preprocess
 from zoo.registry import Member
 from zoo.tta import network_inputs
 
@@ -21,13 +21,10 @@ def supports_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def to_device(images: np.ndarray, device: str) -> Tensor:
-    """uint8 [N,C,H,W] to the device, where it stays uint8."""
-    return torch.from_numpy(np.ascontiguousarray(images)).to(device)
-
-
 @torch.no_grad()
-def class_scores(network: nn.Module, images: Tensor, member: Member, tta: str, batch_size: int = 256) -> Tensor:
+def class_scores(
+    network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
+) -> Tensor:
     """uint8 [N,C,H,W], preprocessed, to logits float32 [N,K]: the mean over the views of zoo/tta.py."""
     network.eval()
     rows = []
@@ -39,7 +36,7 @@ def class_scores(network: nn.Module, images: Tensor, member: Member, tta: str, b
 
 
 @torch.no_grad()
-def features(network: nn.Module, images: Tensor, member: Member, batch_size: int = 256) -> Tensor:
+def features(network: nn.Module, images: Tensor | MappedImages, member: Member, batch_size: int = 256) -> Tensor:
     """uint8 [N,C,H,W], preprocessed, to float32 [N,D]: what the classifier makes logits of, without TTA.
 
     Raises ValueError where no dense layer gives the network's logits.
@@ -67,8 +64,8 @@ def predict(
     Of several networks (zoo/parts.py) they are the mean.
     """
 
-    def scores(network: nn.Module, prepared: Tensor, member: Member) -> Tensor:
-        return class_scores(network, prepared, member, member.recipe.tta)
+    def scores(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Tensor:
+        return class_scores(network, inputs, member, member.recipe.tta)
 
     parts = _of_each_part(member, weights, images, num_classes, device, scores)
     return torch.stack(parts).mean(0).cpu().numpy()
@@ -87,13 +84,13 @@ def _of_each_part(
     images: np.ndarray,
     num_classes: int,
     device: str,
-    compute: Callable[[nn.Module, Tensor, Member], Tensor],
+    compute: Callable[[nn.Module, Tensor | MappedImages, Member], Tensor],
 ) -> list[Tensor]:
     network = member.build(num_classes, images.shape[1])
     network.to(device).to(memory_format=torch.channels_last)
-    prepared = preprocess(to_device(images, device), member.recipe.preprocess)
+    inputs = prepared(images, device, member.recipe.preprocess)
     found = []
     for part in split(weights):
         network.load_state_dict(part)
-        found.append(compute(network, prepared, member))
+        found.append(compute(network, inputs, member))
     return found

@@ -62,13 +62,12 @@ def lesson(split: LabelledImages, num_classes: int, recipe: Recipe, guidance: Gu
     targets = _votes(split.votes) if labels.votes else _one_hot(split.targets, num_classes)
     if labels.teacher:
         targets = _taught(targets, _needed(guidance.teacher, "teacher"), labels)
-    rows = np.arange(len(targets))
-    if labels.clean:
-        rows, targets = _cleaned(
-            split.targets, targets, _needed(guidance.out_of_fold, "out-of-fold predictions"), labels
-        )
-    affect = None if split.affect is None else split.affect[rows].astype(np.float32)
-    return Lesson(split.images[rows], targets[rows].astype(np.float32), affect)
+    affect = None if split.affect is None else split.affect.astype(np.float32)
+    if not labels.clean:
+        return Lesson(split.images, targets.astype(np.float32), affect)
+    out_of_fold = _needed(guidance.out_of_fold, "out-of-fold predictions")
+    rows, targets = _cleaned(split.targets, targets, out_of_fold, labels)
+    return Lesson(split.images[rows], targets[rows].astype(np.float32), None if affect is None else affect[rows])
 
 
 def drawn(targets: Tensor, generator: torch.Generator) -> Tensor:

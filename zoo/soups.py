@@ -7,6 +7,7 @@ them is its best ingredient.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -14,10 +15,10 @@ from torch import Tensor
 
 from zoo.averaging import reestimate_norm
 from zoo.checkpoint import part_checkpoint
-from zoo.inference import class_scores, to_device
+from zoo.images import prepared
+from zoo.inference import class_scores
 from zoo.labels import Guidance, LabelledImages
 from zoo.parts import Weights
-from zoo.preprocess import preprocess
 from zoo.registry import Member
 from zoo.training import NORM_BATCHES, Control, Trained, augmented, together, train
 
@@ -106,7 +107,7 @@ class _Kitchen:
         self.member, self.seed, self.val_targets = member, seed, torch.from_numpy(val.targets).to(device)
         self.network = member.build(num_classes, train.images.shape[1]).to(device)
         self.images, self.val_images = (
-            preprocess(to_device(split.images, device), member.recipe.preprocess) for split in (train, val)
+            prepared(split.images, device, member.recipe.preprocess) for split in (train, val)
         )
 
     def tempered(self, weights: Weights) -> dict[str, Tensor]:
@@ -124,7 +125,7 @@ class _Kitchen:
     def _batches(self) -> Iterator[Tensor]:
         size, recipe = self.member.image_size, self.member.recipe
         generator = torch.Generator(self.images.device).manual_seed(self.seed)
-        for batch in self.images.split(recipe.batch_size)[:NORM_BATCHES]:
+        for batch in islice(self.images.split(recipe.batch_size), NORM_BATCHES):
             yield augmented(batch, size, recipe, generator)
 
 

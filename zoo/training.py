@@ -22,13 +22,13 @@ from zoo import parts
 from zoo.augment import augment, normalise
 from zoo.averaging import build_average, reestimate_norm
 from zoo.checkpoint import State
-from zoo.inference import class_scores, supports_bf16, to_device
+from zoo.images import prepared
+from zoo.inference import class_scores, supports_bf16
 from zoo.labels import Guidance, LabelledImages, drawn, lesson
 from zoo.losses import affect_loss, build_loss
 from zoo.mixing import mix
 from zoo.optimizers import build_optimizer
 from zoo.outputs import Outputs, logits_of
-from zoo.preprocess import preprocess
 from zoo.recipes import Recipe
 from zoo.registry import Member
 from zoo.resampling import epoch_order
@@ -164,18 +164,22 @@ class _Run:
         self.optimizer = build_optimizer(self.recipe, self.network)
         self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()
         learnt = lesson(train, num_classes, self.recipe, guidance, seed)
-        self.images = self._on_device(learnt.images)
+        self.images, self.val_images = (
+            prepared(images, device, self.recipe.preprocess) for images in (learnt.images, val.images)
+        )
         self.targets = torch.from_numpy(learnt.targets).to(device)
         self.classes = self.targets.argmax(1)
         self.affect = None if learnt.affect is None else torch.from_numpy(learnt.affect).to(device)
-        self.val_images, self.val_targets = self._on_device(val.images), torch.from_numpy(val.targets).to(device)
+        self.val_targets = torch.from_numpy(val.targets).to(device)
         self.criterion = build_loss(self.recipe.loss, torch.bincount(self.classes, minlength=num_classes))
         self.bf16 = device == "cuda" or (self.recipe.bf16_on_cpu and supports_bf16())
         self.state = State()
         seen = min(len(self.classes), self.recipe.epoch_images or len(self.classes))
         self.steps = seen // self.recipe.batch_size
         if not self.steps:
-            raise ValueError(f"{seen} training images are less than one batch of {self.recipe.batch_size}")
+            raise ValueError(
+                f"{seen} training images are less than one batch of {self.recipe.batch_size}: lower recipe.batch_size"
+            )
         self.average = build_average(self.recipe, self.network, self.steps)
 
     @property
@@ -310,9 +314,6 @@ class _Run:
         """Rows in the order of this epoch."""
         recipe, generator = self.recipe, self._generator("cpu", -1)
         return epoch_order(self.classes.cpu(), recipe.sampling, recipe.epoch_images, generator).to(self.device)
-
-    def _on_device(self, images: np.ndarray) -> Tensor:
-        return preprocess(to_device(images, self.device), self.recipe.preprocess)
 
     def _learning_rate(self) -> float:
         """Of this moment, before a group's own scale."""

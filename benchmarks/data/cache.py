@@ -1,4 +1,5 @@
-"""Decoded data sets on disk: one safetensors file a source, found again by the content of that source.
+"""Decoded data sets on disk: one safetensors file a source, found again by the content of that source. Beside it lie,
+each in a file that can be mapped, the splits whose images are too many for memory (benchmarks/data/pixels.py).
 
 Reading 300 MB of CSV or 35,887 small images takes seconds to minutes; reading back the arrays takes a fraction of one.
 The key is a hash of the source's bytes. A memo a source maps (path, size, modification time) of its files to that key,
@@ -10,17 +11,19 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.atomic import replace_atomically
-from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.errors import first_line
 from benchmarks.data.fingerprint import FINGERPRINT_VERSION, assemble
+from benchmarks.data.pixels import cache_directory
 from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
 
 # Raise it when a reader comes to see other pixels, labels or notes in the same bytes.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 LOCK_SECONDS = 60
 
 
@@ -50,19 +53,11 @@ def cached(
     try:
         _write(path, dataset)
         _write_memo(memo, key)
+        if any(isinstance(split.images, np.memmap) for split in dataset.splits().values()):
+            dataset = _read(path)  # of the same pixels: the files that they were decoded into can go
     except OSError as error:
         notes.append(f"Nothing was cached, so the next start will be as slow: {first_line(error)}.")
     return replace(dataset, notes=(*dataset.notes, *notes))
-
-
-def cache_directory(cache_dir: Path | None = None) -> Path:
-    """Where decoded data sets lie: the argument, else $BENCHMARK_CACHE, else ~/.cache/fer-ensembles."""
-    if cache_dir is not None:
-        return Path(cache_dir)
-    try:
-        return Path(os.environ.get("BENCHMARK_CACHE") or "~/.cache/fer-ensembles").expanduser()
-    except RuntimeError as error:  # as for a container's user without an entry in the password file
-        raise DataError("There is no home folder to cache decoded data in. Set BENCHMARK_CACHE to a folder.") from error
 
 
 def _content_key(folder: Path, root: Path, files: Sequence[str]) -> tuple[Path, str]:
@@ -101,7 +96,7 @@ def _read(path: Path) -> Dataset:
         arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is no mapping)
     splits = {
         name: Split(
-            arrays[f"{name}.images"],
+            _mapped(path, name) if name in about["mapped"] else arrays[f"{name}.images"],
             arrays[f"{name}.targets"],
             np.zeros(len(arrays[f"{name}.targets"]), dtype=str),
             **{extra: arrays.get(f"{name}.{extra}") for extra in ("votes", "affect", "rows")},
@@ -119,19 +114,36 @@ def _write(path: Path, dataset: Dataset) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
+    mapped = {name: split.images for name, split in dataset.splits().items() if isinstance(split.images, np.memmap)}
     arrays = {
         f"{name}.{field}": np.ascontiguousarray(array)
         for name, split in dataset.splits().items()
         for field in ("images", "targets", "votes", "affect", "rows")
-        if (array := getattr(split, field)) is not None
+        if (array := getattr(split, field)) is not None and (field != "images" or name not in mapped)
     }
     about = {key: getattr(dataset, key) for key in ("classes", "fingerprint", "source", "notes")}
+    about["mapped"] = list(mapped)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):
+            for name, images in mapped.items():
+                replace_atomically(_images_path(path, name), partial(_save, images))
             replace_atomically(path, lambda temporary: save_file(arrays, temporary, {"dataset": json.dumps(about)}))
     except SafetensorError as error:  # its wrapping of a full disk and the like
         raise OSError(str(error)) from error
+
+
+def _images_path(path: Path, split: str) -> Path:
+    return path.with_suffix(f".{split}.npy")
+
+
+def _save(images: np.ndarray, path: Path) -> None:
+    with path.open("wb") as file:  # np.save given a name would add an ending to it
+        np.save(file, images)
+
+
+def _mapped(path: Path, split: str) -> np.ndarray:
+    return np.load(_images_path(path, split), mmap_mode="r", allow_pickle=False)
 
 
 def _write_memo(memo: Path, key: str) -> None:

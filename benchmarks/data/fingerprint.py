@@ -77,8 +77,8 @@ def _ids(joined: bytes) -> np.ndarray:
 
 
 def _row_bytes(array: np.ndarray, dtype: str) -> list[memoryview]:
-    """The bytes of every row, in a type that is the same on every machine."""
+    """The bytes of every row, in a type that is the same on every machine; pixels are not copied."""
     fixed = np.ascontiguousarray(array, dtype=dtype)
-    data = memoryview(fixed.tobytes())
+    data = fixed.reshape(-1).view(np.uint8).data
     width = fixed.itemsize * int(np.prod(fixed.shape[1:], dtype=np.int64))
     return [data[start : start + width] for start in range(0, len(data), width)]

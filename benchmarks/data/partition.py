@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 
 from benchmarks.data.errors import DataError
@@ -40,3 +42,24 @@ def hold_out(
         raise DataError(f"{len(targets)} images are too few to hold {share:.0%} of them out with every class in it")
     stays, held = train_test_split(np.arange(len(targets)), test_size=count, stratify=targets, random_state=seed)
     return np.sort(stays), np.sort(held)
+
+
+def hold_out_parts(
+    targets: np.ndarray, parts: int, held: int, seed: int, groups: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Rows of `held` parts of about 1/`parts` of the images each, and last those that stay; each holds every class.
+
+    With fewer groups than parts, a group is a part. Raises DataError as `folds` does, and where whole groups cannot be
+    held out so that every class is on all sides.
+    """
+    count = parts if groups is None else max(held + 1, min(parts, len(np.unique(groups))))
+    found, classes = folds(targets, count, seed, groups), len(np.unique(targets))
+    for chosen in combinations(range(count), held):
+        stays = np.sort(np.concatenate([rows for part, rows in enumerate(found) if part not in chosen]))
+        sides = [*(found[part] for part in chosen), stays]
+        if all(len(np.unique(targets[rows])) == classes for rows in sides):
+            return sides
+    raise DataError(
+        f"Whole groups cannot be held out so that all {classes} classes are in every split: another seed may find a "
+        "way (--split-seed), or give the splits yourself."
+    )

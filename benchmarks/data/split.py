@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmarks.data.pixels import take
+
 SPLIT_NAMES = ("train", "val", "test")
 
 
@@ -12,7 +14,7 @@ SPLIT_NAMES = ("train", "val", "test")
 class Split:
     """Rows of one split.
 
-    images   uint8 [N, C, H, W]
+    images   uint8 [N, C, H, W]; a read-only memory map where there are too many for memory
     targets  int64 [N], class indices
     ids      N strings, unique within the split
     votes    optional [N, classes], annotators' votes
@@ -54,7 +56,7 @@ class Split:
     def take(self, rows: np.ndarray) -> "Split":
         """These rows, in their order."""
         optional = {name: None if part is None else part[rows] for name, part in self.optional().items()}
-        return Split(self.images[rows], self.targets[rows], np.asarray(self.ids)[rows], **optional)
+        return Split(take(self.images, rows), self.targets[rows], np.asarray(self.ids)[rows], **optional)
 
     def optional(self) -> dict[str, np.ndarray | None]:
         """The parts that not every data set has, by name."""

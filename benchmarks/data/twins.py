@@ -12,10 +12,11 @@ DIGEST_BYTES = 16
 
 def also_in(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which of `images [N, C, H, W]` also stand, pixel for pixel, among `others [M, C, H, W]`: bool [N]."""
-    known = set(_digests(others))
-    return np.array([digest in known for digest in _digests(images)], dtype=bool)
+    known = set(digests(others))
+    return np.array([digest in known for digest in digests(images)], dtype=bool)
 
 
-def _digests(images: NDArray[np.uint8]) -> list[bytes]:
+def digests(images: NDArray[np.uint8]) -> list[bytes]:
+    """A digest of the pixels of each of `images [N, C, H, W]`."""
     shape = repr(images.shape[1:]).encode()
     return [hashlib.blake2b(image.tobytes(), digest_size=DIGEST_BYTES, key=shape).digest() for image in images]

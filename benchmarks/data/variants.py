@@ -44,7 +44,7 @@ def downsampled(dataset: Dataset, seed: int = 0) -> Dataset:
 def deduplicated(dataset: Dataset) -> Dataset:
     """Without the test images whose pixels also stand in train; `listings` name every one of them."""
     seen = also_in(dataset.test.images, dataset.train.images)
-    note = f"{seen.sum():,} of {len(seen):,} test images left out, because they also stand in the training split."
+    note = f"{seen.sum():,} of {len(seen):,} test images left out, because they also stand in train (removed.csv)."
     splits = {**dataset.splits(), "test": dataset.test.take(np.flatnonzero(~seen))}
     result = assemble(splits, dataset.classes, dataset.source, (*dataset.notes, note))
     return replace(result, listings={"removed.csv": _listing(dataset.test.take(np.flatnonzero(seen)), dataset.classes)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,19 @@ class Suite:
     options: tuple[str, ...] = ()
     published: str = ""  # published/<published>.csv; "": no number is known
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
+    own: bool = False  # of whatever images --data names: each such folder has results of its own
+
+    def of(self, options: DataOptions) -> Suite:
+        """The suite of these data: itself, or where it is of anyone's own, one that bears the folder's name."""
+        if not self.own or options.path is None:
+            return self
+        title = options.path.expanduser().resolve().name
+        slug = re.sub(r"[^\w.]+", "-", title.lower()).strip("-.")
+        return replace(self, name=f"{self.name}-{slug}", title=title)
+
+    def gone(self, options: DataOptions) -> bool:
+        """Whether it is of a folder that is not there, or no longer."""
+        return self.own and options.path is not None and not options.path.expanduser().is_dir()
 
     def of_fold(self, fold: int) -> Suite:
         """The suite of one fold alone; of a suite without folds, itself."""

@@ -1,0 +1,27 @@
+"""Anyone's images: a folder a class. Its results are called after the folder: results/folder-<its name>/."""
+
+from __future__ import annotations
+
+from benchmarks.data import DataOptions, Dataset
+from benchmarks.suites.suite import Suite
+
+
+def load(options: DataOptions) -> Dataset:
+    """The images of `--data`; raises DataError."""
+    from benchmarks.data import folder  # decoders are not needed to list suites
+
+    return folder.load(options)
+
+
+SUITES = (
+    Suite(
+        name="folder",
+        title="Folder",
+        summary="your own images, --data DIR with DIR/<class>/ or DIR/train/<class>/; split by seed where no folder says",
+        split_names=("train", "val", "test"),
+        members=("vgg_fer", "resnet_fer", "resnet10t", "five_layer_cnn", "mini_xception"),
+        load=load,
+        options=("side", "groups", "seed"),
+        own=True,
+    ),
+)

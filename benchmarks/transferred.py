@@ -1,0 +1,211 @@
+"""Members trained on one suite and evaluated on another: their weights, images as they know them, classes by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.data import DataError, DataOptions, Dataset
+from benchmarks.data.expressions import expression
+from benchmarks.data.twins import also_in
+from benchmarks.identity import FROM, Configuration, Transferred
+from benchmarks.predictions import Predictions, Store, StoreError, Targets
+from zoo import registry
+from zoo.registry import Member
+
+if TYPE_CHECKING:
+    from benchmarks.session import Session
+    from benchmarks.suites.suite import Suite
+
+ABSENT = -15.0  # log-probability of a class that the training data did not have: below what a network says of any
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue in grey (ITU-R BT.601)
+
+
+def names(store: Store) -> list[str]:
+    """Names of the members from other suites that have a file in the store, fitting or not."""
+    return sorted({name for path in store.prediction_files() if FROM in (name := path.name.split(".")[0])})
+
+
+def load(store: Store, targets: Targets, wanted: Collection[str]) -> tuple[list[Predictions], list[str]]:
+    """Predictions of the members of these names, and why a file of theirs is not used."""
+    found, notes = [], []
+    for path in store.prediction_files():
+        if path.name.split(".")[0] in wanted:
+            try:
+                found.append(store.read(path, targets))
+            except StoreError as error:
+                notes.append(str(error))
+    return found, notes
+
+
+def remarks(guests: Sequence[Predictions]) -> list[str]:
+    """What a reader must know of how these came to be, each once."""
+    return list(dict.fromkeys(remark for guest in guests for remark in guest.provenance.get("remarks", ())))
+
+
+def transfer(session: Session, source: Suite, members: Sequence[str], device: str) -> None:
+    """Evaluates on the session's data what was trained on `source`, into the session's store: members that match any of
+    the patterns, all where there are none.
+
+    Members whose predictions are there already are left as they are. Raises ValueError where no trained weights are at
+    hand or the suites share fewer than two classes, DataError where this suite's data is missing.
+    """
+    for suite, folds in ((source.name, len(source.folds)), (session.suite.name, session.folds)):
+        if folds > 1:
+            raise ValueError(
+                f"--from: {suite} is in {folds} folds, each with networks of its own, and has no part in this"
+            )
+    folder = session.options.results / source.name
+    origin = Store(folder / "predictions").targets()
+    found = _with_weights(folder, members)
+    if origin is None or not found:
+        raise ValueError(
+            f"--from {source.name}: no member asked for has both predictions and trained weights in {folder}. "
+            f"Train one: python benchmark.py --suite {source.name} --members NAME --train always"
+        )
+    dataset, store = session.dataset, session.store
+    shared = shared_classes(origin.classes, dataset.classes)
+    session.keep_targets()
+    said = _remarks(source, origin.classes, dataset, shared)
+    for configuration in found:
+        identity = Transferred(
+            configuration.member,
+            configuration.seed,
+            dataset.fingerprint,
+            len(dataset.classes),
+            source.name,
+            configuration.data,
+        )
+        if not store.path(identity).exists():
+            store.save(_evaluated(identity, configuration, folder, dataset, shared, said, device), history=[])
+
+
+def shared_classes(trained: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
+    """For each wanted class, the index of the same expression among the trained ones; None where there is none.
+
+    Raises ValueError where fewer than two are the same.
+    """
+    places = {expression(name): index for index, name in enumerate(trained)}
+    shared = [places.get(expression(name)) for name in wanted]
+    if len(shared) - shared.count(None) < 2:
+        raise ValueError(
+            f"the classes trained on ({', '.join(trained)}) and those asked for ({', '.join(wanted)}) have fewer than "
+            "two in common"
+        )
+    return shared
+
+
+def mapped(logits: np.ndarray, shared: Sequence[int | None]) -> np.ndarray:
+    """Logits float32 [N,K] of the trained classes to [N,len(shared)] of the wanted ones.
+
+    What the network says of other classes is dropped, a class that it never saw gets almost no probability.
+    """
+    columns = [index for index in shared if index is not None]
+    kept = logits[:, columns].astype(np.float64)
+    kept -= np.logaddexp.reduce(kept, axis=1, keepdims=True)
+    result = np.full((len(logits), len(shared)), ABSENT, dtype=np.float32)
+    result[:, [place for place, index in enumerate(shared) if index is not None]] = np.maximum(kept, ABSENT)
+    return result
+
+
+def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """uint8 [N,C,H,W] with as many channels as asked for: colour to grey by its luma, grey to colour by repetition."""
+    if images.shape[1] == channels:
+        return images
+    if channels == 1:
+        return np.rint(np.einsum("nchw,c->nhw", images, LUMA)).astype(np.uint8)[:, None]
+    return np.repeat(images, channels, axis=1)
+
+
+def _with_weights(folder: Path, patterns: Sequence[str]) -> list[Configuration]:
+    """Configurations in the store of that folder whose weights lie beside it, of members that match any pattern."""
+    from benchmarks.identity import identity_from
+    from benchmarks.obtain import weights_path
+    from benchmarks.predictions import read_header
+
+    store, found = Store(folder / "predictions"), []
+    for path in store.prediction_files():
+        identity = identity_from(read_header(path)["configuration"])
+        if not isinstance(identity, Configuration) or isinstance(identity, Transferred):
+            continue
+        if registry.is_known(identity.name) and weights_path(folder / "checkpoints", identity).exists():
+            found.append(replace(identity, member=_buildable(identity.member)))
+    wanted = registry.select("trained member", patterns, dict.fromkeys(one.name for one in found)) if patterns else None
+    return [one for one in found if wanted is None or one.name in wanted]
+
+
+def _buildable(member: Member) -> Member:
+    """The member as it was trained, with the builder that the registry knows."""
+    known = registry.get(member.name)
+    return replace(known, recipe=member.recipe, image_size=member.image_size)
+
+
+def _evaluated(
+    identity: Transferred,
+    trained: Configuration,
+    folder: Path,
+    dataset: Dataset,
+    shared: Sequence[int | None],
+    said: Sequence[str],
+    device: str,
+) -> Predictions:
+    from benchmarks.obtain import read_weights, weights_path
+    from zoo.inference import predict
+
+    weights, provenance, _ = read_weights(weights_path(folder / "checkpoints", trained))
+    channels = _channels(trained, weights)
+    began = time.perf_counter()
+    val, test = (
+        mapped(
+            predict(trained.member, weights, in_channels(split.images, channels), trained.num_classes, device), shared
+        )
+        for split in (dataset.val, dataset.test)
+    )
+    seconds = round(time.perf_counter() - began, 2)
+    about = {"extra_data": f"trained on {identity.suite} alone", "remarks": list(said)}
+    return Predictions(identity, val, test, {**provenance, **about, "inference_seconds": seconds})
+
+
+def _channels(trained: Configuration, weights: dict[str, Any]) -> int:
+    """How many the weights were trained with: those with which the network has parameters of their shapes."""
+    import torch
+
+    from zoo.parts import split
+
+    part = next(iter(split(weights)))
+    for channels in (1, 3):
+        with torch.device("meta"):
+            network = trained.member.build(trained.num_classes, channels)
+        if all(part[name].shape == value.shape for name, value in network.state_dict().items()):
+            return channels
+    raise ValueError(f"{trained.name}: its weights are of another network than the one now registered")
+
+
+def _seen(source: Suite, dataset: Dataset) -> int | None:
+    """How many test images stand in the training split of the other suite; None where its data is not at hand."""
+    try:
+        train = source.read(DataOptions()).train
+    except DataError:
+        return None
+    return int(also_in(dataset.test.images, train.images).sum())
+
+
+def _remarks(source: Suite, trained: Sequence[str], dataset: Dataset, shared: Sequence[int | None]) -> list[str]:
+    absent = [name for name, index in zip(dataset.classes, shared, strict=True) if index is None]
+    dropped = [name for index, name in enumerate(trained) if index not in shared]
+    seen = _seen(source, dataset)
+    said = []
+    if absent:
+        said.append(f"{source.name} has no {', '.join(absent)}: members trained on it never predict that.")
+    if dropped:
+        said.append(f"What members trained on {source.name} say of {', '.join(dropped)} is dropped.")
+    if seen is None:
+        said.append(f"Whether test images stand in the training split of {source.name} is not known here.")
+    elif seen:
+        said.append(f"{seen:,} of {len(dataset.test):,} test images stand in the training split of {source.name}.")
+    return said
