@@ -77,7 +77,8 @@ def pooled_targets(folds: Sequence[Targets]) -> Targets:
     fingerprint = hashlib.blake2b("".join(fold.fingerprint for fold in folds).encode(), digest_size=16).hexdigest()
     kept = {name: _end_to_end([fold.extras().get(name) for fold in folds]) for name in OPTIONAL}
     train_size = round(fmean(fold.train_size for fold in folds))
-    return replace(folds[0], fingerprint=fingerprint, train_size=train_size, **_joined(folds), **kept)
+    joined: dict[str, Any] = {**_joined(folds), **kept}
+    return replace(folds[0], fingerprint=fingerprint, train_size=train_size, **joined)
 
 
 def _end_to_end(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
