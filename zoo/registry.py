@@ -162,9 +162,9 @@ def _as_published(member: Member, start: Pretrained) -> list[Member]:
     """The fine-tuned member by the recipe and the input size of a publication; empty where there is none."""
     if start.paper is None:
         return []
-    name, own = f"{member.name}@{RECIPE_OF_PAPER}", f"{member.summary}, by a paper's recipe"
-    size = start.paper_size or member.image_size
-    return [replace(member, name=name, recipe=start.paper, image_size=size, summary=own)]
+    name, size = f"{member.name}@{RECIPE_OF_PAPER}", start.paper_size or member.image_size
+    summary = f"{member.summary}, by a paper's recipe at {size} pixels"
+    return [replace(member, name=name, recipe=start.paper, image_size=size, summary=summary)]
 
 
 def _on_features(member: Member) -> Member:
