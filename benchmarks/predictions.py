@@ -7,7 +7,7 @@ of them asks for another file: the old one is named as stale and stays, it is ne
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,8 +27,8 @@ from zoo.recipes import Recipe, differences
 FORMAT = "fer-ensembles/predictions/1"
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
 RATINGS = ("val_affect", "test_affect")
-# Arrays of Targets that older files, or some forms of data, lack.
-OPTIONAL = ("val_rows", "test_rows", *OVERLAPS, *RATINGS)
+OPTIONAL = ("val_rows", "test_rows", "test_groups", *OVERLAPS, *RATINGS)
+"""Arrays of Targets that older files, or some forms of data, lack."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Targets:
     bool [N], None where a file that was written before they were kept does not know.
     `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
     rating; None where the data has none.
+    `test_groups`, int32 [N], say which test images belong together, such as those of one person; None where each stands
+    for itself.
     `notes` are what the reader of the data had to say of it.
     """
 
@@ -76,6 +78,7 @@ class Targets:
     test_in_val: np.ndarray | None = None
     val_affect: np.ndarray | None = None
     test_affect: np.ndarray | None = None
+    test_groups: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -97,6 +100,7 @@ class Targets:
             test_in_val=also_in(test.images, val.images),
             val_affect=val_affect,
             test_affect=test_affect,
+            test_groups=None if test.groups is None else test.groups.astype(np.int32),
             notes=dataset.notes,
         )
 
@@ -167,14 +171,18 @@ class Store:
         return Predictions(configuration, val, test, provenance, **_ratings(path, arrays, expected))
 
     def stale(self, configuration: Configuration) -> list[str]:
-        """Why each other file of the same member and seed does not serve, one sentence a file."""
-        reasons = []
+        """Why each other file of the same member and seed does not serve, one sentence a file; those of other folds of
+        a data set serve there, and are not named."""
+        reasons, folds = [], {fold for folds in self._fold_sets() for fold in folds}
         pattern = f"{configuration.member.name}.s{configuration.seed}.*.safetensors"
         for path in sorted(self.folder.glob(pattern)):
             if path == self.path(configuration):
                 continue
             try:
-                changes = differences(_completed(read_header(path)["configuration"]), configuration.facts())
+                facts = read_header(path)["configuration"]
+                if facts.get("data") in folds - {configuration.data}:
+                    continue
+                changes = differences(_completed(facts), configuration.facts())
                 reasons.append(f"{path.name} is stale: {'; '.join(changes)}")
             except (StoreError, KeyError) as error:
                 reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
@@ -277,11 +285,32 @@ class Store:
         with self._lock():
             replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
 
-    def targets(self) -> Targets | None:
-        """The stored targets where there is no data to ask; of several, those of the data with most predictions.
+    def save_folds(self, fingerprints: Sequence[str]) -> None:
+        """Keeps which data sets are the folds of one, in their order: what a machine without images goes by."""
+        path = self.folder / f"folds.{fingerprints[0][:12]}.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            write_atomic(path, json.dumps(list(fingerprints), indent=1) + "\n")
+
+    def folds(self) -> list[str]:
+        """The fingerprints of the folds, in their order; of several sets those with most predictions; or none.
+
+        Raises StoreError where a file is damaged.
+        """
+        return max(self._fold_sets(), key=lambda folds: sum(map(self._uses, folds)), default=[])
+
+    def _fold_sets(self) -> list[list[str]]:
+        return [_read_folds(path) for path in sorted(self.folder.glob("folds.*.json"))]
+
+    def targets(self, fold: int | None = None) -> Targets | None:
+        """The stored targets where there is no data to ask: those of this fold, or without folds, of several those of
+        the data with most predictions.
 
         Raises StoreError where the file is damaged.
         """
+        if fold is not None:
+            folds = self.folds()
+            return self.targets_of(folds[fold]) if fold < len(folds) else None
         found = [_read_targets(path) for path in sorted(self.folder.glob("targets.*.safetensors"))]
         if len(found) < 2:
             return found[0] if found else None
@@ -361,6 +390,16 @@ def _json(path: Path, file: Any) -> dict[str, Any]:
     if header.get("format") != FORMAT:
         raise StoreError(f"{path.name}: was not written by this store (no {FORMAT!r} in its header)")
     return json.loads(header["json"])
+
+
+def _read_folds(path: Path) -> list[str]:
+    try:
+        folds = json.loads(path.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise StoreError(f"{path.name}: is damaged ({error})") from error
+    if not isinstance(folds, list) or not all(isinstance(fold, str) for fold in folds):
+        raise StoreError(f"{path.name}: is no list of the fingerprints of folds")
+    return folds
 
 
 def _read_targets(path: Path) -> Targets:
