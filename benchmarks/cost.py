@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,12 @@ def total_milliseconds(members: Sequence[Mapping[str, Any]]) -> float | None:
     """`total` of the milliseconds an image; None where the members were not timed on one kind of device."""
     devices = {member.get("device") for member in members}
     return total(members, "ms_per_image") if len(devices) == 1 else None
+
+
+def mean(costs: Sequence[float | None]) -> float | None:
+    """What an image costs where several fits share the images alike; None where one of them is not known."""
+    known = [cost for cost in costs if cost is not None]
+    return statistics.mean(known) if len(known) == len(costs) else None
 
 
 def pareto_front(accuracy: Sequence[float | None], cost: Sequence[float | None]) -> list[bool | None]:

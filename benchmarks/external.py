@@ -99,6 +99,11 @@ def check_name(name: str) -> None:
 def inspect(session: Session, path: Path, details: Details) -> Examined:
     """Everything that `add` does, but for writing. Raises ValueError naming the file and what is wrong with it."""
     name = details.name or path.stem
+    if session.folds > 1:
+        raise ValueError(
+            f"{session.suite.name} is scored in {session.folds} folds, each by a network that has not seen it: "
+            "predictions of one model made elsewhere cannot be that"
+        )
     check_name(name)
     store, targets = session.store, session.targets
     if name in names(store) and not details.replace:

@@ -11,10 +11,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks import figures
+from benchmarks import classification_report, figures
+from benchmarks.affect_section import CSV_NAME, affect_csv, affect_section
 from benchmarks.atomic import write_atomic
 from benchmarks.audit_section import audit_section
 from benchmarks.bibliography import bibliography
+from benchmarks.contrast import contrast_section
+from benchmarks.epoch_log import epoch_log
 from benchmarks.headline import effort, headline, leak_warning
 from benchmarks.identity import EXTERNAL
 from benchmarks.published_section import published_section
@@ -30,13 +33,22 @@ CSV_COLUMNS = tuple(column.name for column in fields(Standing) if column.repr)
 
 
 def write(results: Results, folder: Path) -> list[Path]:
-    """Write leaderboard.md, .csv and .tex, references.bib and the figures into `folder`; returns their paths."""
+    """Write leaderboard.md, .csv and .tex, references.bib, classification report, epoch log and figures into
+    `folder`, which is results/<suite>, where the suite has them also valence and arousal as CSV; returns their
+    paths."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
         "leaderboard.tex": tex_table(results),
         "references.bib": bibliography(results),
+        "classification_report.md": classification_report.markdown(results),
+        "classification_report.csv": classification_report.csv_table(results),
+        "epochs.csv": epoch_log(results, folder / "predictions"),
     }
+    if results.get("affect"):
+        texts[CSV_NAME] = affect_csv(results)
+    else:
+        (folder / CSV_NAME).unlink(missing_ok=True)
     for name, text in texts.items():
         write_atomic(folder / name, text)
     return [*(folder / name for name in texts), *figures.draw(results, folder)]
@@ -73,7 +85,9 @@ def markdown(results: Results) -> str:
         ranking_section(results),
         metrics_section(results),
         tests_section(results),
+        affect_section(results),
         *_figures(results, slice(1, None)),
+        contrast_section(results),
         published_section(results),
         _not_run(results),
         _notes(results),
@@ -108,10 +122,30 @@ def _notes(results: Results) -> str:
 
 def _protocol(results: Results) -> str:
     train, val, test = (results["splits"][split]["name"] for split in ("train", "val", "test"))
+    unit = results.get("protocol", {}).get("unit", "images")
+    over = "test images" if unit == "images" else f"{unit}, whose test images stand or fall together"
+    tests = "exact two-sided McNemar tests on the same images"
+    if unit != "images":
+        tests += f", which take each image for independent and so separate rows too readily where it is {unit} that are"
     return (
         f"## Protocol\n\nMembers train on {train}; epochs, ensemble weights and the headline are chosen on {val}; "
-        f"{test} is scored once, at the end. Intervals are 95 % percentile bootstrap intervals over test images, p "
-        "values exact two-sided McNemar tests on the same images."
+        f"{test} is scored once, at the end. Intervals are 95 % percentile bootstrap intervals over {over}, p values "
+        f"{tests}.{_folds(results)}"
+    )
+
+
+def _folds(results: Results) -> str:
+    protocol = results.get("protocol", {})
+    if protocol.get("folds", 1) == 1:
+        return ""
+    return (
+        f"\n\nEvery member is trained once in each of {protocol['folds']} folds: tested on one part of the "
+        f"{protocol['unit']} ({protocol['units']} in all), validated on the next, trained on the others. Ensembles are "
+        "fitted fold by fold, on that fold's validation images alone, and the test images of all folds, each image in "
+        "one of them, are scored together. Weights are means over the folds, *models*, parameters and FLOPs mean "
+        "counts, the time of training that of all folds. Which method is the headline, and the temperatures of the "
+        "audit, follow from the validation images of all folds together: these are the test images of other folds, "
+        "seen there by other networks."
     )
 
 

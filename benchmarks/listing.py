@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ensembles
 from benchmarks import suites
 from benchmarks.rows import member_labels
-from benchmarks.tables import duration, labels
+from benchmarks.tables import duration
 from zoo import recipes, registry
 
 if TYPE_CHECKING:
@@ -90,21 +90,24 @@ def _ensemblers() -> list[dict[str, Any]]:
 
 def schedule(session: Session) -> str:
     """What a run would load, train and leave out, with estimates."""
-    steps, notes = session.steps()
+    from benchmarks.schedule import schedule as scheduled  # with it comes all that a run needs
+
+    tasks, notes = scheduled(session)
     guests, unusable = session.guests()
-    names = labels((step.configuration.name, step.configuration.seed) for step in steps)
     rows: list[dict[str, Any]] = []
     total = 0.0
-    for step, name in zip(steps, names, strict=True):
+    for task in itertools.chain.from_iterable(tasks):
+        step = task.step
         action = "load" if step.stored else "train" if step.train else "leave out"
         detail = "stored predictions" if step.stored else step.reason
         estimate = "" if step.stored else duration(step.seconds)
-        rows.append({"member": name, "action": action, "estimate": estimate, "why": detail})
+        rows.append({"member": task.label, "action": action, "estimate": estimate, "why": detail})
         total += step.seconds if step.train else 0.0
     for label in member_labels(guests):
         rows.append({"member": label, "action": "load", "estimate": "", "why": "predictions from elsewhere"})
-    trained = sum(step.train for step in steps)
-    end = f"{len(session.ensemblers)} ensemblers; {trained} members to train, about {duration(total)} by estimate"
+    what = f"members to train, each in {session.folds} folds" if session.folds > 1 else "members to train"
+    count = sum(any(task.step.train for task in row) for row in tasks)
+    end = f"{len(session.ensemblers)} ensemblers; {count} {what}, about {duration(total)} by estimate"
     return "\n".join([columns(rows), "", end, *(f"not used: {note}" for note in [*notes, *unusable])])
 
 

@@ -7,7 +7,7 @@ of them asks for another file: the old one is named as stale and stays, it is ne
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,17 +26,29 @@ from zoo.recipes import Recipe, differences
 
 FORMAT = "fer-ensembles/predictions/1"
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
-OPTIONAL = ("val_rows", "test_rows", *OVERLAPS)  # arrays of Targets that older files, or some forms of data, lack
+RATINGS = ("val_affect", "test_affect")
+OPTIONAL = ("val_rows", "test_rows", "test_groups", *OVERLAPS, *RATINGS)
+"""Arrays of Targets that older files, or some forms of data, lack."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits float32 [N, classes] of one model on two splits, and where they come from."""
+    """Logits float32 [N, classes] of one model on two splits, and where they come from.
+
+    `val_affect` and `test_affect` are its valence and arousal, float32 [N, 2] in [-1, 1], where it predicts them.
+    """
 
     configuration: Identity
     val: np.ndarray
     test: np.ndarray
     provenance: dict[str, Any]
+    val_affect: np.ndarray | None = None
+    test_affect: np.ndarray | None = None
+
+    def affect(self) -> dict[str, np.ndarray]:
+        """Valence and arousal by the names under which the store keeps them; empty where there are none."""
+        found = {name: getattr(self, name) for name in RATINGS}
+        return {name: array for name, array in found.items() if array is not None}
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,10 @@ class Targets:
     line up predictions made elsewhere. None where the form of the data did not tell.
     `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
     bool [N], None where a file that was written before they were kept does not know.
+    `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
+    rating; None where the data has none.
+    `test_groups`, int32 [N], say which test images belong together, such as those of one person; None where each stands
+    for itself.
     `notes` are what the reader of the data had to say of it.
     """
 
@@ -60,6 +76,9 @@ class Targets:
     val_in_train: np.ndarray | None = None
     test_in_train: np.ndarray | None = None
     test_in_val: np.ndarray | None = None
+    val_affect: np.ndarray | None = None
+    test_affect: np.ndarray | None = None
+    test_groups: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -67,6 +86,7 @@ class Targets:
         """Those of a data set that was read."""
         train, val, test = dataset.train, dataset.val, dataset.test
         val_rows, test_rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
+        val_affect, test_affect = (None if one.affect is None else one.affect.astype(np.float32) for one in (val, test))
         return cls(
             val.targets,
             test.targets,
@@ -78,6 +98,9 @@ class Targets:
             val_in_train=also_in(val.images, train.images),
             test_in_train=also_in(test.images, train.images),
             test_in_val=also_in(test.images, val.images),
+            val_affect=val_affect,
+            test_affect=test_affect,
+            test_groups=None if test.groups is None else test.groups.astype(np.int32),
             notes=dataset.notes,
         )
 
@@ -145,17 +168,21 @@ class Store:
         val, test = (arrays[split].astype(np.float32) for split in ("val", "test"))
         if not configuration.holds(val, test):
             raise StoreError(f"{path.name}: holds other logits than those it is named after")
-        return Predictions(configuration, val, test, provenance)
+        return Predictions(configuration, val, test, provenance, **_ratings(path, arrays, expected))
 
     def stale(self, configuration: Configuration) -> list[str]:
-        """Why each other file of the same member and seed does not serve, one sentence a file."""
-        reasons = []
+        """Why each other file of the same member and seed does not serve, one sentence a file; those of other folds of
+        a data set serve there, and are not named."""
+        reasons, folds = [], {fold for folds in self._fold_sets() for fold in folds}
         pattern = f"{configuration.member.name}.s{configuration.seed}.*.safetensors"
         for path in sorted(self.folder.glob(pattern)):
             if path == self.path(configuration):
                 continue
             try:
-                changes = differences(_completed(read_header(path)["configuration"]), configuration.facts())
+                facts = read_header(path)["configuration"]
+                if facts.get("data") in folds - {configuration.data}:
+                    continue
+                changes = differences(_completed(facts), configuration.facts())
                 reasons.append(f"{path.name} is stale: {'; '.join(changes)}")
             except (StoreError, KeyError) as error:
                 reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
@@ -188,7 +215,8 @@ class Store:
         return None
 
     def save(self, predictions: Predictions, history: list[dict[str, float]]) -> Predictions:
-        """Writes logits (float16) with their provenance, and any training history beside them as CSV; atomically.
+        """Writes logits, and any ratings, (float16) with their provenance, and any training history beside them as CSV;
+        atomically.
 
         Returns the predictions as a later run reads them, rounded. Raises StoreError, and writes nothing, where the
         logits hold what is no number or too large for float16.
@@ -199,9 +227,10 @@ class Store:
             tensors = {
                 "val": predictions.val.astype(np.float16, order="C"),
                 "test": predictions.test.astype(np.float16, order="C"),
+                **{name: array.astype(np.float16, order="C") for name, array in predictions.affect().items()},
             }
-        for split, logits in tensors.items():
-            if not np.isfinite(logits).all():
+        for split, values in tensors.items():
+            if not np.isfinite(values).all():
                 raise StoreError(f"{predictions.configuration.name}: the logits of {split} hold values no number fits")
         header = {**predictions.provenance, "configuration": predictions.configuration.facts()}
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -209,8 +238,8 @@ class Store:
             if history:
                 write_atomic(path.with_suffix(".csv"), _table(history))
             replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
-        val, test = (logits.astype(np.float32) for logits in tensors.values())
-        return replace(predictions, val=val, test=test)
+        rounded: dict[str, Any] = {name: values.astype(np.float32) for name, values in tensors.items()}
+        return replace(predictions, **rounded)
 
     def save_train(self, configuration: Configuration, logits: np.ndarray) -> None:
         """Keeps out-of-fold logits [N, classes] on the training images, float16, beside the member's predictions."""
@@ -256,11 +285,32 @@ class Store:
         with self._lock():
             replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
 
-    def targets(self) -> Targets | None:
-        """The stored targets where there is no data to ask; of several, those of the data with most predictions.
+    def save_folds(self, fingerprints: Sequence[str]) -> None:
+        """Keeps which data sets are the folds of one, in their order: what a machine without images goes by."""
+        path = self.folder / f"folds.{fingerprints[0][:12]}.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            write_atomic(path, json.dumps(list(fingerprints), indent=1) + "\n")
+
+    def folds(self) -> list[str]:
+        """The fingerprints of the folds, in their order; of several sets those with most predictions; or none.
+
+        Raises StoreError where a file is damaged.
+        """
+        return max(self._fold_sets(), key=lambda folds: sum(map(self._uses, folds)), default=[])
+
+    def _fold_sets(self) -> list[list[str]]:
+        return [_read_folds(path) for path in sorted(self.folder.glob("folds.*.json"))]
+
+    def targets(self, fold: int | None = None) -> Targets | None:
+        """The stored targets where there is no data to ask: those of this fold, or without folds, of several those of
+        the data with most predictions.
 
         Raises StoreError where the file is damaged.
         """
+        if fold is not None:
+            folds = self.folds()
+            return self.targets_of(folds[fold]) if fold < len(folds) else None
         found = [_read_targets(path) for path in sorted(self.folder.glob("targets.*.safetensors"))]
         if len(found) < 2:
             return found[0] if found else None
@@ -342,6 +392,16 @@ def _json(path: Path, file: Any) -> dict[str, Any]:
     return json.loads(header["json"])
 
 
+def _read_folds(path: Path) -> list[str]:
+    try:
+        folds = json.loads(path.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise StoreError(f"{path.name}: is damaged ({error})") from error
+    if not isinstance(folds, list) or not all(isinstance(fold, str) for fold in folds):
+        raise StoreError(f"{path.name}: is no list of the fingerprints of folds")
+    return folds
+
+
 def _read_targets(path: Path) -> Targets:
     arrays, header = _read(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
@@ -349,6 +409,16 @@ def _read_targets(path: Path) -> Targets:
     known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
     known["notes"] = tuple(header.get("notes", ()))
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
+
+
+def _ratings(path: Path, arrays: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Valence and arousal float32 [N, 2] of a member's file that has them; StoreError where they cannot be."""
+    found = {name: arrays[name].astype(np.float32) for name in RATINGS if name in arrays}
+    for name, array in found.items():
+        count = counts[name.partition("_")[0]]
+        if len(found) < len(RATINGS) or array.shape != (count, 2) or not (np.abs(array) <= 1).all():
+            raise StoreError(f"{path.name}: {name} holds no valence and arousal in [-1, 1] of {count} images")
+    return found
 
 
 def _stored(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -5,25 +5,32 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard, page, readme, suites
+from benchmarks import leaderboard, page, readme
+from benchmarks.affect_score import affect_part
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.charts_data import charts_data
+from benchmarks.classification_report import confusions
+from benchmarks.contrast import contrast
 from benchmarks.display import Quiet
 from benchmarks.explanation import diversity
 from benchmarks.obtain import obtain, outcome, resolve_device
 from benchmarks.plan import Step
-from benchmarks.predictions import Predictions
+from benchmarks.pooling import Searched, pool
+from benchmarks.predictions import Predictions, Targets
 from benchmarks.published import read_published
+from benchmarks.published_affect import read_published_affect
 from benchmarks.rows import member_labels, predict_rows
+from benchmarks.schedule import Task, not_run, schedule, whole
 from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
-from benchmarks.tables import labels
 from benchmarks.transferred import remarks, transfer
 from ensembles.search import choose, search
 
@@ -38,64 +45,68 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
     """
     if options.source:
-        transfer(Session(options), suites.get(options.source), resolve_device(options.device))
+        here = Session(replace(options, members=(), source=""))
+        transfer(here, options.source, options.members, resolve_device(options.device))
     session = Session(options)
-    steps, unusable = session.steps()
+    rows, unusable = schedule(session)
     guests, damaged = session.guests()
     unusable += damaged
     facts = [*session.targets.notes, *remarks(guests)]
     for note in [*facts, *(f"not used: {reason}" for reason in unusable)]:
         display.note(note)
-    if any(step.train or step.stored for step in steps):
-        session.keep_targets()
-    predictions, failed = _obtain_all(session, steps, display)
-    predictions += guests
-    not_run = [
-        {
-            "name": step.configuration.member.name,
-            "seed": step.configuration.seed,
-            "reason": failed.get(step.configuration.stem, step.reason),
-            "command": session.command(step),
-        }
-        for step in steps
-        if step.configuration.stem not in {found.configuration.stem for found in predictions}
-    ]
-    if not predictions:
-        reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in not_run)
+    tasks = list(chain.from_iterable(rows))
+    if any(task.step.train or task.step.stored for task in tasks):
+        _keep_targets(session)
+    found, failed = _obtain_all(session, tasks, display)
+    missing = not_run(rows, found, failed)
+    predictions = [members + guests for members in whole(rows, found)]
+    if not predictions[0]:
+        reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
         advice = "" if options.train in ("missing", "always") else "\nTry --train missing."
         raise NothingToScore(f"No member of {session.suite.name} has predictions to score.{reasons}{advice}")
-    members, kinds = len(predictions), len(session.ensemblers)
+    members, kinds = len(predictions[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
-    results = evaluate(session, predictions, not_run, [*facts, *unusable])
+    searched = [search_part(part, its) for part, its in zip(session.parts, predictions, strict=True)]
+    results = evaluate(session, pool(searched), missing, [*facts, *unusable])
     report(session, results)
     return results
 
 
-def _obtain_all(session: Session, steps: Sequence[Step], display: Quiet) -> tuple[list[Predictions], dict[str, str]]:
-    """Predictions in the order of the steps, and for each member that failed or had to stop, why."""
-    found: list[Predictions] = []
+def _keep_targets(session: Session) -> None:
+    for part in session.parts:
+        part.keep_targets()
+    if session.folds > 1:
+        session.store.save_folds([part.targets.fingerprint for part in session.parts])
+
+
+def _obtain_all(
+    session: Session, tasks: Sequence[Task], display: Quiet
+) -> tuple[dict[str, Predictions], dict[str, str]]:
+    """By the stem of its task: predictions, and of each that failed or had to stop, why."""
+    found: dict[str, Predictions] = {}
     failed: dict[str, str] = {}
-    names = labels((step.configuration.name, step.configuration.seed) for step in steps)
-    display.members(sum(step.train for step in steps))
+    display.members(sum(task.step.train for task in tasks))
     deadline = None if session.options.time_budget is None else time.monotonic() + session.options.time_budget
     with stop_signal(deadline) as stop:
-        for step, label in zip(steps, names, strict=True):
-            if step.stored is not None:
-                found.append(step.stored)
-            if not step.train:
+        for task in tasks:
+            if task.step.stored is not None:
+                found[task.stem] = task.step.stored
+            if not task.step.train:
                 continue
             if stop() == BUDGET_SPENT:
-                failed[step.configuration.stem] = f"not started: {BUDGET_SPENT}"
+                failed[task.stem] = f"not started: {BUDGET_SPENT}"
                 continue
-            display.start(label)
+            display.start(task.label)
             try:
-                predictions = _obtain_one(session, step, stop, display)
-                found.append(predictions)
-                display.done(label, outcome(predictions, session.targets.val))
+                found[task.stem] = _obtain_one(task.part, task.step, stop, display)
+                display.done(task.label, outcome(found[task.stem], task.part.targets.val))
             except Exception as error:  # one member must not cost the others their result
-                failed[step.configuration.stem] = _reason(error)
-                display.done(label, failed[step.configuration.stem])
+                failed[task.stem] = _reason(error)
+                display.done(task.label, failed[task.stem])
+            if task.part is not session:
+                task.part.release()
             if stop() == INTERRUPT:
+                label = task.label
                 raise Interrupted(f"Interrupted in {label}; its state is saved, the same command goes on from there.")
     return found, failed
 
@@ -122,15 +133,18 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, TrainingDiverged) else f"failed with {type(error).__name__}: {text}"
 
 
-def evaluate(
-    session: Session, predictions: Sequence[Predictions], not_run: list[dict[str, Any]], notes: list[str]
-) -> dict[str, Any]:
-    """The results: ensembles searched on val alone, then everything scored once on test."""
-    targets, suite = session.targets, session.suite
-    val = np.stack([one.val for one in predictions])
+def search_part(session: Session, predictions: list[Predictions]) -> Searched:
+    """Ensembles searched on val alone, and what they and the models predict."""
+    targets, val = session.targets, np.stack([one.val for one in predictions])
     labels = member_labels(predictions)
     found = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size), labels=labels)
-    rows = predict_rows(predictions, found)
+    return Searched(targets, predictions, found, predict_rows(predictions, found))
+
+
+def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]], notes: list[str]) -> dict[str, Any]:
+    """The results: everything that was searched, scored once on test."""
+    suite, targets, predictions = session.suite, searched.targets, searched.predictions
+    found, rows = searched.found, searched.rows
     fitted = [one for one in found if one.error is None]
     train_name, val_name, test_name = suite.split_names
     sizes = (targets.train_size, len(targets.val), len(targets.test))
@@ -144,14 +158,29 @@ def evaluate(
         "data_fingerprint": targets.fingerprint,
         "headline": headline,
         **score(rows, predictions, found, targets),
+        **affect_part(predictions, targets, read_published_affect(suite.published)),
         "diversity": diversity(predictions, targets),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
+        "confusions": confusions(rows, targets.test, headline),
+        **_protocol(session, targets),
         "published": read_published(suite.published) if suite.published else [],
         "not_run": not_run,
         "notes": notes,
     }
     return _rounded(results)
+
+
+def _protocol(session: Session, targets: Targets) -> dict[str, Any]:
+    """What is out of the ordinary: folds, intervals over groups of images, another protocol for the same images."""
+    suite, groups = session.suite, targets.test_groups
+    facts: dict[str, Any] = {}
+    if session.folds > 1 or groups is not None:
+        count = None if groups is None else len(np.unique(groups))
+        facts["protocol"] = {"folds": session.folds, "unit": suite.unit, "units": count}
+    if suite.contrast is not None:
+        facts["contrast"] = contrast(suite.contrast, session.options.results)
+    return facts
 
 
 def _rounded(value: Any) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import metrics
-from benchmarks.cost import milliseconds, pareto_front, total, total_milliseconds
+from benchmarks.cost import mean, milliseconds, pareto_front, total, total_milliseconds
 from benchmarks.explanation import left_out
+from benchmarks.pooling import fits_of
 from benchmarks.predictions import Predictions, Targets
 from benchmarks.rows import Row, member_labels
 from benchmarks.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
@@ -50,7 +51,7 @@ def score(
     names = [one.name for one in fitted]
     uniform = len(members) + names.index("uniform") if "uniform" in names else None
     single = int(np.argmax(val_accuracy))
-    scores = _scores([row.test for row in rows], correct, targets.test, single)
+    scores = _scores([row.test for row in rows], correct, targets, single)
     compared = _compared(correct, single, uniform)
     whole = [{**row, **own, **other} for row, own, other in zip(described, scores, compared, strict=True)]
     front = pareto_front([row["test_accuracy"] for row in whole], [row["flops"] for row in whole])
@@ -75,11 +76,12 @@ def _compared(correct: np.ndarray, single: int, uniform: int | None) -> list[dic
     return compared
 
 
-def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, targets: np.ndarray, single: int) -> list[dict[str, Any]]:
+def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, of: Targets, single: int) -> list[dict[str, Any]]:
     """Test scores of every row, and its difference in accuracy to the best single member with a paired interval."""
+    targets = of.test
     accuracies = correct.mean(axis=1)
     paired = correct.astype(np.int8) - correct[single]
-    intervals, differences = np.split(bootstrap_intervals(np.concatenate([correct, paired])), 2)
+    intervals, differences = np.split(bootstrap_intervals(np.concatenate([correct, paired]), groups=of.test_groups), 2)
     places, shared = ranks(accuracies.tolist(), correct), letters(accuracies.tolist(), correct)
     return [
         {
@@ -127,6 +129,7 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What is known of a fitted ensembler without a look at test."""
     assert one.ensembler is not None
     used = [members[index] for index in one.ensembler.members_used_]
+    fits = [[members[index] for index in fit] for fit in fits_of(one.ensembler)]
     every = [member["label"] for member in members]
     weights = one.ensembler.weights_
     return {
@@ -138,7 +141,8 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "cross_fit_accuracy": one.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
         "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
-        **{key: total(used, key) for key in ("params", "flops", "train_seconds")},
-        "ms_per_image": total_milliseconds(used),
+        **{key: mean([total(fit, key) for fit in fits]) for key in ("params", "flops", "train_seconds")},
+        "ms_per_image": mean([total_milliseconds(fit) for fit in fits]),
+        **({"models": mean([len(fit) for fit in fits])} if len(fits) > 1 else {}),
         "error": None,
     }

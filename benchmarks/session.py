@@ -79,12 +79,17 @@ def download(options: Options) -> Path:
 
 
 class Session:
-    """One suite with the user's options: what takes part, which data and targets belong to it, where files lie."""
+    """One suite with the user's options: what takes part, which data and targets belong to it, where files lie.
 
-    def __init__(self, options: Options) -> None:
+    Of a suite in folds, the data and targets are those of one `fold`, and `parts` are the sessions of all.
+    """
+
+    def __init__(self, options: Options, fold: int = 0) -> None:
         registry.include(options.zoo)
         self.options = options
-        self.suite: Suite = suites.get(options.suite).of(options.data)
+        suite = suites.get(options.suite).of(options.data)
+        self.fold, self.folds = fold, max(1, len(suite.folds))
+        self.suite: Suite = suite.of_fold(fold)
         self.folder = options.results / self.suite.name
         self.store = Store(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
@@ -119,9 +124,18 @@ class Session:
         return [override(member, [*self.suite.changes, *self.options.changes, *epochs]) for member in found]
 
     @cached_property
+    def parts(self) -> list[Session]:
+        """A session a fold, this one among them; this one alone where the suite has no folds."""
+        return [self if fold == self.fold else Session(self.options, fold) for fold in range(self.folds)]
+
+    @cached_property
     def dataset(self) -> Dataset:
         """The data, read when first needed; raises DataError."""
         return self.suite.read(self.options.data)
+
+    def release(self) -> None:
+        """Lets go of the images, which are read again when they are needed: folds hold nearly all of them each."""
+        vars(self).pop("dataset", None)
 
     @cached_property
     def targets(self) -> Targets:
@@ -130,7 +144,7 @@ class Session:
         A folder of one's own that is gone leaves what is stored of it.
         """
         named = self.options.data != USUAL and not self.suite.gone(self.options.data)
-        stored = None if named else self.store.targets()
+        stored = None if named else self.store.targets(self.fold if self.folds > 1 else None)
         return stored or Targets.of(self.dataset)
 
     def keep_targets(self) -> None:
@@ -150,22 +164,33 @@ class Session:
 
     def guests(self) -> tuple[list[Predictions], list[str]]:
         """Predictions of the external models and the members from other suites that take part, and notes on files not
-        used."""
+        used; a suite in folds has none."""
+        if self.folds > 1:
+            return [], []
         elsewhere, unusable = transferred.load(self.store, self.targets, self.transferred_names)
         externals, unreadable = external.load(self.store, self.targets, self.external_names)
         return elsewhere + externals, unusable + unreadable
 
     def steps(self) -> tuple[list[Step], list[str]]:
         """What to do for each member, and notes on files not used; imports torch only where training is possible."""
-        options = self.options
+        steps, notes = self.inspected()
+        return self.decided(steps), notes
+
+    def inspected(self) -> tuple[list[Step], list[str]]:
+        """A step for each member, as `plan.inspect` has it."""
         steps, notes = inspect(self.wanted(), self.store, self.targets)
-        if self.suite.gone(options.data):
+        if self.suite.gone(self.options.data):
             notes.append(f"{self.suite.title}: the folder is not there; this is rebuilt from stored predictions")
+        return steps, notes
+
+    def decided(self, steps: list[Step]) -> list[Step]:
+        """The steps, of this session or of all its parts, with what will be trained within one time budget."""
+        options = self.options
         if options.train != "always" and all(step.stored for step in steps):
-            return steps, notes
+            return steps
         obstacle = "training is switched off" if options.train == "never" else self._obstacle()
         device = "cpu" if obstacle else resolve_device(options.device)
-        decided = decide(
+        return decide(
             steps,
             self.store,
             mode=options.train,
@@ -174,7 +199,6 @@ class Session:
             time_budget=options.time_budget,
             obstacle=obstacle,
         )
-        return decided, notes
 
     def _obstacle(self) -> str | None:
         """Why nothing can be trained, if so. Raises DataError where training was asked for in so many words."""

@@ -16,27 +16,46 @@ DRAWS_AT_ONCE = 64  # 64 x 3,589 counts stay in a core's second-level cache, whe
 
 
 def bootstrap_intervals(
-    correct: ArrayLike, draws: int = 10_000, level: float = 0.95, random_state: int = 0
+    correct: ArrayLike,
+    draws: int = 10_000,
+    level: float = 0.95,
+    random_state: int = 0,
+    groups: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
     """Percentile bootstrap intervals `[R, 2]` of the mean of each row of `correct [R, N]`.
 
-    Images are drawn with replacement; each draw serves all rows, so differences between rows are paired. The sums of
-    0/1 rows are whole numbers below 2**24, exact in float32: the same seed gives the same bytes on every machine.
-    Raises ValueError unless `correct` is a matrix with at least one column.
+    Images are drawn with replacement; each draw serves all rows, so differences between rows are paired. With `groups`
+    [N], whole groups are drawn instead, such as all images of a person: one person's images stand or fall together, and
+    intervals over images would be too narrow. The sums of 0/1 rows are whole numbers below 2**24, exact in float32: the
+    same seed gives the same bytes on every machine. Raises ValueError unless `correct` is a matrix with at least one
+    column.
     """
     columns = np.ascontiguousarray(np.asarray(correct, dtype=np.float32).T)
     if columns.ndim != 2 or len(columns) == 0:
         raise ValueError(f"expected correctness [R, N] with N > 0, got shape {np.shape(correct)}")
     rng = np.random.default_rng(random_state)
+    if groups is not None:
+        return _group_intervals(columns, np.asarray(groups), draws, (1.0 - level) / 2.0, rng)
     sums = np.empty((draws, columns.shape[1]), dtype=np.float32)
     for start in range(0, draws, DRAWS_AT_ONCE):
         stop = min(start + DRAWS_AT_ONCE, draws)
-        sums[start:stop] = _image_counts(rng, stop - start, len(columns)) @ columns
+        sums[start:stop] = image_counts(rng, stop - start, len(columns)) @ columns
     tail = (1.0 - level) / 2.0
     return np.quantile(sums.astype(np.float64), [tail, 1.0 - tail], axis=0).T / len(columns)
 
 
-def _image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float32]:
+def _group_intervals(
+    columns: NDArray[np.float32], groups: NDArray[np.integer], draws: int, tail: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """The same over groups [N] of the images: each draw's mean is over as many images as its groups have."""
+    names, group_of = np.unique(groups, return_inverse=True)
+    members = np.eye(len(names), dtype=np.float32)[group_of]
+    taken = image_counts(rng, draws, len(names))
+    means = (taken @ (members.T @ columns)) / (taken @ members.sum(axis=0))[:, None]
+    return np.quantile(means.astype(np.float64), [tail, 1.0 - tail], axis=0).T
+
+
+def image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float32]:
     """How often each draw of `images` out of `images` takes each image: `[draws, images]`, rows summing to `images`."""
     taken = rng.integers(images, size=(draws, images))
     taken += images * np.arange(draws)[:, None]

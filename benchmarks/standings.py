@@ -145,7 +145,7 @@ def _ensemble_row(ensemble: Mapping[str, Any], results: Results) -> Standing:
         accuracy=ensemble.get("test_accuracy"),
         ci_low=low,
         ci_high=high,
-        models=len(used) if used else None,
+        models=round(ensemble.get("models", len(used))) if used else None,
         extra_data="none",
         **_same(ensemble, "fit_accuracy cross_fit_accuracy train_seconds reference error"),
         **_same(ensemble, SCORED),

@@ -90,8 +90,8 @@ def elsewhere(tmp_path: Path) -> Elsewhere:
     rows = {"val": 700 + random.permutation(300), "test": 1000 + random.permutation(330)}
     shares = (0.13, 0.02, 0.14, 0.25, 0.18, 0.11, 0.17)
     val, test = (random.choice(7, len(rows[split]), p=shares) for split in SPLITS)
-    kept = (rows[split].astype(np.int32) for split in SPLITS)
-    targets = Targets(val, test, "f" * 32, FACES, 700, *kept)
+    val_rows, test_rows = (rows[split].astype(np.int32) for split in SPLITS)
+    targets = Targets(val, test, "f" * 32, FACES, 700, val_rows, test_rows)
     results = tmp_path / "results"
     store = Store(results / "fer2013" / "predictions")
     store.save_targets(targets)

@@ -106,7 +106,11 @@ def test_a_table_of_other_columns_is_named(tmp_path: Path):
 
 
 def test_a_line_without_ten_counts_is_named(tmp_path: Path):
-    rows = [list(COLUMNS), ["Training", "fer0.png", *[1] * 10], ["Training", "fer1.png", *[1] * 9, "x"]]
+    rows: list[list[object]] = [
+        list(COLUMNS),
+        ["Training", "", *[1] * 10],
+        ["Training", "fer1.png", *[1] * 9, "x"],
+    ]
     with pytest.raises(DataError, match=r"votes\.csv, line 3: ten counts of votes"):
         read_votes(_written(tmp_path / "votes.csv", rows))
 

@@ -18,7 +18,7 @@ from benchmarks.data import DataOptions
 from benchmarks.figures.curves import History, histories
 from benchmarks.figures.style import Chart, joined, plural, shorten, styled, wrapped
 from benchmarks.predictions import Store, Targets
-from benchmarks.run import evaluate
+from benchmarks.run import evaluate, search_part
 from benchmarks.session import Options, Session
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
@@ -38,7 +38,8 @@ def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], 
         stored_predictions(store, targets, name, seed=seed, skill=skill, **changes) for name, seed, skill in members
     ]
     kinds = ("best_single", "uniform", "top_k", "greedy", "stack_logistic")
-    return evaluate(Session(Options("fer2013", results=folder, ensemblers=kinds)), found, [], [])
+    session = Session(Options("fer2013", results=folder, ensemblers=kinds))
+    return evaluate(session, search_part(session, found), [], [])
 
 
 def learnt(results: dict[str, Any], epochs: int = 5) -> dict[str, History]:

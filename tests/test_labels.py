@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.data import Split
-from zoo.labels import Guidance, lesson, self_confidence
+from zoo.labels import Guidance, drawn, lesson, self_confidence
 from zoo.recipes import Labels, Recipe
 
 TARGETS = np.array([0, 1, 2, 1], dtype=np.int64)
@@ -33,6 +34,15 @@ def test_without_options_the_targets_are_one_hot_and_all_images_take_part():
 
 def test_votes_become_shares():
     assert taught(Labels(votes=True)).targets[0] == pytest.approx([0.8, 0.1, 0.1])
+
+
+def test_a_class_is_drawn_by_its_share_of_the_votes():
+    shares = torch.tensor([[0.8, 0.2, 0.0], [0.0, 1.0, 0.0]]).repeat_interleave(2000, dim=0)
+    once, again = (drawn(shares, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(once, again) and once.dtype == shares.dtype
+    assert once.sum(1).eq(1).all() and once.max(1).values.eq(1).all()
+    assert once[:2000].mean(0).tolist() == pytest.approx([0.8, 0.2, 0.0], abs=0.03)
+    assert once[2000:, 1].eq(1).all()
 
 
 def test_votes_are_asked_for_where_there_are_none():

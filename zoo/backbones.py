@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zoo.recipes import ADAMW, DEPTHWISE, PLAIN, Recipe, Transfer
+from zoo.recipes import ADAMW, DEPTHWISE, KDEF, PLAIN, Recipe, Transfer
 from zoo.registry import Pretrained, register
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def backbone(
     weights: str = "",
     tuned: Recipe = FINE_TUNED,
     tuned_size: int | None = None,
+    paper: Recipe | None = None,
+    paper_size: int | None = None,
     stem_stride: int | None = None,
     max_pool: bool = True,
     smallest: int = 1,
@@ -56,11 +58,12 @@ def backbone(
     """Registers timm's `model` as member `name` of the calling module, starting from random weights.
 
     With `init` ("imagenet", "imagenet-22k": what its weights were trained on) a second member starts from them, by the
-    recipe `tuned` and at `tuned_size` (default: `image_size`); `weights` names a file of zoo/packaged.py instead of
-    the hub's. `stem_stride` replaces the stride of the first convolution, `max_pool=False` takes out the pooling after
-    the stem; both keep more of a small image. `smallest` is the least image side the network can take. `transformer`
-    says that it is built for one image size; it then takes others as well, by resampled positions and padding to whole
-    patches. `trees` adds companions with XGBoost on the network's features. `options` go to `timm.create_model`.
+    recipe `tuned` and at `tuned_size` (default: `image_size`), and with `paper` a third one as a publication fine-tuned
+    it, at `paper_size`; `weights` names a file of zoo/packaged.py instead of the hub's. `stem_stride` replaces the
+    stride of the first convolution, `max_pool=False` takes out the pooling after the stem; both keep more of a small
+    image. `smallest` is the least image side the network can take. `transformer` says that it is built for one image
+    size; it then takes others as well, by resampled positions and padding to whole patches. `trees` adds companions
+    with XGBoost on the network's features. `options` go to `timm.create_model`.
     """
 
     def build(num_classes: int, in_chans: int, image_size: int, **source: Any) -> nn.Module:
@@ -83,7 +86,7 @@ def backbone(
     build.__name__, build.__doc__, build.__module__ = name, summary, caller["__name__"]
     start = None
     if init is not None:
-        start = Pretrained(init, weights or f"timm/{model}", tuned, tuned_size or image_size)
+        start = Pretrained(init, weights or f"timm/{model}", tuned, tuned_size or image_size, paper, paper_size)
     caller[name] = register(recipe=recipe, image_size=image_size, reference=reference, pretrained=start, trees=trees)(
         build
     )
@@ -171,6 +174,8 @@ backbone(
     image_size=96,
     reference="arXiv:1608.06993",
     init="imagenet",
+    paper=KDEF,
+    paper_size=224,
     smallest=31,
 )
 

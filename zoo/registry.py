@@ -68,9 +68,15 @@ class Member:
     def build(self, num_classes: int, in_chans: int, **options: Any) -> nn.Module:
         """The network with random weights: float [B, in_chans, image_size, image_size] to logits [B, num_classes].
 
-        Only zoo/weights.py gives `options`, to the builders of members that start from trained weights.
+        With the recipe's `affect` it is wrapped as zoo/multitask.py says, and returns Outputs. Only zoo/weights.py
+        gives `options`, to the builders of members that start from trained weights.
         """
-        return _builder(self.builder)(num_classes, in_chans, self.image_size, **options)
+        network = _builder(self.builder)(num_classes, in_chans, self.image_size, **options)
+        if not self.recipe.affect:
+            return network
+        from zoo.multitask import MultiTask
+
+        return MultiTask(network)
 
     def identity(self) -> dict[str, Any]:
         """What makes this member this member; with seed and data it decides the configuration hash.
@@ -99,6 +105,8 @@ class Pretrained:
     weights: str  # "timm/resnet18.a1_in1k" on the hub, or a file of zoo/packaged.py
     recipe: Recipe
     image_size: int
+    paper: Recipe | None = None  # makes one more member, `name_imagenet@paper`: fine-tuned as a publication has it
+    paper_size: int | None = None
 
     @property
     def suffix(self) -> str:
@@ -143,6 +151,7 @@ def register(
             own = f"{summary}, from {pretrained.weights}"
             start = (pretrained.recipe, pretrained.image_size, pretrained.init, reference, own)
             entries.append(Member(key + pretrained.suffix, target, *start, weights=pretrained.weights))
+            entries += _as_published(entries[-1], pretrained)
         if trees:
             entries += [_on_features(entry) for entry in entries]
         for entry in entries:
@@ -153,6 +162,15 @@ def register(
         return builder
 
     return add
+
+
+def _as_published(member: Member, start: Pretrained) -> list[Member]:
+    """The fine-tuned member by the recipe and the input size of a publication; empty where there is none."""
+    if start.paper is None:
+        return []
+    name, size = f"{member.name}@{RECIPE_OF_PAPER}", start.paper_size or member.image_size
+    summary = f"{member.summary}, by a paper's recipe at {size} pixels"
+    return [replace(member, name=name, recipe=start.paper, image_size=size, summary=summary)]
 
 
 def _on_features(member: Member) -> Member:

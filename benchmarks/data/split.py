@@ -21,6 +21,8 @@ class Split:
     affect   optional [N, 2], valence and arousal in [-1, 1]
     rows     optional int64 [N], the row of the original file that each image came from, from 0: what a second file in
              the same order (the FER+ votes) is joined by. None where the form does not know it.
+    groups   optional int64 [N], what belongs together, such as the person on each image: no two of a group are
+             independent observations
 
     Raises ValueError where a shape or a type is another.
     """
@@ -31,6 +33,7 @@ class Split:
     votes: np.ndarray | None = None
     affect: np.ndarray | None = None
     rows: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.targets)
@@ -44,6 +47,8 @@ class Split:
             _check("affect", self.affect, np.floating, (count, 2))
         if self.rows is not None:
             _check("rows", self.rows, np.int64, (count,))
+        if self.groups is not None:
+            _check("groups", self.groups, np.int64, (count,))
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -55,7 +60,7 @@ class Split:
 
     def optional(self) -> dict[str, np.ndarray | None]:
         """The parts that not every data set has, by name."""
-        return {"votes": self.votes, "affect": self.affect, "rows": self.rows}
+        return {"votes": self.votes, "affect": self.affect, "rows": self.rows, "groups": self.groups}
 
 
 @dataclass(frozen=True, eq=False)

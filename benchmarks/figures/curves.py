@@ -22,7 +22,7 @@ from benchmarks.figures.style import (
     sheet,
     shorten,
 )
-from benchmarks.histories import History, history_path, read_history
+from benchmarks.histories import History, member_history
 from benchmarks.standings import Results, member_rows
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ LATE = 0.1  # share of the epochs: a best epoch within the last of them may not 
 def histories(results: Results, folder: Path) -> dict[str, History]:
     """The training histories in `folder` (a suite's predictions) by the member's title; those that have one."""
     pairs = zip(results["members"], member_rows(results), strict=True)
-    found = {row.title: read_history(history_path(member, folder)) for member, row in pairs}
+    found = {row.title: member_history(member, folder) for member, row in pairs}
     return {title: history for title, history in found.items() if history}
 
 
@@ -57,6 +57,8 @@ def training(results: Results, known: Mapping[str, History]) -> Chart | None:
         f"Solid blue: {val}, dot: best epoch. Dashed orange: {train}, as seen in training (augmented). "
         "Accuracy and loss have one scale, epochs each member's own."
     )
+    if results.get("protocol", {}).get("folds", 1) > 1:
+        note += " Means over the folds."
     if len(curves) > MOST:
         note += f" The best {MOST} of {len(curves)}."
     alt = f"Accuracy and loss by epoch of {plural(min(len(curves), MOST), 'member')}, on {train} and {val}."

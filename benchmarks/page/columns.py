@@ -61,7 +61,7 @@ OTHERS = (
     _number("ms_per_image", "ms/image", "Milliseconds an image, as measured in prediction", milliseconds, shown=True),
     _number("train_seconds", "Training", "Wall clock, all members together", duration),
     Column(
-        "interval", "95 % interval", "Percentile bootstrap over test images",
+        "interval", "95 % interval", "Percentile bootstrap over what the test split is a sample of",
         lambda row: interval(row.ci_low, row.ci_high), lambda row: row.ci_low,
     ),
     _number("seen_accuracy", "Val, as fitted", "Accuracy on val, which chose the weights or the epoch", percent),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.histories import history_path, read_history
+from benchmarks.histories import member_history
 from benchmarks.page.plots import Panel, history_panels
 from benchmarks.standings import Results
 
@@ -56,7 +56,7 @@ def member_detail(member: Mapping[str, Any], results: Results, predictions: Path
         facts=known(facts),
         reference=member.get("reference"),
         recipe=None if recipe is None else flat(recipe),
-        panels=history_panels(read_history(history_path(member, predictions)), best),
+        panels=history_panels(member_history(member, predictions), best),
         audit=_audited("member", label, results),
     )
 

@@ -11,6 +11,14 @@ from benchmarks.data import DataError, DataOptions, Dataset
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """A suite of the same images under another protocol, and in a sentence or two what tells the two apart."""
+
+    suite: str
+    difference: str
+
+
+@dataclass(frozen=True)
 class Suite:
     """A benchmark: where its data comes from, what its splits are called, who takes part.
 
@@ -18,6 +26,10 @@ class Suite:
     is nothing to fetch. `changes` are settings in which this suite's training differs from the members' recipes, as
     `--set` takes them; the user's own come after them. `options` are the fields of DataOptions, beside the path, that
     `load` heeds.
+
+    Where `folds` has loaders, one a fold, the whole chain runs once a fold, and the results are of all folds' test
+    images together; `load` is then the first of them. `unit` is what the test split is a sample of: where it is not
+    images, intervals are drawn over the groups that the data names (Split.groups).
     """
 
     name: str
@@ -27,6 +39,9 @@ class Suite:
     members: tuple[str, ...]
     load: Callable[[DataOptions], Dataset]
     download: Callable[[Path], Path] | None = None
+    folds: tuple[Callable[[DataOptions], Dataset], ...] = ()
+    unit: str = "images"
+    contrast: Contrast | None = None
     changes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     published: str = ""  # published/<published>.csv; "": no number is known
@@ -44,6 +59,10 @@ class Suite:
     def gone(self, options: DataOptions) -> bool:
         """Whether it is of a folder that is not there, or no longer."""
         return self.own and options.path is not None and not options.path.expanduser().is_dir()
+
+    def of_fold(self, fold: int) -> Suite:
+        """The suite of one fold alone; of a suite without folds, itself."""
+        return replace(self, load=self.folds[fold], folds=()) if self.folds else self
 
     def read(self, options: DataOptions) -> Dataset:
         """The data; raises DataError, also where an option does not apply to it."""

@@ -1,0 +1,132 @@
+"""Members trained on one suite, evaluated on another: classes by name, channels, what is said of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Outcome, cli
+
+from benchmarks import suites
+from benchmarks.data import DataOptions, Dataset
+from benchmarks.data.variants import of_classes
+from benchmarks.identity import Transferred
+from benchmarks.predictions import Store
+from benchmarks.suites import digits as digits_suite
+from benchmarks.transferred import ABSENT, in_channels, mapped, shared_classes
+
+DIGITS = digits_suite.SUITES[0]
+FEW = ("3", "1", "7")
+SIMPLE = ("--ensemblers", "uniform", "top_k")
+
+
+def few(options: DataOptions) -> Dataset:
+    return of_classes(DIGITS.load(options), FEW)
+
+
+@pytest.fixture
+def results(
+    tmp_path: Path, digits_run: tuple[Path, Outcome], monkeypatch: pytest.MonkeyPatch, no_figures: None
+) -> Path:
+    """The digits run's results, and a suite `few` of three of its classes."""
+    other = replace(DIGITS, name="few", title="Few", members=("linear",), load=few)
+    monkeypatch.setattr(suites, "suites", lambda: {"digits": DIGITS, "few": other})
+    shutil.copytree(digits_run[0], tmp_path / "results")
+    return tmp_path / "results"
+
+
+def transferred(results: Path, *options: object) -> Outcome:
+    return cli("--suite", "few", "--from", "digits", "--results", results, *SIMPLE, *options)
+
+
+def test_expressions_are_the_same_under_other_names():
+    assert shared_classes(("angry", "disgust", "happy"), ("Happiness", "contempt", "anger")) == [2, None, 0]
+
+
+def test_suites_without_common_classes_are_refused():
+    with pytest.raises(ValueError, match=r"\(angry, sad\) and those asked for \(cat, sadness\) have fewer than two"):
+        shared_classes(("angry", "sad"), ("cat", "sadness"))
+
+
+def test_what_is_said_of_other_classes_is_dropped_and_unknown_ones_are_never_predicted():
+    logits = np.array([[5.0, 1.0, 2.0], [0.0, 3.0, 1.0]], dtype=np.float32)
+    found = mapped(logits, [2, None, 1])
+    assert found.dtype == np.float32 and found[:, 1].tolist() == [ABSENT, ABSENT]
+    assert np.exp(found[:, [0, 2]]).sum(axis=1) == pytest.approx([1.0, 1.0])
+    assert found[0, 0] - found[0, 2] == pytest.approx(1.0)
+    assert found.argmax(axis=1).tolist() == [0, 2]
+
+
+def test_colour_becomes_grey_and_grey_colour():
+    colour = np.zeros((2, 3, 4, 4), dtype=np.uint8)
+    colour[0, 0], colour[1, 1] = 100, 200
+    assert in_channels(colour, 1)[:, 0, 0, 0].tolist() == [30, 117]
+    grey = np.arange(32, dtype=np.uint8).reshape(2, 1, 4, 4)
+    assert np.array_equal(in_channels(grey, 3)[:, 2], grey[:, 0]) and in_channels(grey, 1) is grey
+
+
+def test_members_answer_for_the_other_suite_as_for_their_own(results: Path):
+    assert transferred(results, "--members", "linear", "mlp").code == 0
+    found = json.loads((results / "few" / "results.json").read_text())
+    assert {member["label"] for member in found["members"]} == {"linear-from-digits", "mlp-from-digits"}
+    assert {member["extra_data"] for member in found["members"]} == {"trained on digits alone"}
+    assert "What members trained on digits say of 0, 2, 4, 5, 6, 8, 9 is dropped." in found["notes"]
+    assert not found["not_run"]
+
+    store, own = Store(results / "few" / "predictions"), Store(results / "digits" / "predictions")
+    targets, all_digits = store.targets(), own.targets()
+    assert targets is not None and all_digits is not None
+    (path,) = store.folder.glob("mlp-from-digits.s0.*")
+    guest = store.read(path, targets)
+    assert isinstance(guest.configuration, Transferred) and guest.configuration.suite == "digits"
+    (path,) = (path for path in own.prediction_files() if path.name.startswith("mlp."))
+    logits = own.read(path, all_digits).test
+    ids = DIGITS.load(DataOptions()).test.rows, few(DataOptions()).test.rows
+    assert ids[0] is not None and ids[1] is not None
+    at_home = logits[[ids[0].tolist().index(row) for row in ids[1].tolist()]][:, [3, 1, 7]]
+    difference = at_home - guest.test
+    assert np.abs(difference - difference[:, :1]).max() < 0.05  # a constant a row, up to float16
+
+
+def test_later_runs_take_them_along_without_weights(results: Path):
+    assert transferred(results, "--members", "linear").code == 0
+    before = (results / "few" / "leaderboard.md").read_text()
+    shutil.rmtree(results / "digits")
+    options = ("--suite", "few", "--results", results, "--train", "never", *SIMPLE)
+    assert cli(*options, "--members", "linear-from-digits").code == 0
+    assert (results / "few" / "leaderboard.md").read_text() == before
+    done = cli(*options, "--plan")
+    assert "linear-from-digits" in done.out and "predictions from elsewhere" in done.out
+
+
+def test_test_images_that_the_other_suite_trains_on_are_counted(results: Path, monkeypatch: pytest.MonkeyPatch):
+    def leaky(options: DataOptions) -> Dataset:
+        data = DIGITS.load(options)
+        return of_classes(replace(data, test=data.train.take(np.arange(60))), FEW)
+
+    other = replace(DIGITS, name="few", load=leaky)
+    monkeypatch.setattr(suites, "suites", lambda: {"digits": DIGITS, "few": other})
+    count = len(leaky(DataOptions()).test)
+    done = transferred(results, "--members", "linear")
+    assert f"{count} of {count} test images stand in the training split of digits." in done.out
+
+
+def test_without_trained_weights_the_command_that_makes_them_is_named(results: Path):
+    shutil.rmtree(results / "digits" / "checkpoints")
+    done = transferred(results)
+    assert done.code == 2 and "--suite digits --members NAME --train always" in done.err
+    assert not (results / "few").exists()
+
+
+def test_an_unknown_member_of_the_other_suite_gets_near_matches(results: Path):
+    done = transferred(results, "--members", "linaer")
+    assert done.code == 2 and "did you mean linear?" in done.err
+
+
+def test_an_unknown_source_gets_near_matches(results: Path):
+    done = cli("--suite", "few", "--from", "digit", "--results", results, *SIMPLE)
+    assert done.code == 2 and "no suite to take members from matches 'digit': did you mean digits?" in done.err
