@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import classification_report, figures
+from benchmarks.affect_section import CSV_NAME, affect_csv, affect_section
 from benchmarks.atomic import write_atomic
 from benchmarks.audit_section import audit_section
 from benchmarks.bibliography import bibliography
@@ -33,7 +34,8 @@ CSV_COLUMNS = tuple(column.name for column in fields(Standing) if column.repr)
 
 def write(results: Results, folder: Path) -> list[Path]:
     """Write leaderboard.md, .csv and .tex, references.bib, classification report, epoch log and figures into
-    `folder`, which is results/<suite>; returns their paths."""
+    `folder`, which is results/<suite>, where the suite has them also valence and arousal as CSV; returns their
+    paths."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
@@ -43,6 +45,10 @@ def write(results: Results, folder: Path) -> list[Path]:
         "classification_report.csv": classification_report.csv_table(results),
         "epochs.csv": epoch_log(results, folder / "predictions"),
     }
+    if results.get("affect"):
+        texts[CSV_NAME] = affect_csv(results)
+    else:
+        (folder / CSV_NAME).unlink(missing_ok=True)
     for name, text in texts.items():
         write_atomic(folder / name, text)
     return [*(folder / name for name in texts), *figures.draw(results, folder)]
@@ -79,6 +85,7 @@ def markdown(results: Results) -> str:
         ranking_section(results),
         metrics_section(results),
         tests_section(results),
+        affect_section(results),
         *_figures(results, slice(1, None)),
         contrast_section(results),
         published_section(results),

@@ -56,12 +56,16 @@ def obtain(
     weights, provenance, history = _weights(network, dataset, store, checkpoints, device, stop, display)
     if configuration.member.features_of:
         val, test, about = boosted(configuration, weights, dataset, device)
+        ratings: dict[str, np.ndarray | None] = {}  # its trees know classes alone
         provenance |= {**about, "train_seconds": round(provenance["train_seconds"] + about["trees_seconds"], 1)}
     else:
         began = time.perf_counter()
-        val, test = (_logits(configuration, weights, split, device) for split in (dataset.val, dataset.test))
+        (val, val_affect), (test, test_affect) = (
+            _predict(configuration, weights, split, device) for split in (dataset.val, dataset.test)
+        )
+        ratings = {"val_affect": val_affect, "test_affect": test_affect}
         provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
-    return store.save(Predictions(configuration, val, test, provenance), history)
+    return store.save(Predictions(configuration, val, test, provenance, **ratings), history)
 
 
 def _network(configuration: Configuration) -> Configuration:
@@ -170,10 +174,13 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[
     return weights, json.loads(header["provenance"]), json.loads(header["history"])
 
 
-def _logits(configuration: Configuration, weights: dict[str, Any], split: Split, device: str) -> np.ndarray:
-    from zoo.inference import predict
+def _predict(
+    configuration: Configuration, weights: dict[str, Any], split: Split, device: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Logits, and valence and arousal of a member that learnt them."""
+    from zoo.inference import predict_tasks
 
-    return predict(configuration.member, weights, split.images, configuration.num_classes, device)
+    return predict_tasks(configuration.member, weights, split.images, configuration.num_classes, device)
 
 
 def outcome(predictions: Predictions, val_targets: np.ndarray) -> str:

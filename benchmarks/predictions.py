@@ -26,18 +26,29 @@ from zoo.recipes import Recipe, differences
 
 FORMAT = "fer-ensembles/predictions/1"
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
-OPTIONAL = ("val_rows", "test_rows", "test_groups", *OVERLAPS)
+RATINGS = ("val_affect", "test_affect")
+OPTIONAL = ("val_rows", "test_rows", "test_groups", *OVERLAPS, *RATINGS)
 """Arrays of Targets that older files, or some forms of data, lack."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits float32 [N, classes] of one model on two splits, and where they come from."""
+    """Logits float32 [N, classes] of one model on two splits, and where they come from.
+
+    `val_affect` and `test_affect` are its valence and arousal, float32 [N, 2] in [-1, 1], where it predicts them.
+    """
 
     configuration: Identity
     val: np.ndarray
     test: np.ndarray
     provenance: dict[str, Any]
+    val_affect: np.ndarray | None = None
+    test_affect: np.ndarray | None = None
+
+    def affect(self) -> dict[str, np.ndarray]:
+        """Valence and arousal by the names under which the store keeps them; empty where there are none."""
+        found = {name: getattr(self, name) for name in RATINGS}
+        return {name: array for name, array in found.items() if array is not None}
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,8 @@ class Targets:
     line up predictions made elsewhere. None where the form of the data did not tell.
     `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
     bool [N], None where a file that was written before they were kept does not know.
+    `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
+    rating; None where the data has none.
     `test_groups`, int32 [N], say which test images belong together, such as those of one person; None where each stands
     for itself.
     `notes` are what the reader of the data had to say of it.
@@ -63,6 +76,8 @@ class Targets:
     val_in_train: np.ndarray | None = None
     test_in_train: np.ndarray | None = None
     test_in_val: np.ndarray | None = None
+    val_affect: np.ndarray | None = None
+    test_affect: np.ndarray | None = None
     test_groups: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
@@ -71,6 +86,7 @@ class Targets:
         """Those of a data set that was read."""
         train, val, test = dataset.train, dataset.val, dataset.test
         val_rows, test_rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
+        val_affect, test_affect = (None if one.affect is None else one.affect.astype(np.float32) for one in (val, test))
         return cls(
             val.targets,
             test.targets,
@@ -82,6 +98,8 @@ class Targets:
             val_in_train=also_in(val.images, train.images),
             test_in_train=also_in(test.images, train.images),
             test_in_val=also_in(test.images, val.images),
+            val_affect=val_affect,
+            test_affect=test_affect,
             test_groups=None if test.groups is None else test.groups.astype(np.int32),
             notes=dataset.notes,
         )
@@ -150,7 +168,7 @@ class Store:
         val, test = (arrays[split].astype(np.float32) for split in ("val", "test"))
         if not configuration.holds(val, test):
             raise StoreError(f"{path.name}: holds other logits than those it is named after")
-        return Predictions(configuration, val, test, provenance)
+        return Predictions(configuration, val, test, provenance, **_ratings(path, arrays, expected))
 
     def stale(self, configuration: Configuration) -> list[str]:
         """Why each other file of the same member and seed does not serve, one sentence a file; those of other folds of
@@ -197,7 +215,8 @@ class Store:
         return None
 
     def save(self, predictions: Predictions, history: list[dict[str, float]]) -> Predictions:
-        """Writes logits (float16) with their provenance, and any training history beside them as CSV; atomically.
+        """Writes logits, and any ratings, (float16) with their provenance, and any training history beside them as CSV;
+        atomically.
 
         Returns the predictions as a later run reads them, rounded. Raises StoreError, and writes nothing, where the
         logits hold what is no number or too large for float16.
@@ -208,9 +227,10 @@ class Store:
             tensors = {
                 "val": predictions.val.astype(np.float16, order="C"),
                 "test": predictions.test.astype(np.float16, order="C"),
+                **{name: array.astype(np.float16, order="C") for name, array in predictions.affect().items()},
             }
-        for split, logits in tensors.items():
-            if not np.isfinite(logits).all():
+        for split, values in tensors.items():
+            if not np.isfinite(values).all():
                 raise StoreError(f"{predictions.configuration.name}: the logits of {split} hold values no number fits")
         header = {**predictions.provenance, "configuration": predictions.configuration.facts()}
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -218,8 +238,8 @@ class Store:
             if history:
                 write_atomic(path.with_suffix(".csv"), _table(history))
             replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
-        val, test = (logits.astype(np.float32) for logits in tensors.values())
-        return replace(predictions, val=val, test=test)
+        rounded: dict[str, Any] = {name: values.astype(np.float32) for name, values in tensors.items()}
+        return replace(predictions, **rounded)
 
     def save_train(self, configuration: Configuration, logits: np.ndarray) -> None:
         """Keeps out-of-fold logits [N, classes] on the training images, float16, beside the member's predictions."""
@@ -389,6 +409,16 @@ def _read_targets(path: Path) -> Targets:
     known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
     known["notes"] = tuple(header.get("notes", ()))
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
+
+
+def _ratings(path: Path, arrays: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Valence and arousal float32 [N, 2] of a member's file that has them; StoreError where they cannot be."""
+    found = {name: arrays[name].astype(np.float32) for name in RATINGS if name in arrays}
+    for name, array in found.items():
+        count = counts[name.partition("_")[0]]
+        if len(found) < len(RATINGS) or array.shape != (count, 2) or not (np.abs(array) <= 1).all():
+            raise StoreError(f"{path.name}: {name} holds no valence and arousal in [-1, 1] of {count} images")
+    return found
 
 
 def _stored(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

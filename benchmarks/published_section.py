@@ -16,19 +16,15 @@ def published_section(results: Results) -> str:
     rows = by_accuracy(published_rows(results))
     if not rows:
         return ""
-    test = results["splits"]["test"]["name"]
+    test, comparable = results["splits"]["test"]["name"], [row for row in rows if row.comparable]
     parts = [
         f"{TITLE}\n\nAs reported, in per cent. *Selection* is the split that chose epochs or members, as far as paper "
         "and code tell; *seen* says whether the number was read in its own source, elsewhere, or not confirmed. The "
         "last column states what code or a public thread shows, and where to check it; an empty one is no proof that "
         "all is well.",
+        f"### Comparable\n\nOn {test}, without extra expression data, and no selection on that split and no leak is "
+        "known.\n\n" + (_table(comparable, results, reasons=False) if comparable else "None."),
     ]
-    comparable = [row for row in rows if row.comparable]
-    if comparable:
-        parts.append(
-            f"### Comparable\n\nOn {test}, without extra expression data, and no selection on that split and no leak "
-            f"is known.\n\n{_table(comparable, results, reasons=False)}"
-        )
     others = [row for row in rows if not row.comparable]
     if others:
         limit = LEAK_ABOVE.get(results["suite"])

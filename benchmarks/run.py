@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard, page, readme, suites
+from benchmarks import leaderboard, page, readme
+from benchmarks.affect_score import affect_part
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.charts_data import charts_data
@@ -24,6 +25,7 @@ from benchmarks.plan import Step
 from benchmarks.pooling import Searched, pool
 from benchmarks.predictions import Predictions, Targets
 from benchmarks.published import read_published
+from benchmarks.published_affect import read_published_affect
 from benchmarks.rows import member_labels, predict_rows
 from benchmarks.schedule import Task, not_run, schedule, whole
 from benchmarks.score import score
@@ -44,7 +46,7 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     """
     if options.source:
         here = Session(replace(options, members=(), source=""))
-        transfer(here, suites.get(options.source), options.members, resolve_device(options.device))
+        transfer(here, options.source, options.members, resolve_device(options.device))
     session = Session(options)
     rows, unusable = schedule(session)
     guests, damaged = session.guests()
@@ -156,6 +158,7 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
         "data_fingerprint": targets.fingerprint,
         "headline": headline,
         **score(rows, predictions, found, targets),
+        **affect_part(predictions, targets, read_published_affect(suite.published)),
         "diversity": diversity(predictions, targets),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),

@@ -39,7 +39,7 @@ def bootstrap_intervals(
     sums = np.empty((draws, columns.shape[1]), dtype=np.float32)
     for start in range(0, draws, DRAWS_AT_ONCE):
         stop = min(start + DRAWS_AT_ONCE, draws)
-        sums[start:stop] = _image_counts(rng, stop - start, len(columns)) @ columns
+        sums[start:stop] = image_counts(rng, stop - start, len(columns)) @ columns
     tail = (1.0 - level) / 2.0
     return np.quantile(sums.astype(np.float64), [tail, 1.0 - tail], axis=0).T / len(columns)
 
@@ -50,12 +50,12 @@ def _group_intervals(
     """The same over groups [N] of the images: each draw's mean is over as many images as its groups have."""
     names, group_of = np.unique(groups, return_inverse=True)
     members = np.eye(len(names), dtype=np.float32)[group_of]
-    taken = _image_counts(rng, draws, len(names))
+    taken = image_counts(rng, draws, len(names))
     means = (taken @ (members.T @ columns)) / (taken @ members.sum(axis=0))[:, None]
     return np.quantile(means.astype(np.float64), [tail, 1.0 - tail], axis=0).T
 
 
-def _image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float32]:
+def image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float32]:
     """How often each draw of `images` out of `images` takes each image: `[draws, images]`, rows summing to `images`."""
     taken = rng.integers(images, size=(draws, images))
     taken += images * np.arange(draws)[:, None]

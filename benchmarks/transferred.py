@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import expression
 from benchmarks.data.twins import also_in
@@ -20,7 +21,6 @@ from zoo.registry import Member
 
 if TYPE_CHECKING:
     from benchmarks.session import Session
-    from benchmarks.suites.suite import Suite
 
 ABSENT = -15.0  # log-probability of a class that the training data did not have: below what a network says of any
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue in grey (ITU-R BT.601)
@@ -48,25 +48,23 @@ def remarks(guests: Sequence[Predictions]) -> list[str]:
     return list(dict.fromkeys(remark for guest in guests for remark in guest.provenance.get("remarks", ())))
 
 
-def transfer(session: Session, source: Suite, members: Sequence[str], device: str) -> None:
+def transfer(session: Session, source: str, members: Sequence[str], device: str) -> None:
     """Evaluates on the session's data what was trained on `source`, into the session's store: members that match any of
     the patterns, all where there are none.
 
-    Members whose predictions are there already are left as they are. Raises ValueError where no trained weights are at
-    hand or the suites share fewer than two classes, DataError where this suite's data is missing.
+    `source` is a suite, or what the results of a folder of one's own are called. Members whose predictions are there
+    already are left as they are. Raises UnknownName for a source that is neither, ValueError where no trained weights
+    are at hand or the suites share fewer than two classes, DataError where this suite's data is missing.
     """
-    for suite, folds in ((source.name, len(source.folds)), (session.suite.name, session.folds)):
-        if folds > 1:
-            raise ValueError(
-                f"--from: {suite} is in {folds} folds, each with networks of its own, and has no part in this"
-            )
-    folder = session.options.results / source.name
+    folder = session.options.results / source
+    if source not in suites.suites() and not folder.is_dir():
+        raise registry.UnknownName("suite to take members from", source, suites.suites())
     origin = Store(folder / "predictions").targets()
     found = _with_weights(folder, members)
     if origin is None or not found:
         raise ValueError(
-            f"--from {source.name}: no member asked for has both predictions and trained weights in {folder}. "
-            f"Train one: python benchmark.py --suite {source.name} --members NAME --train always"
+            f"--from {source}: no member asked for has both predictions and trained weights in {folder}. "
+            f"Train one: python benchmark.py --suite {source} --members NAME --train always"
         )
     dataset, store = session.dataset, session.store
     shared = shared_classes(origin.classes, dataset.classes)
@@ -78,7 +76,7 @@ def transfer(session: Session, source: Suite, members: Sequence[str], device: st
             configuration.seed,
             dataset.fingerprint,
             len(dataset.classes),
-            source.name,
+            source,
             configuration.data,
         )
         if not store.path(identity).exists():
@@ -186,26 +184,28 @@ def _channels(trained: Configuration, weights: dict[str, Any]) -> int:
     raise ValueError(f"{trained.name}: its weights are of another network than the one now registered")
 
 
-def _seen(source: Suite, dataset: Dataset) -> int | None:
+def _seen(source: str, dataset: Dataset) -> int | None:
     """How many test images stand in the training split of the other suite; None where its data is not at hand."""
+    if source not in suites.suites():
+        return None
     try:
-        train = source.read(DataOptions()).train
+        train = suites.get(source).read(DataOptions()).train
     except DataError:
         return None
     return int(also_in(dataset.test.images, train.images).sum())
 
 
-def _remarks(source: Suite, trained: Sequence[str], dataset: Dataset, shared: Sequence[int | None]) -> list[str]:
+def _remarks(source: str, trained: Sequence[str], dataset: Dataset, shared: Sequence[int | None]) -> list[str]:
     absent = [name for name, index in zip(dataset.classes, shared, strict=True) if index is None]
     dropped = [name for index, name in enumerate(trained) if index not in shared]
     seen = _seen(source, dataset)
     said = []
     if absent:
-        said.append(f"{source.name} has no {', '.join(absent)}: members trained on it never predict that.")
+        said.append(f"{source} has no {', '.join(absent)}: members trained on it never predict that.")
     if dropped:
-        said.append(f"What members trained on {source.name} say of {', '.join(dropped)} is dropped.")
+        said.append(f"What members trained on {source} say of {', '.join(dropped)} is dropped.")
     if seen is None:
-        said.append(f"Whether test images stand in the training split of {source.name} is not known here.")
+        said.append(f"Whether test images stand in the training split of {source} is not known here.")
     elif seen:
-        said.append(f"{seen:,} of {len(dataset.test):,} test images stand in the training split of {source.name}.")
+        said.append(f"{seen:,} of {len(dataset.test):,} test images stand in the training split of {source}.")
     return said

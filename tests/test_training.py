@@ -210,9 +210,9 @@ def test_of_equal_accuracies_the_lower_loss_is_the_best_epoch(
 ):
     scripted, seen = iter([(0.5, 1.0), (0.8, 1.0), (0.8, 0.9), (0.8, 0.95), (0.2, 0.1)]), []
 
-    def evaluate(run: Any) -> tuple[float, float]:
+    def evaluate(run: Any) -> tuple[float, float, dict[str, float]]:
         seen.append({name: value.clone() for name, value in run.average.module.state_dict().items()})
-        return next(scripted)
+        return *next(scripted), {}
 
     monkeypatch.setattr("zoo.training._Run._evaluate", evaluate)
     result = trained(small(epochs=5), dataset, tmp_path / "a.pt")

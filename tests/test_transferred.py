@@ -125,3 +125,8 @@ def test_without_trained_weights_the_command_that_makes_them_is_named(results: P
 def test_an_unknown_member_of_the_other_suite_gets_near_matches(results: Path):
     done = transferred(results, "--members", "linaer")
     assert done.code == 2 and "did you mean linear?" in done.err
+
+
+def test_an_unknown_source_gets_near_matches(results: Path):
+    done = cli("--suite", "few", "--from", "digit", "--results", results, *SIMPLE)
+    assert done.code == 2 and "no suite to take members from matches 'digit': did you mean digits?" in done.err

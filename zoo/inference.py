@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo.heads import classifier_of
+from zoo.heads import with_features
 from zoo.images import MappedImages, prepared
-from zoo.outputs import logits_of
+from zoo.outputs import Outputs, logits_of
 from zoo.parts import split
 from zoo.registry import Member
 from zoo.tta import network_inputs
+
+Result = TypeVar("Result")
 
 
 def supports_bf16() -> bool:
@@ -21,18 +24,40 @@ def supports_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
+class Scores(NamedTuple):
+    """Logits float32 [N,K], and valence and arousal float32 [N,2] of a network with that head."""
+
+    logits: Tensor
+    affect: Tensor | None
+
+
 @torch.no_grad()
+def scores(
+    network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
+) -> Scores:
+    """Of uint8 [N,C,H,W], preprocessed: logits, valence and arousal, each the mean over the views of zoo/tta.py."""
+    network.eval()
+    logits, affect = [], []
+    for batch in images.split(batch_size):
+        views = [network(inputs) for inputs in network_inputs(batch, member.image_size, member.recipe, tta)]
+        logits.append(_mean([logits_of(view).float() for view in views]))
+        affect += [_mean(rated)] if (rated := [view.affect.float() for view in views if _rates(view)]) else []
+    return Scores(torch.cat(logits), torch.cat(affect) if affect else None)
+
+
 def class_scores(
     network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
 ) -> Tensor:
-    """uint8 [N,C,H,W], preprocessed, to logits float32 [N,K]: the mean over the views of zoo/tta.py."""
-    network.eval()
-    rows = []
-    for batch in images.split(batch_size):
-        views = network_inputs(batch, member.image_size, member.recipe, tta)
-        logits = [logits_of(network(inputs)).float() for inputs in views]
-        rows.append(sum(logits[1:], logits[0]) / len(logits))
-    return torch.cat(rows)
+    """The logits alone of `scores`."""
+    return scores(network, images, member, tta, batch_size).logits
+
+
+def _rates(view: Tensor | Outputs) -> bool:
+    return isinstance(view, Outputs) and view.affect is not None
+
+
+def _mean(views: list[Tensor]) -> Tensor:
+    return sum(views[1:], views[0]) / len(views)
 
 
 @torch.no_grad()
@@ -42,33 +67,34 @@ def features(network: nn.Module, images: Tensor | MappedImages, member: Member, 
     Raises ValueError where no dense layer gives the network's logits.
     """
     network.eval()
-    classifier = classifier_of(network)
-    calls: list[tuple[Tensor, torch.Size]] = []
     rows = []
-    with classifier.register_forward_hook(lambda _, inputs, output: calls.append((inputs[0].float(), output.shape))):
-        for batch in images.split(batch_size):
-            (inputs,) = network_inputs(batch, member.image_size, member.recipe, "none")
-            logits = logits_of(network(inputs))
-            if not calls or calls[-1][1] != logits.shape:
-                raise ValueError(f"the last dense layer of {type(network).__name__} does not give its logits")
-            rows.append(calls[-1][0])
-            calls.clear()
+    for batch in images.split(batch_size):
+        (inputs,) = network_inputs(batch, member.image_size, member.recipe, "none")
+        rows.append(with_features(network, inputs)[1].float())
     return torch.cat(rows)
 
 
 def predict(
     member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
 ) -> np.ndarray:
-    """Logits float32 [N,K] of a trained member in float32 arithmetic, with the recipe's preprocessing and TTA.
+    """The logits alone of `predict_tasks`."""
+    return predict_tasks(member, weights, images, num_classes, device)[0]
 
-    Of several networks (zoo/parts.py) they are the mean.
+
+def predict_tasks(
+    member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Logits float32 [N,K] of a trained member, and valence and arousal float32 [N,2] of one that learnt them.
+
+    In float32 arithmetic, with the recipe's preprocessing and TTA; of several networks (zoo/parts.py), the mean.
     """
 
-    def scores(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Tensor:
-        return class_scores(network, inputs, member, member.recipe.tta)
+    def both(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Scores:
+        return scores(network, inputs, member, member.recipe.tta)
 
-    parts = _of_each_part(member, weights, images, num_classes, device, scores)
-    return torch.stack(parts).mean(0).cpu().numpy()
+    parts = _of_each_part(member, weights, images, num_classes, device, both)
+    logits, affect = [part.logits for part in parts], [part.affect for part in parts if part.affect is not None]
+    return torch.stack(logits).mean(0).cpu().numpy(), torch.stack(affect).mean(0).cpu().numpy() if affect else None
 
 
 def predict_features(
@@ -84,8 +110,8 @@ def _of_each_part(
     images: np.ndarray,
     num_classes: int,
     device: str,
-    compute: Callable[[nn.Module, Tensor | MappedImages, Member], Tensor],
-) -> list[Tensor]:
+    compute: Callable[[nn.Module, Tensor | MappedImages, Member], Result],
+) -> list[Result]:
     network = member.build(num_classes, images.shape[1])
     network.to(device).to(memory_format=torch.channels_last)
     inputs = prepared(images, device, member.recipe.preprocess)

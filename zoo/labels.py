@@ -51,8 +51,10 @@ class Lesson:
 def lesson(split: LabelledImages, num_classes: int, recipe: Recipe, guidance: Guidance, seed: int) -> Lesson:
     """Images and soft targets as the recipe wants them.
 
-    Raises ValueError where the recipe needs votes, a teacher or out-of-fold predictions that are not there.
+    Raises ValueError where the recipe needs votes, ratings, a teacher or out-of-fold predictions that are not there.
     """
+    if recipe.affect and split.affect is None:
+        raise ValueError("recipe.affect needs valence and arousal of the training images, and this data set has none")
     if recipe.oversample != "none":
         from zoo.resampling import oversample
 

@@ -119,11 +119,22 @@ def affect_loss(predicted: Tensor, wanted: Tensor, options: Loss) -> Tensor:
     """
     if options.affect not in AFFECT:
         raise UnknownName("affect loss", options.affect, AFFECT)
-    labelled = (wanted > UNLABELLED).all(1)  # a comparison with NaN is false
-    shares = labelled / labelled.sum().clamp_min(1)
-    wanted = wanted.where(labelled[:, None], 0.0)
+    wanted, labelled, shares = _rated(wanted)
     valence, arousal = (AFFECT[options.affect](predicted[:, i], wanted[:, i], shares) for i in range(2))
     return (options.valence * valence + options.arousal * arousal) * labelled.any()
+
+
+def rated_concordance(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Concordance of valence and of arousal, scalars, over the rated rows of two [N,2]."""
+    wanted, _, shares = _rated(wanted)
+    valence, arousal = (concordance(predicted[:, i], wanted[:, i], shares) for i in range(2))
+    return valence, arousal
+
+
+def _rated(wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Ratings [B,2] with zeros where there is none, which rows have one [B], and equal shares [B] of those rows."""
+    labelled = (wanted > UNLABELLED).all(1)  # a comparison with NaN is false
+    return wanted.where(labelled[:, None], 0.0), labelled, labelled / labelled.sum().clamp_min(1)
 
 
 def concordance(x: Tensor, y: Tensor, shares: Tensor | None = None) -> Tensor:

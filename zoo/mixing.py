@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from zoo.augment import rectangles
+from zoo.losses import UNLABELLED
 from zoo.recipes import Recipe
 
 
@@ -24,6 +27,17 @@ def mix(images: Tensor, targets: Tensor, recipe: Recipe, generator: torch.Genera
     kept = torch.where(mixed, kept, torch.ones_like(kept))
     share = kept.mean(dim=(1, 2, 3))[:, None]
     return torch.lerp(images.roll(1, 0), images, kept), torch.lerp(targets.roll(1, 0), targets, share)
+
+
+def mix_rated(
+    images: Tensor, targets: Tensor, affect: Tensor | None, recipe: Recipe, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """As `mix`, and ratings [B,2] of the images along with them; a mixture with an unrated image has none (NaN)."""
+    if affect is None:
+        return *mix(images, targets, recipe, generator), None
+    ratings = affect.masked_fill(affect == UNLABELLED, math.nan)
+    images, both = mix(images, torch.cat([targets, ratings], dim=1), recipe, generator)
+    return images, both[:, :-2], both[:, -2:]
 
 
 def _kept_share(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:

@@ -114,7 +114,8 @@ class Recipe:
     better val accuracy (0: never). `epoch_images` bounds an epoch to so many images, drawn anew each time (0: all).
     `folds` trains so many networks, each without one part of the training split: the member's logits are their mean,
     and on the training images there are out-of-fold ones (0: one network on all). `soup` averages the weights of
-    `ingredients`, so many networks trained alike with other seeds (arXiv:2203.05482).
+    `ingredients`, so many networks trained alike with other seeds (arXiv:2203.05482). With `affect`, a second head on
+    the same backbone learns valence and arousal along with the classes.
     """
 
     epochs: int = 20
@@ -143,6 +144,7 @@ class Recipe:
     folds: int = 0
     soup: Literal["none", "uniform", "greedy"] = "none"
     ingredients: int = 3
+    affect: bool = False
     mixup: float = 0.0  # parameter of the beta distribution (arXiv:1710.09412), 0: off
     cutmix: float = 0.0  # the same (arXiv:1905.04899); where both are on, each batch takes one of them
     mix_probability: float = 1.0  # share of the batches that are mixed
@@ -170,6 +172,8 @@ class Recipe:
         labels = self.labels
         if self.oversample != "none" and (labels.votes or labels.teacher or labels.clean):
             raise ValueError(f"oversample ({self.oversample}) makes images that have no votes and no teacher: use one")
+        if self.oversample != "none" and self.affect:
+            raise ValueError(f"oversample ({self.oversample}) makes images without valence and arousal: use sampling")
         if labels.clean and not labels.judge:
             raise ValueError("labels.clean needs labels.judge, a member trained with folds")
 

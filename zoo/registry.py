@@ -68,9 +68,15 @@ class Member:
     def build(self, num_classes: int, in_chans: int, **options: Any) -> nn.Module:
         """The network with random weights: float [B, in_chans, image_size, image_size] to logits [B, num_classes].
 
-        Only zoo/weights.py gives `options`, to the builders of members that start from trained weights.
+        With the recipe's `affect` it is wrapped as zoo/multitask.py says, and returns Outputs. Only zoo/weights.py
+        gives `options`, to the builders of members that start from trained weights.
         """
-        return _builder(self.builder)(num_classes, in_chans, self.image_size, **options)
+        network = _builder(self.builder)(num_classes, in_chans, self.image_size, **options)
+        if not self.recipe.affect:
+            return network
+        from zoo.multitask import MultiTask
+
+        return MultiTask(network)
 
     def identity(self) -> dict[str, Any]:
         """What makes this member this member; with seed and data it decides the configuration hash.

@@ -23,10 +23,10 @@ from zoo.augment import augment, normalise
 from zoo.averaging import build_average, reestimate_norm
 from zoo.checkpoint import State
 from zoo.images import prepared
-from zoo.inference import class_scores, supports_bf16
+from zoo.inference import scores, supports_bf16
 from zoo.labels import Guidance, LabelledImages, drawn, lesson
-from zoo.losses import affect_loss, build_loss
-from zoo.mixing import mix
+from zoo.losses import affect_loss, build_loss, rated_concordance
+from zoo.mixing import mix_rated
 from zoo.optimizers import build_optimizer
 from zoo.outputs import Outputs, logits_of
 from zoo.recipes import Recipe
@@ -171,6 +171,7 @@ class _Run:
         self.classes = self.targets.argmax(1)
         self.affect = None if learnt.affect is None else torch.from_numpy(learnt.affect).to(device)
         self.val_targets = torch.from_numpy(val.targets).to(device)
+        self.val_affect = None if val.affect is None else torch.from_numpy(val.affect).float().to(device)
         self.criterion = build_loss(self.recipe.loss, torch.bincount(self.classes, minlength=num_classes))
         self.bf16 = device == "cuda" or (self.recipe.bf16_on_cpu and supports_bf16())
         self.state = State()
@@ -221,8 +222,8 @@ class _Run:
         torch.manual_seed(generator.initial_seed())  # dropout and drop-path draw from the global generator
         inputs = augmented(self.images[rows], size, recipe, generator)
         targets = drawn(self.targets[rows], generator) if recipe.labels.draw else self.targets[rows]
-        inputs, targets = mix(inputs, targets, recipe, generator)
         affect = None if self.affect is None else self.affect[rows]
+        inputs, targets, affect = mix_rated(inputs, targets, affect, recipe, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate() * group["scale"]
         loss, logits = self._backward(inputs, targets, affect)
@@ -273,7 +274,7 @@ class _Run:
         began = time.perf_counter()
         if self.average.stale_norm:
             reestimate_norm(self.average.module, self._batches(size))
-        val_accuracy, val_loss = self._evaluate()
+        val_accuracy, val_loss, val_affect = self._evaluate()
         state.seconds += seconds + time.perf_counter() - began
         state.epoch += 1
         state.history.append(
@@ -285,6 +286,7 @@ class _Run:
                 "train_accuracy": correct / (self.steps * self.recipe.batch_size),
                 "val_loss": val_loss,
                 "val_accuracy": val_accuracy,
+                **val_affect,
                 "images_per_second": images / seconds,
                 "seconds": state.seconds,
             }
@@ -296,11 +298,16 @@ class _Run:
             state.best_weights = _copy(self.average.module)
         state.step, state.loss_sum, state.correct = 0, 0.0, 0.0
 
-    def _evaluate(self) -> tuple[float, float]:
+    def _evaluate(self) -> tuple[float, float, dict[str, float]]:
+        """Accuracy and loss on val, and the concordance of valence and of arousal where the network gives them."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            logits = class_scores(self.average.module, self.val_images, self.member, tta="none")
-        loss = F.cross_entropy(logits, self.val_targets).item()
-        return (logits.argmax(1) == self.val_targets).double().mean().item(), loss
+            found = scores(self.average.module, self.val_images, self.member, tta="none")
+        loss = F.cross_entropy(found.logits, self.val_targets).item()
+        accuracy = (found.logits.argmax(1) == self.val_targets).double().mean().item()
+        if found.affect is None or self.val_affect is None:
+            return accuracy, loss, {}
+        valence, arousal = rated_concordance(found.affect, self.val_affect)
+        return accuracy, loss, {"val_ccc_valence": valence.item(), "val_ccc_arousal": arousal.item()}
 
     def _batches(self, size: int) -> Iterator[Tensor]:
         """Augmented batches as the network sees them, for statistics."""

@@ -17,6 +17,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from zoo.multitask import backbone
 from zoo.packaged import PACKAGES, Package, WeightsUnavailable, cache_folder, fetch, find, read
 from zoo.registry import Member, UnknownName
 
@@ -35,12 +36,13 @@ def initialise(network: nn.Module, member: Member, num_classes: int, in_chans: i
         return
     if not member.weights:
         raise ValueError(f"{member.name}: its initialisation is {member.init!r}, but its entry names no weights")
+    network = backbone(network)
     config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on every network it builds
     classes, source = config["num_classes"], _source(member.weights)
     with torch.random.fork_rng(devices=[]):  # what the donor draws is overwritten: training's draws stay as they are
         # With the source's own classes, timm insists that no tensor is missing.
         donor = member.build(classes, in_chans, pretrained=True, pretrained_cfg_overlay=source)
-    weights = donor.state_dict()
+    weights = backbone(donor).state_dict()
     if num_classes != classes:
         weights = {name: value for name, value in weights.items() if not name.startswith(f"{config['classifier']}.")}
     network.load_state_dict({**network.state_dict(), **weights})

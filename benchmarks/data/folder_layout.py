@@ -94,10 +94,8 @@ def _split_folders(root: Path) -> dict[str, str]:
     if set(found) == {"train"} and len(_subfolders(root)) > 1:
         return {}
     if found and "train" not in found:
-        names = ", ".join(name for names in found.values() for name in names)
-        raise DataError(
-            f"{root}: {names} without a folder train beside it. Add one, or put all classes into {root.name}."
-        )
+        alone = ", ".join(names[0] for names in found.values())
+        raise DataError(f"{root}: {alone} without a folder train beside it; the three are train, val and test.")
     return {split: names[0] for split, names in found.items()}
 
 
@@ -127,9 +125,7 @@ def _classes(root: Path, images: Iterable[_Image]) -> tuple[str, ...]:
             "computer. Rename one, or put their images together."
         )
     if len(names) == 1:
-        raise DataError(
-            f"{root}: one class only, {names[0]}. At least two folders with images are needed to tell apart."
-        )
+        raise DataError(f"{root}: one class only, {names[0]}; at least two folders with images are needed.")
     if len(names) > MOST_CLASSES:
         raise DataError(
             f"{root}: {len(names):,} class folders, such as {names[0]} and {names[1]}; at most {MOST_CLASSES} can be "

@@ -44,8 +44,8 @@ def assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
         return Assignment(given)
     if given.keys() <= {"train"}:
         test, val, train = _drawn(layout, everything, groups, TENTHS, 2, seed)
-        note = ("Of the three splits only train has a folder: its images were split 80:10:10.",) if given else ()
-        return Assignment({"train": train, "val": val, "test": test}, note)
+        notes = ("Of the three splits only train has a folder: its images were split 80:10:10.",) if given else ()
+        return Assignment({"train": train, "val": val, "test": test}, notes)
     val, train = _drawn(layout, given["train"], groups, EIGHTHS, 1, seed)
     if "test" in given:
         note = f"No folder for val: {len(val):,} images of train were held out for it."

@@ -27,7 +27,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".
 SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of deep grey images; "I" in its older versions
 GREY = ("1", "L", "LA", *SIXTEEN_BIT)
 TASK = 32  # images a thread decodes at a time: handing over a small one takes longer than decoding it
-BLOCK = 1024  # images decoded before they are put in place: 40 MB of 112x112 in colour
+BLOCK_BYTES = 2**25  # of decoded images that may wait to be put in place
 NAMED = 5  # damaged files, in the message
 
 
@@ -41,9 +41,10 @@ def read_images(files: Sequence[Path], side: int) -> np.ndarray:
     """
     pixels = empty((len(files), 1, side, side))
     damaged: list[str] = []
+    count = max(TASK, BLOCK_BYTES // (3 * side**2))
     with ThreadPoolExecutor(cpu_cores()) as pool:  # Pillow decodes and resizes without the interpreter's lock
-        for start in range(0, len(files), BLOCK):
-            tasks = (files[first : first + TASK] for first in range(start, min(start + BLOCK, len(files)), TASK))
+        for start in range(0, len(files), count):
+            tasks = (files[first : first + TASK] for first in range(start, min(start + count, len(files)), TASK))
             squares = chain.from_iterable(pool.map(partial(_squares, side=side), tasks))
             for row, square in enumerate(squares, start):
                 if isinstance(square, str):
@@ -78,9 +79,8 @@ def shorter_sides(files: Sequence[Path]) -> list[int]:
 def _in_colour(grey: np.ndarray, done: int) -> np.ndarray:
     """Three channels for all images, with the first `done` in each."""
     pixels = empty((len(grey), 3, *grey.shape[2:]))
-    for start in range(0, done, BLOCK):
-        stop = min(start + BLOCK, done)
-        pixels[start:stop] = grey[start:stop]
+    for row in range(done):
+        pixels[row] = grey[row]
     return pixels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import combinations
 
 import numpy as np
@@ -52,8 +53,11 @@ def hold_out_parts(
     With fewer groups than parts, a group is a part. Raises DataError as `folds` does, and where whole groups cannot be
     held out so that every class is on all sides.
     """
-    count = parts if groups is None else max(held + 1, min(parts, len(np.unique(groups))))
-    found, classes = folds(targets, count, seed, groups), len(np.unique(targets))
+    most = parts if groups is None else min(parts, len(np.unique(groups)), int(np.bincount(targets).max()))
+    count, classes = max(held + 1, most), len(np.unique(targets))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer images than parts: see below
+        found = folds(targets, count, seed, groups)
     for chosen in combinations(range(count), held):
         stays = np.sort(np.concatenate([rows for part, rows in enumerate(found) if part not in chosen]))
         sides = [*(found[part] for part in chosen), stays]

@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from benchmarks.affect_section import affect_rows
 from benchmarks.atomic import write_atomic
 from benchmarks.identity import EXTERNAL
 from benchmarks.page.columns import ACCURACY, COLUMNS, NAME
@@ -90,6 +91,7 @@ def page(results: Results, folder: Path) -> str:
         has_figures=has_figures(folder / "figures"),
         audit=results.get("audit"),
         audited=sorted((results.get("audit") or {}).get("rows", []), key=lambda row: -row["accuracy"]),
+        affect_rows=affect_rows(results),
         panel=(WIDTH, HEIGHT),
     )
     figures = embed(folder / "figures", LIMIT - len(text.encode()))

@@ -17,7 +17,7 @@ SUITES = (
     Suite(
         name="folder",
         title="Folder",
-        summary="your own images, --data DIR with DIR/<class>/ or DIR/train/<class>/; split by seed where no folder says",
+        summary="your own images: --data DIR with DIR/<class>/, or DIR/train/<class>/ and the like",
         split_names=("train", "val", "test"),
         members=("vgg_fer", "resnet_fer", "resnet10t", "five_layer_cnn", "mini_xception"),
         load=load,

@@ -112,6 +112,11 @@ class EmoNeXt(nn.Module):
             stage.add_module("downsample", gated)
         self.attention = PositionAttention(dims[-1])
 
+    @property
+    def classifier(self) -> nn.Module:
+        """The dense layer that makes the logits; the attention's, which come after it, serve its regulariser."""
+        return self.trunk.get_classifier()
+
     def forward(self, x: Tensor) -> Tensor | Outputs:
         features = self.trunk.forward_features(self.align(x))
         logits = self.trunk.forward_head(features)

@@ -138,6 +138,11 @@ class MultiScaleAttention(nn.Module):
         self.log_temperature = nn.Parameter(torch.zeros(1))
 
     @property
+    def classifier(self) -> nn.Linear:
+        """The dense layer that makes the main logits."""
+        return self.main
+
+    @property
     def temperature(self) -> Tensor:
         """What the main logits are divided by, [1], always positive; 1 to begin with."""
         return self.log_temperature.exp()
