@@ -84,6 +84,8 @@ def _read(folder: Path, suite: str) -> Run:
     results = json.loads((home / "results.json").read_text(encoding="utf-8"))
     if results["suite"] != suite:
         raise ValueError(f"{folder}: is a run of {results['suite']}, not of {suite}; name it with --suite")
+    if results.get("protocol", {}).get("folds", 1) > 1:
+        raise ValueError(f"{folder}: {suite} is in folds, and runs in folds are not compared image by image yet")
     store, fingerprint = Store(home / "predictions"), results["data_fingerprint"]
     targets = store.targets_of(fingerprint)
     files = {path.name.split(".")[-2]: path for path in store.prediction_files()}

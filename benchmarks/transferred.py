@@ -59,6 +59,7 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
     folder = session.options.results / source
     if source not in suites.suites() and not folder.is_dir():
         raise registry.UnknownName("suite to take members from", source, suites.suites())
+    _refuse_folds(session, source)
     origin = Store(folder / "predictions").targets()
     found = _with_weights(folder, members)
     if origin is None or not found:
@@ -81,6 +82,16 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
         )
         if not store.path(identity).exists():
             store.save(_evaluated(identity, configuration, folder, dataset, shared, said, device), history=[])
+
+
+def _refuse_folds(session: Session, source: str) -> None:
+    """Raises ValueError where either suite is in folds, each with images and networks of its own."""
+    trained = suites.suites().get(source)
+    for name, folds in ((session.suite.name, session.folds), (source, len(trained.folds) if trained else 0)):
+        if folds > 1:
+            other = suites.get(name).contrast
+            advice = f"; {other.suite} has the same images without folds" if other else ""
+            raise ValueError(f"--from: {name} is in {folds} folds, each with networks of its own{advice}")
 
 
 def shared_classes(trained: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
