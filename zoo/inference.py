@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.heads import classifier_of
+from zoo.memory import keep_freed_memory
 from zoo.outputs import logits_of
 from zoo.parts import split
 from zoo.preprocess import preprocess
@@ -89,6 +90,7 @@ def _of_each_part(
     device: str,
     compute: Callable[[nn.Module, Tensor, Member], Tensor],
 ) -> list[Tensor]:
+    keep_freed_memory()
     network = member.build(num_classes, images.shape[1])
     network.to(device).to(memory_format=torch.channels_last)
     prepared = preprocess(to_device(images, device), member.recipe.preprocess)

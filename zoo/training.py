@@ -25,6 +25,7 @@ from zoo.checkpoint import State
 from zoo.inference import class_scores, supports_bf16, to_device
 from zoo.labels import Guidance, LabelledImages, lesson
 from zoo.losses import affect_loss, build_loss
+from zoo.memory import keep_freed_memory
 from zoo.mixing import mix
 from zoo.optimizers import build_optimizer
 from zoo.outputs import Outputs, logits_of
@@ -103,6 +104,7 @@ def train(
     Raises Stopped when asked to stop, the state saved; TrainingDiverged where the loss is not finite; ValueError where
     the recipe asks for what the data has not.
     """
+    keep_freed_memory()
     guidance, control = guidance or Guidance(), control or Control()
     about = (member, train_split, val_split, num_classes, seed, device, guidance)
     state = None
