@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from benchmarks.speed import bench, greedy, growth, scale, search, stacking
+from benchmarks.speed import bench, greedy, growth, input_pipeline, scale, search, stacking, training
+from benchmarks.speed.records import Comparison, Record
+from zoo import registry
+
+
+def arguments(text: str) -> list[str]:
+    return text.split()
 
 
 def test_the_header_names_hardware_and_versions():
@@ -79,3 +85,58 @@ def test_growth_is_measured_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     lines = (tmp_path / "speed" / "growth.csv").read_text().splitlines()
     assert lines[0] == "varied,value,method,seconds" and len(lines) == 1 + 3 * 2 * 2 + 2
     assert (tmp_path / "speed" / "growth.png").stat().st_size > 1000
+
+
+def test_rates_are_measured_in_turns():
+    order: list[str] = []
+    sides = {name: lambda name=name: order.append(name) or 1.0 + len(order) for name in ("a", "b")}
+    found = bench.in_turns(sides, 2)
+    assert order == ["a", "b", "a", "b"] and found["a"].per_second == (2.0, 4.0)
+    assert found["b"].over(found["a"]) == "1.2 times as fast (at least 0.8 in these runs)"
+    rate = bench.rates({"one": lambda: 5}, 0.01, 1)["one"]
+    assert rate.best > 500 and str(rate).endswith("a second")
+
+
+def test_a_comparison_knows_which_way_is_better():
+    assert Comparison("x", "s", 2.0, "peer", 6.0, target=4.0).ratio == 3.0
+    assert Comparison("x", "images/s", 6.0, "peer", 2.0, target=3.0).reached
+    assert Comparison("x", "s", 0.5, target=0.4).reached is False
+    assert Comparison("x", "s", 0.5).reached is None
+
+
+def test_augmentation_is_compared_with_the_pil_loader(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "speed" / "input.json"
+    small = arguments("--images 32 --batch-size 8 --workers 0 --rounds 1 --seconds 0.01 --channels 3 --cores 1")
+    input_pipeline.main([*small, "--json", str(path)])
+    out = capsys.readouterr().out
+    assert "against torchvision PIL, DataLoader with 0 workers:" in out
+    record = Record.read(path)
+    assert record.script == "input_pipeline" and record.versions["torch"] and record.comparisons[0].target == 10
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"input.json is no record of a speed benchmark"):
+        Record.read(path)
+
+
+def test_training_is_compared_with_a_usual_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "training.json"
+    small = arguments(
+        "--members resnet_digits --images 64 --batch-size 16 --workers 0 --rounds 1 --seconds 0.01 --cores 1"
+    )
+    training.main([*small, "--json", str(path)])
+    out = capsys.readouterr().out
+    assert out.count("times as fast") == 2 and "MFU" not in out
+    assert {one.peer for one in Record.read(path).comparisons} == {
+        "timm-style, PIL with 0 workers",
+        "eager float32, our batches",
+    }
+
+
+def test_the_share_of_a_known_cards_peak_is_printed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(training, "device_name", lambda device: "NVIDIA H200")
+    member = registry.get("vgg_fer")
+    assert member.macs is not None
+    rate = bench.Rate((989e12 / 6 / member.macs / 4,))
+    assert next(training.utilisation(member, rate, "cuda")) == "  MFU 25.0%: 247.2 of 989 TFLOP/s dense bf16"
+    assert not list(training.utilisation(member, rate, "cpu"))
+    monkeypatch.setattr(training, "device_name", lambda device: "another card")
+    assert not list(training.utilisation(member, rate, "cuda"))

@@ -1,8 +1,7 @@
 """Memory that is freed stays with the process: each step of a training asks for what the last one gave back.
 
-The GNU C library returns large blocks to the system as soon as they are free, and the system clears every page
-of what it hands out again. A training step of `vgg_fer` at batch 128 pays for 31,000 pages that way, a fifth
-of its time.
+The GNU C library returns large blocks to the system as soon as they are free, and the system clears every page of what
+it hands out again. A training step of `vgg_fer` at batch 128 pays for 31,000 pages that way, a fifth of its time.
 """
 
 from __future__ import annotations
