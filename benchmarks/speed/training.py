@@ -7,6 +7,7 @@ All sides train the same network by SGD on the same made-up images with the full
 scripts do: PIL transforms in a DataLoader with 2 workers, timm's optimizer and loss, float32 on a CPU and bf16
 autocast on a GPU. `eager float32` takes our own batches, without bf16 and channels-last memory. The first steps of each
 round are not counted. On a GPU whose peak is known, the share of it that ours reaches is printed (MFU).
+With `--compile` a further side is ours by `torch.compile`, compiled in the steps that are not counted.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, help="default: that of the member's recipe")
     parser.add_argument("--cores", type=int, default=cpu_cores(), help="threads of the training process")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--compile", action="store_true", help="ours by torch.compile as well")
     add_json_option(parser)
     options = parser.parse_args(argv)
     torch.set_num_threads(options.cores)
@@ -68,7 +70,10 @@ def main(argv: list[str] | None = None) -> None:
         what = f"{name}, {member.image_size}x{member.image_size}, batch {member.recipe.batch_size}, "
         what += f"{options.cores} core(s)" if options.device == "cpu" else options.device
         data = made_up_images(options.images, member.image_size)
-        found = in_turns(sides(member, data, options.device, options.workers, options.seconds), options.rounds)
+        each = sides(member, data, options.device, options.workers, options.seconds)
+        if options.compile:
+            each["ours, compiled"] = partial(ours, member, data, options.device, options.seconds, compiled=True)
+        found = in_turns(each, options.rounds)
         print(f"\n{what}" + "".join(f"\n  {side:38s} images: {rate}" for side, rate in found.items()))
         for line in utilisation(member, found["ours"], options.device):
             print(line)
@@ -127,7 +132,7 @@ class Clock:
         return time.perf_counter()
 
 
-def ours(member: Member, data: Split, device: str, seconds: float) -> float:
+def ours(member: Member, data: Split, device: str, seconds: float, compiled: bool = False) -> float:
     """The training loop of the zoo itself, stopped when the clock says so."""
     clock = Clock(seconds, device)
     val = Split(data.images[:256], data.targets[:256], data.ids[:256])
@@ -141,6 +146,7 @@ def ours(member: Member, data: Split, device: str, seconds: float) -> float:
             device=device,
             checkpoint=Path(folder) / "checkpoint.pt",
             control=Control(stop=clock),
+            compiled=compiled,
         )
     return clock.steps * member.recipe.batch_size / clock.elapsed
 
