@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import torch
@@ -29,12 +30,16 @@ def to_device(images: np.ndarray, device: str) -> Tensor:
 
 @torch.no_grad()
 def class_scores(network: nn.Module, images: Tensor, member: Member, tta: str, batch_size: int = 256) -> Tensor:
-    """uint8 [N,C,H,W], preprocessed, to logits float32 [N,K]: the mean over the views of zoo/tta.py."""
+    """uint8 [N,C,H,W], preprocessed, to logits float32 [N,K]: the mean over the views of zoo/tta.py.
+
+    The network takes up to `batch_size` images at once; of fewer, it takes several views together.
+    """
     network.eval()
     rows = []
     for batch in images.split(batch_size):
-        views = network_inputs(batch, member.image_size, member.recipe, tta)
-        logits = [logits_of(network(inputs)).float() for inputs in views]
+        views, logits = network_inputs(batch, member.image_size, member.recipe, tta), list[Tensor]()
+        while together := list(islice(views, max(1, batch_size // len(batch)))):
+            logits += logits_of(network(torch.cat(together))).float().split(len(batch))
         rows.append(sum(logits[1:], logits[0]) / len(logits))
     return torch.cat(rows)
 
