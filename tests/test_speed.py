@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from benchmarks.speed import bench, greedy, growth, input_pipeline, scale, search, stacking, training
+from benchmarks.speed import bench, greedy, growth, inference, input_pipeline, scale, search, stacking, training
 from benchmarks.speed.records import Comparison, Record
 from zoo import registry
 
@@ -140,3 +140,26 @@ def test_the_share_of_a_known_cards_peak_is_printed(monkeypatch: pytest.MonkeyPa
     assert not list(training.utilisation(member, rate, "cpu"))
     monkeypatch.setattr(training, "device_name", lambda device: "another card")
     assert not list(training.utilisation(member, rate, "cuda"))
+
+
+def test_inference_is_timed_and_missing_peers_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(inference, "supports_bf16", lambda: True)
+    path = tmp_path / "inference.json"
+    small = arguments("--members lenet --batch-sizes 1 3 --rounds 1 --seconds 0.01 --cores 1")
+    inference.main([*small, "--json", str(path)])
+    out = capsys.readouterr().out
+    assert out.count("left out, ") == 2 and "OpenVINO: left out, openvino is needed" in out
+    assert [one.what for one in Record.read(path).comparisons] == [f"lenet, batch {n}, 1 core(s)" for n in (1, 3)]
+
+
+def test_a_peer_whose_logits_are_others_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inference, "onnx_runtime", lambda *_: lambda inputs: inputs.flatten(1)[:, :7])
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert "ONNX Runtime" not in inference.runners(registry.get("lenet"), 1, compiled=False)
+    assert "ONNX Runtime: left out, its logits differ by" in capsys.readouterr().out
