@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from benchmarks.speed import bench, greedy, growth, inference, input_pipeline, scale, search, stacking, training
+from benchmarks import suites
+from benchmarks.data import Dataset
+from benchmarks.speed import bench, greedy, growth, inference, input_pipeline, scale, search, stacking, tracks, training
 from benchmarks.speed.records import Comparison, Record
+from benchmarks.speed.tracks import Run, Track
+from benchmarks.suites.suite import Suite
 from zoo import registry
 
 
@@ -163,3 +169,58 @@ def test_a_peer_whose_logits_are_others_is_left_out(
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert "ONNX Runtime" not in inference.runners(registry.get("lenet"), 1, compiled=False)
     assert "ONNX Runtime: left out, its logits differ by" in capsys.readouterr().out
+
+
+TINY = Track("T1", 1.0, 60.0, "cpu", "lenet", ("image_size=16", "recipe.epochs=2", "recipe.batch_size=32"))
+
+
+@pytest.fixture
+def tiny_tracks(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1 and E1 on generated stripes, in place of the real ones."""
+    monkeypatch.setattr(tracks, "TRACKS", {"T1": TINY, "E1": replace(TINY, name="E1", networks=2)})
+    stripes = Suite("fer2013", "stripes", "", ("a", "b", "c"), (), load=lambda folder: dataset)
+    monkeypatch.setattr(suites, "get", lambda name: stripes)
+
+
+@pytest.mark.usefixtures("tiny_tracks")
+@pytest.mark.parametrize("name", ["T1", "E1"])
+def test_a_track_is_run_and_judged(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "tracks.json"
+    code = tracks.main(["--track", name, "--seeds", "2", "--json", str(path)])
+    out = capsys.readouterr().out
+    assert out.count("PrivateTest") == 4 and out.count("seed ") == 2
+    assert code == (0 if out.splitlines()[-1] == f"{name} reached" else 1)
+    assert [one.unit for one in Record.read(path).comparisons] == ["%", "s"]
+
+
+@pytest.mark.usefixtures("tiny_tracks")
+def test_tuning_does_not_look_at_the_test_split(
+    dataset: Dataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    blind = copy(dataset)
+    object.__setattr__(blind, "test", None)  # looking there would fail
+    suite = replace(suites.get("fer2013"), load=lambda folder: blind)
+    monkeypatch.setattr(suites, "get", lambda name: suite)
+    assert tracks.main(["--track", "T1", "--seeds", "1", "--tune", "--set", "recipe.epochs=1"]) == 0
+    assert "mean of 1 on PublicTest" in capsys.readouterr().out.splitlines()[-1]
+    assert tracks.main(["--track", "T1", "--set", "recipe.epoch=1"]) == 2
+    assert "did you mean recipe.epochs" in capsys.readouterr().err
+
+
+def test_a_track_is_reached_by_mean_significance_and_time():
+    def judged(accuracies: list[float], seconds: float) -> tuple[str, bool]:
+        runs = [Run(seed, 0.0, accuracy, seconds) for seed, accuracy in enumerate(accuracies)]
+        return tracks.verdict(replace(TINY, accuracy=70.0), runs)
+
+    text, reached = judged([70.4, 70.6, 70.5, 70.5], 50)
+    assert reached and text.endswith("T1 reached") and "mean of 4 on PrivateTest 70.50 %" in text
+    text, reached = judged([69.0, 69.2, 69.1], 50)
+    assert not reached and text.endswith("0.90 points short")
+    text, reached = judged([69.0, 72.0], 70)
+    assert not reached and text.endswith("not significant at 0.01, 10.0 s too long")
+    assert not judged([72.0], 50)[1], "one seed proves nothing"
+
+
+def test_the_settings_of_every_track_are_settings():
+    for track in tracks.TRACKS.values():
+        tracks.override(registry.get(track.member), track.settings)

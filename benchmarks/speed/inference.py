@@ -80,7 +80,7 @@ def measure(sides: dict[str, Run], member: Member, batch_size: int, seconds: flo
 def table(batch_size: int, found: dict[str, Rate]) -> str:
     """Rates and the milliseconds of a batch, the ratios to ours last."""
     lines = [
-        f"  batch {batch_size:4d}  {name:14s} {rate.best:10,.0f} images/s {1000 * batch_size / rate.best:9.2f} ms a batch"
+        f"  batch {batch_size:4d}  {name:14s} {rate.best:8,.0f} images/s {1000 * batch_size / rate.best:8.2f} ms"
         for name, rate in found.items()
     ]
     (_, ours), *others = found.items()
