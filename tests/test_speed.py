@@ -129,7 +129,7 @@ def test_augmentation_is_compared_with_the_pil_loader(tmp_path: Path, capsys: py
     small = arguments("--images 32 --batch-size 8 --workers 0 --rounds 1 --seconds 0.01 --channels 3 --cores 1")
     input_pipeline.main([*small, "--json", str(path)])
     out = capsys.readouterr().out
-    assert "against torchvision PIL, DataLoader with 0 workers:" in out
+    assert "against torchvision PIL, 0 workers:" in out
     record = Record.read(path)
     assert record.script == "input_pipeline" and record.versions["torch"] and record.comparisons[0].target == 10
     path.write_text("{}")
