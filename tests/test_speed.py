@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from copy import copy
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,21 @@ from safetensors.numpy import load_file
 
 from benchmarks import suites
 from benchmarks.data import Dataset
-from benchmarks.speed import bench, greedy, growth, inference, input_pipeline, scale, search, stacking, tracks, training
-from benchmarks.speed.records import Comparison, Record
+from benchmarks.speed import (
+    bench,
+    greedy,
+    growth,
+    inference,
+    input_pipeline,
+    report,
+    scale,
+    search,
+    stacking,
+    startup,
+    tracks,
+    training,
+)
+from benchmarks.speed.records import Comparison, Record, leave
 from benchmarks.speed.tracks import Run, Track
 from benchmarks.suites.suite import Suite
 from zoo import registry
@@ -55,7 +69,7 @@ def test_made_up_members_are_like_real_ones():
 
 
 def test_the_search_is_timed(capsys: pytest.CaptureFixture[str]):
-    search.main(["--members", "3", "--samples", "60", "--classes", "3", "--jobs", "1", "--repeats", "1", "--profile"])
+    search.main(arguments("--members 3 --samples 60 --classes 3 --jobs 1 --repeats 1 --profile"))
     out = capsys.readouterr().out
     assert "whole search:" in out and "stack_xgboost" in out
 
@@ -115,7 +129,7 @@ def test_augmentation_is_compared_with_the_pil_loader(tmp_path: Path, capsys: py
     small = arguments("--images 32 --batch-size 8 --workers 0 --rounds 1 --seconds 0.01 --channels 3 --cores 1")
     input_pipeline.main([*small, "--json", str(path)])
     out = capsys.readouterr().out
-    assert "against torchvision PIL, DataLoader with 0 workers:" in out
+    assert "against torchvision PIL, 0 workers:" in out
     record = Record.read(path)
     assert record.script == "input_pipeline" and record.versions["torch"] and record.comparisons[0].target == 10
     path.write_text("{}")
@@ -224,3 +238,72 @@ def test_a_track_is_reached_by_mean_significance_and_time():
 def test_the_settings_of_every_track_are_settings():
     for track in tracks.TRACKS.values():
         tracks.override(registry.get(track.member), track.settings)
+
+
+def test_startup_is_timed_beside_its_targets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    called: list[str] = []
+
+    def answered(arguments: list[str]) -> str:
+        called.append(arguments[0])
+        return ""
+
+    monkeypatch.setattr(startup, "answered", answered)
+    (tmp_path / "suite").mkdir()
+    path = tmp_path / "startup.json"
+    startup.main(["--suite", "suite", "--results", str(tmp_path), "--repeats", "1", "--json", str(path)])
+    assert called == ["--help", "--list", "--suite", "--suite"] and capsys.readouterr().out.count("within") == 3
+    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 15.0]
+
+
+def test_the_slowest_imports_are_named():
+    lines = startup.profile(["--help"])
+    assert len(lines) == startup.SLOWEST and all(line.strip()[0].isdigit() and " ms  " in line for line in lines)
+
+
+def left_behind(folder: Path) -> None:
+    rows = [
+        Comparison("greedy by accuracy", "s", 0.1, "AutoGluon", 2.0, 11.0, 10.0),
+        Comparison("bagged", "s", 0.4, "AutoGluon", 0.2),
+    ]
+    leave(folder / "speed" / "greedy.json", "greedy", "Greedy selection", rows)
+    leave(folder / "speed" / "a.json", "tracks", "T1: 70 %", [Comparison("T1, accuracy", "%", 69.0, target=70.0)])
+    leave(folder / "speed" / "z.json", "startup", "Start-up", [Comparison("--list", "s", 0.3, target=0.4)])
+
+
+def test_the_report_is_a_function_of_the_records(tmp_path: Path):
+    left_behind(tmp_path)
+    assert report.main(["--results", str(tmp_path)]) == 0
+    text = (tmp_path / "speed.md").read_text()
+    assert "| greedy by accuracy | s | 0.1 | AutoGluon | 2 | 20 | 11 | 10, reached |" in text
+    assert "| bagged | s | 0.4 | AutoGluon | 0.2 | 0.5 | - | - |" in text
+    assert "| T1, accuracy | % | 69 | - | - | - | - | 70, NOT reached |" in text
+    assert text.index("## Start-up") < text.index("## Greedy") < text.index("## T1"), "in the order of the scripts"
+    files = {path.name: path.read_bytes() for path in (tmp_path / "speed").glob("ratios.*")}
+    assert set(files) == {"ratios.png", "ratios.svg"}
+    report.main(["--results", str(tmp_path)])
+    assert files == {path.name: path.read_bytes() for path in (tmp_path / "speed").glob("ratios.*")}
+    assert (tmp_path / "speed.md").read_text() == text
+
+
+def test_a_report_without_records_says_how_to_make_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert report.main(["--results", str(tmp_path)]) == 2
+    assert "measure with --run all" in capsys.readouterr().err
+
+
+def test_the_report_runs_the_scripts_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    left_behind(tmp_path)
+    ran: list[str] = []
+    monkeypatch.setattr(report, "run", lambda script, folder: ran.append(script))
+    report.main(["--results", str(tmp_path), "--run", "search", "startup"])
+    assert ran == ["startup", "search"]
+    report.main(["--results", str(tmp_path), "--run", "all"])
+    assert ran[2:] == list(report.SCRIPTS)
+
+
+@pytest.mark.parametrize("script", report.SCRIPTS)
+def test_every_script_of_the_report_can_leave_a_record(script: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="0"):
+        import_module(f"benchmarks.speed.{script}").main(["--help"])
+    assert "--json FILE" in capsys.readouterr().out

@@ -1,7 +1,8 @@
 """Whether `torch.compile` pays for itself within one training: it costs once what it saves at every step.
 
-On a CPU it saves nothing: a training step of vgg_fer took 0.36 s compiled and 0.32 s as it is, one of resnet18 0.40 s
-and 0.38 s, after 40 to 70 s of compiling (one core, torch 2.15). Convolutions are the library's either way.
+On a CPU it saves nothing: forward and backward took 0.33 s compiled and 0.32 s as they are for vgg_fer, 0.40 and 0.36 s
+for resnet18, 0.15 and 0.13 s for mini_xception (least seconds of one core, batches of their recipes, torch 2.15), after
+one to three minutes of compiling on a busy core. Convolutions are the library's either way.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from zoo.recipes import Recipe
 from zoo.schedule import size_at
 
 SAVED = {"cpu": 0.0, "cuda": 0.2}
-"""Share of a step's time. That of a GPU is assumed until measured: `python -m benchmarks.speed.training --compile`."""
+"""Share of a step's time. What is said of a GPU is assumed until `benchmarks.speed.training --compile` measured it."""
 
 COMPILE_SECONDS = {"cpu": 40.0, "cuda": 40.0}
-"""For one network and one image size, forward and backward."""
+"""For one network and one image size, forward and backward: assumed, for an idle machine."""
 
 
 def worth_compiling(device: str, steps: int, seconds_a_step: float, sizes: int = 1) -> bool:

@@ -1,4 +1,6 @@
-"""Speed benchmarks: each runs both sides in one process on the same arrays and prints the ratio last.
+"""Speed benchmarks: each runs both sides on the same data and prints the ratio last; peers come with the extra `speed`.
 
-`python -m benchmarks.speed.greedy`, `.stacking`, `.search`, `.scale`, `.growth`; peers come with the extra `speed`.
+Networks: `python -m benchmarks.speed.input_pipeline`, `.training`, `.inference`, `.tracks`. Ensembles: `.greedy`,
+`.stacking`, `.search`, `.scale`, `.growth`. The command line: `.startup`. All of them at once, and the report:
+`python -m benchmarks.speed.report`.
 """

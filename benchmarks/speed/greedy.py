@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics import accuracy, log_loss
 from benchmarks.speed.bench import Timing, header, made_up, peer, ratio, timed
+from benchmarks.speed.records import add_json_option, faster, leave
 from ensembles import Ensembler, softmax
 from ensembles.greedy import GreedyBagged
 from ensembles.ranking import rank_alone
 from ensembles.selection import BlendHits, BlendLogLoss, Greedy
 
 Weights = NDArray[np.float64]
+TARGETS = {"greedy by accuracy": 10.0, "greedy by log_loss": 100.0}  # times AutoGluon
 
 
 @dataclass
@@ -47,8 +49,14 @@ class Comparison:
             blend = np.tensordot(weights, data.probabilities, axes=1)
             self.scores[side].append(self.score(blend, data.targets))
 
-    def __str__(self) -> str:
+    @property
+    def timings(self) -> tuple[Timing, Timing]:
+        """Ours and theirs, over all draws."""
         ours, theirs = (Timing(tuple(seconds)) for seconds in self.seconds)
+        return ours, theirs
+
+    def __str__(self) -> str:
+        ours, theirs = self.timings
         scores = [f"{np.mean(values):.6f} ({', '.join(f'{value:.4f}' for value in values)})" for values in self.scores]
         return (
             f"\n{self.name}\n  ours       {ours}, mean score {scores[0]}\n  AutoGluon  {theirs}, mean score {scores[1]}"
@@ -72,6 +80,7 @@ def main(argv: list[str] | None = None) -> None:
         arguments.add_argument(f"--{name}", type=int, default=default)
     arguments.add_argument("--draws", type=int, default=3, help="data sets made up")
     arguments.add_argument("--repeats", type=int, default=3, help="of our side on each")
+    add_json_option(arguments)
     options = arguments.parse_args(argv)
     peer("autogluon.core.models.greedy_ensemble.ensemble_selection", "autogluon.core")
     title = f"Greedy selection of {options.members} members, {options.samples} samples, {options.classes} classes"
@@ -83,6 +92,11 @@ def main(argv: list[str] | None = None) -> None:
         for comparison in found:
             comparison.run(data, options.repeats)
     print("\n".join(map(str, found)))
+    rows = []
+    for one in found:
+        ours, theirs = one.timings
+        rows.append(faster(one.name, ours, "AutoGluon", theirs, TARGETS.get(one.name)))
+    leave(options.json, "greedy", f"{title}, {options.steps} steps", rows, ["autogluon.core"])
 
 
 def comparisons(steps: int, bags: int) -> list[Comparison]:

@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     print(header(title, PACKAGES, options.device))
     images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     sides = {"ours": ours(images, FULL, options.batch_size, options.device)}
-    loader = f"torchvision PIL, DataLoader with {options.workers} workers"
+    loader = f"torchvision PIL, {options.workers} workers"
     for name, build in ((loader, pil_loader), ("kornia", kornia)):
         try:
             sides[name] = build(images, FULL, options.batch_size, options.device, options.workers)
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"{name}: left out, {missing}")
     found = rates(sides, options.seconds, options.rounds)
     for name, rate in found.items():
-        print(f"  {name:44s} images: {rate}")
+        print(f"  {name:26s} images: {rate}")
     for name in list(found)[1:]:
         print(f"against {name}: {found['ours'].over(found[name])}")
     rows = against(found, title, "images/s", {loader: TARGETS[options.device]})

@@ -11,14 +11,16 @@ from typing import Any
 
 from benchmarks.atomic import write_atomic
 from benchmarks.provenance import code_version, device_name
-from benchmarks.speed.bench import Rate, versions
+from benchmarks.speed.bench import Rate, Timing, versions
+
+LESS_IS_BETTER = {"s", "GB"}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure of ours, beside a peer's where there is one: seconds, or how many a second.
+    """One figure of ours, beside a peer's where there is one.
 
-    `unit` "s" says that less is better, any other one that more is. `least` is the worst ratio of the runs' ranges,
+    Of seconds and gigabytes less is better, of any other unit more. `least` is the worst ratio of the runs' ranges,
     `target` the ratio, or the value of a figure without peer, that this project asks of itself.
     """
 
@@ -35,7 +37,7 @@ class Comparison:
         """How many times as fast as the peer."""
         if self.theirs is None:
             return None
-        return self.theirs / self.ours if self.unit == "s" else self.ours / self.theirs
+        return self.theirs / self.ours if self.unit in LESS_IS_BETTER else self.ours / self.theirs
 
     @property
     def reached(self) -> bool | None:
@@ -44,7 +46,7 @@ class Comparison:
             return None
         if self.ratio is not None:
             return self.ratio >= self.target
-        return self.ours <= self.target if self.unit == "s" else self.ours >= self.target
+        return self.ours <= self.target if self.unit in LESS_IS_BETTER else self.ours >= self.target
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,12 @@ def against(
         )
         for name, theirs in peers
     ]
+
+
+def faster(what: str, ours: Timing, peer: str, theirs: Timing, target: float | None = None) -> Comparison:
+    """Seconds of both sides; `target` is a ratio."""
+    least = theirs.best / max(ours.seconds)
+    return Comparison(what, "s", ours.best, peer, theirs.best, least, target)
 
 
 def leave(

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from benchmarks.speed.bench import header
+from benchmarks.speed.records import Comparison, add_json_option, leave
 from ensembles.selection import Greedy
 from ensembles.streaming import StackedMembers
 from ensembles.weighting import Weighted
@@ -38,23 +39,29 @@ def main(argv: list[str] | None = None) -> None:
     arguments.add_argument("--large-samples", type=int, default=50_000)
     arguments.add_argument("--large-classes", type=int, default=1000)
     arguments.add_argument("--select", type=Path, help=argparse.SUPPRESS)
+    add_json_option(arguments)
     options = arguments.parse_args(argv)
     if options.select:
         print(json.dumps(select(options.select)))
         return
-    print(header("Selection from memory-mapped predictions"))
+    title, rows = "Selection from memory-mapped predictions", []
+    print(header(title))
     large = (options.large_members, options.large_samples, options.large_classes)
     for members, samples, classes in ((options.members, 3589, 7), large):
         with TemporaryDirectory() as folder:
             gigabytes = write_members(Path(folder), members, samples, classes)
             command = [sys.executable, "-m", "benchmarks.speed.scale", "--select", folder]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-        print(f"\n{members} members, {samples:,} samples, {classes} classes: {gigabytes:.1f} GB of files")
+        case = f"{members} members, {samples:,} samples, {classes} classes"
+        print(f"\n{case}: {gigabytes:.1f} GB of files")
         found = json.loads(done.stdout)
         for name, seconds in found["seconds"].items():
             print(f"  {name:18s} {seconds:7.2f} s, accuracy {found['accuracy'][name]:.4f}")
+            rows.append(Comparison(f"{case}: {name}", "s", seconds))
         verdict = "under" if found["peak_gb"] < LIMIT_GB else "OVER"
         print(f"  peak memory {found['peak_gb']:.2f} GB, {verdict} {LIMIT_GB:.0f} GB")
+        rows.append(Comparison(f"{case}: peak memory", "GB", found["peak_gb"], target=LIMIT_GB))
+    leave(options.json, "scale", title, rows)
 
 
 def write_members(folder: Path, members: int, samples: int, classes: int, seed: int = 0) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.significance import bootstrap_intervals
 from benchmarks.speed.bench import header, made_up, timed
+from benchmarks.speed.records import Comparison, add_json_option, leave
 from ensembles.search import Found, choose, search
 
 
@@ -21,6 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     for name, default in (("members", 20), ("samples", 3589), ("classes", 7), ("jobs", 2), ("repeats", 2)):
         arguments.add_argument(f"--{name}", type=int, default=default)
     arguments.add_argument("--profile", action="store_true", help="seconds of each method's fit on all of validation")
+    add_json_option(arguments)
     options = arguments.parse_args(argv)
     title = f"The whole search, {options.members} members, {options.samples} samples, {options.classes} classes"
     print(header(f"{title}, {options.jobs} jobs", ["xgboost", "joblib"]))
@@ -40,6 +42,8 @@ def main(argv: list[str] | None = None) -> None:
         for one in sorted(found, key=lambda one: -one.seconds):
             print(f"  {one.seconds:7.3f} s  {one.name}{f': {one.error}' if one.error else ''}")
     print(f"headline {choose(found).name} of {len(found)} methods; whole search: {timing}")
+    rows = [Comparison(f"{len(found)} methods, fitted and cross-fitted, and bootstrap", "s", timing.best)]
+    leave(options.json, "search", f"{title}, {options.jobs} jobs", rows, ["xgboost", "joblib"])
 
 
 if __name__ == "__main__":

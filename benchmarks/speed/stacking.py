@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 import ensembles
 from benchmarks.metrics import accuracy, log_loss
 from benchmarks.speed.bench import PeerMissing, header, made_up, peer, ratio, timed
+from benchmarks.speed.records import add_json_option, faster, leave
 from ensembles import softmax
 
 Rows = NDArray[np.float64]
@@ -52,13 +53,14 @@ def main(argv: list[str] | None = None) -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("members", 20), ("samples", 3589), ("classes", 7), ("repeats", 3)):
         arguments.add_argument(f"--{name}", type=int, default=default)
+    add_json_option(arguments)
     options = arguments.parse_args(argv)
     title = f"Combining {options.members} members, fitted on {options.samples} samples, {options.classes} classes"
     print(header(title, ["mlxtend", "DESlib"]))
     logits, targets = made_up(options.members, 2 * options.samples, options.classes)
     columns = softmax(logits).transpose(1, 0, 2).reshape(len(targets), -1)
     members = [Column(m, options.classes).fit(columns, targets) for m in range(options.members)]
-    half = options.samples
+    half, found = options.samples, []
     for name, rival, build in PEERS:
         try:
             theirs = build(members)
@@ -86,6 +88,8 @@ def main(argv: list[str] | None = None) -> None:
             truth = targets[half:]
             print(f"  {label:7s} {timing}, accuracy {accuracy(rows, truth):.4f}, log-loss {log_loss(rows, truth):.4f}")
         print(f"  {ratio(own[0], peers[0])}")
+        found.append(faster(name, own[0], rival, peers[0]))
+    leave(options.json, "stacking", title, found, ["mlxtend", "DESlib"])
 
 
 def _rows(fitted: Any, columns: Rows, classes: int) -> Rows:
