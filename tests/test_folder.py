@@ -260,6 +260,17 @@ def test_held_out_parts_hold_every_class_where_any_do():
         assert sorted(np.concatenate(parts)) == list(range(20))
 
 
+def test_each_image_keeps_its_group_from_the_cache_too(tmp_path: Path):
+    root = face_files(tmp_path / "faces", 24, form=".png")
+    found = portraits(24, FACES)
+    people = {face.tobytes(): number // len(FACES) % 6 for number, face in enumerate(found.images)}
+    for _ in range(2):
+        for split in read(root, r"(person\d+)").splits().values():
+            assert split.groups is not None
+            assert split.groups.tolist() == [people[image.tobytes()] for image in split.images]
+    assert read(root).test.groups is None
+
+
 # --- broken layouts ---
 
 
@@ -521,6 +532,8 @@ def test_a_whole_run_ends_with_a_leaderboard_and_is_rebuilt_without_the_images(t
     assert done.code == 0, done.err
     out = Path("out") / "folder-faces-groups-person-d"
     results = json.loads((out / "results.json").read_text())
+    assert results["protocol"] == {"folds": 1, "unit": "groups", "units": 1}
+    assert "The test split holds 1 of 6 groups." in done.out
     assert (results["suite"], results["title"]) == (out.name, r"Faces (--groups (person\d+))")
     assert {row["name"] for row in results["members"]} == {"linear", "lenet"}
     board = (out / "leaderboard.md").read_text()
