@@ -44,8 +44,8 @@ def assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
     if count >= ENOUGH_GROUPS:
         return found
     note = (
-        f"The test split holds {count} of {len(np.unique(groups)):,} groups. Intervals are drawn over whole groups: over "
-        f"fewer than {ENOUGH_GROUPS} they are too narrow, over one they say nothing."
+        f"The test split holds {count} of {len(np.unique(groups)):,} groups. Intervals are drawn over whole groups: of "
+        f"fewer than {ENOUGH_GROUPS} they are too narrow, of one they say nothing."
     )
     return replace(found, notes=(*found.notes, note))
 
