@@ -28,12 +28,14 @@ from zoo.training import train
 FORMS = (".png", ".jpg", ".webp", ".bmp")
 SIZES = ((48, 48), (64, 80), (120, 90))
 FACES = ("happiness", "sadness", "anger")
+MOST = 64  # faces of each class
 
 
 def face_files(root: Path, each: int, classes: Sequence[str] = FACES, form: str = "") -> Path:
     """`each` faces of every class at root/<class>/<person>-<number>, in turn of all forms, sizes, grey and coloured."""
-    found = portraits(each, tuple(classes))
-    for number, (face, name) in enumerate(zip(found.images, found.names, strict=True)):
+    pool = portraits(MOST, FACES)
+    taken = [(face, name) for face, name in zip(pool.images, pool.names, strict=True) if name in classes]
+    for number, (face, name) in enumerate(taken[: each * len(classes)]):
         image = Image.fromarray(face)
         if not form:
             image = image.resize(SIZES[number % len(SIZES)])
@@ -166,15 +168,11 @@ def test_images_are_stored_at_their_median_shorter_side_up_to_a_limit(tmp_path: 
 
 def test_pixels_are_those_of_the_files(tmp_path: Path):
     dataset = read(face_files(tmp_path / "faces", 10, form=".png"))
-    known = {face.tobytes(): name for face, name in zip(*_faces(10), strict=True)}
+    found = portraits(MOST, FACES)
+    known = {face.tobytes(): name for face, name in zip(found.images, found.names, strict=True)}
     for split in dataset.splits().values():
         for image, target in zip(split.images, split.targets, strict=True):
             assert known[image.tobytes()] == dataset.classes[target]
-
-
-def _faces(each: int) -> tuple[np.ndarray, list[str]]:
-    found = portraits(each, FACES)
-    return found.images, found.names
 
 
 def test_what_is_left_out_is_noted(tmp_path: Path):
@@ -258,6 +256,17 @@ def test_held_out_parts_hold_every_class_where_any_do():
         parts = hold_out_parts(np.tile(targets, 2), 10, 1, seed, np.concatenate([groups, groups + 10]))
         assert all(len(np.unique(np.tile(targets, 2)[rows])) == 3 for rows in parts)
         assert sorted(np.concatenate(parts)) == list(range(20))
+
+
+def test_each_image_keeps_its_group_from_the_cache_too(tmp_path: Path):
+    root = face_files(tmp_path / "faces", 24, form=".png")
+    found = portraits(MOST, FACES)
+    people = {face.tobytes(): number // len(FACES) % 6 for number, face in enumerate(found.images)}
+    for _ in range(2):
+        for split in read(root, r"(person\d+)").splits().values():
+            assert split.groups is not None
+            assert split.groups.tolist() == [people[image.tobytes()] for image in split.images]
+    assert read(root).test.groups is None
 
 
 # --- broken layouts ---
@@ -521,6 +530,8 @@ def test_a_whole_run_ends_with_a_leaderboard_and_is_rebuilt_without_the_images(t
     assert done.code == 0, done.err
     out = Path("out") / "folder-faces-groups-person-d"
     results = json.loads((out / "results.json").read_text())
+    assert results["protocol"] == {"folds": 1, "unit": "groups", "units": 1}
+    assert "The test split holds 1 of 6 groups." in done.out
     assert (results["suite"], results["title"]) == (out.name, r"Faces (--groups (person\d+))")
     assert {row["name"] for row in results["members"]} == {"linear", "lenet"}
     board = (out / "leaderboard.md").read_text()
@@ -535,7 +546,7 @@ def test_a_whole_run_ends_with_a_leaderboard_and_is_rebuilt_without_the_images(t
 
 def test_a_member_left_out_comes_with_the_command_that_trains_it(tmp_path: Path, no_figures: None):
     root = face_files(tmp_path / "my faces", 64)
-    common = ("--suite", "folder", "--data", root, "--split-seed", 2, "--results", "out")
+    common = ("--suite", "folder", "--data", root, "--split-seed", 2, "--results", "out", "--ensemblers", "uniform")
     assert cli(*common, "--members", "linear", "--set", "recipe.epochs=1", "--train", "missing").code == 0
     assert cli(*common, "--members", "linear", "lenet", "--set", "recipe.epochs=1", "--train", "never").code == 0
     (left_out,) = json.loads(Path("out/folder-my-faces-split-seed-2/results.json").read_text())["not_run"]

@@ -33,7 +33,7 @@ def load(options: DataOptions, *, cache_dir: Path | None = None) -> Dataset:
 
     Splits are those of the folders where they say any (benchmarks/data/folder_splits.py), else drawn by
     `options.seed`; images of one of `options.groups` (benchmarks/data/groups.py) never stand in two of them. The
-    listing `splits.csv` says which file is in which.
+    listing `splits.csv` says which file is in which; an image's row is its place there.
 
     Raises DataError where there is no folder, or its layout is not one that can be scored.
     """
@@ -53,7 +53,16 @@ def load(options: DataOptions, *, cache_dir: Path | None = None) -> Dataset:
     except OSError as error:
         raise DataError(f"{error.filename or root}: cannot be read ({error.strerror or error}).") from error
     notes = (*layout.notes, *assignment.notes, *dataset.notes)
-    return replace(dataset, notes=notes, listings={"splits.csv": _listing(layout, assignment, groups)})
+    listings = {"splits.csv": _listing(layout, assignment, groups)}
+    known = dataset if groups is None else _grouped(dataset, groups)
+    return replace(known, notes=notes, listings=listings)
+
+
+def _grouped(dataset: Dataset, groups: np.ndarray) -> Dataset:
+    """With the number of each image's group; an image's row is its place in `groups`."""
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    train, val, test = (replace(split, groups=numbers[split.rows]) for split in dataset.splits().values())
+    return replace(dataset, train=train, val=val, test=test)
 
 
 def _digest(options: DataOptions) -> str:
@@ -70,7 +79,7 @@ def _build(root: Path, layout: Layout, assignment: Assignment, side: int | None)
     splits, start = {}, 0
     for name in SPLIT_NAMES:
         part = slice(start, start + len(assignment.rows[name]))
-        splits[name] = Split(pixels[part], targets[part], files[part])
+        splits[name] = Split(pixels[part], targets[part], files[part], rows=order[part])
         start = part.stop
     return assemble(splits, layout.classes, "class folders", _contradictions(pixels, targets, files, layout.classes))
 

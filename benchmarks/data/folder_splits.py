@@ -10,7 +10,7 @@ What folders say holds. What they leave open is drawn by seed, stratified by cla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from benchmarks.data.folder_layout import Layout
 from benchmarks.data.partition import hold_out_parts
 
 TENTHS, EIGHTHS = 10, 8
+ENOUGH_GROUPS = 10  # in test, for a bootstrap over them
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +36,22 @@ def assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
     Raises DataError where a class has too few images or groups, a group stands in two folders, or a seed is given with
     nothing to draw.
     """
+    if groups is None:
+        return _assign(layout, None, seed)
+    _check_groups(layout, groups)
+    found = _assign(layout, groups, seed)
+    count = len(np.unique(groups[found.rows["test"]]))
+    if count >= ENOUGH_GROUPS:
+        return found
+    note = (
+        f"The test split holds {count} of {len(np.unique(groups)):,} groups. Intervals are drawn over whole groups: of "
+        f"fewer than {ENOUGH_GROUPS} they are too narrow, of one they say nothing."
+    )
+    return replace(found, notes=(*found.notes, note))
+
+
+def _assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
     given, everything = layout.splits, np.arange(len(layout.files))
-    if groups is not None:
-        _check_groups(layout, groups)
     if given.keys() == {"train", "val", "test"}:
         if seed:
             raise DataError("--split-seed has nothing to decide: train, val and test are all given as folders.")

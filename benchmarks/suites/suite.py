@@ -58,13 +58,13 @@ class Suite:
         if not self.own or options.path is None:
             return self
         title = options.path.expanduser().resolve().name
-        flags = {
-            flag: Path(value).name for flag, value in options.flags().items()
-        }  # a table's place is no one's matter
+        # Of a table of groups the name is enough: where it lies is of one computer.
+        flags = {flag: Path(value).name for flag, value in options.flags().items()}
         words = [self.name, title, *chain.from_iterable(flags.items())]
         name = "-".join(re.sub(r"[^\w.]+", "-", word.lower()).strip("-.") for word in words)
         asked = ", ".join(f"{flag} {value}" for flag, value in flags.items())
-        return replace(self, name=name, title=f"{title} ({asked})" if asked else title)
+        unit = "groups" if options.groups else self.unit
+        return replace(self, name=name, title=f"{title} ({asked})" if asked else title, unit=unit)
 
     def gone(self, options: DataOptions) -> bool:
         """Whether it is of a folder that is not there, or no longer."""
