@@ -59,7 +59,8 @@ def parser() -> argparse.ArgumentParser:
         "--data", metavar="DIR", type=Path, help="where the images are (default: $BENCHMARK_DATA/<suite>, data/<suite>)"
     )
     add("--image-side", metavar="N", type=positive, help="side of the stored images, of suites that read image files")
-    add("--groups", metavar="WHAT", default="", help="what stays together in one split, such as a person's images")
+    groups = "what stays together in one split, such as a person's images: a CSV, or a pattern of file names"
+    add("--groups", metavar="WHAT", default="", help=groups)
     add("--split-seed", metavar="N", type=natural, default=0, help="of splits that nobody published (default: 0)")
     add("--download", action="store_true", help="fetch the images first, into --data or data/<suite>")
     add("--results", metavar="DIR", type=Path, help="where predictions and reports live (default: results)")

@@ -1,4 +1,4 @@
-"""Published valence and arousal of a suite: `suites/published/<name>-affect.csv`, read as it stands.
+"""Published valence and arousal of a suite: `suites/published/affect/<name>.csv`, read as it stands.
 
 Scores are those of affect_section.py, empty where a source has none. `remark` says what decides whether a row compares.
 """
@@ -9,8 +9,9 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from benchmarks.published import FOLDER, SEEN
+from benchmarks import published
 
+FOLDER = published.FOLDER / "affect"
 SCORES = tuple(
     f"{dimension}_{name}" for dimension in ("valence", "arousal") for name in ("rmse", "corr", "sagr", "ccc")
 )
@@ -22,7 +23,7 @@ def read_published_affect(suite: str, folder: Path = FOLDER) -> list[dict[str, A
 
     Raises ValueError naming the line that is no such row.
     """
-    path = folder / f"{suite}-affect.csv"
+    path = folder / f"{suite}.csv"
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -38,6 +39,6 @@ def _parse(line: dict[str, str], where: str) -> dict[str, Any]:
         parsed = {**line, **numbers, "year": int(line["year"])}
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{where}: not a published result: {error!r}") from error
-    if line["seen"] not in SEEN or not any(number is not None for number in numbers.values()):
-        raise ValueError(f"{where}: needs a score, and a 'seen' of {SEEN}")
+    if line["seen"] not in published.SEEN or not any(number is not None for number in numbers.values()):
+        raise ValueError(f"{where}: needs a score, and a 'seen' of {published.SEEN}")
     return parsed

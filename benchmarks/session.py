@@ -6,6 +6,7 @@ import shlex
 from argparse import Namespace
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import ensembles
@@ -17,7 +18,7 @@ from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
 from benchmarks.predictions import Configuration, Predictions, Store, Targets
 from benchmarks.provenance import cpu_cores
-from benchmarks.suites.suite import FLAGS, Suite
+from benchmarks.suites.suite import Suite
 from zoo import registry
 from zoo.overrides import override
 
@@ -232,10 +233,6 @@ class Session:
     @property
     def selection(self) -> str:
         """The options that say which suite and data this is, as the command line takes them."""
-        words, data = ["--suite", self.options.suite], self.options.data
-        if self.suite.own:
-            words += ["--data", str(data.path)]
-        for field, flag in FLAGS.items():
-            if getattr(data, field) != getattr(USUAL, field):
-                words += [flag, str(getattr(data, field))]
-        return shlex.join(words)
+        data = self.options.data
+        own = ("--data", str(data.path)) if self.suite.own else ()
+        return shlex.join(["--suite", self.options.suite, *own, *chain.from_iterable(data.flags().items())])

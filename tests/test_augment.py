@@ -11,8 +11,9 @@ import torch
 from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter, median_filter
 from torch import Tensor
+from torch.nn import functional as F
 
-from zoo.augment import augment, normalise, rectangles
+from zoo.augment import augment, normalise, rectangles, sampling_grid
 from zoo.preprocess import CHUNK, preprocess
 from zoo.recipes import Augment
 from zoo.registry import UnknownName
@@ -76,6 +77,13 @@ def test_a_further_option_changes_colour_images_and_the_generator_alone_decides_
 # Geometry
 
 
+@pytest.mark.parametrize("size", [1, 31, 48])
+def test_the_grid_is_that_of_the_matrix_product(size: int):
+    affine = torch.randn(5, 2, 3, generator=seeded(0))
+    expected = F.affine_grid(affine, [5, 1, size, size], align_corners=False)
+    torch.testing.assert_close(sampling_grid(affine, size), expected, atol=2e-6, rtol=0)
+
+
 def test_shear_leans_a_vertical_line_by_what_it_says():
     columns, rows = positions(augment(position_coded(400), 48, replace(OFF, shear=15.0), seeded(0)))
     torch.testing.assert_close(rows, torch.arange(48.0)[:, None].expand_as(rows), atol=1e-3, rtol=0)
@@ -134,6 +142,36 @@ def test_all_of_the_geometry_together_is_one_interpolation_of_the_same_maps():
 
 
 # Colour
+
+
+def test_contrast_turns_about_mid_grey_and_brightness_moves_all():
+    grey = torch.tensor([[51, 204]], dtype=torch.uint8).expand(200, 1, 2, 2)
+    contrast = augment(grey, 2, replace(OFF, contrast=0.4), seeded(0))[:, 0, 0]
+    torch.testing.assert_close(contrast.sum(1), torch.ones(200), atol=1e-5, rtol=0)
+    gains = (contrast[:, 1] - contrast[:, 0]) / 0.6
+    assert 0.6 <= gains.min() < 0.63 and 1.37 < gains.max() < 1.401
+    moved = augment(grey, 2, replace(OFF, brightness=0.15), seeded(0))[:, 0, 0] - torch.tensor([0.2, 0.8])
+    torch.testing.assert_close(moved[:, 0], moved[:, 1], atol=1e-5, rtol=0)
+    assert -0.1501 < moved.min() < -0.14 and 0.14 < moved.max() < 0.1501
+
+
+def test_light_stays_within_black_and_white():
+    images = torch.tensor([[0, 255]], dtype=torch.uint8).expand(100, 1, 2, 2)
+    out = augment(images, 2, replace(OFF, contrast=0.9, brightness=0.5), seeded(0))
+    assert out.min() == 0 and out.max() == 1
+
+
+def test_erasing_puts_noise_in_one_rectangle_of_its_share_of_the_images():
+    images = torch.full((400, 1, 48, 48), 255, dtype=torch.uint8)
+    out = augment(images, 48, replace(OFF, erase=0.3), seeded(0))[:, 0]
+    erased = (out - 1).abs() > 1e-5
+    touched = erased.any(dim=2).any(dim=1)
+    assert touched.float().mean().item() == pytest.approx(0.3, abs=0.06)
+    for image in erased[touched]:
+        rows, columns = image.any(dim=1).nonzero(), image.any(dim=0).nonzero()
+        box = (rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1)
+        assert image.sum() > 0.95 * box and box <= 0.28 * 48 * 48
+    assert out[erased].mean().item() == pytest.approx(0.5, abs=0.02), "noise over the whole range"
 
 
 def colours(count: int) -> Tensor:

@@ -63,7 +63,7 @@ def noise(count: int, side: int = 48) -> Tensor:
 def shown(images: Tensor, to: Member, tta: str) -> list[Tensor]:
     """The views [B,1,size,size] that a network sees, in order."""
     network = Recorder()
-    class_scores(network, images, to, tta)
+    class_scores(network, images, to, tta, batch_size=len(images))
     return network.seen
 
 
@@ -75,12 +75,20 @@ def shown(images: Tensor, to: Member, tta: str) -> list[Tensor]:
 )
 def test_logits_are_the_mean_over_all_views(tta: str, count: int):
     network, images = Recorder(), noise(3)
-    scores = class_scores(network, images, member(), tta)
+    scores = class_scores(network, images, member(), tta, batch_size=len(images))
     assert len(network.seen) == count
     torch.testing.assert_close(scores, torch.stack(network.seen).mean(0).flatten(1))
     distinct = {view.numpy().tobytes() for view in network.seen}
     assert len(distinct) == count
     assert all(view.min() >= 0 and view.max() <= 1 for view in network.seen)
+
+
+@pytest.mark.parametrize(("batch_size", "passes"), [(3, [3] * 10), (8, [6] * 5), (21, [21, 9]), (256, [30])])
+def test_few_images_are_shown_in_several_views_together(batch_size: int, passes: list[int]):
+    network, images = Recorder(), noise(3)
+    scores = class_scores(network, images, member(), "ten_crop", batch_size)
+    assert [len(seen) for seen in network.seen] == passes
+    assert torch.equal(scores, class_scores(Recorder(), images, member(), "ten_crop", batch_size=3))
 
 
 def test_no_augmentation_and_flip_show_the_image_and_its_mirror_image_exactly():

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import sys
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from benchmarks.speed import bench, greedy, growth, scale, search, stacking
+from benchmarks import suites
+from benchmarks.data import Dataset
+from benchmarks.speed import bench, greedy, growth, inference, input_pipeline, scale, search, stacking, tracks, training
+from benchmarks.speed.records import Comparison, Record
+from benchmarks.speed.tracks import Run, Track
+from benchmarks.suites.suite import Suite
+from zoo import registry
+
+
+def arguments(text: str) -> list[str]:
+    return text.split()
 
 
 def test_the_header_names_hardware_and_versions():
@@ -79,3 +91,136 @@ def test_growth_is_measured_and_drawn(tmp_path: Path, monkeypatch: pytest.Monkey
     lines = (tmp_path / "speed" / "growth.csv").read_text().splitlines()
     assert lines[0] == "varied,value,method,seconds" and len(lines) == 1 + 3 * 2 * 2 + 2
     assert (tmp_path / "speed" / "growth.png").stat().st_size > 1000
+
+
+def test_rates_are_measured_in_turns():
+    order: list[str] = []
+    sides = {name: lambda name=name: order.append(name) or 1.0 + len(order) for name in ("a", "b")}
+    found = bench.in_turns(sides, 2)
+    assert order == ["a", "b", "a", "b"] and found["a"].per_second == (2.0, 4.0)
+    assert found["b"].over(found["a"]) == "1.2 times as fast (at least 0.8 in these runs)"
+    rate = bench.rates({"one": lambda: 5}, 0.01, 1)["one"]
+    assert rate.best > 500 and str(rate).endswith("a second")
+
+
+def test_a_comparison_knows_which_way_is_better():
+    assert Comparison("x", "s", 2.0, "peer", 6.0, target=4.0).ratio == 3.0
+    assert Comparison("x", "images/s", 6.0, "peer", 2.0, target=3.0).reached
+    assert Comparison("x", "s", 0.5, target=0.4).reached is False
+    assert Comparison("x", "s", 0.5).reached is None
+
+
+def test_augmentation_is_compared_with_the_pil_loader(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "speed" / "input.json"
+    small = arguments("--images 32 --batch-size 8 --workers 0 --rounds 1 --seconds 0.01 --channels 3 --cores 1")
+    input_pipeline.main([*small, "--json", str(path)])
+    out = capsys.readouterr().out
+    assert "against torchvision PIL, DataLoader with 0 workers:" in out
+    record = Record.read(path)
+    assert record.script == "input_pipeline" and record.versions["torch"] and record.comparisons[0].target == 10
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"input.json is no record of a speed benchmark"):
+        Record.read(path)
+
+
+def test_training_is_compared_with_a_usual_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "training.json"
+    small = arguments(
+        "--members resnet_digits --images 64 --batch-size 16 --workers 0 --rounds 1 --seconds 0.01 --cores 1"
+    )
+    training.main([*small, "--json", str(path)])
+    out = capsys.readouterr().out
+    assert out.count("times as fast") == 2 and "MFU" not in out
+    assert {one.peer for one in Record.read(path).comparisons} == {
+        "timm-style, PIL with 0 workers",
+        "eager float32, our batches",
+    }
+
+
+def test_the_share_of_a_known_cards_peak_is_printed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(training, "device_name", lambda device: "NVIDIA H200")
+    member = registry.get("vgg_fer")
+    assert member.macs is not None
+    rate = bench.Rate((989e12 / 6 / member.macs / 4,))
+    assert next(training.utilisation(member, rate, "cuda")) == "  MFU 25.0%: 247.2 of 989 TFLOP/s dense bf16"
+    assert not list(training.utilisation(member, rate, "cpu"))
+    monkeypatch.setattr(training, "device_name", lambda device: "another card")
+    assert not list(training.utilisation(member, rate, "cuda"))
+
+
+def test_inference_is_timed_and_missing_peers_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(inference, "supports_bf16", lambda: True)
+    path = tmp_path / "inference.json"
+    small = arguments("--members lenet --batch-sizes 1 3 --rounds 1 --seconds 0.01 --cores 1")
+    inference.main([*small, "--json", str(path)])
+    out = capsys.readouterr().out
+    assert out.count("left out, ") == 2 and "OpenVINO: left out, openvino is needed" in out
+    assert [one.what for one in Record.read(path).comparisons] == [f"lenet, batch {n}, 1 core(s)" for n in (1, 3)]
+
+
+def test_a_peer_whose_logits_are_others_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inference, "onnx_runtime", lambda *_: lambda inputs: inputs.flatten(1)[:, :7])
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert "ONNX Runtime" not in inference.runners(registry.get("lenet"), 1, compiled=False)
+    assert "ONNX Runtime: left out, its logits differ by" in capsys.readouterr().out
+
+
+TINY = Track("T1", 1.0, 60.0, "cpu", "lenet", ("image_size=16", "recipe.epochs=2", "recipe.batch_size=32"))
+
+
+@pytest.fixture
+def tiny_tracks(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1 and E1 on generated stripes, in place of the real ones."""
+    monkeypatch.setattr(tracks, "TRACKS", {"T1": TINY, "E1": replace(TINY, name="E1", networks=2)})
+    stripes = Suite("fer2013", "stripes", "", ("a", "b", "c"), (), load=lambda folder: dataset)
+    monkeypatch.setattr(suites, "get", lambda name: stripes)
+
+
+@pytest.mark.usefixtures("tiny_tracks")
+@pytest.mark.parametrize("name", ["T1", "E1"])
+def test_a_track_is_run_and_judged(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "tracks.json"
+    code = tracks.main(["--track", name, "--seeds", "2", "--json", str(path)])
+    out = capsys.readouterr().out
+    assert out.count("PrivateTest") == 4 and out.count("seed ") == 2
+    assert code == (0 if out.splitlines()[-1] == f"{name} reached" else 1)
+    assert [one.unit for one in Record.read(path).comparisons] == ["%", "s"]
+
+
+@pytest.mark.usefixtures("tiny_tracks")
+def test_tuning_does_not_look_at_the_test_split(
+    dataset: Dataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    blind = copy(dataset)
+    object.__setattr__(blind, "test", None)  # looking there would fail
+    suite = replace(suites.get("fer2013"), load=lambda folder: blind)
+    monkeypatch.setattr(suites, "get", lambda name: suite)
+    assert tracks.main(["--track", "T1", "--seeds", "1", "--tune", "--set", "recipe.epochs=1"]) == 0
+    assert "mean of 1 on PublicTest" in capsys.readouterr().out.splitlines()[-1]
+    assert tracks.main(["--track", "T1", "--set", "recipe.epoch=1"]) == 2
+    assert "did you mean recipe.epochs" in capsys.readouterr().err
+
+
+def test_a_track_is_reached_by_mean_significance_and_time():
+    def judged(accuracies: list[float], seconds: float) -> tuple[str, bool]:
+        runs = [Run(seed, 0.0, accuracy, seconds) for seed, accuracy in enumerate(accuracies)]
+        return tracks.verdict(replace(TINY, accuracy=70.0), runs)
+
+    text, reached = judged([70.4, 70.6, 70.5, 70.5], 50)
+    assert reached and text.endswith("T1 reached") and "mean of 4 on PrivateTest 70.50 %" in text
+    text, reached = judged([69.0, 69.2, 69.1], 50)
+    assert not reached and text.endswith("0.90 points short")
+    text, reached = judged([69.0, 72.0], 70)
+    assert not reached and text.endswith("not significant at 0.01, 10.0 s too long")
+    assert not judged([72.0], 50)[1], "one seed proves nothing"
+
+
+def test_the_settings_of_every_track_are_settings():
+    for track in tracks.TRACKS.values():
+        tracks.override(registry.get(track.member), track.settings)

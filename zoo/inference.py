@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.heads import with_features
 from zoo.images import MappedImages, prepared
+from zoo.memory import keep_freed_memory
 from zoo.outputs import Outputs, logits_of
 from zoo.parts import split
 from zoo.registry import Member
@@ -35,13 +37,22 @@ class Scores(NamedTuple):
 def scores(
     network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
 ) -> Scores:
-    """Of uint8 [N,C,H,W], preprocessed: logits, valence and arousal, each the mean over the views of zoo/tta.py."""
+    """Of uint8 [N,C,H,W], preprocessed: logits, valence and arousal, each the mean over the views of zoo/tta.py.
+
+    The network takes up to `batch_size` images at once; of fewer, it takes several views together.
+    """
     network.eval()
     logits, affect = [], []
     for batch in images.split(batch_size):
-        views = [network(inputs) for inputs in network_inputs(batch, member.image_size, member.recipe, tta)]
-        logits.append(_mean([logits_of(view).float() for view in views]))
-        affect += [_mean(rated)] if (rated := [view.affect.float() for view in views if _rates(view)]) else []
+        views, answers = network_inputs(batch, member.image_size, member.recipe, tta), list[Tensor]()
+        ratings: list[Tensor] = []
+        while together := list(islice(views, max(1, batch_size // len(batch)))):
+            result = network(torch.cat(together))
+            answers += logits_of(result).float().split(len(batch))
+            if isinstance(result, Outputs) and result.affect is not None:
+                ratings += result.affect.float().split(len(batch))
+        logits.append(_mean(answers))
+        affect += [_mean(ratings)] if ratings else []
     return Scores(torch.cat(logits), torch.cat(affect) if affect else None)
 
 
@@ -50,10 +61,6 @@ def class_scores(
 ) -> Tensor:
     """The logits alone of `scores`."""
     return scores(network, images, member, tta, batch_size).logits
-
-
-def _rates(view: Tensor | Outputs) -> bool:
-    return isinstance(view, Outputs) and view.affect is not None
 
 
 def _mean(views: list[Tensor]) -> Tensor:
@@ -112,6 +119,7 @@ def _of_each_part(
     device: str,
     compute: Callable[[nn.Module, Tensor | MappedImages, Member], Result],
 ) -> list[Result]:
+    keep_freed_memory()
     network = member.build(num_classes, images.shape[1])
     network.to(device).to(memory_format=torch.channels_last)
     inputs = prepared(images, device, member.recipe.preprocess)

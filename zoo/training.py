@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from zoo.images import prepared
 from zoo.inference import scores, supports_bf16
 from zoo.labels import Guidance, LabelledImages, drawn, lesson
 from zoo.losses import affect_loss, build_loss, rated_concordance
+from zoo.memory import keep_freed_memory
 from zoo.mixing import mix_rated
 from zoo.optimizers import build_optimizer
 from zoo.outputs import Outputs, logits_of
@@ -97,14 +99,17 @@ def train(
     checkpoint: Path,
     guidance: Guidance | None = None,
     control: Control | None = None,
+    compiled: bool = False,
 ) -> Trained:
     """Trains one network of a member, going on from `checkpoint` where there is one.
 
+    With `compiled` the network's passes are those of `torch.compile`, equal to rounding (zoo/compiling.py: where to).
     Raises Stopped when asked to stop, the state saved; TrainingDiverged where the loss is not finite; ValueError where
     the recipe asks for what the data has not.
     """
+    keep_freed_memory()
     guidance, control = guidance or Guidance(), control or Control()
-    about = (member, train_split, val_split, num_classes, seed, device, guidance)
+    about = (member, train_split, val_split, num_classes, seed, device, guidance, compiled)
     state = None
     if checkpoint.exists():
         run = _Run(*about, fresh=False)
@@ -152,6 +157,7 @@ class _Run:
         seed: int,
         device: str,
         guidance: Guidance,
+        compiled: bool,
         fresh: bool,
     ) -> None:
         self.member, self.recipe = member, member.recipe
@@ -161,6 +167,7 @@ class _Run:
         if fresh:
             initialise(network, member, num_classes, train.images.shape[1])
         self.network = network.to(device).to(memory_format=torch.channels_last)
+        self.forward: Callable[[Tensor], Any] = torch.compile(self.network) if compiled else self.network
         self.optimizer = build_optimizer(self.recipe, self.network)
         self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()
         learnt = lesson(train, num_classes, self.recipe, guidance, seed)
@@ -246,7 +253,7 @@ class _Run:
         for first in range(0, len(inputs), part):
             some = slice(first, first + part)
             with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-                result = self.network(inputs[some])
+                result = self.forward(inputs[some])
             share = self._loss(result, targets[some], None if affect is None else affect[some]) / recipe.accumulate
             share.backward()
             loss += share.detach()

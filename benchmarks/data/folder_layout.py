@@ -102,7 +102,7 @@ def _split_folders(root: Path) -> dict[str, str]:
 def _images(root: Path, home: str, split: str, others: Counter[str]) -> list[_Image]:
     """Those in class folders of root/home; files that are no images, or in no class folder, are counted in `others`."""
     images = []
-    for parent, folders, names in os.walk(root / home, followlinks=True):
+    for parent, folders, names in os.walk(root / home, onerror=_refuse, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(parent).relative_to(root / home).parts
         for name in names:
@@ -114,6 +114,10 @@ def _images(root: Path, home: str, split: str, others: Counter[str]) -> list[_Im
             else:
                 others["in no class folder" if ending in ENDINGS else ending or "without ending"] += 1
     return images
+
+
+def _refuse(error: OSError) -> None:
+    raise error  # a class that cannot be read is not left out in silence
 
 
 def _classes(root: Path, images: Iterable[_Image]) -> tuple[str, ...]:

@@ -15,3 +15,15 @@ class DataOptions:
     side: int | None = None
     groups: str = ""
     seed: int = 0
+
+    def flags(self) -> dict[str, str]:
+        """What was asked for beside the path, by the command line's name of it."""
+        return {
+            flag: str(getattr(self, field))
+            for field, flag in FLAGS.items()
+            if getattr(self, field) != getattr(DataOptions, field)
+        }
+
+
+FLAGS = {"side": "--image-side", "groups": "--groups", "seed": "--split-seed"}
+"""The command line's name of each option that not every suite has."""

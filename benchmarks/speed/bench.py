@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
@@ -22,11 +23,16 @@ class PeerMissing(SystemExit):
     """A peer is not installed: the message says how to get it, and the program ends."""
 
 
-def header(title: str, packages: Sequence[str] = ()) -> str:
+def header(title: str, packages: Sequence[str] = (), device: str = "cpu") -> str:
     """Title, hardware and versions: what a time means nothing without."""
-    versions = {name: _version(name) for name in ("numpy", "scipy", "scikit-learn", *packages)}
-    found = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
-    return f"{title}\n{device_name('cpu')}; Python {platform.python_version()}, {found}"
+    found = ", ".join(f"{name} {number}" for name, number in versions(packages).items())
+    return f"{title}\n{device_name(device)}; {found}"
+
+
+def versions(packages: Sequence[str] = ()) -> dict[str, str]:
+    """Of Python, of what every benchmark uses, and of those packages that are installed."""
+    found = {name: _version(name) for name in ("numpy", "scipy", "scikit-learn", *packages)}
+    return {"Python": platform.python_version()} | {name: number for name, number in found.items() if number}
 
 
 def _version(name: str) -> str | None:
@@ -86,3 +92,48 @@ def ratio(ours: Timing, theirs: Timing) -> str:
     """How many times as fast we are: the best time of each side, and the worst case of the ranges."""
     worst = min(theirs.seconds) / max(ours.seconds)
     return f"{theirs.best / ours.best:.1f} times as fast (at least {worst:.1f} in these runs)"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How many of something a second, in each round of one side."""
+
+    per_second: tuple[float, ...]
+
+    @property
+    def best(self) -> float:
+        return max(self.per_second)
+
+    def __str__(self) -> str:
+        return f"{min(self.per_second):,.0f} to {self.best:,.0f} a second"
+
+    def over(self, peer: Rate) -> str:
+        """How many times as fast this is: the best round of each side, and the worst case of the ranges."""
+        worst = min(self.per_second) / peer.best
+        return f"{self.best / peer.best:.1f} times as fast (at least {worst:.1f} in these runs)"
+
+
+def rates(sides: Mapping[str, Callable[[], int]], seconds: float, rounds: int) -> dict[str, Rate]:
+    """Rates of calls that each return how many they have done; each warms up by one call before the rounds.
+
+    A round lasts `seconds` or one call, whichever is longer.
+    """
+
+    def measured(call: Callable[[], int]) -> float:
+        start, done = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - start) < seconds:
+            done += call()
+        return done / elapsed
+
+    for call in sides.values():
+        call()
+    return in_turns({name: partial(measured, call) for name, call in sides.items()}, rounds)
+
+
+def in_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Rate]:
+    """Calls that each return a rate, one after the other in every round: a slow minute is everyone's."""
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, measured in sides.items():
+            found[name].append(measured())
+    return {name: Rate(tuple(each)) for name, each in found.items()}

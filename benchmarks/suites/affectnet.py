@@ -14,7 +14,6 @@ from benchmarks.suites.suite import Suite
 
 MEMBERS = ("vgg_fer", "resnet_fer", "efficientnet_b0", "resnet50")
 BOTH_TASKS = ("recipe.affect=true",)
-OFFICIAL = "official validation images"
 OPTIONS = ("side", "seed")
 
 
@@ -45,7 +44,7 @@ def _official(classes: int, expressions: str) -> Suite:
         title=f"AffectNet, {classes} classes",
         summary=f"faces from the web, {expressions}, valence and arousal; val is cut off the training images by seed, "
         "and the official validation images are scored once, as test",
-        split_names=("Training less val", "val, cut off Training", OFFICIAL),
+        split_names=("Training", "Training (held out)", "Validation (official)"),
         members=MEMBERS,
         load=partial(official, classes=classes),
         download=download,
@@ -63,8 +62,8 @@ SUITES = (
         title="AffectNet, its 3,999 validation images alone",
         summary="the official validation images (3,999 in most copies) cut 80/10/10 by seed; trained on 3,200 images, "
         "so not comparable with papers' 60 %, which train on 287,651",
-        split_names=("80 % of the validation images", "10 % of them", "the other 10 %"),
-        members=MEMBERS,
+        split_names=("Validation (80 %)", "Validation (10 %, val)", "Validation (10 %, test)"),
+        members=("efficientnet_b0_imagenet", "resnet50_imagenet", "efficientnet_lite0_imagenet", "vgg_fer"),
         load=validation_alone,
         download=download,
         changes=BOTH_TASKS,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.data import DataError, DataOptions, Dataset
+from benchmarks.data.options import FLAGS
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,20 @@ class Suite:
     own: bool = False  # of whatever images --data names: each such folder has results of its own
 
     def of(self, options: DataOptions) -> Suite:
-        """The suite of these data: itself, or where it is of anyone's own, one that bears the folder's name."""
+        """The suite of these data: itself, or where it is of anyone's own, one that bears the folder's name.
+
+        What else decides images and splits stands in the name, too: no results come to lie over those of other data.
+        """
         if not self.own or options.path is None:
             return self
         title = options.path.expanduser().resolve().name
-        slug = re.sub(r"[^\w.]+", "-", title.lower()).strip("-.")
-        return replace(self, name=f"{self.name}-{slug}", title=title)
+        flags = {
+            flag: Path(value).name for flag, value in options.flags().items()
+        }  # a table's place is no one's matter
+        words = [self.name, title, *chain.from_iterable(flags.items())]
+        name = "-".join(re.sub(r"[^\w.]+", "-", word.lower()).strip("-.") for word in words)
+        asked = ", ".join(f"{flag} {value}" for flag, value in flags.items())
+        return replace(self, name=name, title=f"{title} ({asked})" if asked else title)
 
     def gone(self, options: DataOptions) -> bool:
         """Whether it is of a folder that is not there, or no longer."""
@@ -66,12 +76,8 @@ class Suite:
 
     def read(self, options: DataOptions) -> Dataset:
         """The data; raises DataError, also where an option does not apply to it."""
-        defaults = DataOptions()
-        for field, flag in FLAGS.items():
-            if field not in self.options and getattr(options, field) != getattr(defaults, field):
+        heeded = {FLAGS[field] for field in self.options}
+        for flag in options.flags():
+            if flag not in heeded:
                 raise DataError(f"{flag} does not apply to the suite {self.name}: its data leaves no choice there.")
         return self.load(options)
-
-
-FLAGS = {"side": "--image-side", "groups": "--groups", "seed": "--split-seed"}
-"""The command line's name of each option that not every suite has."""

@@ -1,0 +1,200 @@
+"""Throughput and latency of members on the CPU: as they are, compiled, in ONNX Runtime and in OpenVINO.
+
+    python -m benchmarks.speed.inference [--members vgg_fer resnet18 --batch-sizes 1 8 64 256 --compile]
+
+All run the same network with random weights on the same float batches, in eval mode; its logits are compared first.
+`ours` is what predictions are made with: eager, channels-last, float32; bf16 is what training validates with. At batch
+1 the rate is the reciprocal of the latency. A peer that is not installed, or that cannot take a network, is left out
+with one line. ONNX Runtime is under the MIT licence, OpenVINO under Apache 2.0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.provenance import cpu_cores
+from benchmarks.speed.bench import PeerMissing, Rate, header, peer, rates
+from benchmarks.speed.records import Comparison, add_json_option, against, leave
+from zoo import registry
+from zoo.inference import supports_bf16
+from zoo.memory import keep_freed_memory
+from zoo.outputs import logits_of
+from zoo.registry import Member
+
+PACKAGES = ("torch", "timm", "onnxruntime", "openvino")
+AGREE = 1e-2  # of the largest logit: what other orders of float32 sums may differ by
+
+Run = Callable[[Tensor], Tensor]  # float [B,C,H,W] to logits [B,K]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """A table a member: a line a side, images a second by batch size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", nargs="+", default=["vgg_fer", "resnet18", "mini_xception"])
+    parser.add_argument("--batch-sizes", nargs="+", type=int, default=[1, 8, 64, 256])
+    parser.add_argument("--cores", type=int, default=cpu_cores(), help="threads of every side")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each side's round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--compile", action="store_true", help="torch.compile as well: minutes for each batch size")
+    add_json_option(parser)
+    options = parser.parse_args(argv)
+    torch.set_num_threads(options.cores)
+    keep_freed_memory()
+    print(header(f"Inference, {options.cores} core(s)", PACKAGES))
+    rows: list[Comparison] = []
+    for name in options.members:
+        member = registry.get(name)
+        print(f"\n{name}, {member.image_size}x{member.image_size}")
+        sides = runners(member, options.cores, options.compile)
+        for batch_size in options.batch_sizes:
+            found = measure(sides, member, batch_size, options.seconds, options.rounds)
+            print(table(batch_size, found))
+            rows += against(found, f"{name}, batch {batch_size}, {options.cores} core(s)", "images/s")
+    leave(options.json, "inference", "Inference on the CPU", rows, PACKAGES)
+
+
+def measure(sides: dict[str, Run], member: Member, batch_size: int, seconds: float, rounds: int) -> dict[str, Rate]:
+    """Images a second of each side at one batch size."""
+    inputs = torch.randn(batch_size, 1, member.image_size, member.image_size)
+
+    def one_batch(run: Run) -> int:
+        run(inputs)
+        return batch_size
+
+    return rates({name: partial(one_batch, run) for name, run in sides.items()}, seconds, rounds)
+
+
+def table(batch_size: int, found: dict[str, Rate]) -> str:
+    """Rates and the milliseconds of a batch, the ratios to ours last."""
+    lines = [
+        f"  batch {batch_size:4d}  {name:14s} {rate.best:8,.0f} images/s {1000 * batch_size / rate.best:8.2f} ms"
+        for name, rate in found.items()
+    ]
+    (_, ours), *others = found.items()
+    ratios = [f"{name} {ours.best / rate.best:.2f}" for name, rate in others]
+    return "\n".join([*lines, f"  ours against {', '.join(ratios)}"])
+
+
+def runners(member: Member, cores: int, compiled: bool) -> dict[str, Run]:
+    """The sides that can run this member, ours first; others are named with the reason."""
+    torch.manual_seed(0)
+    network = member.build(7, 1).eval()
+    found: dict[str, Run] = {"ours": partial(eager, network.to(memory_format=torch.channels_last))}
+    builders: dict[str, Callable[[nn.Module, Member, int], Run]] = {"ONNX Runtime": onnx_runtime, "OpenVINO": openvino}
+    if compiled:
+        builders = {"torch.compile": compiled_network, **builders}
+    if supports_bf16():
+        found["eager, bf16"] = partial(eager_bf16, network)
+    probe = torch.randn(2, 1, member.image_size, member.image_size)
+    expected = found["ours"](probe)
+    for name, build in builders.items():
+        try:
+            run = build(network, member, cores)
+            worst = float((run(probe) - expected).abs().max() / expected.abs().max())
+        except PeerMissing as missing:
+            print(f"  {name}: left out, {missing}")
+            continue
+        except Exception as error:  # whatever an exporter or a compiler cannot do with a network
+            print(f"  {name}: left out, {type(error).__name__}: {' '.join(str(error).split())[:100]}")
+            continue
+        if worst > AGREE:
+            print(f"  {name}: left out, its logits differ by {worst:.1%} of the largest")
+            continue
+        found[name] = run
+    return found
+
+
+@torch.inference_mode()
+def eager(network: Callable[[Tensor], Any], inputs: Tensor) -> Tensor:
+    """The network as it is, in channels-last memory."""
+    return logits_of(network(inputs.contiguous(memory_format=torch.channels_last)))
+
+
+@torch.inference_mode()
+def eager_bf16(network: Callable[[Tensor], Any], inputs: Tensor) -> Tensor:
+    """The same by bf16 autocast."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return eager(network, inputs)
+
+
+def compiled_network(network: nn.Module, member: Member, cores: int) -> Run:
+    """By torch.compile, whose seconds are printed; each batch size is compiled anew in its warm-up."""
+    compiled = torch.compile(network, dynamic=False)
+    start = time.perf_counter()
+    eager(compiled, torch.randn(2, 1, member.image_size, member.image_size))
+    print(f"  torch.compile: {time.perf_counter() - start:.1f} s for one batch size")
+    return partial(eager, compiled)
+
+
+def onnx_runtime(network: nn.Module, member: Member, cores: int) -> Run:
+    """ONNX Runtime's CPU provider on the exported network."""
+    runtime: Any = peer("onnxruntime", "onnxruntime")
+    peer("onnxscript", "onnxscript")
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = cores
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        path = Path(folder) / "network.onnx"
+        inputs = torch.randn(2, 1, member.image_size, member.image_size)
+        batch = {0: torch.export.Dim.DYNAMIC}
+        torch.onnx.export(
+            _Logits(network), (inputs,), path, input_names=["images"], dynamic_shapes=(batch,), external_data=False
+        )
+        session = runtime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+
+    def run(inputs: Tensor) -> Tensor:
+        (logits,) = session.run(None, {"images": inputs.numpy()})
+        return torch.from_numpy(np.asarray(logits))
+
+    return run
+
+
+def openvino(network: nn.Module, member: Member, cores: int) -> Run:
+    """OpenVINO's CPU plugin on the network traced by its own converter, in float32."""
+    package: Any = peer("openvino", "openvino")
+    with _quiet():
+        model = package.convert_model(
+            _Logits(network), example_input=torch.randn(2, 1, member.image_size, member.image_size)
+        )
+    settings = {"INFERENCE_NUM_THREADS": cores, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    compiled = package.compile_model(model, "CPU", settings)
+    return lambda inputs: torch.from_numpy(compiled(inputs.numpy())[0])
+
+
+class _Logits(nn.Module):
+    """A network without its further outputs, which exporters do not know."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return logits_of(self.network(images))
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Without the exporters' own reports."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+if __name__ == "__main__":
+    main()

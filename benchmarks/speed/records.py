@@ -1,0 +1,105 @@
+"""What a speed benchmark leaves behind: its comparisons as JSON, from which results/speed.md is drawn."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.atomic import write_atomic
+from benchmarks.provenance import code_version, device_name
+from benchmarks.speed.bench import Rate, versions
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure of ours, beside a peer's where there is one: seconds, or how many a second.
+
+    `unit` "s" says that less is better, any other one that more is. `least` is the worst ratio of the runs' ranges,
+    `target` the ratio, or the value of a figure without peer, that this project asks of itself.
+    """
+
+    what: str
+    unit: str
+    ours: float
+    peer: str = ""
+    theirs: float | None = None
+    least: float | None = None
+    target: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as fast as the peer."""
+        if self.theirs is None:
+            return None
+        return self.theirs / self.ours if self.unit == "s" else self.ours / self.theirs
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the target is; None where there is none."""
+        if self.target is None:
+            return None
+        if self.ratio is not None:
+            return self.ratio >= self.target
+        return self.ours <= self.target if self.unit == "s" else self.ours >= self.target
+
+
+@dataclass(frozen=True)
+class Record:
+    """The comparisons of one run of one script, and where they were made."""
+
+    script: str
+    title: str
+    hardware: str
+    versions: dict[str, str]
+    code: str
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Raises ValueError naming a file that holds something else."""
+        try:
+            values: dict[str, Any] = json.loads(path.read_text())
+            rows = [Comparison(**row) for row in values.pop("comparisons")]
+            return cls(**values, comparisons=rows)
+        except (json.JSONDecodeError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} is no record of a speed benchmark ({error}): run its script anew") from error
+
+
+def add_json_option(parser: ArgumentParser) -> None:
+    """`--json FILE`, for `leave`."""
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="leave the figures there, for benchmarks.speed.report"
+    )
+
+
+def against(
+    found: Mapping[str, Rate], what: str, unit: str, targets: Mapping[str, float] | None = None
+) -> list[Comparison]:
+    """The first side with each of the others; `targets` by a peer's name."""
+    (_, ours), *peers = found.items()
+    return [
+        Comparison(
+            what, unit, ours.best, name, theirs.best, min(ours.per_second) / theirs.best, (targets or {}).get(name)
+        )
+        for name, theirs in peers
+    ]
+
+
+def leave(
+    path: Path | None,
+    script: str,
+    title: str,
+    comparisons: Sequence[Comparison],
+    packages: Sequence[str] = (),
+    device: str = "cpu",
+) -> None:
+    """Writes the record of a run, or nothing where no path was given."""
+    if path is None:
+        return
+    record = Record(script, title, device_name(device), versions(packages), code_version(), list(comparisons))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(asdict(record), indent=1) + "\n")

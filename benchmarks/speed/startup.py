@@ -1,0 +1,73 @@
+"""How long the command line takes to answer: help, listing, and the leaderboard from stored predictions.
+
+    python -m benchmarks.speed.startup [--profile]
+
+Each command runs in a process of its own, as a user starts it; the leaderboard is rebuilt in a copy of the results.
+With `--profile` the modules that `--list` spends most time importing are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.speed.bench import header, timed
+from benchmarks.speed.records import Comparison, add_json_option, leave
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGETS = {"--help": 0.4, "--list": 0.4, "leaderboard": 15.0}  # seconds
+SLOWEST = 12  # modules of a profile
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Times each command, and prints it beside its target."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", default="fer2013", help="whose leaderboard is rebuilt")
+    parser.add_argument("--results", type=Path, default=ROOT / "results")
+    parser.add_argument("--repeats", type=int, default=5, help="of --help and --list; the leaderboard is built twice")
+    parser.add_argument("--profile", action="store_true")
+    add_json_option(parser)
+    options = parser.parse_args(argv)
+    print(header("Start-up of benchmark.py"))
+    rows = []
+    with TemporaryDirectory() as folder:
+        shutil.copytree(options.results / options.suite, Path(folder) / options.suite)
+        leaderboard = ["--suite", options.suite, "--results", folder, "--train", "never", "--quiet"]
+        for name, arguments, repeats in (
+            ("--help", ["--help"], options.repeats),
+            ("--list", ["--list"], options.repeats),
+            ("leaderboard", leaderboard, 2),
+        ):
+            timing, _ = timed(partial(answered, arguments), repeats)
+            row = Comparison(f"benchmark.py, {name}", "s", timing.best, target=TARGETS[name])
+            print(f"  {name:12s} {timing}, {'within' if row.reached else 'OVER'} {TARGETS[name]:g} s")
+            rows.append(row)
+    if options.profile:
+        print("\n".join(profile(["--list"])))
+    leave(options.json, "startup", "Start-up", rows)
+
+
+def answered(arguments: list[str], *interpreter: str) -> str:
+    """What the command line writes to stderr; raises CalledProcessError where it fails."""
+    command = [sys.executable, *interpreter, str(ROOT / "benchmark.py"), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
+
+
+def profile(arguments: list[str]) -> list[str]:
+    """The modules whose own import took longest, a line each."""
+    lines = [line.partition(":")[2].split("|") for line in answered(arguments, "-X", "importtime").splitlines()]
+    spent = [
+        (int(own), name.strip()) for own, _, name in (line for line in lines if len(line) == 3) if own.strip().isdigit()
+    ]
+    return [f"  {own / 1000:7.1f} ms  {name}" for own, name in sorted(spent, reverse=True)[:SLOWEST]]
+
+
+if __name__ == "__main__":
+    main()
