@@ -15,14 +15,14 @@ from benchmarks.data import DataError, DataOptions, Dataset, kdef
 from benchmarks.data.rows import CLASSES
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
-SMALL = {"sessions": "AB", "angles": ("S",)}
+ANGLES = ("S",)
 PEOPLE = 10
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten people, seven expressions, two sessions, one angle: 140 photographs."""
-    return write_kdef(tmp_path_factory.mktemp("kdef"), PEOPLE, **SMALL)
+    return write_kdef(tmp_path_factory.mktemp("kdef"), PEOPLE, angles=ANGLES)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_folds_hold_every_class_alike(images: Path):
 
 
 def test_neither_the_side_of_the_images_nor_their_folders_move_a_person(images: Path, tmp_path: Path):
-    flat = write_kdef(tmp_path / "flat", PEOPLE, **SMALL, flat=True)
+    flat = write_kdef(tmp_path / "flat", PEOPLE, angles=ANGLES, flat=True)
     usual = kdef.fold(options(images), 1)
     assert kdef.fold(options(flat), 1).fingerprint == usual.fingerprint
     larger = kdef.fold(options(images, side=24), 1)
