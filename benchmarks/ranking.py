@@ -69,7 +69,8 @@ def metrics_section(results: Results) -> str:
     return (
         f"## All metrics\n\nOn {results['splits']['test']['name']}, the first three in per cent. Balanced accuracy is "
         "the mean recall of the classes; AUROC and AUPRC are means over classes, each against the rest; log-loss in "
-        "nats; ECE in 15 bins.\n\n" + table(head, body, right=set(range(1, 10)))
+        "nats; ECE in 15 bins. Precision and recall by class: [classification_report.md](classification_report.md); "
+        "training epoch by epoch: [epochs.csv](epochs.csv).\n\n" + table(head, body, right=set(range(1, 10)))
     )
 
 

@@ -13,16 +13,17 @@ from layouts_kdef import write_kdef
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset, kdef
 from benchmarks.data.rows import CLASSES
+from zoo import registry
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
-SMALL = {"sessions": "AB", "angles": ("S",)}
+ANGLES = ("S",)
 PEOPLE = 10
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten people, seven expressions, two sessions, one angle: 140 photographs."""
-    return write_kdef(tmp_path_factory.mktemp("kdef"), PEOPLE, **SMALL)
+    return write_kdef(tmp_path_factory.mktemp("kdef"), PEOPLE, angles=ANGLES)
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_folds_hold_every_class_alike(images: Path):
 
 
 def test_neither_the_side_of_the_images_nor_their_folders_move_a_person(images: Path, tmp_path: Path):
-    flat = write_kdef(tmp_path / "flat", PEOPLE, **SMALL, flat=True)
+    flat = write_kdef(tmp_path / "flat", PEOPLE, angles=ANGLES, flat=True)
     usual = kdef.fold(options(images), 1)
     assert kdef.fold(options(flat), 1).fingerprint == usual.fingerprint
     larger = kdef.fold(options(images, side=24), 1)
@@ -175,3 +176,11 @@ def test_who_lacks_the_images_learns_where_they_are_and_how_they_lie(suite: str)
 def test_people_are_the_groups_and_no_others_can_be_asked_for(images: Path):
     with pytest.raises(DataError, match="--groups does not apply"):
         suites.get("kdef").read(DataOptions(images, groups="x"))
+
+
+def test_densenet_has_a_member_that_is_fine_tuned_as_published():
+    member = registry.get("densenet121_imagenet@paper")
+    recipe = member.recipe
+    assert (recipe.optimizer, recipe.learning_rate, recipe.batch_size, recipe.epochs) == ("adamw", 1e-4, 8, 50)
+    assert (member.init, member.image_size, member.params) == ("imagenet", 224, registry.get("densenet121").params)
+    assert registry.get("vgg_fer@kdef").recipe == recipe

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ def run(results: Path, suite: str, *options: object) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `data` and `results`: kdef, kdef-random and kdef again, so that each knows the other."""
     place = tmp_path_factory.mktemp("ran")
     with pytest.MonkeyPatch.context() as patch:
