@@ -33,9 +33,15 @@ class Searched:
 
 @dataclass(frozen=True)
 class InFolds(Configuration):
-    """A member trained once a fold, on the data of all; `hashes` are those of its configurations, fold by fold."""
+    """A member trained once a fold, on the data of all; `hashes` are those of its configurations, fold by fold, and
+    `called` is what each of them is called."""
 
-    hashes: tuple[str, ...] = ()
+    hashes: tuple[str, ...]
+    called: str
+
+    @property
+    def name(self) -> str:
+        return self.called
 
     def described(self) -> dict[str, Any]:
         return {**super().described(), "folds": list(self.hashes)}
@@ -90,7 +96,7 @@ def pooled_predictions(folds: Sequence[Predictions], fingerprint: str) -> Predic
     """One member's logits of all folds, end to end; times are summed over the folds."""
     first = cast(Configuration, folds[0].configuration)
     hashes = tuple(fold.configuration.hash for fold in folds)
-    configuration = InFolds(first.member, first.seed, fingerprint, first.num_classes, hashes)
+    configuration = InFolds(first.member, first.seed, fingerprint, first.num_classes, hashes, first.name)
     provenance = {
         **folds[0].provenance,
         "train_seconds": _of_all(folds, "train_seconds", sum),

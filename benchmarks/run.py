@@ -27,7 +27,7 @@ from benchmarks.predictions import Predictions, Targets
 from benchmarks.published import read_published
 from benchmarks.published_affect import read_published_affect
 from benchmarks.rows import member_labels, predict_rows
-from benchmarks.schedule import Task, not_run, schedule, whole
+from benchmarks.schedule import Task, guests, not_run, schedule, whole
 from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
@@ -49,17 +49,18 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
         transfer(here, options.source, options.members, resolve_device(options.device))
     session = Session(options)
     rows, unusable = schedule(session)
-    guests, damaged = session.guests()
+    visitors, damaged = guests(session)
     unusable += damaged
-    facts = [*session.targets.notes, *remarks(guests)]
+    facts = [*session.targets.notes, *remarks(chain.from_iterable(visitors))]
     for note in [*facts, *(f"not used: {reason}" for reason in unusable)]:
         display.note(note)
     tasks = list(chain.from_iterable(rows))
     if any(task.step.train or task.step.stored for task in tasks):
-        _keep_targets(session)
+        session.keep_targets()
     found, failed = _obtain_all(session, tasks, display)
     missing = not_run(rows, found, failed)
-    predictions = [members + guests for members in whole(rows, found)]
+    own = whole(rows, found, session.folds)
+    predictions = [members + its for members, its in zip(own, visitors, strict=True)]
     if not predictions[0]:
         reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
         advice = "" if options.train in ("missing", "always") else "\nTry --train missing."
@@ -70,13 +71,6 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     results = evaluate(session, pool(searched), missing, [*facts, *unusable])
     report(session, results)
     return results
-
-
-def _keep_targets(session: Session) -> None:
-    for part in session.parts:
-        part.keep_targets()
-    if session.folds > 1:
-        session.store.save_folds([part.targets.fingerprint for part in session.parts])
 
 
 def _obtain_all(

@@ -59,10 +59,9 @@ def _inspected(part: Session, session: Session) -> tuple[list[Step], list[str]]:
     return steps
 
 
-def whole(rows: Sequence[Row], found: Mapping[str, Predictions]) -> list[list[Predictions]]:
-    """A list a part, of the predictions of the members that have them in every part."""
+def whole(rows: Sequence[Row], found: Mapping[str, Predictions], parts: int) -> list[list[Predictions]]:
+    """A list for each of the parts, of the predictions of the members that have them in every part."""
     complete = [row for row in rows if all(task.stem in found for task in row)]
-    parts = len(rows[0]) if rows else 1
     return [[found[row[part].stem] for row in complete] for part in range(parts)]
 
 
@@ -86,3 +85,16 @@ def _reason(tasks: Sequence[Task], failed: Mapping[str, str]) -> str:
     reason = failed.get(first.stem, first.step.reason)
     folds = ", ".join(str(task.part.fold + 1) for task in tasks)
     return f"missing in {len(tasks)} of {first.part.folds} folds ({folds}): {reason}" if first.place else reason
+
+
+def guests(session: Session) -> tuple[list[list[Predictions]], list[str]]:
+    """A list a part, of the models from elsewhere that have predictions in every part, and notes on files not used."""
+    invited = [part.guests() for part in session.parts]
+    notes = list(dict.fromkeys(chain.from_iterable(notes for _, notes in invited)))
+    by_model = [{_model(guest): guest for guest in found} for found, _ in invited]
+    everywhere = [model for model in by_model[0] if all(model in found for found in by_model)]
+    return [[found[model] for model in everywhere] for found in by_model], notes
+
+
+def _model(guest: Predictions) -> tuple[str, int | None]:
+    return guest.configuration.name, guest.configuration.seed

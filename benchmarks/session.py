@@ -149,10 +149,14 @@ class Session:
         return stored or Targets.of(self.dataset)
 
     def keep_targets(self) -> None:
-        """Stores what scores the predictions, and beside the reports what the data, where it was read, has to list."""
-        self.store.save_targets(self.targets)
-        for name, text in self.dataset.listings.items() if "dataset" in vars(self) else ():
-            write_atomic(self.folder / name, text)
+        """Stores what scores the predictions of every fold, and beside the reports what the data, where it was read,
+        has to list."""
+        for part in self.parts:
+            self.store.save_targets(part.targets)
+            for name, text in part.dataset.listings.items() if "dataset" in vars(part) else ():
+                write_atomic(self.folder / name, text)
+        if self.folds > 1:
+            self.store.save_folds([part.targets.fingerprint for part in self.parts])
 
     def wanted(self) -> list[Configuration]:
         """Each member with the seeds asked for; else with seed 0 and those in the store."""
@@ -165,9 +169,7 @@ class Session:
 
     def guests(self) -> tuple[list[Predictions], list[str]]:
         """Predictions of the external models and the members from other suites that take part, and notes on files not
-        used; a suite in folds has none."""
-        if self.folds > 1:
-            return [], []
+        used."""
         elsewhere, unusable = transferred.load(self.store, self.targets, self.transferred_names)
         externals, unreadable = external.load(self.store, self.targets, self.external_names)
         return elsewhere + externals, unusable + unreadable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import expression
 from benchmarks.data.twins import also_in
-from benchmarks.identity import FROM, Configuration, Transferred
-from benchmarks.predictions import Predictions, Store, StoreError, Targets
+from benchmarks.identity import FROM, Configuration, Transferred, identity_from
+from benchmarks.predictions import Predictions, Store, StoreError, Targets, read_header
 from zoo import registry
 from zoo.registry import Member
 
@@ -32,18 +32,21 @@ def names(store: Store) -> list[str]:
 
 
 def load(store: Store, targets: Targets, wanted: Collection[str]) -> tuple[list[Predictions], list[str]]:
-    """Predictions of the members of these names, and why a file of theirs is not used."""
-    found, notes = [], []
+    """Predictions of the members of these names, and why a file of theirs is not used; those of other folds of the data
+    are passed over."""
+    found, notes, other_folds = [], [], set(store.folds()) - {targets.fingerprint}
     for path in store.prediction_files():
         if path.name.split(".")[0] in wanted:
             try:
+                if read_header(path).get("configuration", {}).get("data") in other_folds:
+                    continue
                 found.append(store.read(path, targets))
             except StoreError as error:
                 notes.append(str(error))
     return found, notes
 
 
-def remarks(guests: Sequence[Predictions]) -> list[str]:
+def remarks(guests: Iterable[Predictions]) -> list[str]:
     """What a reader must know of how these came to be, each once."""
     return list(dict.fromkeys(remark for guest in guests for remark in guest.provenance.get("remarks", ())))
 
@@ -59,7 +62,7 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
     folder = session.options.results / source
     if source not in suites.suites() and not folder.is_dir():
         raise registry.UnknownName("suite to take members from", source, suites.suites())
-    _refuse_folds(session, source)
+    _refuse_folds(source)
     origin = Store(folder / "predictions").targets()
     found = _with_weights(folder, members)
     if origin is None or not found:
@@ -67,31 +70,32 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
             f"--from {source}: no member asked for has both predictions and trained weights in {folder}. "
             f"Train one: python benchmark.py --suite {source} --members NAME --train always"
         )
-    dataset, store = session.dataset, session.store
-    shared = shared_classes(origin.classes, dataset.classes)
+    shared = shared_classes(origin.classes, session.targets.classes)
+    said = [*_about_classes(source, origin.classes, session.targets.classes, shared), _overlap(source, session)]
     session.keep_targets()
-    said = _remarks(source, origin.classes, dataset, shared)
-    for configuration in found:
-        identity = Transferred(
-            configuration.member,
-            configuration.seed,
-            dataset.fingerprint,
-            len(dataset.classes),
-            source,
-            configuration.data,
-        )
-        if not store.path(identity).exists():
-            store.save(_evaluated(identity, configuration, folder, dataset, shared, said, device), history=[])
+    for part in session.parts:
+        for configuration in found:
+            identity = _identity(configuration, source, part)
+            if not part.store.path(identity).exists():
+                evaluated = _evaluated(identity, configuration, folder, part.dataset, shared, device)
+                about = {"extra_data": f"trained on {source} alone", "remarks": [line for line in said if line]}
+                part.store.save(replace(evaluated, provenance={**evaluated.provenance, **about}), history=[])
+        if part is not session:
+            part.release()
 
 
-def _refuse_folds(session: Session, source: str) -> None:
-    """Raises ValueError where either suite is in folds, each with images and networks of its own."""
+def _identity(trained: Configuration, source: str, part: Session) -> Transferred:
+    data, classes = part.targets.fingerprint, len(part.targets.classes)
+    return Transferred(trained.member, trained.seed, data, classes, source, trained.data)
+
+
+def _refuse_folds(source: str) -> None:
     trained = suites.suites().get(source)
-    for name, folds in ((session.suite.name, session.folds), (source, len(trained.folds) if trained else 0)):
-        if folds > 1:
-            other = suites.get(name).contrast
-            advice = f"; {other.suite} has the same images without folds" if other else ""
-            raise ValueError(f"--from: {name} is in {folds} folds, each with networks of its own{advice}")
+    if trained and trained.folds:
+        raise ValueError(
+            f"--from {source}: its members are trained {len(trained.folds)} times, once a fold, and none of them on "
+            "the whole. Name a suite without folds."
+        )
 
 
 def shared_classes(trained: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
@@ -133,9 +137,7 @@ def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
 
 def _with_weights(folder: Path, patterns: Sequence[str]) -> list[Configuration]:
     """Configurations in the store of that folder whose weights lie beside it, of members that match any pattern."""
-    from benchmarks.identity import identity_from
     from benchmarks.obtain import weights_path
-    from benchmarks.predictions import read_header
 
     store, found = Store(folder / "predictions"), []
     for path in store.prediction_files():
@@ -160,7 +162,6 @@ def _evaluated(
     folder: Path,
     dataset: Dataset,
     shared: Sequence[int | None],
-    said: Sequence[str],
     device: str,
 ) -> Predictions:
     from benchmarks.obtain import read_weights, weights_path
@@ -176,8 +177,7 @@ def _evaluated(
         for split in (dataset.val, dataset.test)
     )
     seconds = round(time.perf_counter() - began, 2)
-    about = {"extra_data": f"trained on {identity.suite} alone", "remarks": list(said)}
-    return Predictions(identity, val, test, {**provenance, **about, "inference_seconds": seconds})
+    return Predictions(identity, val, test, {**provenance, "inference_seconds": seconds})
 
 
 def _channels(trained: Configuration, weights: dict[str, Any]) -> int:
@@ -195,28 +195,30 @@ def _channels(trained: Configuration, weights: dict[str, Any]) -> int:
     raise ValueError(f"{trained.name}: its weights are of another network than the one now registered")
 
 
-def _seen(source: str, dataset: Dataset) -> int | None:
-    """How many test images stand in the training split of the other suite; None where its data is not at hand."""
-    if source not in suites.suites():
-        return None
-    try:
-        train = suites.get(source).read(DataOptions()).train
-    except DataError:
-        return None
-    return int(also_in(dataset.test.images, train.images).sum())
-
-
-def _remarks(source: str, trained: Sequence[str], dataset: Dataset, shared: Sequence[int | None]) -> list[str]:
-    absent = [name for name, index in zip(dataset.classes, shared, strict=True) if index is None]
+def _about_classes(
+    source: str, trained: Sequence[str], wanted: Sequence[str], shared: Sequence[int | None]
+) -> Iterator[str]:
+    absent = [name for name, index in zip(wanted, shared, strict=True) if index is None]
     dropped = [name for index, name in enumerate(trained) if index not in shared]
-    seen = _seen(source, dataset)
-    said = []
     if absent:
-        said.append(f"{source} has no {', '.join(absent)}: members trained on it never predict that.")
+        yield f"{source} has no {', '.join(absent)}: members trained on it never predict that."
     if dropped:
-        said.append(f"What members trained on {source} say of {', '.join(dropped)} is dropped.")
-    if seen is None:
-        said.append(f"Whether test images stand in the training split of {source} is not known here.")
-    elif seen:
-        said.append(f"{seen:,} of {len(dataset.test):,} test images stand in the training split of {source}.")
-    return said
+        yield f"What members trained on {source} say of {', '.join(dropped)} is dropped."
+
+
+def _overlap(source: str, session: Session) -> str:
+    """How many test images stand in the training split of the other suite; empty where none does.
+
+    Raises ValueError where most do: what such members say of them is no test.
+    """
+    try:
+        train = suites.get(source).read(DataOptions()).train if source in suites.suites() else None
+    except DataError:
+        train = None
+    if train is None:
+        return f"Whether test images stand in the training split of {source} is not known here."
+    seen = np.concatenate([also_in(part.dataset.test.images, train.images) for part in session.parts])
+    found = f"{seen.sum():,} of {len(seen):,} test images stand in the training split of {source}."
+    if seen.mean() > 0.5:
+        raise ValueError(f"--from {source}: {found} Nothing can be learnt from that.")
+    return found if seen.any() else ""

@@ -118,7 +118,7 @@ def test_every_suite_names_members_that_exist():
 # Bad input
 
 UNKNOWN = [
-    (["--suite", "fer2031"], "no suite matches 'fer2031': did you mean fer2013?"),
+    (["--suite", "fer2031"], "no suite matches 'fer2031': did you mean fer2013"),
     (
         ["--suite", "digits", "--members", "resnet_digit"],
         "no member matches 'resnet_digit': did you mean resnet_digits",

@@ -125,13 +125,6 @@ def test_predictions_made_elsewhere_have_no_place_in_folds(again: Path, tmp_path
     assert "kdef is scored in 5 folds" in done.err
 
 
-@pytest.mark.parametrize(("suite", "source"), [("kdef", "kdef-random"), ("kdef-random", "kdef")])
-def test_members_from_elsewhere_have_no_place_in_folds_either(again: Path, suite: str, source: str):
-    done = run(again, suite, "--from", source)
-    assert done.code == 2
-    assert "kdef is in 5 folds, each with networks of its own; kdef-random has the same images" in done.err
-
-
 def test_the_files_of_all_folds_pass_the_check(ran: Path):
     done = cli("--check", ran / "results" / "kdef")
     assert done.code == 0, done.err

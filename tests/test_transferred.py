@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from conftest import Outcome, cli
 
 from benchmarks import suites
-from benchmarks.data import DataOptions, Dataset
+from benchmarks.data import DataOptions, Dataset, Split
+from benchmarks.data.fingerprint import assemble
 from benchmarks.data.variants import of_classes
 from benchmarks.identity import Transferred
 from benchmarks.predictions import Store
@@ -103,16 +105,62 @@ def test_later_runs_take_them_along_without_weights(results: Path):
     assert "linear-from-digits" in done.out and "predictions from elsewhere" in done.out
 
 
-def test_test_images_that_the_other_suite_trains_on_are_counted(results: Path, monkeypatch: pytest.MonkeyPatch):
-    def leaky(options: DataOptions) -> Dataset:
-        data = DIGITS.load(options)
-        return of_classes(replace(data, test=data.train.take(np.arange(60))), FEW)
+def leaky(options: DataOptions, seen: int) -> Dataset:
+    """Three digits, with so many of the images that digits trains on, and all that it tests on, in test."""
+    data = DIGITS.load(options)
+    mixed = Split(
+        np.concatenate([data.train.images[:seen], data.test.images]),
+        np.concatenate([data.train.targets[:seen], data.test.targets]),
+        np.zeros(seen + len(data.test), dtype=str),
+    )
+    return of_classes(replace(data, test=mixed), FEW)
 
-    other = replace(DIGITS, name="few", load=leaky)
+
+def test_test_images_that_the_other_suite_trains_on_are_counted(results: Path, monkeypatch: pytest.MonkeyPatch):
+    other = replace(DIGITS, name="few", load=partial(leaky, seen=60))
     monkeypatch.setattr(suites, "suites", lambda: {"digits": DIGITS, "few": other})
-    count = len(leaky(DataOptions()).test)
+    all_of_them, unseen = len(other.load(DataOptions()).test), len(few(DataOptions()).test)
     done = transferred(results, "--members", "linear")
-    assert f"{count} of {count} test images stand in the training split of digits." in done.out
+    said = f"{all_of_them - unseen} of {all_of_them} test images stand in the training split of digits."
+    assert said in done.out and said in json.loads((results / "few" / "results.json").read_text())["notes"]
+
+
+def test_a_test_split_that_was_mostly_trained_on_is_refused(results: Path, monkeypatch: pytest.MonkeyPatch):
+    other = replace(DIGITS, name="few", load=partial(leaky, seen=1000))
+    monkeypatch.setattr(suites, "suites", lambda: {"digits": DIGITS, "few": other})
+    done = transferred(results)
+    assert done.code == 2 and "stand in the training split of digits. Nothing can be learnt from that." in done.err
+
+
+def turned(options: DataOptions, fold: int) -> Dataset:
+    """Three digits, val and test changing places from fold to fold."""
+    data = few(options)
+    splits = {"train": data.train, "val": (data.val, data.test)[fold], "test": (data.test, data.val)[fold]}
+    return assemble(splits, data.classes, data.source)
+
+
+def test_every_fold_of_a_suite_is_predicted_and_scored_together(results: Path, monkeypatch: pytest.MonkeyPatch):
+    folds = tuple(partial(turned, fold=fold) for fold in range(2))
+    other = replace(DIGITS, name="few", load=folds[0], folds=folds)
+    monkeypatch.setattr(suites, "suites", lambda: {"digits": DIGITS, "few": other})
+    done = transferred(results)
+    assert done.code == 0, done.err
+    found = json.loads((results / "few" / "results.json").read_text())
+    data = few(DataOptions())
+    assert found["splits"]["test"]["size"] == len(data.val) + len(data.test)
+    assert "mlp-from-digits" in [member["label"] for member in found["members"]]
+    shutil.rmtree(results / "digits")
+    again = cli("--suite", "few", "--members", "*-from-digits", "--results", results, "--train", "never", *SIMPLE)
+    assert again.code == 0, again.err
+    assert json.loads((results / "few" / "results.json").read_text())["members"] == found["members"]
+
+
+def test_members_trained_in_folds_are_not_taken(results: Path, monkeypatch: pytest.MonkeyPatch):
+    folds = tuple(partial(turned, fold=fold) for fold in range(2))
+    other = replace(DIGITS, name="few", load=folds[0], folds=folds)
+    monkeypatch.setattr(suites, "suites", lambda: {"digits": DIGITS, "few": other})
+    done = cli("--suite", "digits", "--from", "few", "--results", results, *SIMPLE)
+    assert done.code == 2 and "--from few: its members are trained 2 times, once a fold" in done.err
 
 
 def test_without_trained_weights_the_command_that_makes_them_is_named(results: Path):
