@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from affectnet_layouts import faces, write_flat, write_folders, write_lists
 from conftest import Outcome, cli
+from layouts_affectnet import faces, write_flat, write_folders, write_lists
 
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset

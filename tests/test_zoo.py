@@ -84,7 +84,7 @@ def test_a_member_has_all_its_facts(name: str):
     builder = member.builder.partition(":")[2]
     start = "" if member.init == "scratch" else f"_{member.init.replace('-', '_')}"
     trees = "_xgboost" if member.features_of else ""
-    assert member.name == name in {builder + start + trees, f"{builder}@paper"}
+    assert member.name == name in {builder + start + trees, f"{builder}{start}@paper"}
     assert member.features_of == (name.removesuffix("_xgboost") if trees else "")
     assert member.params and member.macs
     assert member.summary and member.summary == member.summary.strip()

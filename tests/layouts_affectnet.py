@@ -1,4 +1,4 @@
-"""AffectNet's layouts on disk, built of portraits: `python tests/affectnet_layouts.py DIR --train 200 --val 40`."""
+"""AffectNet's layouts on disk, built of portraits: `python tests/layouts_affectnet.py DIR --train 200 --val 40`."""
 
 from __future__ import annotations
 
