@@ -70,8 +70,9 @@ def test_the_entry_agrees_with_timm_about_the_trained_weights(member: registry.M
 def test_a_member_with_trained_weights_has_a_twin_from_scratch(member: registry.Member):
     twin = registry.get(member.builder.partition(":")[2])
     assert (twin.init, twin.builder, twin.params) == ("scratch", member.builder, member.params)
-    assert member.recipe.transfer.head_epochs >= 1
-    assert member.recipe.transfer.backbone < 1
+    if not member.name.endswith("@paper"):  # which does as its publication does
+        assert member.recipe.transfer.head_epochs >= 1
+        assert member.recipe.transfer.backbone < 1
 
 
 def test_a_packaged_file_belongs_to_the_network_it_is_named_for():
