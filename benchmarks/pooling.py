@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmarks.identity import Configuration
+from benchmarks.identity import Configuration, Transferred
 from benchmarks.predictions import OPTIONAL, Predictions, Targets
 from benchmarks.rows import Row
 from ensembles.base import Ensembler
@@ -93,13 +93,14 @@ def _end_to_end(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
 
 
 def pooled_predictions(folds: Sequence[Predictions], fingerprint: str) -> Predictions:
-    """One member's logits of all folds, end to end; times are summed over the folds."""
+    """One member's logits of all folds, end to end; times are summed over the folds, but for a member from another
+    suite that of training, which was one."""
     first = cast(Configuration, folds[0].configuration)
     hashes = tuple(fold.configuration.hash for fold in folds)
     configuration = InFolds(first.member, first.seed, fingerprint, first.num_classes, hashes, first.name)
     provenance = {
         **folds[0].provenance,
-        "train_seconds": _of_all(folds, "train_seconds", sum),
+        "train_seconds": _of_all(folds[:1] if isinstance(first, Transferred) else folds, "train_seconds", sum),
         "inference_seconds": _of_all(folds, "inference_seconds", sum),
         "images_per_second": _of_all(folds, "images_per_second", fmean),
         "device": " and ".join(sorted({str(fold.provenance.get("device")) for fold in folds})),

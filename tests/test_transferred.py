@@ -149,6 +149,9 @@ def test_every_fold_of_a_suite_is_predicted_and_scored_together(results: Path, m
     data = few(DataOptions())
     assert found["splits"]["test"]["size"] == len(data.val) + len(data.test)
     assert "mlp-from-digits" in [member["label"] for member in found["members"]]
+    own = json.loads((results / "digits" / "results.json").read_text())["members"]
+    took = {member["name"]: member["train_seconds"] for member in own}
+    assert {member["train_seconds"] for member in found["members"]} == set(took.values()), "trained once, for all folds"
     shutil.rmtree(results / "digits")
     again = cli("--suite", "few", "--members", "*-from-digits", "--results", results, "--train", "never", *SIMPLE)
     assert again.code == 0, again.err
