@@ -25,7 +25,7 @@ import numpy as np
 from scipy.stats import ttest_1samp
 
 from benchmarks import suites
-from benchmarks.data import Dataset
+from benchmarks.data import DataOptions, Dataset
 from benchmarks.metrics import accuracy
 from benchmarks.obtain import resolve_device
 from benchmarks.provenance import cpu_cores
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
         member = override(registry.get(track.member), [*track.settings, *options.set])
         device = _device(track)
         print(header(described(track, member), PACKAGES, device))
-        dataset = suites.get("fer2013").load(options.data)
+        dataset = suites.get("fer2013").read(DataOptions(options.data))
         warm_up(member, dataset, device)
         runs = []
         for seed in range(options.seeds):
