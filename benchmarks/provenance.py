@@ -45,7 +45,8 @@ def device_name(device: str) -> str:
         import torch
 
         return torch.cuda.get_device_name()
-    return f"{_processor()}, {cpu_cores()} cores"
+    cores = cpu_cores()
+    return f"{_processor()}, {cores} core{'s' if cores != 1 else ''}"
 
 
 def _processor() -> str:

@@ -250,7 +250,7 @@ def test_members_can_be_chosen_with_and_without_it(elsewhere: Elsewhere):
 def test_the_plan_lists_it_as_loaded(elsewhere: Elsewhere):
     assert elsewhere.run("--add-predictions", elsewhere.npz()).code == 0
     lines = elsewhere.run("--plan").out.splitlines()
-    assert [line.split()[:2] for line in lines if "external" in line] == [["mine", "load"]]
+    assert [line.split()[:2] for line in lines if "from elsewhere" in line] == [["mine", "load"]]
 
 
 def test_a_name_is_taken_once_and_replaced_only_when_told(elsewhere: Elsewhere):

@@ -40,7 +40,7 @@ def arguments(text: str) -> list[str]:
 
 def test_the_header_names_hardware_and_versions():
     text = bench.header("A title", ["no-such-package"])
-    assert text.startswith("A title\n") and "cores" in text and f"numpy {np.__version__}" in text
+    assert text.startswith("A title\n") and " core" in text and f"numpy {np.__version__}" in text
     assert "no-such-package" not in text
 
 
