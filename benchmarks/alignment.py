@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.data.expressions import suggestion
 from benchmarks.incoming import SPLITS, Expected, Incoming
-from benchmarks.predictions import Targets
+from benchmarks.targets import Targets
 from ensembles import log_softmax
 
 SUM_SLACK = 0.02  # by which a row of probabilities, rounded to two decimals, may miss one

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import metrics
-from benchmarks.predictions import Predictions, Targets
+from benchmarks.predictions import Predictions
 from benchmarks.rows import Row, member_labels
+from benchmarks.targets import Targets
 from ensembles import softmax
 from ensembles.calibration import fit_temperatures
 from ensembles.subsets import BestSubset

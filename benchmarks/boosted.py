@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import Dataset
-from benchmarks.predictions import Configuration
+from benchmarks.identity import Configuration
 from benchmarks.provenance import cpu_cores
 
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from benchmarks import metrics
 from benchmarks.audit import SMALLEST, prefix_accuracies
-from benchmarks.predictions import Predictions, Targets
+from benchmarks.predictions import Predictions
 from benchmarks.rows import Row, member_labels
+from benchmarks.targets import Targets
 from ensembles import softmax
 from ensembles.selection import TIE, BlendHits, BlendLogLoss
 from ensembles.selection import add as add_to_blend

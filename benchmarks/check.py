@@ -10,9 +10,10 @@ from safetensors import SafetensorError, safe_open
 from benchmarks import external
 from benchmarks.identity import EXTERNAL
 from benchmarks.plausibility import Implausible, examine
-from benchmarks.predictions import FORMAT, Predictions, Store, StoreError, read_header
+from benchmarks.predictions import Predictions, Store
 from benchmarks.session import Options, Session
 from benchmarks.standings import LEAK_ABOVE
+from benchmarks.storage import FORMAT, StoreError, read_header
 from benchmarks.tables import percent
 
 

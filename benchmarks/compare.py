@@ -11,10 +11,11 @@ import numpy as np
 
 from benchmarks import metrics
 from benchmarks.listing import columns
-from benchmarks.predictions import Predictions, Store, Targets
+from benchmarks.predictions import Predictions, Store
 from benchmarks.session import Options, Session
 from benchmarks.significance import bootstrap_intervals, mcnemar
 from benchmarks.tables import labels, p_value, percent
+from benchmarks.targets import Targets
 from ensembles import softmax
 from ensembles.search import choose, search
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import metrics
-from benchmarks.predictions import Predictions, Targets
+from benchmarks.predictions import Predictions
 from benchmarks.rows import Row, member_labels
+from benchmarks.targets import Targets
 from ensembles import diversity as measures
 
 NEAR_TWINS = 0.9  # share of images on which two members predict the same class

@@ -19,9 +19,11 @@ from benchmarks.alignment import align
 from benchmarks.identity import EXTERNAL, External
 from benchmarks.incoming import SPLITS, Expected, digest, read
 from benchmarks.plausibility import Findings, examine
-from benchmarks.predictions import Predictions, Store, StoreError, Targets
+from benchmarks.predictions import Predictions, Store
 from benchmarks.standings import LEAK_ABOVE
+from benchmarks.storage import StoreError
 from benchmarks.tables import percent
+from benchmarks.targets import Targets
 from zoo import registry
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.data import Dataset
-from benchmarks.predictions import Configuration, Store
+from benchmarks.identity import Configuration
+from benchmarks.predictions import Store
 from ensembles.base import softmax
 from zoo import registry
 

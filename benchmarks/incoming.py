@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data.expressions import suggestion
-from benchmarks.predictions import FORMAT
+from benchmarks.storage import FORMAT
 
 SPLITS = ("val", "test")
 

@@ -19,7 +19,8 @@ from benchmarks.boosted import boosted
 from benchmarks.data import Dataset, Split
 from benchmarks.display import Quiet
 from benchmarks.guidance import guidance
-from benchmarks.predictions import Configuration, Predictions, Store
+from benchmarks.identity import Configuration
+from benchmarks.predictions import Predictions, Store
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
 from benchmarks.tables import duration
 from zoo import registry

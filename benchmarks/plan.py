@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from benchmarks.predictions import Configuration, Predictions, Store, StoreError, Targets
+from benchmarks.identity import Configuration
+from benchmarks.predictions import Predictions, Store
 from benchmarks.provenance import cpu_cores
+from benchmarks.storage import StoreError
+from benchmarks.targets import Targets
 from zoo.recipes import Recipe
 
 Mode = Literal["auto", "missing", "always", "never"]

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.predictions import Predictions, Targets
+from benchmarks.predictions import Predictions
 from benchmarks.significance import mcnemar
 from benchmarks.tables import percent
+from benchmarks.targets import Targets
 from ensembles import softmax
 
 REORDERED_GAIN = 0.1  # in accuracy, by which another order of rows has to be better to be believed

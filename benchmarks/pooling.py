@@ -15,8 +15,9 @@ from typing import Any, cast
 import numpy as np
 
 from benchmarks.identity import Configuration, Transferred
-from benchmarks.predictions import OPTIONAL, Predictions, Targets
+from benchmarks.predictions import Predictions
 from benchmarks.rows import Row
+from benchmarks.targets import OPTIONAL, Targets
 from ensembles.base import Ensembler
 from ensembles.search import Found
 

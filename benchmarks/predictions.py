@@ -7,28 +7,20 @@ of them asks for another file: the old one is named as stale and stays, it is ne
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from benchmarks.atomic import replace_atomically, write_atomic
-from benchmarks.data import Dataset
-from benchmarks.data.twins import also_in
 from benchmarks.identity import EXTERNAL, Configuration, Identity, identity_from
+from benchmarks.storage import StoreError, packed, read_file, read_header
+from benchmarks.targets import OPTIONAL, OVERLAPS, RATINGS, Targets
 from zoo.recipes import Recipe, differences
-
-FORMAT = "fer-ensembles/predictions/1"
-OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
-RATINGS = ("val_affect", "test_affect")
-OPTIONAL = ("val_rows", "test_rows", "test_groups", *OVERLAPS, *RATINGS)
-"""Arrays of Targets that older files, or some forms of data, lack."""
 
 
 @dataclass(frozen=True)
@@ -49,73 +41,6 @@ class Predictions:
         """Valence and arousal by the names under which the store keeps them; empty where there are none."""
         found = {name: getattr(self, name) for name in RATINGS}
         return {name: array for name, array in found.items() if array is not None}
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What scores the predictions: targets int64 [N] of val and test, and what they belong to.
-
-    `val_rows` and `test_rows`, int32 [N], are the rows of the original file that the images came from, from 0: they
-    line up predictions made elsewhere. None where the form of the data did not tell.
-    `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
-    bool [N], None where a file that was written before they were kept does not know.
-    `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
-    rating; None where the data has none.
-    `test_groups`, int32 [N], say which test images belong together, such as those of one person; None where each stands
-    for itself.
-    `notes` are what the reader of the data had to say of it.
-    """
-
-    val: np.ndarray
-    test: np.ndarray
-    fingerprint: str
-    classes: tuple[str, ...]
-    train_size: int
-    val_rows: np.ndarray | None = None
-    test_rows: np.ndarray | None = None
-    val_in_train: np.ndarray | None = None
-    test_in_train: np.ndarray | None = None
-    test_in_val: np.ndarray | None = None
-    val_affect: np.ndarray | None = None
-    test_affect: np.ndarray | None = None
-    test_groups: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> Targets:
-        """Those of a data set that was read."""
-        train, val, test = dataset.train, dataset.val, dataset.test
-        val_rows, test_rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
-        val_affect, test_affect = (None if one.affect is None else one.affect.astype(np.float32) for one in (val, test))
-        return cls(
-            val.targets,
-            test.targets,
-            dataset.fingerprint,
-            dataset.classes,
-            len(train),
-            val_rows=val_rows,
-            test_rows=test_rows,
-            val_in_train=also_in(val.images, train.images),
-            test_in_train=also_in(test.images, train.images),
-            test_in_val=also_in(test.images, val.images),
-            val_affect=val_affect,
-            test_affect=test_affect,
-            test_groups=None if test.groups is None else test.groups.astype(np.int32),
-            notes=dataset.notes,
-        )
-
-    def extras(self) -> dict[str, np.ndarray]:
-        """The optional arrays that are known, by name."""
-        known = {name: getattr(self, name) for name in OPTIONAL}
-        return {name: array for name, array in known.items() if array is not None}
-
-    def overlaps(self) -> dict[str, np.ndarray]:
-        """What is known of images that stand in two splits."""
-        return {name: marks for name, marks in self.extras().items() if name in OVERLAPS}
-
-
-class StoreError(ValueError):
-    """A file of the store that cannot be used; the message names it and says why."""
 
 
 class Store:
@@ -155,7 +80,7 @@ class Store:
         path = self.path(configuration)
         if not path.exists():
             return None
-        arrays, provenance = _read(path)
+        arrays, provenance = read_file(path)
         if _completed(provenance.get("configuration")) != configuration.facts():
             raise StoreError(f"{path.name}: holds another configuration than its name says")
         expected = {"val": len(targets.val), "test": len(targets.test)}
@@ -237,7 +162,7 @@ class Store:
         with self._lock():
             if history:
                 write_atomic(path.with_suffix(".csv"), _table(history))
-            replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
+            replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))
         rounded: dict[str, Any] = {name: values.astype(np.float32) for name, values in tensors.items()}
         return replace(predictions, **rounded)
 
@@ -246,7 +171,7 @@ class Store:
         tensors = {"out_of_fold": logits.astype(np.float16, order="C")}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            header = _header({"configuration": configuration.facts()})
+            header = packed({"configuration": configuration.facts()})
             replace_atomically(self._train_path(configuration), lambda draft: save_file(tensors, draft, header))
 
     def train_logits(self, member: str, seed: int, data: str, shape: tuple[int, int]) -> np.ndarray | None:
@@ -256,7 +181,7 @@ class Store:
         """
         found = []
         for path in sorted(self.folder.glob(f"{member}.s{seed}.*.train.safetensors")):
-            arrays, header = _read(path)
+            arrays, header = read_file(path)
             if header["configuration"]["data"] == data and arrays["out_of_fold"].shape == shape:
                 found.append((path, arrays["out_of_fold"].astype(np.float32)))
         if len(found) > 1:
@@ -283,7 +208,7 @@ class Store:
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock():
-            replace_atomically(path, lambda draft: save_file(tensors, draft, _header(header)))
+            replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))
 
     def save_folds(self, fingerprints: Sequence[str]) -> None:
         """Keeps which data sets are the folds of one, in their order: what a machine without images goes by."""
@@ -360,38 +285,6 @@ def _completed(facts: Any) -> Any:
     return {**facts, "recipe": json.loads(json.dumps(recipe))}
 
 
-def _header(values: Mapping[str, Any]) -> dict[str, str]:
-    return {"format": FORMAT, "json": json.dumps(values, sort_keys=True)}
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """What the header says: configuration and provenance. The arrays are not read. Raises StoreError."""
-    with _opened(path) as file:
-        return _json(path, file)
-
-
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    with _opened(path) as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
-        return arrays, _json(path, file)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
-        raise StoreError(f"{path.name}: is damaged or no safetensors file ({error})") from error
-
-
-def _json(path: Path, file: Any) -> dict[str, Any]:
-    header = file.metadata() or {}
-    if header.get("format") != FORMAT:
-        raise StoreError(f"{path.name}: was not written by this store (no {FORMAT!r} in its header)")
-    return json.loads(header["json"])
-
-
 def _read_folds(path: Path) -> list[str]:
     try:
         folds = json.loads(path.read_text(encoding="ascii"))
@@ -403,7 +296,7 @@ def _read_folds(path: Path) -> list[str]:
 
 
 def _read_targets(path: Path) -> Targets:
-    arrays, header = _read(path)
+    arrays, header = read_file(path)
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
     known: dict[str, Any] = {name: arrays[name] for name in OPTIONAL if name in arrays}
     known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}

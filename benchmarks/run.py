@@ -23,7 +23,7 @@ from benchmarks.explanation import diversity
 from benchmarks.obtain import obtain, outcome, resolve_device
 from benchmarks.plan import Step
 from benchmarks.pooling import Searched, pool
-from benchmarks.predictions import Predictions, Targets
+from benchmarks.predictions import Predictions
 from benchmarks.published import read_published
 from benchmarks.published_affect import read_published_affect
 from benchmarks.rows import member_labels, predict_rows
@@ -31,6 +31,7 @@ from benchmarks.schedule import Task, guests, not_run, schedule, whole
 from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
+from benchmarks.targets import Targets
 from benchmarks.transferred import remarks, transfer
 from ensembles.search import choose, search
 

@@ -11,9 +11,10 @@ from benchmarks import metrics
 from benchmarks.cost import mean, milliseconds, pareto_front, total, total_milliseconds
 from benchmarks.explanation import left_out
 from benchmarks.pooling import fits_of
-from benchmarks.predictions import Predictions, Targets
+from benchmarks.predictions import Predictions
 from benchmarks.rows import Row, member_labels
 from benchmarks.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
+from benchmarks.targets import Targets
 from ensembles.search import Found
 
 METRICS = {  # beside accuracy, on test

@@ -13,12 +13,13 @@ import ensembles
 from benchmarks import external, suites, transferred
 from benchmarks.atomic import write_atomic
 from benchmarks.data import DataError, DataOptions, Dataset
-from benchmarks.identity import FROM
+from benchmarks.identity import FROM, Configuration
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import Mode, Step, decide, inspect
-from benchmarks.predictions import Configuration, Predictions, Store, Targets
+from benchmarks.predictions import Predictions, Store
 from benchmarks.provenance import cpu_cores
 from benchmarks.suites.suite import Suite
+from benchmarks.targets import Targets
 from zoo import registry
 from zoo.overrides import override
 

@@ -15,7 +15,9 @@ from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import expression
 from benchmarks.data.twins import also_in
 from benchmarks.identity import FROM, Configuration, Transferred, identity_from
-from benchmarks.predictions import Predictions, Store, StoreError, Targets, read_header
+from benchmarks.predictions import Predictions, Store
+from benchmarks.storage import StoreError, read_header
+from benchmarks.targets import Targets
 from zoo import registry
 from zoo.registry import Member
 

@@ -20,7 +20,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here or in a su
 import benchmark
 from benchmarks.data import Dataset, Split
 from benchmarks.data.fingerprint import assemble
-from benchmarks.predictions import Configuration, Predictions, Store, Targets
+from benchmarks.identity import Configuration
+from benchmarks.predictions import Predictions, Store
+from benchmarks.targets import Targets
 from zoo import registry
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -18,10 +18,13 @@ from safetensors.numpy import load_file, save_file
 
 from benchmarks.affect_score import affect_part, bootstrap_concordance
 from benchmarks.affect_section import affect_csv, affect_section
+from benchmarks.identity import Configuration
 from benchmarks.metrics import affect_scores, concordance
-from benchmarks.predictions import Configuration, Predictions, Store, StoreError, Targets
+from benchmarks.predictions import Predictions, Store
 from benchmarks.published_affect import COLUMNS, read_published_affect
 from benchmarks.significance import image_counts
+from benchmarks.storage import StoreError
+from benchmarks.targets import Targets
 from ensembles import affect_search
 from ensembles.affect import AffectMean
 from ensembles.affect_search import FOLDS, KINDS, search_affect

@@ -17,9 +17,10 @@ from benchmarks.audit import audit, best_subset_on_test, calibration, learning_c
 from benchmarks.audit_section import LABEL, audit_section
 from benchmarks.cost import milliseconds, pareto_front, total, total_milliseconds
 from benchmarks.explanation import diversity, left_out
-from benchmarks.predictions import Predictions, Store, Targets
+from benchmarks.predictions import Predictions, Store
 from benchmarks.rows import Row, member_labels, predict_rows
 from benchmarks.score import score
+from benchmarks.targets import Targets
 from ensembles import softmax
 from ensembles.search import Found, search
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from conftest import Outcome, cli, files, stored_predictions
 
-from benchmarks.predictions import Predictions, Store, Targets
+from benchmarks.predictions import Predictions, Store
 from benchmarks.tables import labels
+from benchmarks.targets import Targets
 
 SIMPLE = ("--ensemblers", "uniform", "best_single")
 

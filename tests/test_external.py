@@ -18,7 +18,8 @@ from conftest import FACES, ROOT, Outcome, cli, files, python, stored_prediction
 from safetensors.numpy import load_file, save_file
 
 from benchmarks.data import Dataset
-from benchmarks.predictions import Store, Targets
+from benchmarks.predictions import Store
+from benchmarks.targets import Targets
 from ensembles import log_softmax, softmax
 
 SIMPLE = ("--ensemblers", "uniform", "best_single")

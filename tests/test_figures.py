@@ -17,9 +17,10 @@ from benchmarks.charts_data import greedy_path
 from benchmarks.data import DataOptions
 from benchmarks.figures.curves import History, histories
 from benchmarks.figures.style import Chart, joined, plural, shorten, styled, wrapped
-from benchmarks.predictions import Store, Targets
+from benchmarks.predictions import Store
 from benchmarks.run import evaluate, search_part
 from benchmarks.session import Options, Session
+from benchmarks.targets import Targets
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
 

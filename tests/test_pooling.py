@@ -10,12 +10,15 @@ import pytest
 from conftest import FACES, PROVENANCE, stored_predictions
 
 from benchmarks.histories import member_history
+from benchmarks.identity import Configuration
 from benchmarks.plan import inspect
 from benchmarks.pooling import FittedInFolds, Searched, fits_of, pool
-from benchmarks.predictions import Configuration, Store, StoreError, Targets
+from benchmarks.predictions import Store
 from benchmarks.rows import predict_rows
 from benchmarks.score import score
 from benchmarks.significance import bootstrap_intervals
+from benchmarks.storage import StoreError
+from benchmarks.targets import Targets
 from ensembles.search import search
 from zoo import registry
 

@@ -16,8 +16,11 @@ from safetensors.numpy import load_file, save_file
 
 from benchmarks.data import Dataset, Split
 from benchmarks.data.fingerprint import assemble
+from benchmarks.identity import Configuration
 from benchmarks.plan import inspect
-from benchmarks.predictions import FORMAT, Configuration, Predictions, Store, StoreError, Targets
+from benchmarks.predictions import Predictions, Store
+from benchmarks.storage import FORMAT, StoreError
+from benchmarks.targets import Targets
 from zoo import registry
 
 

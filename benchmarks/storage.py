@@ -1,0 +1,52 @@
+"""The files of the prediction store: safetensors with a JSON header that says which store wrote them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+FORMAT = "fer-ensembles/predictions/1"
+
+
+class StoreError(ValueError):
+    """A file of the store that cannot be used; the message names it and says why."""
+
+
+def packed(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as JSON, as a file's header holds them."""
+    return {"format": FORMAT, "json": json.dumps(values, sort_keys=True)}
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What the header says: configuration and provenance. The arrays are not read. Raises StoreError."""
+    with _opened(path) as file:
+        return _json(path, file)
+
+
+def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """All arrays by name, and what the header says. Raises StoreError."""
+    with _opened(path) as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
+        return arrays, _json(path, file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise StoreError(f"{path.name}: is damaged or no safetensors file ({error})") from error
+
+
+def _json(path: Path, file: Any) -> dict[str, Any]:
+    header = file.metadata() or {}
+    if header.get("format") != FORMAT:
+        raise StoreError(f"{path.name}: was not written by this store (no {FORMAT!r} in its header)")
+    return json.loads(header["json"])

@@ -1,0 +1,78 @@
+"""What scores predictions: the targets of val and test, and what is known of the images behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.data import Dataset
+from benchmarks.data.twins import also_in
+
+OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
+RATINGS = ("val_affect", "test_affect")
+OPTIONAL = ("val_rows", "test_rows", "test_groups", *OVERLAPS, *RATINGS)
+"""Arrays of Targets that older files, or some forms of data, lack."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What scores the predictions: targets int64 [N] of val and test, and what they belong to.
+
+    `val_rows` and `test_rows`, int32 [N], are the rows of the original file that the images came from, from 0: they
+    line up predictions made elsewhere. None where the form of the data did not tell.
+    `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
+    bool [N], None where a file that was written before they were kept does not know.
+    `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
+    rating; None where the data has none.
+    `test_groups`, int32 [N], say which test images belong together, such as those of one person; None where each stands
+    for itself.
+    `notes` are what the reader of the data had to say of it.
+    """
+
+    val: np.ndarray
+    test: np.ndarray
+    fingerprint: str
+    classes: tuple[str, ...]
+    train_size: int
+    val_rows: np.ndarray | None = None
+    test_rows: np.ndarray | None = None
+    val_in_train: np.ndarray | None = None
+    test_in_train: np.ndarray | None = None
+    test_in_val: np.ndarray | None = None
+    val_affect: np.ndarray | None = None
+    test_affect: np.ndarray | None = None
+    test_groups: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Targets:
+        """Those of a data set that was read."""
+        train, val, test = dataset.train, dataset.val, dataset.test
+        val_rows, test_rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
+        val_affect, test_affect = (None if one.affect is None else one.affect.astype(np.float32) for one in (val, test))
+        return cls(
+            val.targets,
+            test.targets,
+            dataset.fingerprint,
+            dataset.classes,
+            len(train),
+            val_rows=val_rows,
+            test_rows=test_rows,
+            val_in_train=also_in(val.images, train.images),
+            test_in_train=also_in(test.images, train.images),
+            test_in_val=also_in(test.images, val.images),
+            val_affect=val_affect,
+            test_affect=test_affect,
+            test_groups=None if test.groups is None else test.groups.astype(np.int32),
+            notes=dataset.notes,
+        )
+
+    def extras(self) -> dict[str, np.ndarray]:
+        """The optional arrays that are known, by name."""
+        known = {name: getattr(self, name) for name in OPTIONAL}
+        return {name: array for name, array in known.items() if array is not None}
+
+    def overlaps(self) -> dict[str, np.ndarray]:
+        """What is known of images that stand in two splits."""
+        return {name: marks for name, marks in self.extras().items() if name in OVERLAPS}
