@@ -136,6 +136,8 @@ def test_published_results_are_well_formed(suite: str) -> None:
         optional = ("why_not", "doubt", "doubt_source")
         assert all(value == value.strip() and (value or key in optional) for key, value in texts.items())
         assert not row["comparable"] or row["extra_data"] == "none"
+        first = row["why_not"].partition(";")[0]
+        assert not row["chart"] or len(first) <= 48, f"{first!r} runs into the marks of the figure"
 
 
 def test_comparable_fer2013_results_are_on_the_private_test() -> None:
