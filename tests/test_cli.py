@@ -667,16 +667,16 @@ def test_any_other_run_leaves_the_readme_alone(project: Path, tmp_path: Path):
         assert (project / "README.md").read_bytes() == before, options
 
 
-COMMITTED = sorted((ROOT / "results" / "fer2013" / "predictions").glob("*.s*.*.safetensors"))
+COMMITTED = ("fer2013", "ferplus")
 
 
-@pytest.mark.skipif(not COMMITTED, reason="no predictions are committed")
-def test_the_committed_leaderboard_is_what_the_committed_predictions_give(tmp_path: Path):
-    shutil.copytree(ROOT / "results" / "fer2013" / "predictions", tmp_path / "fer2013" / "predictions")
+@pytest.mark.parametrize("suite", COMMITTED)
+def test_the_committed_leaderboard_is_what_the_committed_predictions_give(suite: str, tmp_path: Path):
+    shutil.copytree(ROOT / "results" / suite / "predictions", tmp_path / suite / "predictions")
     script = "import sys, benchmark; code = benchmark.main(sys.argv[1:]); print('torch' in sys.modules, code)"
-    done = python("-c", script, "--suite", "fer2013", "--results", tmp_path, "--train", "never")
+    done = python("-c", script, "--suite", suite, "--results", tmp_path, "--train", "never")
     assert done.stdout.splitlines()[-1] == "False 0", done.stderr
-    committed, rebuilt = read(ROOT / "results", "fer2013"), read(tmp_path, "fer2013")
+    committed, rebuilt = read(ROOT / "results", suite), read(tmp_path, suite)
     for old, new in zip(committed["members"], rebuilt["members"], strict=True):
         assert {**new, "rank": ""} == {**old, "rank": ""}  # ranks are shared with the ensembles
     for old, new in zip(committed["ensembles"], rebuilt["ensembles"], strict=True):
@@ -684,5 +684,5 @@ def test_the_committed_leaderboard_is_what_the_committed_predictions_give(tmp_pa
         slack = 0.01 if old["name"] == "stack_xgboost" else 0.001
         assert new["name"] == old["name"]
         assert new["test_accuracy"] == pytest.approx(old["test_accuracy"], abs=slack), old["name"]
-    assert markdown(committed) == leaderboard(ROOT / "results", "fer2013")
-    assert csv_table(committed) == (ROOT / "results" / "fer2013" / "leaderboard.csv").read_text()
+    assert markdown(committed) == leaderboard(ROOT / "results", suite)
+    assert csv_table(committed) == (ROOT / "results" / suite / "leaderboard.csv").read_text()
