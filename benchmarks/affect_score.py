@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.metrics import affect_scores
+from benchmarks.metrics import DIMENSIONS, affect_scores
 from benchmarks.predictions import Predictions
 from benchmarks.rows import member_labels
 from benchmarks.significance import DRAWS_AT_ONCE, image_counts
 from benchmarks.targets import Targets
 from ensembles.affect import rated
 from ensembles.affect_search import FOLDS, FoundAffect, search_affect
-
-DIMENSIONS = ("valence", "arousal")
 
 
 @dataclass(frozen=True, eq=False)

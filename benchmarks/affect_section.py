@@ -7,12 +7,12 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.metrics import DIMENSIONS
 from benchmarks.standings import Results
 from benchmarks.tables import escape, fraction, linked, table
 
 TITLE = "## Valence and arousal"
 CSV_NAME = "leaderboard_affect.csv"
-DIMENSIONS = ("valence", "arousal")
 SCORES = ("rmse", "corr", "sagr", "ccc")
 HEAD = (
     "Kind|Name|Models|CCC, mean|95 % interval|V: RMSE|CORR|SAGR|CCC|95 % interval|A: RMSE|CORR|SAGR|CCC|95 % interval"

@@ -15,6 +15,8 @@ from ensembles.affect import rated
 Probabilities = NDArray[np.floating]
 Targets = NDArray[np.integer]
 
+DIMENSIONS = ("valence", "arousal")
+
 
 def correctness(probabilities: Probabilities, targets: Targets) -> NDArray[np.bool_]:
     """Which samples the top class gets right, `[N]` bool: what the bootstrap and the paired tests work on."""
@@ -172,7 +174,7 @@ def affect_scores(predictions: NDArray[np.floating], targets: NDArray[np.floatin
     scores = {"rmse": rmse, "corr": pearson, "sagr": sign_agreement, "ccc": concordance}
     return {
         dimension: {name: score(predictions[known, column], targets[known, column]) for name, score in scores.items()}
-        for column, dimension in enumerate(("valence", "arousal"))
+        for column, dimension in enumerate(DIMENSIONS)
     }
 
 

@@ -89,14 +89,13 @@ def _weights(
 ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
     """Trained weights with provenance and history: those that lie there, else by training."""
     weights_file = weights_path(checkpoints, configuration)
-    if not weights_file.exists():
-        _train(configuration, dataset, store, checkpoints, device, stop, display)
-    try:
-        return read_weights(weights_file)
-    except SafetensorError:  # set aside, as a damaged checkpoint is
-        os.replace(weights_file, weights_file.with_suffix(".unreadable"))
-        _train(configuration, dataset, store, checkpoints, device, stop, display)
-        return read_weights(weights_file)
+    if weights_file.exists():
+        try:
+            return read_weights(weights_file)
+        except SafetensorError:  # set aside, as a damaged checkpoint is
+            os.replace(weights_file, weights_file.with_suffix(".unreadable"))
+    _train(configuration, dataset, store, checkpoints, device, stop, display)
+    return read_weights(weights_file)
 
 
 def weights_path(checkpoints: Path, configuration: Configuration) -> Path:

@@ -9,12 +9,11 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from benchmarks import published
+from benchmarks import affect_section, published
+from benchmarks.metrics import DIMENSIONS
 
 FOLDER = published.FOLDER / "affect"
-SCORES = tuple(
-    f"{dimension}_{name}" for dimension in ("valence", "arousal") for name in ("rmse", "corr", "sagr", "ccc")
-)
+SCORES = tuple(f"{dimension}_{name}" for dimension in DIMENSIONS for name in affect_section.SCORES)
 COLUMNS = ("method", "year", "split", *SCORES, "source", "seen", "remark")
 
 

@@ -18,6 +18,7 @@ from benchmarks.identity import FROM, Configuration, Transferred, identity_from
 from benchmarks.predictions import Predictions, Store
 from benchmarks.storage import StoreError, read_header
 from benchmarks.targets import Targets
+from ensembles.base import log_softmax
 from zoo import registry
 from zoo.registry import Member
 
@@ -121,8 +122,7 @@ def mapped(logits: np.ndarray, shared: Sequence[int | None]) -> np.ndarray:
     What the network says of other classes is dropped, a class that it never saw gets almost no probability.
     """
     columns = [index for index in shared if index is not None]
-    kept = logits[:, columns].astype(np.float64)
-    kept -= np.logaddexp.reduce(kept, axis=1, keepdims=True)
+    kept = log_softmax(logits[:, columns])
     result = np.full((len(logits), len(shared)), ABSENT, dtype=np.float32)
     result[:, [place for place, index in enumerate(shared) if index is not None]] = np.maximum(kept, ABSENT)
     return result
@@ -219,8 +219,15 @@ def _overlap(source: str, session: Session) -> str:
         train = None
     if train is None:
         return f"Whether test images stand in the training split of {source} is not known here."
-    seen = np.concatenate([also_in(part.dataset.test.images, train.images) for part in session.parts])
+    seen = also_in(np.concatenate([_test_images(part, session) for part in session.parts]), train.images)
     found = f"{seen.sum():,} of {len(seen):,} test images stand in the training split of {source}."
     if seen.mean() > 0.5:
         raise ValueError(f"--from {source}: {found} Nothing can be learnt from that.")
     return found if seen.any() else ""
+
+
+def _test_images(part: Session, session: Session) -> np.ndarray:
+    images = part.dataset.test.images
+    if part is not session:
+        part.release()
+    return images

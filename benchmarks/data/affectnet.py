@@ -6,7 +6,6 @@ images, so that the official ones choose nothing; or the official ones alone are
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import read_images
 from benchmarks.data.options import DataOptions
-from benchmarks.data.partition import hold_out
+from benchmarks.data.partition import draw, hold_out
+from benchmarks.data.places import usual_roots
 from benchmarks.data.split import Dataset, Split
 
 CLASSES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")  # codes 0 to 7
@@ -99,8 +99,7 @@ def _places(data_dir: Path | None) -> list[Path]:
     if data_dir is not None:
         given = Path(data_dir).expanduser()
         return [given, given / SUBFOLDER]
-    shared = os.environ.get("BENCHMARK_DATA")
-    return [*([Path(shared).expanduser() / SUBFOLDER] if shared else []), Path("data") / SUBFOLDER]
+    return [root / SUBFOLDER for root in usual_roots()]
 
 
 def _decoded(listing: Listing, name: str, side: int) -> Dataset:
@@ -138,13 +137,5 @@ def _hold_out_like(targets: np.ndarray, wanted: np.ndarray, seed: int) -> tuple[
             f"The training set has {counts[rare]} images of {CLASSES[rare]}; at least {VAL_SHARE} of every class are "
             "needed to cut a val split off it."
         )
-    random = np.random.default_rng(seed)
-    held = np.sort(
-        np.concatenate(
-            [
-                random.choice(np.flatnonzero(targets == target), min(count, counts[target] // VAL_SHARE), replace=False)
-                for target, count in enumerate(wanted)
-            ]
-        )
-    )
+    held = draw(targets, np.minimum(wanted, counts // VAL_SHARE), seed)
     return np.setdiff1d(np.arange(len(targets)), held), held

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from benchmarks.atomic import replace_atomically
 from benchmarks.data import fer2013
 from benchmarks.data.errors import DataError
 from benchmarks.data.fingerprint import assemble
+from benchmarks.data.places import usual_roots
 from benchmarks.data.rows import USAGES
 from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
 from benchmarks.data.votes import CLASSES, read_votes, shares
@@ -73,8 +73,7 @@ def _places(data_dir: Path | None) -> Iterator[Path]:
         given = Path(data_dir).expanduser()
         roots = [given.parent if given.is_file() else given]
     else:
-        shared = os.environ.get("BENCHMARK_DATA")
-        roots = [*([Path(shared).expanduser()] if shared else []), Path("data")]
+        roots = usual_roots()
     for root in roots:
         yield from (root / VOTES, root / "ferplus" / VOTES, root / "fer2013" / VOTES)
 

@@ -67,3 +67,12 @@ def hold_out_parts(
         f"Whole groups cannot be held out so that all {classes} classes are in every split: another seed may find a "
         "way (--split-seed), or give the splits yourself."
     )
+
+
+def draw(targets: np.ndarray, counts: np.ndarray, seed: int) -> np.ndarray:
+    """Rows, sorted, of as many images of each class as counts [K] say, drawn without replacement."""
+    random = np.random.default_rng(seed)
+    rows = [
+        random.choice(np.flatnonzero(targets == target), count, replace=False) for target, count in enumerate(counts)
+    ]
+    return np.sort(np.concatenate(rows))

@@ -42,5 +42,10 @@ def _places(name: str, data_dir: Path | None) -> list[Path]:
     if data_dir is not None:
         given = Path(data_dir).expanduser()
         return [given / name, given]
+    return [root / name for root in usual_roots()]
+
+
+def usual_roots() -> list[Path]:
+    """Folders that hold a folder a data set: $BENCHMARK_DATA where it is set, and data."""
     shared = os.environ.get("BENCHMARK_DATA")
-    return [*([Path(shared).expanduser() / name] if shared else []), Path("data") / name]
+    return [*([Path(shared).expanduser()] if shared else []), Path("data")]

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.data.errors import DataError
 from benchmarks.data.fingerprint import assemble
+from benchmarks.data.partition import draw
 from benchmarks.data.split import Dataset, Split
 from benchmarks.data.twins import also_in
 
@@ -31,12 +32,7 @@ def downsampled(dataset: Dataset, seed: int = 0) -> Dataset:
     counts = np.bincount(train.targets, minlength=len(dataset.classes))
     if not counts.all():
         raise DataError(f"No training image of {dataset.classes[int(counts.argmin())]}: classes cannot be balanced.")
-    random = np.random.default_rng(seed)
-    rows = [
-        random.choice(np.flatnonzero(train.targets == target), counts.min(), replace=False)
-        for target in range(len(counts))
-    ]
-    kept = train.take(np.sort(np.concatenate(rows)))
+    kept = train.take(draw(train.targets, np.full_like(counts, counts.min()), seed))
     note = f"{len(train) - len(kept):,} training images left out: {counts.min():,} of each class stay."
     return assemble({**dataset.splits(), "train": kept}, dataset.classes, dataset.source, (*dataset.notes, note))
 
