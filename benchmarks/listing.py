@@ -15,18 +15,25 @@ from benchmarks import suites
 from benchmarks.rows import member_labels
 from benchmarks.tables import duration
 from zoo import recipes, registry
+from zoo.variants import VARIANTS
 
 if TYPE_CHECKING:
     from benchmarks.session import Session
 
 
 def catalogue(as_json: bool, zoo: Sequence[str] = ()) -> str:
-    """Suites, members (`zoo` names files with further ones), named recipes and ensemblers.
+    """Suites, members (`zoo` names files with further ones), named recipes, variants and ensemblers.
 
     The JSON has all facts; what does not fit into a line, such as a member's recipe, is left out of the text.
     """
     registry.include(zoo)
-    everything = {"suites": _suites(), "members": _members(), "recipes": _recipes(), "ensemblers": _ensemblers()}
+    everything = {
+        "suites": _suites(),
+        "members": _members(),
+        "recipes": _recipes(),
+        "variants": _variants(),
+        "ensemblers": _ensemblers(),
+    }
     if as_json:
         return json.dumps(everything, indent=1)
     tables = (f"{title}\n{columns([_short(row) for row in rows])}" for title, rows in everything.items())
@@ -71,6 +78,11 @@ def _recipes() -> list[dict[str, Any]]:
         {"name": key, "summary": texts.get(names.get(id(recipe), ""), ""), "recipe": asdict(recipe)}
         for key, recipe in recipes.NAMED.items()
     ]
+
+
+def _variants() -> list[dict[str, Any]]:
+    """What may stand behind the @ of a member beside a recipe's name, and what it changes."""
+    return [{"name": name, "changes": " ".join(changes)} for name, changes in VARIANTS.items()]
 
 
 def _texts_of_constants(source: str) -> dict[str, str]:

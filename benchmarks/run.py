@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import leaderboard, page, readme
+from benchmarks.ablations import ablations
 from benchmarks.affect_score import affect_part
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
@@ -155,6 +156,7 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
         **score(rows, predictions, found, targets),
         **affect_part(predictions, targets, read_published_affect(suite.published)),
         "diversity": diversity(predictions, targets),
+        "ablations": ablations(predictions, targets),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
         "confusions": confusions(rows, targets.test, headline),

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoo import outside
 from zoo.recipes import NAMED, Recipe
 from zoo.sources import FOLDER, sources
+from zoo.variants import VARIANTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -281,17 +282,24 @@ def _counted_if_it_builds(member: Member) -> Member:
 
 
 def get(name: str) -> Member:
-    """The member of that name, or of `member@recipe` for a named recipe; raises UnknownName with near matches."""
+    """The member of that name, or `member@recipe` for a named recipe, or `member@variant` for one of zoo/variants.py.
+
+    Raises UnknownName with near matches.
+    """
     known = members()
     base, _, recipe = name.partition("@")
     if name in known:
         return known[name]
-    if recipe and base in known:
-        if recipe not in NAMED:
-            own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
-            raise UnknownName(f"recipe of {base}", recipe, [*own, *NAMED])
+    if not recipe or base not in known:
+        raise UnknownName("member", name, known)
+    if recipe in NAMED:
         return replace(known[base], name=name, recipe=NAMED[recipe])
-    raise UnknownName("member", name, known)
+    if recipe in VARIANTS:
+        from zoo.overrides import override
+
+        return replace(override(known[base], VARIANTS[recipe]), name=name)
+    own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
+    raise UnknownName(f"recipe of {base}", recipe, [*own, *NAMED, *VARIANTS])
 
 
 def is_known(name: str) -> bool:
