@@ -34,10 +34,10 @@ def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[dict
             by_name.setdefault(one.configuration.name, {})[one.configuration.seed] = one
     rows = []
     for name, variant in by_name.items():
-        network, _, changed = name.partition("@")
+        network = name.rpartition("@")[0]
         base = by_name.get(network, {})
         shared = sorted(variant.keys() & base.keys())
-        if changed and shared:
+        if shared:
             pairs = [(variant[seed], base[seed]) for seed in shared]
             rows.append({"name": name, "network": network, **_compared(pairs, targets)})
     return rows
@@ -98,7 +98,7 @@ def ablations_section(results: Results) -> str:
 
 def _cells(row: dict[str, Any]) -> list[Any]:
     return [
-        row["name"].partition("@")[2],
+        row["name"].rpartition("@")[2],
         "; ".join(row["changes"]),
         ", ".join(map(str, row["seeds"])),
         percent(row["val_accuracy"]),

@@ -40,6 +40,13 @@ def test_a_variant_is_compared_over_the_seeds_it_shares_with_its_network(faces: 
     assert row["log_loss_difference"] == pytest.approx(-7 * 4 / 70)
 
 
+def test_a_variant_of_a_variant_is_compared_with_that(faces: Targets):
+    names = ("vgg_fer", "vgg_fer@muon", "vgg_fer@muon@mixup")
+    rows = ablations([answers(name, 0, faces, 9) for name in names], faces)
+    assert [row["network"] for row in rows] == ["vgg_fer", "vgg_fer@muon"]
+    assert rows[1]["changes"] == ["mixup was 0.0, is 0.2"]
+
+
 def test_what_has_no_counterpart_is_no_ablation(faces: Targets):
     assert ablations([answers("vgg_fer", 0, faces, 9), answers("vgg_fer@mixup", 1, faces, 9)], faces) == []
     assert ablations([answers("resnet_fer", 0, faces, 9), answers("vgg_fer@mixup", 0, faces, 9)], faces) == []

@@ -238,6 +238,9 @@ DIGITS = Recipe(
 )
 """Tiny networks on 8x8 digits: seconds on one core."""
 
+MUON = Recipe(optimizer="muon", learning_rate=0.02, weight_decay=0.05, start_size=2 / 3)
+"""Networks of plain 3x3 convolutions in fewer epochs, from scratch: orthogonalised updates learn faster than SGD's."""
+
 KDEF = Recipe(
     epochs=50,
     batch_size=8,
@@ -255,5 +258,5 @@ KDEF = Recipe(
 )
 """Fine-tuning as reported for DenseNet-121 on KDEF: AdamW at 1e-4, batches of 8; what is not reported is left off."""
 
-NAMED = {"plain": PLAIN, "adamw": ADAMW, "depthwise": DEPTHWISE, "kdef": KDEF}
+NAMED = {"plain": PLAIN, "muon": MUON, "adamw": ADAMW, "depthwise": DEPTHWISE, "kdef": KDEF}
 """Recipes that any member can be trained by, as `member@plain`."""

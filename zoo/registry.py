@@ -282,24 +282,25 @@ def _counted_if_it_builds(member: Member) -> Member:
 
 
 def get(name: str) -> Member:
-    """The member of that name, or `member@recipe` for a named recipe, or `member@variant` for one of zoo/variants.py.
+    """The member of that name; `member@recipe` with a named recipe, `member@variant` with one of zoo/variants.py.
 
-    Raises UnknownName with near matches.
+    What stands last is applied last: `vgg_fer@muon@mixup`. Raises UnknownName with near matches.
     """
     known = members()
-    base, _, recipe = name.partition("@")
+    base, _, last = name.rpartition("@")
     if name in known:
         return known[name]
-    if not recipe or base not in known:
+    if not base:
         raise UnknownName("member", name, known)
-    if recipe in NAMED:
-        return replace(known[base], name=name, recipe=NAMED[recipe])
-    if recipe in VARIANTS:
+    member = get(base)
+    if last in NAMED:
+        return replace(member, name=name, recipe=NAMED[last])
+    if last in VARIANTS:
         from zoo.overrides import override
 
-        return replace(override(known[base], VARIANTS[recipe]), name=name)
+        return replace(override(member, VARIANTS[last]), name=name)
     own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
-    raise UnknownName(f"recipe of {base}", recipe, [*own, *NAMED, *VARIANTS])
+    raise UnknownName(f"recipe of {base}", last, [*own, *NAMED, *VARIANTS])
 
 
 def is_known(name: str) -> bool:
