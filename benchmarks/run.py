@@ -109,7 +109,7 @@ def _obtain_all(
 def _obtain_one(session: Session, step: Step, stop: Callable[[], str | None], display: Quiet) -> Predictions:
     return obtain(
         step.configuration,
-        session.dataset,
+        session.lesson(step.configuration.member),
         session.store,
         session.folder / "checkpoints",
         device=resolve_device(session.options.device),
