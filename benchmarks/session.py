@@ -135,6 +135,14 @@ class Session:
         """The data, read when first needed; raises DataError."""
         return self.suite.read(self.options.data)
 
+    def lesson(self, member: registry.Member) -> Dataset:
+        """The data as a member learns from it: with the suite's extra labels where its recipe asks for votes; raises
+        DataError where they are missing."""
+        extra = self.suite.extra_labels
+        if extra is None or not member.recipe.labels.votes:
+            return self.dataset
+        return extra.join(self.dataset, self.options.data)
+
     def release(self) -> None:
         """Lets go of the images, which are read again when they are needed: folds hold nearly all of them each."""
         vars(self).pop("dataset", None)
