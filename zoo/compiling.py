@@ -56,7 +56,7 @@ def execution(
     (folds, ingredients) share the compiled code: it costs once.
     """
     saved, cost = SAVED[device] * seconds, COMPILE_SECONDS[device] * versions(recipe, image_size)
-    balance = f"saves {saved:,.0f} s, costs {cost:,.0f} s" if SAVED[device] else f"saves nothing on a {device}"
+    balance = f"saves {saved:,.0f} s, costs {cost:,.0f} s" if SAVED[device] else f"saves nothing on {device}"
     if choice != "auto":
         compiled, reason = choice == "always", f"--compile {choice}; {balance}"
     elif lacking and saved > cost:
