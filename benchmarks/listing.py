@@ -113,10 +113,13 @@ def schedule(session: Session) -> str:
         action = "load" if step.stored else "train" if step.train else "leave out"
         detail = "stored predictions" if step.stored else step.reason
         estimate = "" if step.stored else duration(step.seconds)
-        rows.append({"member": task.label, "action": action, "estimate": estimate, "why": detail})
+        steps = str(step.execution) if step.train else ""
+        rows.append({"member": task.label, "action": action, "estimate": estimate, "steps": steps, "why": detail})
         total += step.seconds if step.train else 0.0
     for label in member_labels(guests):
-        rows.append({"member": label, "action": "load", "estimate": "", "why": "predictions from elsewhere"})
+        rows.append(
+            {"member": label, "action": "load", "estimate": "", "steps": "", "why": "predictions from elsewhere"}
+        )
     what = f"members to train, each in {session.folds} folds" if session.folds > 1 else "members to train"
     count = sum(any(task.step.train for task in row) for row in tasks)
     end = f"{len(session.ensemblers)} ensemblers; {count} {what}, about {duration(total)} by estimate"

@@ -115,6 +115,7 @@ def _obtain_one(session: Session, step: Step, stop: Callable[[], str | None], di
         session.store,
         session.folder / "checkpoints",
         device=resolve_device(session.options.device),
+        compiled=step.execution.compiled,
         retrain=session.options.train == "always",
         stop=stop,
         display=display,
