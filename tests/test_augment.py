@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, median_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.augment import augment, normalise, rectangles, sampling_grid
+from zoo.augment import augment, grey_noise, normalise, rectangles, sampling_grid
 from zoo.preprocess import CHUNK, preprocess
 from zoo.recipes import Augment
 from zoo.registry import UnknownName
@@ -53,7 +53,7 @@ def patches(*shape: int) -> np.ndarray:
 def test_default_options_draw_what_they_always_drew():
     ramp = (torch.arange(48)[:, None] * 2 + torch.arange(48) * 3).to(torch.uint8).expand(6, 1, 48, 48)
     out = augment(ramp, 48, Augment(), seeded(7))
-    means = [0.500381, 0.367097, 0.505465, 0.399267, 0.549941, 0.398494]
+    means = [0.493401, 0.367097, 0.505465, 0.399267, 0.549941, 0.434386]
     upper_right = [0.297972, 0.143432, 0.329701, 0.202184, 0.494990, 0.162543]
     lower_left = [0.875188, 0.753690, 0.862475, 0.783215, 0.498489, 0.827271]
     assert out.mean(dim=(1, 2, 3)).tolist() == pytest.approx(means, abs=1e-5)
@@ -172,6 +172,53 @@ def test_erasing_puts_noise_in_one_rectangle_of_its_share_of_the_images():
         box = (rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1)
         assert image.sum() > 0.95 * box and box <= 0.28 * 48 * 48
     assert out[erased].mean().item() == pytest.approx(0.5, abs=0.02), "noise over the whole range"
+
+
+def test_noise_is_uniform_over_the_levels_of_an_image():
+    noise = grey_noise(torch.Size([64, 1, 48, 48]), seeded(0))
+    levels = (noise * 255).round()
+    torch.testing.assert_close(levels / 255, noise, atol=1e-6, rtol=0)
+    counts = torch.bincount(levels.long().flatten(), minlength=256)
+    assert len(counts) == 256 and ((counts - counts.float().mean()).abs() < 5 * counts.float().mean().sqrt()).all()
+    assert noise.mean().item() == pytest.approx(0.5, abs=0.003)
+    assert noise.var().item() == pytest.approx((256**2 - 1) / 12 / 255**2, abs=0.001)
+
+
+@pytest.mark.parametrize("apart", [(0, 1), (0, 4), (0, 8), (1, 0), (8, 0)])
+def test_pixels_of_the_noise_know_nothing_of_each_other(apart: tuple[int, int]):
+    noise = grey_noise(torch.Size([64, 1, 48, 48]), seeded(0))
+    pairs = torch.stack([noise, noise.roll(apart, (2, 3))]).flatten(1)
+    assert torch.corrcoef(pairs)[0, 1].abs() < 5 / noise.numel() ** 0.5
+
+
+def test_every_image_has_noise_of_its_own():
+    white = torch.full((64, 3, 16, 16), 255, dtype=torch.uint8)
+    patches = grey_noise(white.shape, seeded(0)).flatten(1)
+    assert (torch.corrcoef(patches).fill_diagonal_(0).abs() < 0.25).all()
+    out = augment(white, 16, replace(OFF, erase=1.0), seeded(0))
+    both = ((out - 1).abs() > 1e-5).any(dim=1)
+    first, second = out[::2], out[1::2]
+    shared = (both[::2] & both[1::2])[:, None].expand_as(first)
+    assert shared.sum() > 300
+    assert torch.corrcoef(torch.stack([first[shared], second[shared]]))[0, 1].abs() < 0.2
+    assert torch.corrcoef(torch.stack([first[:, 0][shared[:, 0]], first[:, 1][shared[:, 1]]]))[0, 1].abs() < 0.2
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (3, 1, 5, 3), (0, 3, 8, 8)])
+def test_noise_comes_in_any_shape_and_the_generator_alone_decides_it(shape: tuple[int, ...]):
+    noise = grey_noise(torch.Size(shape), seeded(1))
+    assert noise.shape == shape and noise.dtype == torch.float32
+    assert torch.equal(grey_noise(torch.Size(shape), seeded(1)), noise)
+
+
+def test_without_erasing_no_noise_is_drawn():
+    images, generator = position_coded(4)[:, :1], seeded(0)
+    augment(images, 48, Augment(erase=0.0), generator)
+    left = torch.rand(4, generator=generator)
+    generator = seeded(0)
+    for _ in range(5 + 2):  # angle, zoom, mirror, two shifts; gain and offset
+        torch.rand(4, generator=generator)
+    assert torch.equal(torch.rand(4, generator=generator), left)
 
 
 def colours(count: int) -> Tensor:

@@ -83,9 +83,19 @@ def augment(images: Tensor, size: int, options: Augment, generator: torch.Genera
     if channels == 3 and (options.saturation or options.grayscale):
         out = _saturate(out, options, draw)
     if options.erase:
-        mask = _erased(options.erase, size, draw)
-        out.lerp_(torch.rand(out.shape, generator=generator, device=images.device), mask)
+        out.lerp_(grey_noise(out.shape, generator), _erased(options.erase, size, draw))
     return out
+
+
+def grey_noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Independent numbers, uniform over the 256 levels of an image in [0,1], float of `shape`.
+
+    Eight come from one draw of 64 bits: a quarter of the time of one draw a number, which a CPU makes on one core.
+    """
+    count = shape.numel()
+    words = torch.empty(-(-count // 8), dtype=torch.int64, device=generator.device)
+    words.random_(torch.iinfo(torch.int64).min, None, generator=generator)  # all 64 bits, the sign too
+    return words.view(torch.uint8)[:count].view(shape).float().div_(255)
 
 
 def sampling_grid(affine: Tensor, size: int) -> Tensor:
