@@ -115,14 +115,14 @@ def reach(options: Augment) -> float:
 
 
 def _sampled(images: Tensor, grid: Tensor, furthest: float) -> Tensor:
-    """Bilinear, mirrored at the edges as often as a grid asks for that lies within [-furthest,furthest].
+    """Bilinear, mirrored at the edges as often as a grid asks for that lies within [-furthest,furthest]; uses it up.
 
     On a CPU `grid_sample` takes half as long again where it mirrors by itself. Up to 3 an image is mirrored only once.
     """
     if furthest > 3:
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    mirrored = torch.lerp(grid, grid.clamp(-1, 1), 2.0)  # as far within the edge as it was beyond
-    return F.grid_sample(images, mirrored, mode="bilinear", padding_mode="border", align_corners=False)
+    grid.lerp_(grid.clamp(-1, 1), 2.0)  # as far within the edge as it was beyond
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _geometry(options: Augment, crop_ratio: float, draw: Draw) -> Tensor:
