@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.augment import _geometry, augment, grey_noise, normalise, reach, rectangles, sampling_grid
+from zoo.images import batch_of, prepared
 from zoo.preprocess import CHUNK, preprocess
 from zoo.recipes import Augment
 from zoo.registry import UnknownName
@@ -365,3 +367,11 @@ def test_more_images_than_one_chunk_are_filtered_as_each_alone(how: str, monkeyp
 def test_no_preprocessing_copies_nothing():
     images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
     assert preprocess(images, "none") is images
+
+
+def test_a_batch_has_the_images_of_its_rows_in_memory_and_in_a_file(tmp_path: Path):
+    images, rows = patches(6, 1, 8, 8), torch.tensor([4, 0, 4])
+    images.tofile(tmp_path / "images")
+    mapped = np.memmap(tmp_path / "images", dtype=np.uint8, mode="r", shape=images.shape)
+    for kind in (images, mapped):
+        assert torch.equal(batch_of(prepared(kind, "cpu", "none"), rows), torch.from_numpy(images[rows.numpy()]))
