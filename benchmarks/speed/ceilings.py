@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -86,7 +87,7 @@ def bytes_a_second(device: str, rounds: int) -> dict[int, float]:
     found: dict[int, float] = {}
     for size in SIZES:
         source, target = (torch.ones(size // 4, device=device) for _ in range(2))
-        calls: dict[int, Callable[[], object]] = {size: source.neg_, 2 * size: lambda a=source, b=target: b.copy_(a)}
+        calls: dict[int, Callable[[], object]] = {size: source.neg_, 2 * size: partial(target.copy_, source)}
         for spanned, call in calls.items():
             repeats = max(1, ONE_ROUND // (2 * size))
             found[spanned] = 2 * size / _least_seconds(call, repeats, device, rounds)

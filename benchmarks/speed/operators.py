@@ -136,7 +136,7 @@ def _operations(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result
 
 
 def convolution(args: tuple[Any, ...], result: Tensor) -> int:
-    """Of a call (inputs, weight, bias, stride, padding, dilation, transposed, ...): no more in groups than there are."""
+    """Of a call (inputs, weight, bias, stride, padding, dilation, transposed, ...)."""
     inputs, weight, transposed = args[0], args[1], args[6]
     return 2 * (inputs if transposed else result).numel() * weight[0].numel()
 

@@ -86,7 +86,7 @@ class Bound:
     def __str__(self) -> str:
         shares = {"arithmetic": self.arithmetic / self.seconds, "memory": self.memory / self.seconds}
         ordered = sorted(shares.items(), key=lambda share: -share[1])
-        return ", ".join(f"{name} {share:.0%}" for name, share in ordered)
+        return ", ".join(f"{name} {100 * share:.0f} %" for name, share in ordered)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -216,13 +216,13 @@ def reported(work: Work, ceilings: Ceilings, device: str) -> list[Comparison]:
     print(line("all", work.operators, ceilings))
     print(f"  measured {1000 * work.images / work.measured.best:.2f} ms, images: {work.measured}")
     least = {"bound": bound.seconds, "arithmetic": bound.products}
-    peers = {f"{what} of {work.kind}": work.images / seconds for what, seconds in least.items()}
+    peers = {f"{what} of {work.kind}": work.images / seconds for what, seconds in least.items() if seconds}
     sides = {"ours": work.measured, **{peer: Rate((images,)) for peer, images in peers.items()}}
     rows = against(sides, work.figure, "images/s")
     rows[0] = replace(rows[0], bounded_by=str(bound))
     rows += beside_the_nominal_peak(work) if device == "cuda" else []
     for row in rows:
-        print(f"  {row.ratio:.1%} of the {row.peer}, {row.theirs:,.0f} images/s")
+        print(f"  {100 * (row.ratio or 0):.1f} % of the {row.peer}")
     return rows
 
 

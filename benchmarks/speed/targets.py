@@ -68,7 +68,7 @@ def bounded(one: Comparison, bound: Comparison | None) -> str:
 
 
 def percent(share: float) -> str:
-    """0.214 as 21 %."""
+    """0.2136 as 21.4 %."""
     return f"{100 * share:.3g} %"
 
 
@@ -83,9 +83,11 @@ class Awaited:
     title: str = ""  # how such a record's title begins
 
     def measured(self, records: Sequence[Record]) -> bool:
-        """Whether one of the records is about it."""
+        """Whether one of the records is about it: the script has left a figure with a target, by this hardware."""
         return any(
-            record.script == self.script and record.device == self.device and record.title.startswith(self.title)
+            (record.script, record.device) == (self.script, self.device)
+            and record.title.startswith(self.title)
+            and any(one.target is not None for one in record.comparisons)
             for record in records
         )
 
