@@ -109,14 +109,24 @@ def test_the_larger_of_arithmetic_and_memory_bounds_an_operator():
 
 
 def test_ceilings_are_measured_and_the_best_is_kept(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ceilings, "SIDE", {"cpu": 16})
+    monkeypatch.setattr(ceilings, "SIDES", {"cpu": (16,)})
+    monkeypatch.setattr(ceilings, "CHANNELS", 4)
     monkeypatch.setattr(ceilings, "SIZES", (64, 256))
-    monkeypatch.setattr(ceilings, "ONE_ROUND", 1024)
+    monkeypatch.setattr(ceilings, "ONE_ROUND", {"cpu": 1024})
     found = ceilings.measure("cpu", rounds=1)
     assert set(found.bytes) == {64, 128, 256, 512} and set(found.operations) == {torch.bfloat16, torch.float32}
     faster = Ceilings(dict.fromkeys(found.operations, 1000000000000000.0), dict.fromkeys(found.bytes, 1.0))
     assert found.raised_by(faster) == Ceilings(faster.operations, found.bytes)
     assert [row.unit for row in found.comparisons()] == ["GFLOP/s", "GFLOP/s", "GB/s", "GB/s"]
+
+
+def test_the_operations_of_the_products_that_are_timed_are_those_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ceilings, "SIDES", {"cpu": (16,)})
+    monkeypatch.setattr(ceilings, "CHANNELS", 4)
+    for operations, call in ceilings.products(torch.float32, "cpu"):
+        with torch.no_grad(), Operators() as noted:
+            call()
+        assert sum(operator.operations for operator in noted.found) == operations
 
 
 def test_a_step_counts_forward_and_both_gradients_of_every_layer():
