@@ -33,7 +33,8 @@ def test_the_counts_of_a_tiny_network_are_those_by_hand():
         network(images)
     found, maps = by_name(noted), 3 * 2 * 4 * 4
     assert set(found) == {"convolution", "relu", "relu_", "addmm"}, "a view moves nothing"
-    assert found["convolution"].operations == 2 * maps * 9
+    seen = (4 * 3 - 2) ** 2  # of 3 weights a side, the padding takes one from the first pixel and from the last
+    assert found["convolution"].operations == 2 * 3 * 2 * seen
     assert found["convolution"].moved == found["convolution"].touched == FLOAT * (3 * 16 + 2 * 9 + maps)
     assert found["relu"].operations == 0 and found["relu"].moved == found["relu"].touched == FLOAT * 2 * maps
     assert found["relu_"].moved == FLOAT * 2 * maps and found["relu_"].touched == FLOAT * maps, "in place"
@@ -58,15 +59,25 @@ def test_a_convolution_takes_its_operations_again_for_each_gradient(channels: in
     images = torch.ones(2, channels, 5, 5, requires_grad=inputs_too)
     with Operators() as noted:
         convolution(images).sum().backward()
-    found, once = by_name(noted), 2 * (2 * 4 * 25) * 9 * (channels // in_groups)
+    found, once = by_name(noted), 2 * (2 * 4 * (5 * 3 - 2) ** 2) * (channels // in_groups)
     assert found["convolution"].operations == once
     assert found["convolution_backward"].operations == once * (2 if inputs_too else 1)
+
+
+@pytest.mark.parametrize(("stride", "padding", "dilation"), [(1, 0, 1), (2, 1, 1), (2, 2, 2), (3, 4, 1)])
+def test_the_zeros_of_the_padding_are_not_multiplied(stride: int, padding: int, dilation: int):
+    images, weight = torch.ones(2, 4, 9, 7), torch.ones(6, 2, 3, 5)
+    with Operators() as noted:
+        pairs = F.conv2d(images, weight, None, stride, padding, dilation, groups=2)
+    assert noted.found[0].operations == 2 * pairs.sum().item(), "of ones, each pair adds one"
 
 
 def test_a_transposed_convolution_counts_by_its_inputs():
     with torch.no_grad(), Operators() as noted:
         nn.ConvTranspose2d(3, 2, 2, stride=2, bias=False)(torch.ones(1, 3, 4, 4))
-    assert by_name(noted)["convolution"].operations == 2 * (3 * 16) * (2 * 4)
+        pairs = F.conv_transpose2d(torch.ones(1, 4, 5, 5), torch.ones(4, 1, 3, 3), None, 2, 1, groups=2)
+    simple, padded = (operator.operations for operator in noted.found if operator.name == "convolution")
+    assert simple == 2 * (3 * 16) * (2 * 4) and padded == 2 * pairs.sum().item()
 
 
 def test_only_what_must_move_is_counted():
@@ -134,7 +145,12 @@ def test_a_step_counts_forward_and_both_gradients_of_every_layer():
     network, expected = member.build(training.CLASSES, 1), list[int]()
 
     def note(layer: nn.Conv2d | nn.Linear, inputs: tuple[Tensor], outputs: Tensor) -> None:
-        expected.append(2 * outputs.numel() * layer.weight[0].numel())
+        with torch.no_grad():
+            layer.weight.fill_(1)
+            if layer.bias is not None:
+                layer.bias.fill_(0)
+            layer_of_ones = layer.forward(torch.ones_like(inputs[0]))
+        expected.append(2 * int(layer_of_ones.sum()))
 
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):

@@ -2,10 +2,11 @@
 
 Each operator counts as eager PyTorch hands it to the device; a fused network would have fewer of them and move less.
 
-- Operations are multiplications and additions, one each. A convolution takes two for every weight that an element of
-  its output sees, at padded borders too; its backward pass takes as many for the gradient of the inputs, and again for
-  that of the weights. Matrix products and attention are counted by `torch.utils.flop_counter`, grid samples by
-  `grid_sample`. Elementwise operators, norms and poolings count none: memory bounds them.
+- Operations are multiplications and additions, one each. A convolution takes two for every pair of a weight and an
+  input that it meets, which leaves out the zeros of the padding (a fifth of the pairs on maps of 6x6): libraries skip
+  them. Its backward pass takes as many for the gradient of the inputs, and again for that of the weights. Matrix
+  products and attention are counted by `torch.utils.flop_counter`, grid samples by `grid_sample`. Elementwise
+  operators, norms and poolings count none: memory bounds them.
 - Bytes are those of every tensor an operator reads, once, and of every one it writes, once. Broadcast tensors count
   without repetitions, and of an indexed one the elements that are taken. Views and empty tensors move nothing. What a
   kernel reads twice, packs or keeps for itself is not counted.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -137,15 +139,32 @@ def _operations(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result
 
 def convolution(args: tuple[Any, ...], result: Tensor) -> int:
     """Of a call (inputs, weight, bias, stride, padding, dilation, transposed, ...)."""
-    inputs, weight, transposed = args[0], args[1], args[6]
-    return 2 * (inputs if transposed else result).numel() * weight[0].numel()
+    inputs, weight, _, stride, padding, dilation, transposed = args[:7]
+    small, large = (inputs, result) if transposed else (result, inputs)
+    return _pairs(small, large, weight, stride, padding, dilation)
 
 
 def convolution_backward(args: tuple[Any, ...], result: tuple[Tensor | None, ...]) -> int:
     """Of a call (gradient, inputs, weight, bias sizes, stride, padding, dilation, transposed, ...)."""
-    gradient, inputs, weight, transposed = args[0], args[1], args[2], args[7]
-    once = 2 * (inputs if transposed else gradient).numel() * weight[0].numel()
-    return once * sum(one is not None for one in result[:2])
+    gradient, inputs, weight, _, stride, padding, dilation, transposed = args[:8]
+    small, large = (inputs, gradient) if transposed else (gradient, inputs)
+    return _pairs(small, large, weight, stride, padding, dilation) * sum(one is not None for one in result[:2])
+
+
+def _pairs(
+    small: Tensor, large: Tensor, weight: Tensor, stride: list[int], padding: list[int], dilation: list[int]
+) -> int:
+    """Two operations for each place of a kernel that lies within `large` as it moves there, `small` steps a side.
+
+    `small` is [B,C,...] and the weight [C,channels of the other side in a group,...].
+    """
+
+    def within(side: int) -> int:
+        places = product(range(small.shape[2 + side]), range(weight.shape[2 + side]))
+        shifted = (step * stride[side] - padding[side] + tap * dilation[side] for step, tap in places)
+        return sum(0 <= place < large.shape[2 + side] for place in shifted)
+
+    return 2 * len(small) * weight.shape[0] * weight.shape[1] * prod(map(within, range(weight.dim() - 2)))
 
 
 def grid_sample(args: tuple[Any, ...], result: Tensor) -> int:
