@@ -36,6 +36,13 @@ def test_a_missed_ratio_is_said_with_its_bound():
     ]
 
 
+def test_a_bound_that_is_far_away_does_not_bind():
+    slow = record("input_pipeline", replace(MISSED, what="Slow"))
+    far = Comparison("Slow", "images/s", 80.0, "bound of augmentation", 2000.0, bounded_by="memory 97 %")
+    (sentence,) = shortfalls(slow, [slow, record("roofline", far)])
+    assert "4 % of the bound" in sentence and "would be 200 times. Neither resource binds it yet" in sentence
+
+
 def test_without_a_bound_on_the_same_hardware_only_the_shortfall_is_said():
     missed = record("input_pipeline", MISSED)
     alone = ["Augmentation: 8 of 10 times as fast as PIL, 20 % short."]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from benchmarks.speed.records import Comparison, Record
 from benchmarks.speed.tracks import TRACKS
 
+BINDS = 0.5
+"""The share of a bound from which on it is said to bind; below, calls and instructions without operations do."""
+
 
 def number(value: float | None) -> str | None:
     """Three significant digits, thousands with commas and without a fraction."""
@@ -64,7 +67,8 @@ def bounded(one: Comparison, bound: Comparison | None) -> str:
     else:
         best = f"{number(one.ours / faster if one.less_is_better else one.ours * faster)} {one.unit}"
     share = f"{percent(bound.ratio)} of the {bound.peer} ({bound.bounded_by}) is reached"
-    return f" By the roofline, {share}; all of it would be {best}."
+    free = "" if bound.ratio >= BINDS else " Neither resource binds it yet: time goes to what the model leaves out."
+    return f" By the roofline, {share}; all of it would be {best}.{free}"
 
 
 def percent(share: float) -> str:
