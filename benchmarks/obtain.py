@@ -173,6 +173,7 @@ def _provenance(
     configuration: Configuration, dataset: Dataset, device: str, compiled: bool, trained: Any
 ) -> dict[str, Any]:
     member = configuration.member
+    macs = member.macs if member.macs is not None else registry.counted(member).macs  # not known of a changed size
     return {
         "device": device_name(device),
         "device_kind": device,
@@ -182,7 +183,7 @@ def _provenance(
         "images_per_second": round(trained.images_per_second, 1),
         "best_epoch": trained.best_epoch,
         "params": member.params,
-        "macs": member.macs,
+        "macs": macs,
         "tta": member.recipe.tta,
         "reference": member.reference,
         "data_source": dataset.source,

@@ -25,7 +25,7 @@ from zoo.augment import augment, normalise
 from zoo.averaging import build_average, reestimate_norm
 from zoo.checkpoint import State
 from zoo.compiling import compiled_passes
-from zoo.images import prepared
+from zoo.images import batch_of, prepared
 from zoo.inference import scores, supports_bf16
 from zoo.labels import Guidance, LabelledImages, drawn, lesson
 from zoo.lagging import LaggingNumber
@@ -232,7 +232,7 @@ class _Run:
         rows = order[state.step * recipe.batch_size : (state.step + 1) * recipe.batch_size]
         generator = self._generator(self.device, state.step)
         _seed_global(self.device, generator.initial_seed())
-        inputs = augmented(self.images[rows], size, recipe, generator)
+        inputs = augmented(batch_of(self.images, rows), size, recipe, generator)
         targets = drawn(self.targets[rows], generator) if recipe.labels.draw else self.targets[rows]
         affect = None if self.affect is None else self.affect[rows]
         inputs, targets, affect = mix_rated(inputs, targets, affect, recipe, generator)
@@ -327,7 +327,7 @@ class _Run:
         for step in range(min(self.steps, NORM_BATCHES)):
             rows = order[step * self.recipe.batch_size : (step + 1) * self.recipe.batch_size]
             generator = self._generator(self.device, step)
-            yield augmented(self.images[rows], size, self.recipe, generator)
+            yield augmented(batch_of(self.images, rows), size, self.recipe, generator)
 
     def _order(self) -> Tensor:
         """Rows in the order of this epoch."""
