@@ -54,7 +54,8 @@ def bound_of(record: Record, one: Comparison, records: Sequence[Record]) -> Comp
     track = TRACKS.get(one.what.partition(",")[0]) if one.unit == "s" else None
     if track is None:
         return next((row for row in found if row.what == one.what), None)
-    return next((row for row in found if row.what.startswith(f"{track.member}, ") and "training" in row.peer), None)
+    network = track.member.partition("@")[0]  # whatever its recipe
+    return next((row for row in found if row.what.startswith(f"{network}, ") and "training" in row.peer), None)
 
 
 def bounded(one: Comparison, bound: Comparison | None) -> str:
