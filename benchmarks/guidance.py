@@ -38,12 +38,12 @@ def guidance(configuration: Configuration, dataset: Dataset, store: Store, check
         logits = store.train_logits(name, seed, dataset.fingerprint, (len(dataset.train), classes))
         return _in_sample(name, seed, dataset, checkpoints, device) if logits is None else logits
 
-    teacher = np.mean([softmax(teaching(*one)) for one in _named(labels.teacher)], axis=0) if labels.teacher else None
-    judge = np.mean([softmax(out_of_fold(*one)) for one in _named(labels.judge)], axis=0) if labels.clean else None
+    teacher = np.mean([softmax(teaching(*one)) for one in named(labels.teacher)], axis=0) if labels.teacher else None
+    judge = np.mean([softmax(out_of_fold(*one)) for one in named(labels.judge)], axis=0) if labels.clean else None
     return Guidance(teacher, judge)
 
 
-def _named(members: str) -> list[tuple[str, int]]:
+def named(members: str) -> list[tuple[str, int]]:
     """`a+b:1` to names and seeds; raises ValueError for a seed that is no number."""
     found = []
     for one in members.split("+"):
