@@ -133,7 +133,7 @@ class _Worker:
 
     def stop(self, why: str) -> None:
         """Asks it, once, to save its state and to answer."""
-        if self.task is not self.stopped:
+        if self.task is not None and self.task is not self.stopped:
             self.stopped = self.task
             with suppress(BrokenPipeError):  # `hear` finds that it is gone
                 self.line.send(why)

@@ -43,12 +43,14 @@ Answer = Predictions | Failed  # comes after any number of moments
 
 
 def work(connection: Connection, options: Options, cores: Sequence[int]) -> None:
-    """Answers each Job that comes, until the other end closes; anything that comes during one is a reason to stop."""
+    """Answers each Job that comes, until the other end closes; a text that comes during one is a reason to stop."""
     _settle(cores)
     session = Session(options)
     with suppress(EOFError, BrokenPipeError):
         while True:
-            job: Job = connection.recv()
+            job = connection.recv()
+            if not isinstance(job, Job):  # a reason to stop that came when all was done
+                continue
             connection.send(_answer(job, session.parts[job.fold], _Line(connection)))
             if job.fold != session.fold:
                 session.parts[job.fold].release()

@@ -1,0 +1,297 @@
+"""Members trained at once: with what comes out as if each had been alone, and nothing lost where it ends early."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from multiprocessing import Pipe, active_children
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from conftest import PATIENCE, ROOT, cli
+from safetensors.numpy import load_file
+
+from benchmarks.display import Lines, Quiet
+from benchmarks.execute import NOT_STARTED, interrupted
+from benchmarks.identity import Configuration
+from benchmarks.plan import Step
+from benchmarks.schedule import Task, schedule
+from benchmarks.session import Options, Session
+from benchmarks.side_by_side import shares, side_by_side, workers
+from benchmarks.stopping import BUDGET_SPENT
+from benchmarks.turns import Turns
+from benchmarks.worker import ORPHANED, Failed, Job, work
+from zoo import registry
+from zoo.recipes import Labels
+from zoo.training import Moment
+
+torch.set_num_threads(1)
+
+pytestmark = pytest.mark.usefixtures("nowhere_else")
+
+FEW, MANY = 3, 40  # epochs
+MEMBERS = f'''
+import os
+from dataclasses import replace
+from multiprocessing import parent_process
+
+from torch import nn
+
+from zoo.recipes import DIGITS, Labels
+from zoo.registry import register
+
+FEW, MANY = replace(DIGITS, epochs={FEW}), replace(DIGITS, epochs={MANY})
+
+
+class Lost(nn.Flatten):
+    """Takes its process along, where that is not the first one."""
+
+    def forward(self, x):
+        if self.training and parent_process():
+            os._exit(9)
+        return super().forward(x)
+
+
+def network(num_classes, in_chans, image_size, first):
+    flat = in_chans * image_size**2
+    return nn.Sequential(first, nn.Linear(flat, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, num_classes))
+
+
+@register(recipe=replace(FEW, labels=Labels(teacher="teacher")), image_size=8, reference="none")
+def student(*about):
+    """Learns from the one below"""
+    return network(*about, nn.Flatten())
+
+
+@register(recipe=FEW, image_size=8, reference="none")
+def teacher(*about):
+    """One hidden layer"""
+    return network(*about, nn.Flatten())
+
+
+@register(recipe=FEW, image_size=8, reference="none")
+def broken(*about):
+    """Cannot be built"""
+    raise RuntimeError("a wheel is missing")
+
+
+@register(recipe=FEW, image_size=8, reference="none")
+def lost(*about):
+    """Is lost with its process"""
+    return network(*about, Lost())
+
+
+@register(recipe=MANY, image_size=8, reference="none")
+def patient(*about):
+    """Takes its time"""
+    return network(*about, nn.Flatten())
+
+
+@register(recipe=MANY, image_size=8, reference="none")
+def queued(*about):
+    """Comes after it"""
+    return network(*about, nn.Flatten())
+'''
+
+
+@pytest.fixture
+def zoo(tmp_path: Path) -> Path:
+    path = tmp_path / "members.py"
+    path.write_text(MEMBERS)
+    return path
+
+
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every machine one thread a worker, as the tests' own process has."""
+    core = min(os.sched_getaffinity(0))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {core})
+
+
+def asked(zoo: Path, results: Path, *members: str) -> list[str]:
+    options = ["--suite", "digits", "--device", "cpu", "--ensemblers", "uniform", "--train", "missing"]
+    return [*options, "--zoo", str(zoo), "--results", str(results), "--members", *members]
+
+
+def predictions(results: Path, member: str) -> dict[str, bytes]:
+    (path,) = (results / "digits" / "predictions").glob(f"{member}.s0.*.safetensors")
+    return {name: array.tobytes() for name, array in load_file(path).items()}
+
+
+@pytest.mark.usefixtures("no_figures", "one_core")
+def test_side_by_side_every_bit_is_that_of_one_after_the_other(zoo: Path, tmp_path: Path):
+    """And a teacher comes before its student, and a broken member costs the others nothing."""
+    beside, alone = tmp_path / "beside", tmp_path / "alone"
+    done = cli(*asked(zoo, beside, "student", "teacher", "broken"), "--side-by-side", "2")
+    assert done.code == 0
+    assert "not run: broken (seed 0): failed with RuntimeError: a wheel is missing" in done.out
+    for member in ("teacher", "student"):
+        assert cli(*asked(zoo, alone, member)).code == 0
+        assert predictions(beside, member) == predictions(alone, member)
+    ended = [line.split("] ")[1].split(":")[0] for line in done.out.splitlines() if "trained in" in line]
+    assert ended == ["teacher", "student"]
+    assert not active_children()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path):
+    results = tmp_path / "results"
+    command = [sys.executable, str(ROOT / "benchmark.py"), *asked(zoo, results, "patient", "queued")]
+    run = subprocess.Popen(
+        [*command, "--side-by-side", "2"], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT
+    )
+    checkpoints = results / "digits" / "checkpoints"
+    deadline = time.monotonic() + PATIENCE
+    while not list(checkpoints.glob("*.pt")) and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGINT)  # a terminal sends it to all processes as well
+    _, message = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 130
+    assert message == (
+        "Interrupted in patient and queued; every state is saved, the same command goes on from there.\n"
+    )
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)
+    begun = {path.name.split(".")[0]: torch.load(path, weights_only=True)["state"] for path in checkpoints.glob("*.pt")}
+    assert set(begun) == {"patient", "queued"}
+    assert cli(*asked(zoo, results, "patient", "queued")).code == 0
+    for member, state in begun.items():
+        (table,) = (results / "digits" / "predictions").glob(f"{member}.s0.*.csv")
+        rows = list(csv.DictReader(table.open()))
+        assert len(rows) == MANY
+        assert [row["seconds"] for row in rows][: state["epoch"]] == [
+            f"{row['seconds']:.6g}" for row in state["history"]
+        ]
+
+
+class Witness(Quiet):
+    """Remembers which members are on their way."""
+
+    def __init__(self) -> None:
+        self.moving: set[str] = set()
+
+    def moment(self, moment: Moment, label: str = "") -> None:
+        self.moving.add(label)
+
+
+def test_a_lost_process_is_replaced_and_a_spent_budget_starts_no_further_member(zoo: Path, tmp_path: Path):
+    options = Options("digits", ("lost", "patient", "queued"), (str(zoo),), results=tmp_path, train="missing")
+    session, shown = Session(replace(options, device="cpu", time_budget=1e9)), Witness()
+    tasks = [task for row in schedule(session)[0] for task in row]
+    found, failed = side_by_side(session, tasks, 1, lambda: BUDGET_SPENT if "patient" in shown.moving else None, shown)
+    assert not found
+    lost, patient, queued = (failed[task.stem] for task in tasks)
+    assert lost.startswith("its process ended with exit code 9: out of memory, perhaps")
+    assert patient == "the time budget is spent; its state is saved, and the command goes on from there"
+    assert queued == NOT_STARTED
+    assert len(list((tmp_path / "digits" / "checkpoints").glob("*.pt"))) == 1
+    assert not active_children()
+
+
+def test_a_worker_that_nobody_listens_to_saves_its_state_and_ends(tmp_path: Path):
+    options = Options(
+        "digits", ("mlp",), results=tmp_path, train="missing", device="cpu", changes=("recipe.epochs=999",)
+    )
+    (configuration,) = Session(options).wanted()
+    ours, theirs = Pipe()
+    worker = threading.Thread(target=work, args=(theirs, options, sorted(os.sched_getaffinity(0))[:1]))
+    worker.start()
+    ours.send("a reason that came too late")
+    ours.send(Job(replace(configuration, data="0" * 32), 0))
+    assert ours.recv() == Failed("the images have changed since the run began; start it anew")
+    ours.send(Job(configuration, 0))
+    assert isinstance(ours.recv(), Moment)
+    ours.close()
+    worker.join(PATIENCE)
+    assert not worker.is_alive()
+    assert (tmp_path / "digits" / "checkpoints" / f"{configuration.stem}.pt").exists()
+    assert ORPHANED
+
+
+# Whose turn it is
+
+
+def task(name: str, seconds: float = 1.0, *, fold: int = 0, **changes: Any) -> Task:
+    mlp = registry.get("mlp")
+    member = replace(mlp, name=name, recipe=replace(mlp.recipe, labels=changes.pop("labels", Labels())), **changes)
+    step = Step(Configuration(member, 0, "f" * 32, 10), None, True, seconds, "")
+    return Task(SimpleNamespace(fold=fold, folds=2), step, name)  # type: ignore[arg-type]
+
+
+def handed_out(tasks: Sequence[Task], longest_first: bool = True) -> list[str]:
+    """The order in which one process gets them."""
+    turns, order = Turns(tasks, longest_first), []
+    while chosen := turns.next([]):
+        order.append(chosen.label)
+    return order
+
+
+def test_the_longest_comes_first_unless_time_is_short():
+    tasks = [task("short", 1), task("long", 9), task("middle", 5)]
+    assert handed_out(tasks) == ["long", "middle", "short"]
+    assert handed_out(tasks, longest_first=False) == ["short", "long", "middle"]
+
+
+def test_a_chain_counts_as_a_whole():
+    pupil = task("pupil", 8, labels=Labels(teacher="mlp", judge="lenet:1", clean=0.1))
+    assert handed_out([pupil, task("long", 9), task("mlp", 2)]) == ["mlp", "long", "pupil"]
+    assert handed_out([pupil, task("mlp", 2)], longest_first=False) == ["mlp", "pupil"]
+
+
+def test_a_member_waits_while_what_it_needs_is_trained():
+    teacher, pupil, trees = task("mlp", 5), task("pupil", labels=Labels(teacher="mlp")), task("x", features_of="mlp")
+    turns = Turns([teacher, pupil, trees, task("mlp", fold=1)], longest_first=True)
+    first = turns.next([])
+    assert first is teacher
+    elsewhere = turns.next([teacher])
+    assert elsewhere is not None and elsewhere.part.fold == 1, "another fold has its own teacher"
+    assert turns.next([teacher, elsewhere]) is None
+    assert {turns.next([elsewhere]), turns.next([elsewhere])} == {pupil, trees}
+    assert turns.next([]) is None
+
+
+def test_members_that_need_each_other_do_not_wait_for_ever():
+    circle = [task("mlp", labels=Labels(teacher="lenet")), task("lenet", labels=Labels(teacher="mlp"))]
+    assert sorted(handed_out(circle)) == ["lenet", "mlp"]
+    assert handed_out([task("pupil", labels=Labels(teacher="nobody"))]) == ["pupil"], "its training says what is wrong"
+
+
+def test_cores_are_divided():
+    assert shares(range(7), 3) == [[0, 1], [2, 3], [4, 5]]
+    assert shares([4, 5], 3) == [[4], [5], [4]]
+
+
+def test_there_are_no_more_processes_than_members():
+    assert [workers(4, "cuda", count) for count in (0, 1, 3, 9)] == [1, 1, 3, 4]
+    assert workers("auto", "cpu", 9) == 1 and workers("auto", "cuda", 9) > 1
+
+
+def test_who_interrupts_learns_what_is_saved():
+    assert str(interrupted([])) == "Interrupted; every state is saved, the same command goes on from there."
+
+
+# What is shown
+
+
+def test_lines_tell_members_apart(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Lines, "PAUSE", -1.0)
+    shown = Lines()
+    shown.members(2)
+    shown.start("a")
+    shown.start("b")
+    shown.moment(Moment(1, 9, 1, 9, 10.0, 1.0, None), "a")
+    shown.moment(Moment(2, 9, 2, 9, 10.0, 1.0, None))
+    shown.done("b", "over")
+    shown.done("a", "over too")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["[1/2] a", "[2/2] b", "[2/2] b", "[1/2] a"]
