@@ -111,7 +111,7 @@ class _Worker:
             context = get_context("spawn")  # a fork would take along what CUDA and OpenMP hold here
             self.line, theirs = context.Pipe()
             self._process = context.Process(target=work, args=(theirs, self._options, self._cores))
-            with _bequeathed(len(self._cores)):
+            with inherited(len(self._cores)):
                 self._process.start()
             theirs.close()  # so that its end is seen
         self.task = task
@@ -157,7 +157,7 @@ class _Worker:
 
 
 @contextmanager
-def _bequeathed(threads: int) -> Iterator[None]:
+def inherited(threads: int) -> Iterator[None]:
     """What processes started meanwhile inherit: so many threads of every library, and ears for their parent alone.
 
     A terminal sends Ctrl-C to all of them, before they could say that it is the parent who answers it.

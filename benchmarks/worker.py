@@ -44,7 +44,7 @@ Answer = Predictions | Failed  # comes after any number of moments
 
 def work(connection: Connection, options: Options, cores: Sequence[int]) -> None:
     """Answers each Job that comes, until the other end closes; a text that comes during one is a reason to stop."""
-    _settle(cores)
+    settle(cores)
     session = Session(options)
     with suppress(EOFError, BrokenPipeError):
         while True:
@@ -56,7 +56,7 @@ def work(connection: Connection, options: Options, cores: Sequence[int]) -> None
                 session.parts[job.fold].release()
 
 
-def _settle(cores: Sequence[int]) -> None:
+def settle(cores: Sequence[int]) -> None:
     """Keeps to these cores, one thread each."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
