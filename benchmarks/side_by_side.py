@@ -115,7 +115,7 @@ class _Worker:
                 self._process.start()
             theirs.close()  # so that its end is seen
         self.task = task
-        with suppress(BrokenPipeError):  # `hear` finds that it is gone
+        with suppress(ConnectionError):  # `hear` finds that it is gone
             self.line.send(Job(task.step.configuration, task.part.fold))
 
     def hear(self, display: Quiet) -> Answer | None:
@@ -123,7 +123,7 @@ class _Worker:
         assert self.task is not None
         try:
             said = self.line.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, ConnectionError):
             said = Failed(self._lost())
         if not isinstance(said, Answer):
             display.moment(said, self.task.label)
@@ -135,7 +135,7 @@ class _Worker:
         """Asks it, once, to save its state and to answer."""
         if self.task is not None and self.task is not self.stopped:
             self.stopped = self.task
-            with suppress(BrokenPipeError):  # `hear` finds that it is gone
+            with suppress(ConnectionError):  # `hear` finds that it is gone
                 self.line.send(why)
 
     def end(self) -> int | None:

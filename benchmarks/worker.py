@@ -46,7 +46,7 @@ def work(connection: Connection, options: Options, cores: Sequence[int]) -> None
     """Answers each Job that comes, until the other end closes; a text that comes during one is a reason to stop."""
     settle(cores)
     session = Session(options)
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
         while True:
             job = connection.recv()
             if not isinstance(job, Job):  # a reason to stop that came when all was done
@@ -73,14 +73,14 @@ class _Line(Quiet):
         self._reason: str | None = None
 
     def moment(self, moment: Moment, label: str = "") -> None:
-        with suppress(BrokenPipeError):  # before the next step `stop` sees that nobody listens
+        with suppress(ConnectionError):  # before the next step `stop` sees that nobody listens
             self._connection.send(moment)
 
     def stop(self) -> str | None:
         if self._reason is None and self._connection.poll():
             try:
                 self._reason = self._connection.recv()
-            except EOFError:
+            except (EOFError, ConnectionError):
                 self._reason = ORPHANED
         return self._reason
 

@@ -33,6 +33,7 @@ from benchmarks.speed import side_by_side as speed
 from benchmarks.speed import training
 from benchmarks.speed.records import Record
 from benchmarks.stopping import BUDGET_SPENT
+from benchmarks.storage import read_header
 from benchmarks.turns import Turns
 from benchmarks.worker import Failed, Job, work
 from zoo import registry
@@ -142,6 +143,8 @@ def test_side_by_side_every_bit_is_that_of_one_after_the_other(zoo: Path, tmp_pa
     for member in ("teacher", "student"):
         assert cli(*asked(zoo, alone, member)).code == 0
         assert predictions(beside, member) == predictions(alone, member)
+        (path,) = (beside / "digits" / "predictions").glob(f"{member}.s0.*.safetensors")
+        assert read_header(path)["cpu_cores"] == 1, "the speed is that of its share of the cores"
     ended = [line.split("] ")[1].split(":")[0] for line in done.out.splitlines() if "trained in" in line]
     assert ended == ["teacher", "student"]
     assert not active_children()

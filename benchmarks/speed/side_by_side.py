@@ -12,6 +12,9 @@ with is the rate at which the same images pass one member after the other.
 more ways, which the pipeline does not have: `threads` of one process with a stream each; and, of one member, `stacked`
 parameters, so many networks in one pass by vmap. The stacked pass is SGD with momentum on our augmented batches without
 the average of the weights, the clipping and the look at the loss that the loop of the zoo has: it flatters itself.
+
+Processes take turns on a card, and fill the gaps that each leaves while it prepares its next kernel; their kernels run
+at once only where NVIDIA's MPS is on (`nvidia-cuda-mps-control -d`).
 """
 
 from __future__ import annotations
