@@ -357,9 +357,19 @@ def test_throughput_is_compared_with_the_same_images_in_turn(
     assert speed.in_turn([10.0, 90.0], [10.0, 90.0]) == 50.0, "each as fast as alone: twice the work in the same time"
 
 
-def test_a_process_is_timed_on_its_cores():
-    (rate,) = speed.processes(tiny_work("resnet_digits"))
-    assert rate > 0
+def test_what_a_process_is_for_is_timed_on_its_cores():
+    """In a thread, which has cores of its own as well, and starts sooner."""
+    ours, theirs = Pipe(duplex=False)
+    work, kept = tiny_work("resnet_digits"), []
+
+    def one() -> None:
+        speed.one_process(work, 0, work.cores, threading.Barrier(1), theirs)
+        kept.extend(os.sched_getaffinity(0))
+
+    thread = threading.Thread(target=one)
+    thread.start()
+    thread.join(PATIENCE)
+    assert ours.recv() > 0 and tuple(kept) == work.cores
 
 
 def test_a_training_that_fails_leaves_no_other_waiting():

@@ -169,7 +169,7 @@ def processes(work: Work) -> Rates:
     gate, lines, started = context.Barrier(len(work.members)), [], []
     for place, cores in enumerate(shares(work.cores, len(work.members))):
         line, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_one_process, args=(work, place, cores, gate, theirs))
+        process = context.Process(target=one_process, args=(work, place, cores, gate, theirs))
         with inherited(len(cores)):
             process.start()
         theirs.close()
@@ -185,7 +185,8 @@ def processes(work: Work) -> Rates:
             process.join()
 
 
-def _one_process(work: Work, place: int, cores: Sequence[int], gate: Any, line: Connection) -> None:
+def one_process(work: Work, place: int, cores: Sequence[int], gate: Any, line: Connection) -> None:
+    """Times the training of that place, and sends its images a second."""
     settle(cores)
     member = work.members[place]
     with opened_for_others(gate):
