@@ -32,7 +32,7 @@ from benchmarks.side_by_side import shares, side_by_side, workers
 from benchmarks.speed import side_by_side as speed
 from benchmarks.speed import training
 from benchmarks.speed.records import Record
-from benchmarks.stopping import BUDGET_SPENT
+from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, stop_signal
 from benchmarks.storage import read_header
 from benchmarks.turns import Turns
 from benchmarks.worker import Failed, Job, work
@@ -230,6 +230,18 @@ def test_a_worker_that_nobody_listens_to_saves_its_state_and_ends(tmp_path: Path
     worker.join(PATIENCE)
     assert not worker.is_alive()
     assert (tmp_path / "digits" / "checkpoints" / f"{configuration.stem}.pt").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_and_the_second_insists(number: signal.Signals):
+    before = signal.getsignal(number)
+    with stop_signal(None) as stop:
+        assert stop() is None
+        signal.raise_signal(number)
+        assert stop() == INTERRUPT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert signal.getsignal(number) is before
 
 
 # Whose turn it is
