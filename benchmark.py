@@ -17,6 +17,13 @@ def positive(text: str) -> int:
     return number
 
 
+def count_or_auto(text: str) -> int | str:
+    """An integer above zero, or `auto`."""
+    if text != "auto" and not text.lstrip("-").isdigit():
+        raise argparse.ArgumentTypeError(f"must be a number or auto, not {text!r}")
+    return text if text == "auto" else positive(text)
+
+
 def natural(text: str) -> int:
     """An integer not below zero."""
     number = int(text)
@@ -94,6 +101,8 @@ def parser() -> argparse.ArgumentParser:
         help="change a setting, such as recipe.lr=0.05 or image_size=64; such members are stored apart",
     )
     add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
+    beside = "members trained at once, each in a process with its share of the cores (default: 1); auto: 4 on a GPU"
+    add("--side-by-side", metavar="N|auto", type=count_or_auto, default=1, help=beside)
     add("--jobs", metavar="N", type=positive, help="processes for the ensemble search (default: one a core if it pays)")
     add("--quiet", action="store_true", help="print errors only")
     _add_external(arguments)

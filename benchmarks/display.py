@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from benchmarks.tables import duration
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from zoo.training import Moment
 
 
@@ -33,8 +36,8 @@ class Quiet:
     def start(self, label: str) -> None:
         """A member's training begins."""
 
-    def moment(self, moment: Moment) -> None:
-        """Where the training is."""
+    def moment(self, moment: Moment, label: str = "") -> None:
+        """Where the training of a member is: of that which began last, where none is named."""
 
     def done(self, label: str, outcome: str) -> None:
         """A member's training is over."""
@@ -46,31 +49,40 @@ class Lines(Quiet):
     PAUSE = 5.0
 
     def __init__(self) -> None:
-        self.count, self.finished, self.label = 0, 0, ""
-        self.epoch, self.printed = 0, 0.0
+        self.count, self.begun, self.label = 0, 0, ""
+        self.running: dict[str, _Line] = {}
 
     def note(self, text: str) -> None:
         print(text, flush=True)
 
     def members(self, count: int) -> None:
-        self.count, self.finished = count, 0
+        self.count, self.begun = count, 0
 
     def start(self, label: str) -> None:
-        self.label, self.epoch, self.printed = label, 0, time.monotonic()
+        self.begun, self.label = self.begun + 1, label
+        self.running[label] = _Line(f"[{self.begun}/{self.count}] {label}", 0, time.monotonic())
 
-    def moment(self, moment: Moment) -> None:
-        now = time.monotonic()
-        if moment.epoch > self.epoch and now - self.printed > self.PAUSE:
-            self.epoch, self.printed = moment.epoch, now
-            print(f"[{self.finished + 1}/{self.count}] {self.label}: {_state(moment)}", flush=True)
+    def moment(self, moment: Moment, label: str = "") -> None:
+        line, now = self.running[label or self.label], time.monotonic()
+        if moment.epoch > line.epoch and now - line.printed > self.PAUSE:
+            line.epoch, line.printed = moment.epoch, now
+            print(f"{line.title}: {_state(moment)}", flush=True)
 
     def done(self, label: str, outcome: str) -> None:
-        self.finished += 1
-        print(f"[{self.finished}/{self.count}] {label}: {outcome}", flush=True)
+        print(f"{self.running.pop(label).title}: {outcome}", flush=True)
+
+
+@dataclass
+class _Line:
+    """What was printed last of a member in training."""
+
+    title: str
+    epoch: int
+    printed: float  # when, as of time.monotonic
 
 
 class Bars(Quiet):
-    """Two bars: members done, and the epochs of the one in training."""
+    """A bar for the members done, and one for the epochs of each that is in training."""
 
     def __init__(self) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -83,7 +95,8 @@ class Bars(Quiet):
         )
         self.progress = Progress(*columns, transient=True)
         self.all = self.progress.add_task("members", total=None, visible=False, state="")
-        self.one = self.progress.add_task("", total=None, visible=False, state="")
+        self.running: dict[str, TaskID] = {}
+        self.label = ""
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -101,14 +114,15 @@ class Bars(Quiet):
         self.progress.update(self.all, total=count, completed=0, visible=count > 0)
 
     def start(self, label: str) -> None:
-        self.progress.reset(self.one, description=label, total=None, visible=True, state="")
+        self.label, self.running[label] = label, self.progress.add_task(label, total=None, state="")
 
-    def moment(self, moment: Moment) -> None:
-        self.progress.update(self.one, total=moment.steps, completed=moment.step, state=_state(moment))
+    def moment(self, moment: Moment, label: str = "") -> None:
+        one = self.running[label or self.label]
+        self.progress.update(one, total=moment.steps, completed=moment.step, state=_state(moment))
 
     def done(self, label: str, outcome: str) -> None:
         self.progress.update(self.all, advance=1)
-        self.progress.update(self.one, visible=False)
+        self.progress.remove_task(self.running.pop(label))
         self.note(f"{label}: {outcome}")
 
 

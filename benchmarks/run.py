@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -20,10 +20,10 @@ from benchmarks.charts_data import charts_data
 from benchmarks.classification_report import confusions
 from benchmarks.contrast import contrast
 from benchmarks.display import Quiet
+from benchmarks.execute import Outcomes, one_after_the_other
 from benchmarks.explanation import diversity
 from benchmarks.extra_labels import divided
-from benchmarks.obtain import obtain, outcome, resolve_device
-from benchmarks.plan import Step
+from benchmarks.obtain import resolve_device
 from benchmarks.pooling import Searched, pool
 from benchmarks.predictions import Predictions
 from benchmarks.published import read_published
@@ -32,7 +32,8 @@ from benchmarks.rows import member_labels, predict_rows
 from benchmarks.schedule import Task, guests, not_run, schedule, whole
 from benchmarks.score import score
 from benchmarks.session import Options, Session
-from benchmarks.stopping import BUDGET_SPENT, INTERRUPT, Interrupted, stop_signal
+from benchmarks.side_by_side import side_by_side, workers
+from benchmarks.stopping import stop_signal
 from benchmarks.targets import Targets
 from benchmarks.transferred import remarks, transfer
 from ensembles.search import choose, search
@@ -76,59 +77,21 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     return results
 
 
-def _obtain_all(
-    session: Session, tasks: Sequence[Task], display: Quiet
-) -> tuple[dict[str, Predictions], dict[str, str]]:
-    """By the stem of its task: predictions, and of each that failed or had to stop, why."""
-    found: dict[str, Predictions] = {}
-    failed: dict[str, str] = {}
-    display.members(sum(task.step.train for task in tasks))
-    deadline = None if session.options.time_budget is None else time.monotonic() + session.options.time_budget
+def _obtain_all(session: Session, tasks: Sequence[Task], display: Quiet) -> Outcomes:
+    stored = {task.stem: task.step.stored for task in tasks if task.step.stored is not None}
+    missing = [task for task in tasks if task.step.train]
+    display.members(len(missing))
+    if not missing:
+        return stored, {}
+    options = session.options
+    count = workers(options.side_by_side, resolve_device(options.device), len(missing))
+    deadline = None if options.time_budget is None else time.monotonic() + options.time_budget
     with stop_signal(deadline) as stop:
-        for task in tasks:
-            if task.step.stored is not None:
-                found[task.stem] = task.step.stored
-            if not task.step.train:
-                continue
-            if stop() == BUDGET_SPENT:
-                failed[task.stem] = f"not started: {BUDGET_SPENT}"
-                continue
-            display.start(task.label)
-            try:
-                found[task.stem] = _obtain_one(task.part, task.step, stop, display)
-                display.done(task.label, outcome(found[task.stem], task.part.targets.val))
-            except Exception as error:  # one member must not cost the others their result
-                failed[task.stem] = _reason(error)
-                display.done(task.label, failed[task.stem])
-            if task.part is not session:
-                task.part.release()
-            if stop() == INTERRUPT:
-                label = task.label
-                raise Interrupted(f"Interrupted in {label}; its state is saved, the same command goes on from there.")
-    return found, failed
-
-
-def _obtain_one(session: Session, step: Step, stop: Callable[[], str | None], display: Quiet) -> Predictions:
-    return obtain(
-        step.configuration,
-        session.lesson(step.configuration.member),
-        session.store,
-        session.folder / "checkpoints",
-        device=resolve_device(session.options.device),
-        compiled=step.execution.compiled,
-        retrain=session.options.train == "always",
-        stop=stop,
-        display=display,
-    )
-
-
-def _reason(error: Exception) -> str:
-    from zoo.training import Stopped, TrainingDiverged
-
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, Stopped):
-        return f"{text}; its state is saved, and the command goes on from there"
-    return text if isinstance(error, TrainingDiverged) else f"failed with {type(error).__name__}: {text}"
+        if count == 1:
+            found, failed = one_after_the_other(session, missing, stop, display)
+        else:
+            found, failed = side_by_side(session, missing, count, stop, display)
+    return stored | found, failed
 
 
 def search_part(session: Session, everyone: list[Predictions]) -> Searched:

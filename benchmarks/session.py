@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import ensembles
 from benchmarks import external, suites, transferred
@@ -48,6 +49,7 @@ class Options:
     changes: tuple[str, ...] = ()
     time_budget: float | None = None
     jobs: int | None = None
+    side_by_side: int | Literal["auto"] = 1
     source: str = ""  # the suite whose trained members are evaluated on this one
 
 
@@ -69,6 +71,7 @@ def options_from(arguments: Namespace) -> Options:
         changes=tuple(arguments.set),
         time_budget=arguments.time_budget,
         jobs=arguments.jobs,
+        side_by_side=arguments.side_by_side,
         source=arguments.source,
     )
 

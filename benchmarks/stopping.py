@@ -1,4 +1,4 @@
-"""Reasons to stop early: the time budget and Ctrl-C."""
+"""Reasons to stop early: the time budget, Ctrl-C, and SIGTERM, by which a machine or a batch system asks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def stop_signal(deadline: float | None) -> Iterator[Callable[[], str | None]]:
-    """A function that says why to stop, if there is a reason; the first Ctrl-C is one, the second raises at once."""
+    """A function that says why to stop, if there is a reason; the first signal is one, the second raises at once."""
     pressed: list[int] = []
 
     def press(number: int, frame: FrameType | None) -> None:
@@ -33,8 +33,9 @@ def stop_signal(deadline: float | None) -> Iterator[Callable[[], str | None]]:
             return BUDGET_SPENT
         return None
 
-    before = signal.signal(signal.SIGINT, press)
+    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

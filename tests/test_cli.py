@@ -83,7 +83,7 @@ def test_every_option_is_explained():
     for option in ("--suite", "--list", "--plan", "--members", "--ensemblers", "--seeds", "--data", "--download",
                    "--zoo", "--results", "--device", "--train", "--compile", "--epochs", "--time-budget", "--jobs",
                    "--quiet", "--compare", "--add-predictions", "--check", "--name", "--reference", "--notes",
-                   "--replace", "--accept-suspicious"):  # fmt: skip
+                   "--replace", "--accept-suspicious", "--side-by-side"):  # fmt: skip
         assert option in done.out
 
 
@@ -145,6 +145,8 @@ def test_an_unknown_name_ends_at_once_with_the_nearest(tmp_path: Path, options: 
         ["--seeds", "-1"],
         ["--time-budget", "0"],
         ["--jobs", "0"],
+        ["--side-by-side", "0"],
+        ["--side-by-side", "few"],
         ["--train", "sometimes"],
         ["--device", "abacus"],
         ["--nonsense"],

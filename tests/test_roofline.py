@@ -198,7 +198,7 @@ def test_figures_have_the_names_that_other_scripts_give_them(
     member = ["--members", "resnet_digits"]
     for run, arguments in (
         (training.main, [*member, "--batch-size", "16", "--images", "32"]),
-        (inference.main, [*member, "--batch-sizes", "256"]),
+        (inference.main, [*member, "--batch-sizes", "64"]),
         (input_pipeline.main, ["--images", "32"]),
     ):
         run([*arguments, *small])

@@ -26,7 +26,18 @@ from benchmarks.tables import table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCRIPTS = ("startup", "input_pipeline", "training", "inference", "roofline", "greedy", "stacking", "search", "scale")
+SCRIPTS = (
+    "startup",
+    "input_pipeline",
+    "training",
+    "side_by_side",
+    "inference",
+    "roofline",
+    "greedy",
+    "stacking",
+    "search",
+    "scale",
+)
 """Those that measure with their defaults alone, in the order of the report; tracks come last."""
 
 NOTES = {

@@ -134,8 +134,12 @@ class Clock:
 
 
 def ours(member: Member, data: Split, device: str, seconds: float, compiled: bool = False) -> float:
-    """The training loop of the zoo itself, stopped when the clock says so."""
-    clock = Clock(seconds, device)
+    """The training loop of the zoo itself."""
+    return clocked(Clock(seconds, device), member, data, compiled)
+
+
+def clocked(clock: Clock, member: Member, data: Split, compiled: bool = False) -> float:
+    """Images a second of a training that stops when the clock says so."""
     val = Split(data.images[:256], data.targets[:256], data.ids[:256])
     with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
         train(
@@ -144,7 +148,7 @@ def ours(member: Member, data: Split, device: str, seconds: float, compiled: boo
             val,
             num_classes=CLASSES,
             seed=0,
-            device=device,
+            device=clock.device,
             checkpoint=Path(folder) / "checkpoint.pt",
             control=Control(stop=clock),
             compiled=compiled,
