@@ -33,7 +33,7 @@ def load(data_dir: Path | None = None, *, training: str, evaluation: str) -> Dat
 
     Raises DataError where FER2013 or the votes are missing, or do not line up.
     """
-    votes, usages = _votes(data_dir)
+    votes, usages = votes_table(data_dir)
     faces = fer2013.load(data_dir)
     rules = dict(zip(SPLIT_NAMES, (training, evaluation, evaluation), strict=True))
     splits, notes = {}, []
@@ -51,14 +51,20 @@ def _labelled(split: Split, votes: np.ndarray, usages: list[str], usage: str, ru
             "FER+ names FER2013's images by their rows, and class folders do not keep these: "
             "use FER2013 as fer2013.csv or as parquet."
         )
-    if split.rows.max() >= len(votes) or any(usages[row] != usage for row in split.rows):
-        raise DataError(f"{VOTES} does not line up with FER2013: rows of {usage} are others there. Use both unchanged.")
-    targets = shares(votes[split.rows], rule)
+    targets = shares(votes_at(split.rows, votes, usages, usage), rule)
     kept = np.flatnonzero(targets.any(axis=1))
     return replace(split.take(kept), targets=targets[kept].argmax(axis=1), votes=targets[kept])
 
 
-def _votes(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:
+def votes_at(rows: np.ndarray, votes: np.ndarray, usages: list[str], usage: str) -> np.ndarray:
+    """Votes [N,10] of these rows [N] of FER2013; raises DataError where the table does not have them in that split."""
+    if rows.max() >= len(votes) or any(usages[row] != usage for row in rows):
+        raise DataError(f"{VOTES} does not line up with FER2013: rows of {usage} are others there. Use both unchanged.")
+    return votes[rows]
+
+
+def votes_table(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:
+    """All votes int64 [35887,10] and each row's Usage, from `data_dir` or the usual places; raises DataError."""
     places = list(_places(data_dir))
     for place in places:
         if place.is_file():
