@@ -39,7 +39,8 @@ def label_noise(rows: Mapping[str, Row], targets: np.ndarray, classes: Sequence[
         "most_by_label": _mean(commonest_is(votes, labels)),
         "one_by_others": _mean(one_by_others(votes)),
         "agreement": [
-            {"votes": words, **_degree(found, votes, predicted, labels)} for words, found in _degrees(votes)
+            {"least": least, "most": most, **_degree(found, votes, predicted, labels)}
+            for least, most, found in _degrees(votes)
         ],
         "all": _group(everyone, predicted, labels, leader),
     }
@@ -105,16 +106,16 @@ def _errors(predicted: np.ndarray, labels: np.ndarray, leader: np.ndarray) -> di
     }
 
 
-def _degrees(votes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Degrees of agreement, least first: the numbers of votes for the commonest answer, and which images have them."""
+def _degrees(votes: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Degrees of agreement, least first: from how many to how many votes the commonest answer has, and which images
+    have so many."""
     top = votes.max(axis=1)
-    least = first = int(top.min())
-    for number in range(first, int(top.max()) + 1):
+    least = int(top.min())
+    for number in range(least, int(top.max()) + 1):
         found, above = (top >= least) & (top <= number), top > number
         if above.any() and (found.sum() < FEWEST or above.sum() < FEWEST):
             continue
-        words = str(number) if least == number else f"≤ {number}" if least == first else f"{least} to {number}"
-        yield words, found
+        yield least, number, found
         least = number + 1
 
 
@@ -124,7 +125,7 @@ def _degree(
     count = int(found.sum())
     return {
         "images": count,
-        "one_by_others": float(one_by_others(votes[found]).mean()),
+        "one_by_label": float(votes_for(votes[found], labels[found]).mean()),
         "most_by_label": float(commonest_is(votes[found], labels[found]).mean()),
         "says_label": {part: _share(int((said == labels)[found].sum()), count) for part, said in predicted.items()},
     }

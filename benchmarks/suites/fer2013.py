@@ -64,8 +64,11 @@ FER2013 = Suite(
     load=load,
     download=download,
     published="fer2013",
+    story=True,
 )
-SMALL = replace(FER2013, members=("vgg_fer", "resnet_fer", "five_layer_cnn", "mini_xception"), published="")
+SMALL = replace(
+    FER2013, members=("vgg_fer", "resnet_fer", "five_layer_cnn", "mini_xception"), published="", story=False
+)
 SUITES = (
     FER2013,
     replace(
