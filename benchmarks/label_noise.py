@@ -38,6 +38,7 @@ def label_noise(rows: Mapping[str, Row], targets: np.ndarray, classes: Sequence[
         "one_by_label": _mean(votes_for(votes, labels)),
         "most_by_label": _mean(commonest_is(votes, labels)),
         "one_by_others": _mean(one_by_others(votes)),
+        "lead": {part: _mean((said == labels) - commonest_is(votes, labels)) for part, said in predicted.items()},
         "agreement": [
             {"least": least, "most": most, **_degree(found, votes, predicted, labels)}
             for least, most, found in _degrees(votes)
@@ -96,12 +97,14 @@ def _group(
 
 def _errors(predicted: np.ndarray, labels: np.ndarray, leader: np.ndarray) -> dict[str, Any]:
     """The images that are wrong by their label: those whose label most annotators share, those where they say what is
-    predicted, and the rest; as shares of all images, and the second one of the errors, too."""
+    predicted, and the rest; as shares of all images, the second one of the errors, too. Also the accuracy without the
+    first of these parts."""
     wrong = predicted != labels
     undisputed, shared = wrong & (leader == labels), wrong & (leader == predicted)
     parts = {"all": wrong, "undisputed": undisputed, "shared": shared, "unclear": wrong & ~undisputed & ~shared}
     return {
         **{name: _share(int(found.sum()), len(wrong)) for name, found in parts.items()},
+        "without_undisputed": _share(int((~wrong | undisputed).sum()), len(wrong)),
         "shared_of_errors": _share(int(shared.sum()), int(wrong.sum())),
     }
 
@@ -133,7 +136,9 @@ def _degree(
 
 def _share(hits: int, count: int) -> dict[str, Any] | None:
     """A share of images with its interval; None of no images."""
-    return {"hits": hits, "of": count, "value": hits / count, "interval": wilson_interval(hits, count)} if count else None
+    return (
+        {"hits": hits, "of": count, "value": hits / count, "interval": wilson_interval(hits, count)} if count else None
+    )
 
 
 def _mean(values: np.ndarray) -> dict[str, Any]:

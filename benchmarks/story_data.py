@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import metrics
 from benchmarks.label_noise import label_noise
 from benchmarks.rows import Row
-from benchmarks.significance import bootstrap_intervals, mcnemar, wilson_interval
+from benchmarks.significance import bootstrap_intervals, mcnemar, share_difference_interval, wilson_interval
 from benchmarks.standings import UNIFORM
 from benchmarks.targets import Targets
 
@@ -83,16 +83,21 @@ def _overlap(judged: Mapping[str, Row], targets: Targets) -> list[dict[str, Any]
     found = []
     for part, row in judged.items():
         correct = metrics.correctness(row.test, targets.test)
-        parts = {"all": np.ones_like(seen), "unseen": ~seen, "seen": seen}
-        shares = {name: (int(correct[among].sum()), int(among.sum())) for name, among in parts.items()}
+        counts = {
+            name: (int(correct[among].sum()), int(among.sum()))
+            for name, among in (("all", np.ones_like(seen)), ("unseen", ~seen), ("seen", seen))
+        }
+        # What all images have above those not seen is the seen ones' share of the gap between the two.
+        share, gap = seen.mean(), share_difference_interval(*counts["seen"], *counts["unseen"])
         found.append(
             {
                 "part": part,
                 "title": row.title,
                 **{
                     name: {"images": count, "accuracy": hits / count, "interval": wilson_interval(hits, count)}
-                    for name, (hits, count) in shares.items()
+                    for name, (hits, count) in counts.items()
                 },
+                "worth_interval": [float(share * bound) for bound in gap],
             }
         )
     return found

@@ -87,4 +87,5 @@ def _key(axes: Axes, titles: Mapping[str, str]) -> None:
     lines += [(sign, colour, words) for words, sign, colour, _ in PEOPLE.values()]
     for place, (sign, colour, words) in enumerate(reversed(lines)):
         height = 0.035 + 0.07 * place
-        axes.text(0.985, height, f"{words}  {sign}", transform=axes.transAxes, ha="right", color=colour, fontsize=SMALL)
+        axes.text(0.985, height, f"{words}  {sign}", transform=axes.transAxes, ha="right", color=colour, fontsize=SMALL,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # fmt: skip
