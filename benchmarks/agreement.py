@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def kept_votes(folder: Path, targets: Targets) -> dict[str, np.ndarray] | None:
 
 
 def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str], data: Path | None) -> Path:
-    """Writes the votes of val and test, uint8 [N,10], into the store in `folder`; returns the file's path.
+    """Writes the votes of val and test into the store in `folder`; returns the file's path.
 
     Raises DataError where the table of votes is missing or does not line up with FER2013, and ValueError where the
     targets do not know the rows of the original file.
@@ -61,10 +62,16 @@ def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str]
         )
     table, usages = ferplus.votes_table(data)
     _, val, test = split_names
-    tensors = {
-        split: ferplus.votes_at(rows, table, usages, usage).astype(np.uint8)
+    votes = {
+        split: ferplus.votes_at(rows, table, usages, usage)
         for split, usage, rows in (("val", val, targets.val_rows), ("test", test, targets.test_rows))
     }
+    return save_votes(folder, targets, votes)
+
+
+def save_votes(folder: Path, targets: Targets, votes: Mapping[str, np.ndarray]) -> Path:
+    """Writes votes [N,10] of `val` and `test`, which line up with the targets, as uint8; returns the file's path."""
+    tensors = {split: votes[split].astype(np.uint8, order="C") for split in ("val", "test")}
     path = votes_path(folder, targets.fingerprint)
     header = {"fingerprint": targets.fingerprint, "answers": list(ANSWERS), "source": "FER+, arXiv:1608.01041"}
     replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))

@@ -31,7 +31,7 @@ def story(results: Results) -> str:
     sections = [
         f"# {results['title']} on one page",
         headline(results),
-        f"{effort(results)} {ELSEWHERE}".strip(),
+        f"{effort(results)} {ELSEWHERE} {INTERVALS}".strip(),
         leak_warning(results),
         *_figures(results),
         ensemble_section(results),
@@ -56,8 +56,7 @@ def _commands(results: Results) -> str:
         f"{run} --train missing --data DIR": "trains what has no predictions yet; with --plan says how long",
         f"{run} --train always --data DIR": "trains every member anew",
         COMMAND: "keeps the votes of FER+, once, from fer2013new.csv",
-        f"{run} --check mine.npz": "whether your own predictions can be added",
-        f"{run} --add-predictions mine.npz {own}": "adds them",
+        f"{run} --check mine.npz && {run} --add-predictions mine.npz {own}": "adds predictions of your own",
     }
     text = "\n".join(f"{command}  # {comment}" for command, comment in lines.items())
-    return f"## How to get these numbers\n\n{INTERVALS}\n\n```sh\n{text}\n```"
+    return f"## How to get these numbers\n\n```sh\n{text}\n```"

@@ -43,16 +43,14 @@ def _named(rival: Mapping[str, Any], results: Results) -> tuple[str, str]:
     val, test = (results["splits"][split]["name"] for split in ("val", "test"))
     best, title = results["audit"]["best_subset_on_test"], escape(rival["title"])
     methods = sum(row.accuracy is not None for row in ensemble_rows(results))
-    subset = f"one of {len(best['members'])}"
+    averages = f"the {best['subsets']:,} averages of {_models(best['candidates'])}"
     return {
         "single_on_val": (f"Best single member, {title}", val),
         "uniform": (f"Average of all {_models(len(results['members']))}", "nothing"),
         "single_on_test": (f"Best single member, {title}", f"**{test}**"),
         "method_on_test": (f"Best of {methods} methods, {title}", f"**{test}**"),
-        "subset_on_test": (
-            f"Best of {best['subsets']:,} averages of {_models(best['candidates'])}, {subset}", f"**{test}**"
-        ),
-    }[rival["part"]]  # fmt: skip
+        "subset_on_test": (f"Best of {averages}, {len(best['members'])} of them", f"**{test}**"),
+    }[rival["part"]]
 
 
 def _bounds(bounds: tuple[float, float]) -> str:
@@ -62,24 +60,17 @@ def _bounds(bounds: tuple[float, float]) -> str:
 def _sizes(results: Results, val: str, test: str) -> str:
     """Accuracy by the number of members averaged, picked on val or at random; empty below two members."""
     path, curve = results["charts"]["greedy_path"], results["audit"]["learning_curve"]
-    shown = [size for size in (*SIZES, len(path["test"])) if size <= len(path["test"])]
-    sizes = sorted(set(shown))
+    sizes = sorted({size for size in (*SIZES, len(path["test"])) if size <= len(path["test"])})
     if len(sizes) < 2:
         return ""
     random = curve["test"]
+    spread = [f"{percent(random['mean'][size - 1])} ± {100 * random['spread'][size - 1]:.2f}" for size in sizes]
     body = [
         [f"picked on {val}", *(percent(path["test"][size - 1]) for size in sizes)],
-        [
-            f"at random (± s.d. of {curve['orders']} orders)",
-            *(f"{percent(random['mean'][size - 1])} ± {100 * random['spread'][size - 1]:.2f}" for size in sizes),
-        ],
+        [f"at random (± s.d. of {curve['orders']} orders)", *spread],
     ]
-    head = "Members averaged|" + "|".join(map(str, sizes))
-    gain = points(path["test"][sizes[-1] - 1] - max(path["test"]), 2)
-    return (
-        f"\n\nAveraging more members, in per cent on {test}; all of them have {gain} points against the best of the "
-        f"upper row:\n\n{table(head, body, right=set(range(1, len(sizes) + 1)))}"
-    )
+    head = f"{test} by the number of members averaged|" + "|".join(map(str, sizes))
+    return f"\n\n{table(head, body, right=set(range(1, len(sizes) + 1)))}"
 
 
 def selection_section(results: Results) -> str:
