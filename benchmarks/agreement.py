@@ -2,6 +2,7 @@
 
 Ten people said what each image shows (arXiv:1608.01041, MIT licence). Their votes are lined up with the stored targets
 by the rows of the original file, so that no image is needed, here or where the reports are rebuilt from the store.
+Their licence lies beside the committed ones.
 """
 
 from __future__ import annotations
@@ -16,16 +17,13 @@ from safetensors.numpy import save_file
 
 from benchmarks.atomic import replace_atomically
 from benchmarks.data import ferplus
-from benchmarks.data.expressions import expression
-from benchmarks.data.votes import CLASSES, NO_EXPRESSION
+from benchmarks.data.votes import ANSWERS
 from benchmarks.predictions import Store
 from benchmarks.session import Options, Session
 from benchmarks.storage import StoreError, packed, read_file
 from benchmarks.targets import Targets
 
-ANSWERS = (*map(expression, CLASSES), *NO_EXPRESSION)
-"""What an annotator could say, in the order of the votes' columns, by the names that FER2013's classes have."""
-
+SOURCE = "FER+, arXiv:1608.01041, https://github.com/microsoft/FERPlus, MIT License, (c) Microsoft Corporation"
 COMMAND = "python -m benchmarks.agreement --data DIR"
 
 
@@ -73,7 +71,7 @@ def save_votes(folder: Path, targets: Targets, votes: Mapping[str, np.ndarray]) 
     """Writes votes [N,10] of `val` and `test`, which line up with the targets, as uint8; returns the file's path."""
     tensors = {split: votes[split].astype(np.uint8, order="C") for split in ("val", "test")}
     path = votes_path(folder, targets.fingerprint)
-    header = {"fingerprint": targets.fingerprint, "answers": list(ANSWERS), "source": "FER+, arXiv:1608.01041"}
+    header = {"fingerprint": targets.fingerprint, "answers": list(ANSWERS), "source": SOURCE}
     replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))
     return path
 

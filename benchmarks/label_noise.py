@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.agreement import ANSWERS
+from benchmarks.data.votes import ANSWERS
 from benchmarks.rows import Row
 from benchmarks.significance import mean_interval, wilson_interval
 

@@ -48,7 +48,7 @@ def _standing(chosen: Standing, comparable: Sequence[Standing]) -> str:
         return f"{place}."
     inside = sum(chosen.ci_low <= (row.accuracy or 0.0) <= chosen.ci_high for row in comparable)
     return (
-        f"{place}; {inside} of the others lie in its interval. Their predictions are not public, so differences are "
+        f"{place}; {inside} of the others lie in its interval. Their predictions are not at hand, so differences are "
         "not paired: the intervals below take the published number as exact and are too narrow for what its own test "
         "images and seed leave open."
     )

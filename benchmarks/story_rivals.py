@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -43,17 +43,17 @@ def _named(rival: Mapping[str, Any], results: Results) -> tuple[str, str]:
     val, test = (results["splits"][split]["name"] for split in ("val", "test"))
     best, title = results["audit"]["best_subset_on_test"], escape(rival["title"])
     methods = sum(row.accuracy is not None for row in ensemble_rows(results))
-    averages = f"the {best['subsets']:,} averages of {_models(best['candidates'])}"
+    averages = f"the {best['subsets']:,} averages of {_models(best['candidates'])} (it has {len(best['members'])})"
     return {
         "single_on_val": (f"Best single member, {title}", val),
         "uniform": (f"Average of all {_models(len(results['members']))}", "nothing"),
         "single_on_test": (f"Best single member, {title}", f"**{test}**"),
         "method_on_test": (f"Best of {methods} methods, {title}", f"**{test}**"),
-        "subset_on_test": (f"Best of {averages}, {len(best['members'])} of them", f"**{test}**"),
+        "subset_on_test": (f"Best of {averages}", f"**{test}**"),
     }[rival["part"]]
 
 
-def _bounds(bounds: tuple[float, float]) -> str:
+def _bounds(bounds: Sequence[float]) -> str:
     return f"[{points(bounds[0], 2)}, {points(bounds[1], 2)}]"
 
 
@@ -65,7 +65,7 @@ def _sizes(results: Results, val: str, test: str) -> str:
         return ""
     random = curve["test"]
     spread = [f"{percent(random['mean'][size - 1])} ± {100 * random['spread'][size - 1]:.2f}" for size in sizes]
-    body = [
+    body: list[list[str | None]] = [
         [f"picked on {val}", *(percent(path["test"][size - 1]) for size in sizes)],
         [f"at random (± s.d. of {curve['orders']} orders)", *spread],
     ]
@@ -81,13 +81,15 @@ def selection_section(results: Results) -> str:
         return ""
     val, test = (results["splits"][split]["name"] for split in ("val", "test"))
     mine = chosen.accuracy or 0.0
-    single = rivals["single_on_test"]["accuracy"] - rivals["single_on_val"]["accuracy"]
+    best = rivals["single_on_test"]
+    single = best["accuracy"] - rivals["single_on_val"]["accuracy"]
+    bounds = next(one["difference_interval"] for one in results["members"] if one["label"] == best["title"])
     method, subset = (rivals[part]["accuracy"] - mine for part in ("method_on_test", "subset_on_test"))
     return (
         f"## What selection on {test} would have claimed\n\nRows chosen on {test} are no results: the images that "
         f"score them chose them. The single member chosen there instead of on {val} would claim {points(single, 2)} "
-        f"points; against the headline the best method would claim {points(method, 2)}, the best average "
-        f"{points(subset, 2)}. Epochs chosen there could add to this; the stored predictions do not tell how much."
+        f"{_bounds(bounds)} points; against the headline the best method would claim {points(method, 2)}, the best "
+        f"average {points(subset, 2)}, with the intervals above, signs turned. Epochs chosen there could add to this; the stored predictions do not tell how much."
         f"{_published_gaps(results, max(single, method, subset))}"
     )
 

@@ -17,9 +17,9 @@ from conftest import FACES, ROOT, cli, files, stored_predictions
 from scipy.stats import binomtest
 
 from benchmarks import agreement, label_noise, leaderboard, suites
-from benchmarks.agreement import ANSWERS, keep_votes, kept_votes, save_votes
+from benchmarks.agreement import keep_votes, kept_votes, save_votes
 from benchmarks.data import DataError
-from benchmarks.data.votes import COLUMNS
+from benchmarks.data.votes import ANSWERS, COLUMNS
 from benchmarks.figures import charts
 from benchmarks.predictions import Store
 from benchmarks.run import evaluate, search_part
@@ -245,7 +245,8 @@ def test_the_rivals_are_what_the_stored_predictions_give(tmp_path: Path, seen: T
         assert float(row[3]) == pytest.approx(100 * (mine - accuracy), abs=0.006), start
     best = table_row(text, f"Best single member, {results['members'][int(np.argmax(singles))]['label']} | **Priv")
     assert (best[1], best[2]) == ("**PrivateTest**", percent(max(singles)))
-    assert f"would claim {points(max(singles) - singles[0], 2)} points" in text
+    low, high = results["members"][int(np.argmax(singles))]["difference_interval"]
+    assert f"would claim {points(max(singles) - singles[0], 2)} [{points(low, 2)}, {points(high, 2)}] points" in text
     assert table_row(text, "picked on PublicTest")[-1] == percent(averages[-1])
 
 
