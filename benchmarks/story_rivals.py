@@ -89,7 +89,8 @@ def selection_section(results: Results) -> str:
         f"## What selection on {test} would have claimed\n\nRows chosen on {test} are no results: the images that "
         f"score them chose them. The single member chosen there instead of on {val} would claim {points(single, 2)} "
         f"{_bounds(bounds)} points; against the headline the best method would claim {points(method, 2)}, the best "
-        f"average {points(subset, 2)}, with the intervals above, signs turned. Epochs chosen there could add to this; the stored predictions do not tell how much."
+        f"average {points(subset, 2)}, with the intervals above, signs turned. Epochs chosen there could add to this; "
+        "the stored predictions do not tell how much."
         f"{_published_gaps(results, max(single, method, subset))}"
     )
 
