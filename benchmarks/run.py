@@ -175,7 +175,8 @@ def _story(session: Session, searched: Searched, audited: dict[str, Any], headli
         return {}
     votes = kept_votes(session.store.folder, searched.targets)
     test = None if votes is None else votes["test"]
-    return {"story": story_data(searched.rows, searched.targets, audited, headline, test)}
+    members = len(searched.predictions)
+    return {"story": story_data(searched.rows, members, searched.targets, audited, headline, test)}
 
 
 def _protocol(session: Session, targets: Targets) -> dict[str, Any]:

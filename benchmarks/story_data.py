@@ -19,11 +19,19 @@ from benchmarks.targets import Targets
 
 
 def story_data(
-    rows: Sequence[Row], targets: Targets, audit: Mapping[str, Any], headline: str | None, votes: np.ndarray | None
+    rows: Sequence[Row],
+    members: int,
+    targets: Targets,
+    audit: Mapping[str, Any],
+    headline: str | None,
+    votes: np.ndarray | None,
 ) -> dict[str, Any]:
-    """`story` of the results, as JSON values; `rows` are those of `predict_rows`, `audit` is theirs, and `votes` [N,10]
-    are the annotators' of the test images, None where they are not at hand."""
-    chosen = next((row for row in rows if row.kind == "ensemble" and row.name == headline), None)
+    """`story` of the results, as JSON values; `rows` are those of `predict_rows`, of which the first `members` are what
+    ensembles are made of, `audit` is theirs, and `votes` [N,10] are the annotators' of the test images, None where they
+    are not at hand."""
+    ensembles = [row for row in rows if row.kind == "ensemble"]
+    rows = [*rows[:members], *ensembles]
+    chosen = next((row for row in ensembles if row.name == headline), None)
     single = _best(rows, "member", targets.val, "val")
     judged = {"single": single} if chosen is None else {"headline": chosen, "single": single}
     return {

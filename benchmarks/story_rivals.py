@@ -43,10 +43,11 @@ def _named(rival: Mapping[str, Any], results: Results) -> tuple[str, str]:
     val, test = (results["splits"][split]["name"] for split in ("val", "test"))
     best, title = results["audit"]["best_subset_on_test"], escape(rival["title"])
     methods = sum(row.accuracy is not None for row in ensemble_rows(results))
+    everyone = results["audit"]["learning_curve"]["members"][-1]
     averages = f"the {best['subsets']:,} averages of {_models(best['candidates'])} (it has {len(best['members'])})"
     return {
         "single_on_val": (f"Best single member, {title}", val),
-        "uniform": (f"Average of all {_models(len(results['members']))}", "nothing"),
+        "uniform": (f"Average of all {_models(everyone)}", "nothing"),
         "single_on_test": (f"Best single member, {title}", f"**{test}**"),
         "method_on_test": (f"Best of {methods} methods, {title}", f"**{test}**"),
         "subset_on_test": (f"Best of {averages}", f"**{test}**"),
