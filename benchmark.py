@@ -72,6 +72,13 @@ def parser() -> argparse.ArgumentParser:
         help="auto: train what has no predictions where there is a GPU or the estimate fits the time budget (without "
         "one: two minutes in all); missing: train all that is missing; always: train anew; never: only what is stored",
     )
+    add(
+        "--compile",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="training steps by torch.compile: auto: where by estimate it saves more than it costs, on a GPU alone; "
+        "always; never",
+    )
     add("--epochs", metavar="N", type=positive, help="instead of the recipes' epochs; such members are stored apart")
     add(
         "--recipe",

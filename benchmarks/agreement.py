@@ -60,10 +60,10 @@ def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str]
         )
     table, usages = ferplus.votes_table(data)
     _, val, test = split_names
-    votes = {
-        split: ferplus.votes_at(rows, table, usages, usage)
-        for split, usage, rows in (("val", val, targets.val_rows), ("test", test, targets.test_rows))
-    }
+    rows = {"val": targets.val_rows, "test": targets.test_rows}
+    for split, usage in (("val", val), ("test", test)):
+        ferplus.check_rows(rows[split], usages, usage)
+    votes = {split: table[rows[split]] for split in rows}
     return save_votes(folder, targets, votes)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import metrics
+from benchmarks.extra_labels import divided
 from benchmarks.listing import columns
 from benchmarks.predictions import Predictions, Store
 from benchmarks.session import Options, Session
@@ -99,7 +100,8 @@ def _read(folder: Path, suite: str) -> Run:
 
 def _correctness(run: Run, session: Session) -> Correct:
     """Which test images each row gets right: the headline, the ensembles, the models."""
-    val, test = (np.stack([getattr(found, split) for found in run.predictions]) for split in ("val", "test"))
+    members, _ = divided(run.predictions, session.suite.extra_labels)
+    val, test = (np.stack([getattr(member, split) for member in members]) for split in ("val", "test"))
     targets = run.targets
     found = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size))
     fitted = {one.name: one.ensembler.predict_proba(test) for one in found if one.ensembler is not None}

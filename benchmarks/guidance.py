@@ -38,20 +38,26 @@ def guidance(configuration: Configuration, dataset: Dataset, store: Store, check
         logits = store.train_logits(name, seed, dataset.fingerprint, (len(dataset.train), classes))
         return _in_sample(name, seed, dataset, checkpoints, device) if logits is None else logits
 
-    teacher = np.mean([softmax(teaching(*one)) for one in _named(labels.teacher)], axis=0) if labels.teacher else None
-    judge = np.mean([softmax(out_of_fold(*one)) for one in _named(labels.judge)], axis=0) if labels.clean else None
+    teacher = (
+        np.mean([softmax(teaching(*one)) for one in _registered(labels.teacher)], axis=0) if labels.teacher else None
+    )
+    judge = np.mean([softmax(out_of_fold(*one)) for one in _registered(labels.judge)], axis=0) if labels.clean else None
     return Guidance(teacher, judge)
 
 
-def _named(members: str) -> list[tuple[str, int]]:
+def named(members: str) -> list[tuple[str, int]]:
     """`a+b:1` to names and seeds; raises ValueError for a seed that is no number."""
     found = []
     for one in members.split("+"):
         name, _, seed = one.strip().partition(":")
         if seed and not seed.isdigit():
             raise ValueError(f"{one!r}: write a member as name or name:seed, several joined by +")
-        found.append((registry.get(name).name, int(seed or 0)))
+        found.append((name, int(seed or 0)))
     return found
+
+
+def _registered(members: str) -> list[tuple[str, int]]:
+    return [(registry.get(name).name, seed) for name, seed in named(members)]
 
 
 def _in_sample(name: str, seed: int, dataset: Dataset, checkpoints: Path, device: str) -> np.ndarray:

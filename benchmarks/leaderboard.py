@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import classification_report, figures
+from benchmarks.ablations import ablations_section
 from benchmarks.affect_section import CSV_NAME, affect_csv, affect_section
 from benchmarks.atomic import write_atomic
 from benchmarks.audit_section import audit_section
@@ -89,6 +90,7 @@ def markdown(results: Results) -> str:
         ranking_section(results),
         metrics_section(results),
         tests_section(results),
+        ablations_section(results),
         affect_section(results),
         *_figures(results, slice(1, None)),
         contrast_section(results),

@@ -15,18 +15,25 @@ from benchmarks import suites
 from benchmarks.rows import member_labels
 from benchmarks.tables import duration
 from zoo import recipes, registry
+from zoo.variants import VARIANTS
 
 if TYPE_CHECKING:
     from benchmarks.session import Session
 
 
 def catalogue(as_json: bool, zoo: Sequence[str] = ()) -> str:
-    """Suites, members (`zoo` names files with further ones), named recipes and ensemblers.
+    """Suites, members (`zoo` names files with further ones), named recipes, variants and ensemblers.
 
     The JSON has all facts; what does not fit into a line, such as a member's recipe, is left out of the text.
     """
     registry.include(zoo)
-    everything = {"suites": _suites(), "members": _members(), "recipes": _recipes(), "ensemblers": _ensemblers()}
+    everything = {
+        "suites": _suites(),
+        "members": _members(),
+        "recipes": _recipes(),
+        "variants": _variants(),
+        "ensemblers": _ensemblers(),
+    }
     if as_json:
         return json.dumps(everything, indent=1)
     tables = (f"{title}\n{columns([_short(row) for row in rows])}" for title, rows in everything.items())
@@ -73,6 +80,11 @@ def _recipes() -> list[dict[str, Any]]:
     ]
 
 
+def _variants() -> list[dict[str, Any]]:
+    """What may stand behind the @ of a member beside a recipe's name, and what it changes."""
+    return [{"name": name, "changes": " ".join(changes)} for name, changes in VARIANTS.items()]
+
+
 def _texts_of_constants(source: str) -> dict[str, str]:
     """For each `NAME = ...` that a string follows, as documentation tools read it, the string's first line."""
     found = {}
@@ -101,10 +113,13 @@ def schedule(session: Session) -> str:
         action = "load" if step.stored else "train" if step.train else "leave out"
         detail = "stored predictions" if step.stored else step.reason
         estimate = "" if step.stored else duration(step.seconds)
-        rows.append({"member": task.label, "action": action, "estimate": estimate, "why": detail})
+        steps = str(step.execution) if step.train else ""
+        rows.append({"member": task.label, "action": action, "estimate": estimate, "steps": steps, "why": detail})
         total += step.seconds if step.train else 0.0
     for label in member_labels(guests):
-        rows.append({"member": label, "action": "load", "estimate": "", "why": "predictions from elsewhere"})
+        rows.append(
+            {"member": label, "action": "load", "estimate": "", "steps": "", "why": "predictions from elsewhere"}
+        )
     what = f"members to train, each in {session.folds} folds" if session.folds > 1 else "members to train"
     count = sum(any(task.step.train for task in row) for row in tasks)
     end = f"{len(session.ensemblers)} ensemblers; {count} {what}, about {duration(total)} by estimate"

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -24,7 +25,11 @@ from benchmarks.predictions import Predictions, Store
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
 from benchmarks.tables import duration
 from zoo import registry
+from zoo.compiling import is_of_compiler
 from zoo.recipes import Trees
+
+if TYPE_CHECKING:
+    from zoo.training import Trained
 
 
 def resolve_device(wanted: str) -> str:
@@ -43,6 +48,7 @@ def obtain(
     checkpoints: Path,
     *,
     device: str,
+    compiled: bool,
     retrain: bool,
     stop: Callable[[], str | None],
     display: Quiet,
@@ -54,7 +60,7 @@ def obtain(
     network = _network(configuration)
     if retrain:
         weights_path(checkpoints, network).unlink(missing_ok=True)
-    weights, provenance, history = _weights(network, dataset, store, checkpoints, device, stop, display)
+    weights, provenance, history = _weights(network, dataset, store, checkpoints, device, compiled, stop, display)
     if configuration.member.features_of:
         val, test, about = boosted(configuration, weights, dataset, device)
         ratings: dict[str, np.ndarray | None] = {}  # its trees know classes alone
@@ -84,6 +90,7 @@ def _weights(
     store: Store,
     checkpoints: Path,
     device: str,
+    compiled: bool,
     stop: Callable[[], str | None],
     display: Quiet,
 ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
@@ -94,7 +101,7 @@ def _weights(
             return read_weights(weights_file)
         except SafetensorError:  # set aside, as a damaged checkpoint is
             os.replace(weights_file, weights_file.with_suffix(".unreadable"))
-    _train(configuration, dataset, store, checkpoints, device, stop, display)
+    _train(configuration, dataset, store, checkpoints, device, compiled, stop, display)
     return read_weights(weights_file)
 
 
@@ -109,6 +116,7 @@ def _train(
     store: Store,
     checkpoints: Path,
     device: str,
+    compiled: bool,
     stop: Callable[[], str | None],
     display: Quiet,
 ) -> None:
@@ -121,7 +129,8 @@ def _train(
 
     member, progress = configuration.member, checkpoints / f"{configuration.stem}.pt"
     training = train_folds if member.recipe.folds else train_soup if member.recipe.soup != "none" else train
-    trained = training(
+    start = partial(
+        training,
         member,
         dataset.train,
         dataset.val,
@@ -132,10 +141,11 @@ def _train(
         guidance=guidance(configuration, dataset, store, checkpoints, device),
         control=Control(stop, display.moment),
     )
+    trained, compiled = _compiled_if_possible(start, compiled, member.name, display)
     if trained.out_of_fold is not None:
         store.save_train(configuration, trained.out_of_fold)
     header = {
-        "provenance": json.dumps(_provenance(configuration, dataset, device, trained)),
+        "provenance": json.dumps(_provenance(configuration, dataset, device, compiled, trained)),
         "history": json.dumps(trained.history),
     }
     weights = {name: value.contiguous() for name, value in trained.weights.items()}  # channels-last kernels are not
@@ -144,17 +154,36 @@ def _train(
         path.unlink()
 
 
-def _provenance(configuration: Configuration, dataset: Dataset, device: str, trained: Any) -> dict[str, Any]:
+def _compiled_if_possible(
+    start: Callable[..., Trained], compiled: bool, name: str, display: Quiet
+) -> tuple[Trained, bool]:
+    """What `start` trained, and whether compiled: a network that the compiler cannot deal with is trained as it is, and
+    that is said."""
+    try:
+        return start(compiled=compiled), compiled
+    except RuntimeError as error:
+        if not (compiled and is_of_compiler(error)):
+            raise
+        what = next(iter(str(error).splitlines()), type(error).__name__)
+        display.note(f"{name}: torch.compile failed ({what}); it is trained as it is")
+    return start(compiled=False), False
+
+
+def _provenance(
+    configuration: Configuration, dataset: Dataset, device: str, compiled: bool, trained: Any
+) -> dict[str, Any]:
     member = configuration.member
+    macs = member.macs if member.macs is not None else registry.counted(member).macs  # not known of a changed size
     return {
         "device": device_name(device),
         "device_kind": device,
         "cpu_cores": cpu_cores(),
+        "compiled": compiled,
         "train_seconds": round(trained.seconds, 1),
         "images_per_second": round(trained.images_per_second, 1),
         "best_epoch": trained.best_epoch,
         "params": member.params,
-        "macs": member.macs,
+        "macs": macs,
         "tta": member.recipe.tta,
         "reference": member.reference,
         "data_source": dataset.source,

@@ -11,6 +11,7 @@ from benchmarks.predictions import Predictions, Store
 from benchmarks.provenance import cpu_cores
 from benchmarks.storage import StoreError
 from benchmarks.targets import Targets
+from zoo.compiling import SAVED, Choice, Execution, execution, lacking_for_gpu_code
 from zoo.recipes import Recipe
 
 Mode = Literal["auto", "missing", "always", "never"]
@@ -22,6 +23,9 @@ AUTO_SECONDS = 120.0
 MACS_PER_SECOND = {"cpu": 5e10, "cuda": 4e12}  # of one core; of one card
 
 
+NOT_TRAINED = Execution(compiled=False, reason="not trained")
+
+
 @dataclass(frozen=True)
 class Step:
     """What is to be done for one member and seed."""
@@ -31,6 +35,7 @@ class Step:
     train: bool
     seconds: float  # estimate of its training
     reason: str  # why it is not at hand, or why it is not trained
+    execution: Execution = NOT_TRAINED
 
     @property
     def command(self) -> str:
@@ -40,15 +45,24 @@ class Step:
 
 
 def estimate(configuration: Configuration, train_size: int, device: str, known: Mapping[str, Any] | None) -> float:
-    """Seconds to train: from the recorded speed of the same member on the same kind of device, else from its size."""
+    """Seconds to train, not compiled: from the recorded speed of the same member on the same kind of device, else from
+    its size."""
     member, recipe = configuration.member, configuration.member.recipe
     speed = known.get("images_per_second") if known and known.get("device_kind") == device else None
     if known and speed:
         speed *= cpu_cores() / known.get("cpu_cores", cpu_cores()) if device == "cpu" else 1.0
-        return train_size * recipe.epochs / speed
+        speed *= 1 - SAVED[device] if known.get("compiled") else 1.0
+        return images_seen(recipe, train_size) / speed
     rate = MACS_PER_SECOND[device] * (cpu_cores() if device == "cpu" else 1)
-    macs = 3 * (member.macs or 10**8) * train_size * recipe.epochs * size_share(recipe, member.image_size)
+    macs = 3 * (member.macs or 10**8) * images_seen(recipe, train_size) * size_share(recipe, member.image_size)
     return macs / rate
+
+
+def images_seen(recipe: Recipe, train_size: int) -> int:
+    """Images in all training steps of a member, over its epochs and its networks (folds, ingredients of a soup)."""
+    networks = recipe.folds or (recipe.ingredients if recipe.soup != "none" else 1)
+    own = train_size * (recipe.folds - 1) // recipe.folds if recipe.folds else train_size
+    return networks * recipe.epochs * min(own, recipe.epoch_images or own)
 
 
 def size_share(recipe: Recipe, image_size: int) -> float:
@@ -80,6 +94,7 @@ def decide(
     store: Store,
     *,
     mode: Mode,
+    compiling: Choice,
     device: str,
     train_size: int,
     time_budget: float | None,
@@ -91,17 +106,19 @@ def decide(
     estimate still fits the time budget; the other modes start it all the same and stop in time.
     """
     left = time_budget if time_budget is not None else float("inf") if device == "cuda" else AUTO_SECONDS
-    decided = []
+    lacking, decided = lacking_for_gpu_code() if device == "cuda" else None, []
     for step in steps:
         if step.stored is None or mode == "always":
-            known = store.speed(step.configuration.member.name)
-            seconds = estimate(step.configuration, train_size, device, known)
+            member, known = step.configuration.member, store.speed(step.configuration.member.name)
+            as_it_is = estimate(step.configuration, train_size, device, known)
+            chosen = execution(compiling, device, member.recipe, member.image_size, as_it_is, lacking)
+            seconds = chosen.seconds
             if obstacle:
                 step = replace(step, reason=f"{step.reason}; {obstacle}")
             elif mode == "auto" and seconds > left:
                 step = replace(step, seconds=seconds, reason=f"{step.reason}; training it does not fit the time budget")
             else:
-                step = replace(step, seconds=seconds, train=True, stored=None)
+                step = replace(step, seconds=seconds, train=True, stored=None, execution=chosen)
                 left -= seconds
         decided.append(step)
     return decided

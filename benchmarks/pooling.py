@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any, cast
 
@@ -24,12 +24,14 @@ from ensembles.search import Found
 
 @dataclass(frozen=True, eq=False)
 class Searched:
-    """What there is to score: targets, the models' predictions, the ensemblers found on val, and what all rows say."""
+    """What there is to score: targets, the models' predictions, the ensemblers found on val, what all rows say, and the
+    predictions of models `apart` from the ensembles."""
 
     targets: Targets
     predictions: list[Predictions]
     found: list[Found]
     rows: list[Row]
+    apart: list[Predictions] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,15 @@ def pool(parts: Sequence[Searched]) -> Searched:
     if len(parts) == 1:
         return parts[0]
     targets = pooled_targets([part.targets for part in parts])
-    predictions = [
-        pooled_predictions(folds, targets.fingerprint)
-        for folds in zip(*(part.predictions for part in parts), strict=True)
-    ]
+    predictions, apart = (
+        [pooled_predictions(folds, targets.fingerprint) for folds in zip(*models, strict=True)]
+        for models in ([part.predictions for part in parts], [part.apart for part in parts])
+    )
     found = [pooled_found(folds) for folds in zip(*(part.found for part in parts), strict=True)]
     failed = {one.name for one in found if one.error is not None}
     kept = [[row for row in part.rows if row.kind == "member" or row.name not in failed] for part in parts]
     rows = [replace(folds[0], **_joined(folds)) for folds in zip(*kept, strict=True)]
-    return Searched(targets, predictions, found, rows)
+    return Searched(targets, predictions, found, rows, apart)
 
 
 def pooled_targets(folds: Sequence[Targets]) -> Targets:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from benchmarks.standings import (
+    EXTRA_LABELS,
     LEAK_ABOVE,
     UNIFORM,
     Results,
     Standing,
     ensemble_rows,
+    extra_labels,
     looks_leaked,
+    member_rows,
     standings,
 )
 from benchmarks.tables import (
@@ -34,7 +37,7 @@ def ranking_section(results: Results) -> str:
     )  # fmt: skip
     body = [
         [
-            row.rank, row.kind, name_cell(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
+            row.rank, row.category, name_cell(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
             percent(row.cross_fit_accuracy if row.kind == "ensemble" else row.val_accuracy), points(row.gap),
             percent(row.macro_f1), fraction(row.ece), row.models, count(row.params), count(row.flops),
             duration(row.train_seconds), row.init, row.tta,
@@ -50,6 +53,24 @@ def ranking_section(results: Results) -> str:
         "points. Published results (in italics) come without predictions, and so without rank and interval; here are "
         "those that the chart shows, all are [below](#published-and-what-we-know-of-it).\n\n"
         + table(head, body, right={3, 5, 6, 7, 8, 9, 10, 11, 12})
+        + extra_labels_note(results)
+    )
+
+
+def extra_labels_note(results: Results) -> str:
+    """A paragraph on the rows that learnt from labels which are not the suite's own; empty where there are none."""
+    members = member_rows(results)
+    names = ", ".join(extra_labels(members))
+    if not names:
+        return ""
+    ensembles = (
+        "Here all members did, and so their ensembles."
+        if all(row.extra_labels for row in members)
+        else "They are a class of their own: no ensemble has them as members, nor are they the best single member."
+    )
+    return (
+        f"\n\n{EXTRA_LABELS} *Extra labels*: also learnt from the {escape(names)} of the training images, which "
+        f"are not {escape(results['title'])}'s own labels. {ensembles}"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.atomic import write_atomic
 from benchmarks.headline import effort, headline, leak_warning
-from benchmarks.ranking import name_cell
+from benchmarks.ranking import extra_labels_note, name_cell
 from benchmarks.standings import Results, short_list
 from benchmarks.tables import count, duration, interval, percent, table
 
@@ -34,7 +34,7 @@ def compact(results: Results) -> str:
     folder = f"results/{results['suite']}"
     body = [
         [
-            row.rank, row.kind, name_cell(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
+            row.rank, row.category, name_cell(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
             row.models, count(row.params), duration(row.train_seconds), row.init, row.tta,
         ]
         for row in short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
@@ -45,7 +45,7 @@ def compact(results: Results) -> str:
         effort(results),
         leak_warning(results),
         f"![{results['title']} benchmark chart]({folder}/figures/benchmark.png)",
-        ranking,
+        ranking + extra_labels_note(results),
         f"All rows, all metrics, and what is known of published results: [leaderboard.md]({folder}/leaderboard.md).",
     ]
     return "\n\n".join(part for part in parts if part)

@@ -29,11 +29,15 @@ def member_labels(predictions: Sequence[Predictions]) -> list[str]:
     return labels((one.configuration.name, one.configuration.seed) for one in predictions)
 
 
-def predict_rows(predictions: Sequence[Predictions], found: Sequence[Found]) -> list[Row]:
-    """The rows in the order of the members, then of what was found; ensemblers that failed have none."""
+def predict_rows(
+    predictions: Sequence[Predictions], found: Sequence[Found], apart: Sequence[Predictions] = ()
+) -> list[Row]:
+    """The rows in the order of the members, then of those `apart` from what was found of the others, then of that;
+    ensemblers that failed have none."""
+    everyone = [*predictions, *apart]
     rows = [
         Row("member", label, label, softmax(one.val), softmax(one.test))
-        for label, one in zip(member_labels(predictions), predictions, strict=True)
+        for label, one in zip(member_labels(everyone), everyone, strict=True)
     ]
     val, test = (np.stack([getattr(one, split) for one in predictions]) for split in ("val", "test"))
     for one in found:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import leaderboard, page, readme
+from benchmarks.ablations import ablations
 from benchmarks.affect_score import affect_part
 from benchmarks.agreement import kept_votes
 from benchmarks.atomic import write_atomic
@@ -21,6 +22,7 @@ from benchmarks.classification_report import confusions
 from benchmarks.contrast import contrast
 from benchmarks.display import Quiet
 from benchmarks.explanation import diversity
+from benchmarks.extra_labels import divided
 from benchmarks.obtain import obtain, outcome, resolve_device
 from benchmarks.plan import Step
 from benchmarks.pooling import Searched, pool
@@ -68,7 +70,7 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
         reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
         advice = "" if options.train in ("missing", "always") else "\nTry --train missing."
         raise NothingToScore(f"No member of {session.suite.name} has predictions to score.{reasons}{advice}")
-    members, kinds = len(predictions[0]), len(session.ensemblers)
+    members, kinds = len(divided(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
     searched = [search_part(part, its) for part, its in zip(session.parts, predictions, strict=True)]
     results = evaluate(session, pool(searched), missing, [*facts, *unusable])
@@ -111,10 +113,11 @@ def _obtain_all(
 def _obtain_one(session: Session, step: Step, stop: Callable[[], str | None], display: Quiet) -> Predictions:
     return obtain(
         step.configuration,
-        session.dataset,
+        session.lesson(step.configuration.member),
         session.store,
         session.folder / "checkpoints",
         device=resolve_device(session.options.device),
+        compiled=step.execution.compiled,
         retrain=session.options.train == "always",
         stop=stop,
         display=display,
@@ -130,12 +133,13 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, TrainingDiverged) else f"failed with {type(error).__name__}: {text}"
 
 
-def search_part(session: Session, predictions: list[Predictions]) -> Searched:
-    """Ensembles searched on val alone, and what they and the models predict."""
+def search_part(session: Session, everyone: list[Predictions]) -> Searched:
+    """Ensembles searched on val alone, and what they and all models, also those apart from them, predict."""
+    predictions, apart = divided(everyone, session.suite.extra_labels)
     targets, val = session.targets, np.stack([one.val for one in predictions])
     labels = member_labels(predictions)
     found = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size), labels=labels)
-    return Searched(targets, predictions, found, predict_rows(predictions, found))
+    return Searched(targets, predictions, found, predict_rows(predictions, found, apart), apart)
 
 
 def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]], notes: list[str]) -> dict[str, Any]:
@@ -154,9 +158,10 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
         "splits": {split: {"name": name, "size": size} for split, name, size in names},
         "data_fingerprint": targets.fingerprint,
         "headline": headline,
-        **score(rows, predictions, found, targets),
+        **score(rows, predictions, found, targets, searched.apart),
         **affect_part(predictions, targets, read_published_affect(suite.published)),
         "diversity": diversity(predictions, targets),
+        "ablations": ablations(predictions, targets),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
         "confusions": confusions(rows, targets.test, headline),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,28 +30,35 @@ METRICS = {  # beside accuracy, on test
 
 
 def score(
-    rows: Sequence[Row], predictions: Sequence[Predictions], found: Sequence[Found], targets: Targets
+    rows: Sequence[Row],
+    predictions: Sequence[Predictions],
+    found: Sequence[Found],
+    targets: Targets,
+    apart: Sequence[Predictions] = (),
 ) -> dict[str, Any]:
     """`members` and `ensembles` of the results, in the given order; `rows` are those of `predict_rows`.
 
     All rows share their bootstrap draws and their ranks. The single member that ensembles are compared with is the
-    best on val, not on test: a choice one could have made.
+    best on val, not on test: a choice one could have made. Members `apart` are scored as the others, after them, and
+    have no part in ensembles nor in that choice.
     """
-    val_accuracy = [float((one.val.argmax(1) == targets.val).mean()) for one in predictions]
+    everyone = [*predictions, *apart]
+    val_accuracy = [float((one.val.argmax(1) == targets.val).mean()) for one in everyone]
     fitted = [one for one in found if one.ensembler is not None]
     correct = np.stack([metrics.correctness(row.test, targets.test) for row in rows])
     members = [
         {**_member(one, targets), "label": label, "val_accuracy": accuracy, **_validation(row, targets)}
-        for one, label, accuracy, row in zip(predictions, member_labels(predictions), val_accuracy, rows, strict=False)
+        for one, label, accuracy, row in zip(everyone, member_labels(everyone), val_accuracy, rows, strict=False)
     ]
-    described = [*members, *(_ensemble(one, members) for one in fitted)]
+    candidates = members[: len(predictions)]
+    described = [*members, *(_ensemble(one, candidates) for one in fitted)]
     for description, one, row in zip(described[len(members) :], fitted, rows[len(members) :], strict=True):
         assert one.ensembler is not None
         used = one.ensembler.members_used_.tolist()
-        description["left_out"] = left_out(row, rows[: len(members)], used, targets.val)
+        description["left_out"] = left_out(row, rows[: len(candidates)], used, targets.val)
     names = [one.name for one in fitted]
     uniform = len(members) + names.index("uniform") if "uniform" in names else None
-    single = int(np.argmax(val_accuracy))
+    single = int(np.argmax(val_accuracy[: len(candidates)]))
     scores = _scores([row.test for row in rows], correct, targets, single)
     compared = _compared(correct, single, uniform)
     whole = [{**row, **own, **other} for row, own, other in zip(described, scores, compared, strict=True)]
@@ -123,6 +130,7 @@ def _member(one: Predictions, targets: Targets) -> dict[str, Any]:
         "extra_data": provenance.get("extra_data", "none"),
         "source": provenance.get("source"),
         **{key: provenance.get(key) for key in copied},
+        **_extra_labels([provenance]),
     }
 
 
@@ -146,4 +154,11 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "ms_per_image": mean([total_milliseconds(fit) for fit in fits]),
         **({"models": mean([len(fit) for fit in fits])} if len(fits) > 1 else {}),
         "error": None,
+        **_extra_labels(used),
     }
+
+
+def _extra_labels(models: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What any of them learnt from beside the suite's own labels; nothing where none did."""
+    names = sorted({model["extra_labels"] for model in models if model.get("extra_labels")})
+    return {"extra_labels": ", ".join(names)} if names else {}

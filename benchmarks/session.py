@@ -21,6 +21,7 @@ from benchmarks.provenance import cpu_cores
 from benchmarks.suites.suite import Suite
 from benchmarks.targets import Targets
 from zoo import registry
+from zoo.compiling import Choice
 from zoo.overrides import override
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +42,7 @@ class Options:
     results: Path = ROOT / "results"
     device: str = "auto"
     train: Mode = "auto"
+    compiling: Choice = "auto"
     epochs: int | None = None
     recipe: str = "house"
     changes: tuple[str, ...] = ()
@@ -61,6 +63,7 @@ def options_from(arguments: Namespace) -> Options:
         results=arguments.results or ROOT / "results",
         device=arguments.device,
         train=arguments.train,
+        compiling=arguments.compile,
         epochs=arguments.epochs,
         recipe=arguments.recipe,
         changes=tuple(arguments.set),
@@ -135,6 +138,14 @@ class Session:
         """The data, read when first needed; raises DataError."""
         return self.suite.read(self.options.data)
 
+    def lesson(self, member: registry.Member) -> Dataset:
+        """The data as a member learns from it: with the suite's extra labels where its recipe asks for votes; raises
+        DataError where they are missing."""
+        extra = self.suite.extra_labels
+        if extra is None or not member.recipe.labels.votes:
+            return self.dataset
+        return extra.join(self.dataset, self.options.data)
+
     def release(self) -> None:
         """Lets go of the images, which are read again when they are needed: folds hold nearly all of them each."""
         vars(self).pop("dataset", None)
@@ -198,6 +209,7 @@ class Session:
             steps,
             self.store,
             mode=options.train,
+            compiling=options.compiling,
             device=device,
             train_size=self.targets.train_size,
             time_budget=options.time_budget,

@@ -6,7 +6,7 @@ functions of one results dict (`results/<suite>/results.json`); accuracies are f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ KINDS = ("ensemble", "member", "external", "published")  # also the order of row
 BEST_SINGLE = "best_single"  # the ensembler that picks one member
 TOP_K = "top_k"  # the average of the members that are best on val
 UNIFORM = "uniform"  # the ensemble every other has to beat
+EXTRA_LABELS = "†"  # behind the title of what learnt from labels that are not the suite's own
 LEAK_ABOVE = {"fer2013": 0.77}  # no clean published result passes it; a suite not named here has no limit
 
 TEST_SCORES = ("macro_f1", "balanced_accuracy", "kappa", "auroc", "auprc", "log_loss", "brier", "ece")
@@ -79,6 +80,14 @@ class Standing:
     hash: str | None = None
     error: str | None = None
     chart: bool = field(default=True, repr=False)
+    extra_labels: str | None = field(
+        default=None, repr=False
+    )  # learnt from, beside the suite's own; part of extra_data
+
+    @property
+    def category(self) -> str:
+        """The kind, of which rows with extra labels are one of their own."""
+        return f"{self.kind}, extra labels" if self.extra_labels else self.kind
 
     @property
     def seen_accuracy(self) -> float | None:
@@ -116,14 +125,15 @@ def _member_row(member: Mapping[str, Any], results: Results, title: str) -> Stan
     return Standing(
         kind=member.get("kind") or "member",
         name=member["name"],
-        title=title,
+        title=_marked(title, member),
         split=results["splits"]["test"]["name"],
         accuracy=member.get("test_accuracy"),
         ci_low=low,
         ci_high=high,
         models=1,
-        extra_data=member.get("extra_data") or "none",
+        extra_data=_extra_data(member),
         **_same(member, "seed val_accuracy epochs train_seconds images_per_second device init tta reference hash"),
+        extra_labels=member.get("extra_labels"),
         **_same(member, SCORED),
         **_test_scores(member),
     )
@@ -140,13 +150,14 @@ def _ensemble_row(ensemble: Mapping[str, Any], results: Results) -> Standing:
     return Standing(
         kind="ensemble",
         name=ensemble["name"],
-        title=ensemble.get("title") or ensemble["name"],
+        title=_marked(ensemble.get("title") or ensemble["name"], ensemble),
         split=results["splits"]["test"]["name"],
         accuracy=ensemble.get("test_accuracy"),
         ci_low=low,
         ci_high=high,
         models=round(ensemble.get("models", len(used))) if used else None,
-        extra_data="none",
+        extra_data=_extra_data(ensemble),
+        extra_labels=ensemble.get("extra_labels"),
         **_same(ensemble, "fit_accuracy cross_fit_accuracy train_seconds reference error"),
         **_same(ensemble, SCORED),
         **_test_scores(ensemble),
@@ -171,6 +182,17 @@ def published_rows(results: Results) -> list[Standing]:
         )
         for row in results["published"]
     ]
+
+
+def _marked(title: str, source: Mapping[str, Any]) -> str:
+    return f"{title} {EXTRA_LABELS}" if source.get("extra_labels") else title
+
+
+def _extra_data(source: Mapping[str, Any]) -> str:
+    """Data and labels that are not the suite's own."""
+    data, labels = source.get("extra_data"), source.get("extra_labels")
+    known = [data] if data and data != "none" else []
+    return "; ".join([*known, labels] if labels else known) or "none"
 
 
 def _same(source: Mapping[str, Any], fields: str) -> dict[str, Any]:
@@ -217,9 +239,16 @@ def headline_row(results: Results) -> Standing | None:
 
 
 def best_single(results: Results) -> Standing | None:
-    """The member with the best val accuracy: the one that a user without test labels would have taken."""
+    """The member with the best val accuracy: the one that a user without test labels would have taken. One with extra
+    labels only where all have them."""
     rows = [row for row in member_rows(results) if row.accuracy is not None]
+    rows = [row for row in rows if not row.extra_labels] or rows
     return max(rows, key=lambda row: row.val_accuracy or 0.0, default=None)
+
+
+def extra_labels(rows: Iterable[Standing]) -> list[str]:
+    """What any of the rows learnt from beside the suite's own labels, by name."""
+    return sorted({row.extra_labels for row in rows if row.extra_labels})
 
 
 def looks_leaked(row: Standing, results: Results) -> bool:

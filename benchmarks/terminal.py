@@ -66,7 +66,7 @@ def _top(results: Results) -> list[Standing]:
 def _cells(row: Standing, results: Results) -> list[str]:
     name = f"{row.title} (chosen)" if _chosen(row, results) else row.title
     cells = [
-        row.rank, row.kind, name, percent(row.accuracy), interval(row.ci_low, row.ci_high), row.models,
+        row.rank, row.category, name, percent(row.accuracy), interval(row.ci_low, row.ci_high), row.models,
         count(row.params), duration(row.train_seconds),
     ]  # fmt: skip
     return [NONE if cell is None else str(cell) for cell in cells]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from benchmarks.citations import cited
-from benchmarks.standings import Results, Standing, short_list
+from benchmarks.standings import Results, Standing, extra_labels, short_list
 from benchmarks.tables import count, fraction, percent
 
 ENSEMBLES, MEMBERS, PUBLISHED = 6, 8, 6
@@ -14,6 +14,7 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "±": r"$\pm$", "≥": r"$\ge$", "≤": r"$\le$", "κ": r"$\kappa$", "…": r"\ldots{}",
+    "†": r"\textdagger{}",
 }  # fmt: skip
 PREAMBLE = r"""% Compiles by itself: pdflatex, bibtex, pdflatex, pdflatex.
 % In a paper: \usepackage{booktabs,docmute}, then \input this file.
@@ -40,9 +41,11 @@ def escape_tex(text: str) -> str:
 def tex_table(results: Results) -> str:
     """The whole document: chosen ensemble and floors, best members, best comparable published results, by group."""
     rows = short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
+    models = [row for row in rows if row.kind in ("member", "external")]
     groups = [
         ("Ensembles", [row for row in rows if row.kind == "ensemble"]),
-        ("Members", [row for row in rows if row.kind in ("member", "external")]),
+        ("Members", [row for row in models if not row.extra_labels]),
+        (f"Members, extra labels ({', '.join(extra_labels(models))})", [row for row in models if row.extra_labels]),
         ("Published, as reported", [row for row in rows if row.kind == "published"]),
     ]
     body = [line for heading, group in groups if group for line in _group(heading, group, results)]

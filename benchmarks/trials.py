@@ -155,7 +155,7 @@ def run(session: Session, members: list[Member], seconds: float, device: str) ->
         if any(row["member"] == member.name and row["asked_seconds"] == f"{seconds:g}" for row in rows):
             continue
         try:
-            row = attempt(member, session.dataset, device, seconds)
+            row = attempt(member, session.lesson(member), device, seconds)
         except (RuntimeError, ValueError) as error:
             print(f"{member.name}: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
             continue

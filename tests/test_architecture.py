@@ -60,7 +60,10 @@ def test_the_command_line_imports_only_the_standard_library_at_once(path: Path):
     assert imported_at_once(parse(path)) <= {"__future__", "argparse", "sys", "pathlib"}
 
 
-TIMES_TORCH = {ROOT / "benchmarks" / "speed" / f"{name}.py" for name in ("input_pipeline", "training", "inference")}
+TIMES_TORCH = {
+    ROOT / "benchmarks" / "speed" / f"{name}.py"
+    for name in ("input_pipeline", "training", "inference", "roofline", "ceilings", "operators")
+}
 """Programs of their own, which time what torch does; nothing but each other imports them."""
 
 

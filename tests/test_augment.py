@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from scipy.ndimage import gaussian_filter, median_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.augment import augment, normalise, rectangles, sampling_grid
+from zoo.augment import _geometry, augment, grey_noise, normalise, reach, rectangles, sampling_grid
+from zoo.images import batch_of, prepared
 from zoo.preprocess import CHUNK, preprocess
 from zoo.recipes import Augment
 from zoo.registry import UnknownName
@@ -53,7 +55,7 @@ def patches(*shape: int) -> np.ndarray:
 def test_default_options_draw_what_they_always_drew():
     ramp = (torch.arange(48)[:, None] * 2 + torch.arange(48) * 3).to(torch.uint8).expand(6, 1, 48, 48)
     out = augment(ramp, 48, Augment(), seeded(7))
-    means = [0.500381, 0.367097, 0.505465, 0.399267, 0.549941, 0.398494]
+    means = [0.493401, 0.367097, 0.505465, 0.399267, 0.549941, 0.434386]
     upper_right = [0.297972, 0.143432, 0.329701, 0.202184, 0.494990, 0.162543]
     lower_left = [0.875188, 0.753690, 0.862475, 0.783215, 0.498489, 0.827271]
     assert out.mean(dim=(1, 2, 3)).tolist() == pytest.approx(means, abs=1e-5)
@@ -132,6 +134,36 @@ def test_a_crop_ratio_shows_a_window_of_that_share_anywhere():
     assert torch.corrcoef(torch.stack([left, top]))[0, 1].abs() < 0.15
 
 
+@pytest.mark.parametrize(
+    "option", [{"shift": 0.3}, {"rotation": 180.0}, {"scale": 0.9, "shear": 30.0}, {"shift": 0.5, "scale": 0.6}]
+)
+def test_beyond_its_edges_an_image_is_mirrored_however_far(option: dict[str, Any]):
+    options, images = replace(OFF, **option), torch.randint(0, 256, (64, 1, 48, 48), generator=seeded(1)).byte()
+    maps: list[Tensor] = []
+
+    def recorded(affine: Tensor, size: int) -> Tensor:
+        maps.append(affine)
+        return sampling_grid(affine, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("zoo.augment.sampling_grid", recorded)
+        out = augment(images, 48, options, seeded(0))
+    grid = F.affine_grid(maps[0], [64, 1, 48, 48], align_corners=False)
+    assert grid.abs().max() > 1.2, "the draws reach beyond the edges"
+    expected = F.grid_sample(images / 255, grid, padding_mode="reflection", align_corners=False)
+    torch.testing.assert_close(out, expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "option", [{}, {"rotation": 7.0}, {"rotation": 60.0, "shear": 20.0}, {"scale": 0.5, "shift": 0.4}]
+)
+def test_no_draw_reaches_further_than_foreseen(option: dict[str, Any]):
+    options = replace(OFF, **option)
+    affine = _geometry(options, 1.0, lambda low, high: torch.empty(20000).uniform_(low, high, generator=seeded(0)))
+    furthest = (affine[:, :, :2].abs().sum(2) + affine[:, :, 2].abs()).max().item()
+    assert furthest <= reach(options) + 1e-5
+
+
 def test_all_of_the_geometry_together_is_one_interpolation_of_the_same_maps():
     options = Augment(contrast=0.0, brightness=0.0, erase=0.0, shift=0.02, shear=10.0, crop=0.5, vertical_flip=0.5)
     columns, rows = positions(augment(position_coded(64), 48, options, seeded(0), crop_ratio=0.75))
@@ -172,6 +204,51 @@ def test_erasing_puts_noise_in_one_rectangle_of_its_share_of_the_images():
         box = (rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1)
         assert image.sum() > 0.95 * box and box <= 0.28 * 48 * 48
     assert out[erased].mean().item() == pytest.approx(0.5, abs=0.02), "noise over the whole range"
+
+
+def test_noise_is_uniform_over_the_levels_of_an_image():
+    noise = grey_noise(torch.Size([64, 1, 48, 48]), seeded(0))
+    levels = (noise * 255).round()
+    torch.testing.assert_close(levels / 255, noise, atol=1e-6, rtol=0)
+    counts = torch.bincount(levels.long().flatten(), minlength=256)
+    assert len(counts) == 256 and ((counts - counts.float().mean()).abs() < 5 * counts.float().mean().sqrt()).all()
+    assert noise.mean().item() == pytest.approx(0.5, abs=0.003)
+    assert noise.var().item() == pytest.approx((256**2 - 1) / 12 / 255**2, abs=0.001)
+
+
+@pytest.mark.parametrize("apart", [(0, 1), (0, 4), (0, 8), (1, 0), (8, 0)])
+def test_pixels_of_the_noise_know_nothing_of_each_other(apart: tuple[int, int]):
+    noise = grey_noise(torch.Size([64, 1, 48, 48]), seeded(0))
+    pairs = torch.stack([noise, noise.roll(apart, (2, 3))]).flatten(1)
+    assert torch.corrcoef(pairs)[0, 1].abs() < 5 / noise.numel() ** 0.5
+
+
+def test_every_image_and_every_channel_has_noise_of_its_own():
+    noise = grey_noise(torch.Size([32, 3, 48, 48]), seeded(0)).flatten(2).flatten(0, 1)
+    assert (torch.corrcoef(noise).fill_diagonal_(0).abs() < 0.12).all()
+    white = torch.full((400, 1, 16, 16), 255, dtype=torch.uint8)
+    out = augment(white, 16, replace(OFF, erase=1.0), seeded(0))
+    one, another = out[::2], out[1::2]
+    shared = (one < 1) & (another < 1)
+    assert shared.sum() > 600
+    assert torch.corrcoef(torch.stack([one[shared], another[shared]]))[0, 1].abs() < 0.2
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (3, 1, 5, 3), (0, 3, 8, 8)])
+def test_noise_comes_in_any_shape_and_the_generator_alone_decides_it(shape: tuple[int, ...]):
+    noise = grey_noise(torch.Size(shape), seeded(1))
+    assert noise.shape == shape and noise.dtype == torch.float32
+    assert torch.equal(grey_noise(torch.Size(shape), seeded(1)), noise)
+
+
+def test_without_erasing_no_noise_is_drawn():
+    images, generator = position_coded(4)[:, :1], seeded(0)
+    augment(images, 48, Augment(erase=0.0), generator)
+    left = torch.rand(4, generator=generator)
+    generator = seeded(0)
+    for _ in range(5 + 2):  # angle, zoom, mirror, two shifts; gain and offset
+        torch.rand(4, generator=generator)
+    assert torch.equal(torch.rand(4, generator=generator), left)
 
 
 def colours(count: int) -> Tensor:
@@ -290,3 +367,11 @@ def test_more_images_than_one_chunk_are_filtered_as_each_alone(how: str, monkeyp
 def test_no_preprocessing_copies_nothing():
     images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
     assert preprocess(images, "none") is images
+
+
+def test_a_batch_has_the_images_of_its_rows_in_memory_and_in_a_file(tmp_path: Path):
+    images, rows = patches(6, 1, 8, 8), torch.tensor([4, 0, 4])
+    images.tofile(tmp_path / "images")
+    mapped = np.memmap(tmp_path / "images", dtype=np.uint8, mode="r", shape=images.shape)
+    for kind in (images, mapped):
+        assert torch.equal(batch_of(prepared(kind, "cpu", "none"), rows), torch.from_numpy(images[rows.numpy()]))

@@ -81,9 +81,9 @@ def test_every_option_is_explained():
     done = cli("--help")
     assert done.code == 0
     for option in ("--suite", "--list", "--plan", "--members", "--ensemblers", "--seeds", "--data", "--download",
-                   "--zoo", "--results", "--device", "--train", "--epochs", "--time-budget", "--jobs", "--quiet",
-                   "--compare", "--add-predictions", "--check", "--name", "--reference", "--notes", "--replace",
-                   "--accept-suspicious"):  # fmt: skip
+                   "--zoo", "--results", "--device", "--train", "--compile", "--epochs", "--time-budget", "--jobs",
+                   "--quiet", "--compare", "--add-predictions", "--check", "--name", "--reference", "--notes",
+                   "--replace", "--accept-suspicious"):  # fmt: skip
         assert option in done.out
 
 

@@ -36,6 +36,30 @@ def test_votes_become_shares():
     assert taught(Labels(votes=True)).targets[0] == pytest.approx([0.8, 0.1, 0.1])
 
 
+def test_votes_get_their_share_and_the_label_the_rest():
+    mixed = taught(Labels(votes=True, votes_weight=0.25))
+    np.testing.assert_allclose(mixed.targets, 0.75 * HARD + 0.25 * VOTES / 10, rtol=1e-6)
+    assert mixed.targets.dtype == np.float32
+
+
+def test_votes_come_first_and_a_teacher_gets_its_share_of_what_they_make():
+    labels = Labels(votes=True, votes_weight=0.5, teacher="any", teacher_weight=0.25, temperature=1.0)
+    found = taught(labels, Guidance(teacher=OUT_OF_FOLD.copy())).targets
+    np.testing.assert_allclose(found, 0.75 * (0.5 * HARD + 0.5 * VOTES / 10) + 0.25 * OUT_OF_FOLD, rtol=1e-6)
+
+
+@pytest.mark.parametrize("labels", [Labels(votes=True, votes_weight=0.0), Labels(votes=True, votes_weight=1.5)])
+def test_the_weight_of_votes_is_a_share(labels: Labels):
+    with pytest.raises(ValueError, match=r"votes_weight .* is a share"):
+        Recipe(labels=labels)
+
+
+def test_a_weight_of_votes_without_votes_is_refused_and_the_neutral_one_identifies_nothing():
+    with pytest.raises(ValueError, match="of votes=true"):
+        Recipe(labels=Labels(votes_weight=0.5))
+    assert Recipe(labels=Labels(votes=True)).changes() == {"labels": {"votes": True}}
+
+
 def test_a_class_is_drawn_by_its_share_of_the_votes():
     shares = torch.tensor([[0.8, 0.2, 0.0], [0.0, 1.0, 0.0]]).repeat_interleave(2000, dim=0)
     once, again = (drawn(shares, torch.Generator().manual_seed(1)) for _ in range(2))

@@ -327,3 +327,14 @@ def test_the_second_pass_leaves_batch_norm_statistics_alone():
     assert all(torch.equal(one, other) for one, other in zip(buffers(), after, strict=True))
     net(images)
     assert not all(torch.equal(one, other) for one, other in zip(buffers(), after, strict=True))
+
+
+# One kernel
+
+
+@pytest.mark.parametrize(("name", "fused"), [("sgd", True), ("adamw", True), ("adam", True), ("nadam", None)])
+def test_a_gpu_steps_in_one_kernel_where_torch_has_one(name: str, fused: bool | None, monkeypatch: pytest.MonkeyPatch):
+    recipe = replace(Recipe(), optimizer=name, learning_rate=1e-3)
+    assert build_optimizer(recipe, nn.Linear(2, 2)).param_groups[0].get("fused") is None, "bits of a CPU's results"
+    monkeypatch.setattr(nn.Parameter, "is_cuda", True)
+    assert build_optimizer(recipe, nn.Linear(2, 2)).param_groups[0].get("fused") is fused

@@ -173,7 +173,9 @@ def test_inference_is_timed_and_missing_peers_are_named(
     inference.main([*small, "--json", str(path)])
     out = capsys.readouterr().out
     assert out.count("left out, ") == 2 and "OpenVINO: left out, openvino is needed" in out
-    assert [one.what for one in Record.read(path).comparisons] == [f"lenet, batch {n}, 1 core(s)" for n in (1, 3)]
+    assert [(one.what, one.peer) for one in Record.read(path).comparisons] == [
+        (f"lenet, batch {n}, 1 core(s)", peer) for n in (1, 3) for peer in ("eager", "eager, bf16")
+    ]
 
 
 def test_a_peer_whose_logits_are_others_is_left_out(
@@ -181,8 +183,17 @@ def test_a_peer_whose_logits_are_others_is_left_out(
 ):
     monkeypatch.setattr(inference, "onnx_runtime", lambda *_: lambda inputs: inputs.flatten(1)[:, :7])
     monkeypatch.setitem(sys.modules, "openvino", None)
-    assert "ONNX Runtime" not in inference.runners(registry.get("lenet"), 1, compiled=False)
+    assert "ONNX Runtime" not in inference.runners(registry.get("lenet"), 1, inference.PEERS)
     assert "ONNX Runtime: left out, its logits differ by" in capsys.readouterr().out
+
+
+def test_each_network_of_the_zoo_is_timed_once(capsys: pytest.CaptureFixture[str]):
+    found = inference.networks(["resnet18*", "lenet", "mini_xception*"])
+    assert list(found) == ["resnet18", "resnet18_imagenet", "lenet", "mini_xception"], (
+        "at 48 and 96 pixels, at one size"
+    )
+    inference.main(arguments("--members lene* --batch-sizes 1 --rounds 1 --seconds 0.01 --cores 1 --peers"))
+    assert "left out" not in capsys.readouterr().out, "no peer was asked for"
 
 
 TINY = Track("T1", 1.0, 60.0, "cpu", "lenet", ("image_size=16", "recipe.epochs=2", "recipe.batch_size=32"))

@@ -21,8 +21,10 @@ from zoo.augment import augment, normalise, to_float
 from zoo.inference import class_scores
 from zoo.optimizers import build_optimizer
 from zoo.outputs import Outputs, logits_of
+from zoo.overrides import override
 from zoo.recipes import ADAMW, DEPTHWISE, DIGITS, PLAIN, Augment, Recipe, differences
 from zoo.schedule import size_at
+from zoo.variants import VARIANTS
 
 torch.set_num_threads(1)
 
@@ -419,3 +421,19 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     lines = ((torch.arange(48) + 1) // 2 % 2 * 255).expand(48, 48)  # two black, two white
     small = to_float(lines.to(torch.uint8)[None, None], 12)
     torch.testing.assert_close(small, torch.full((1, 1, 12, 12), 0.5), atol=0.2, rtol=0)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_differs_from_its_network_by_what_it_says(variant: str):
+    network, changed = registry.get("vgg_fer"), registry.get(f"vgg_fer@{variant}")
+    assert changed == replace(override(network, VARIANTS[variant]), name=f"vgg_fer@{variant}")
+    said = {change.partition("=")[0] for change in VARIANTS[variant]}
+    found = {line.partition(" ")[0] for line in differences(asdict(network), asdict(changed))}
+    assert found - {"name", "macs"} == said, "a setting that a variant repeats changes nothing"
+
+
+def test_what_another_image_size_costs_is_not_known_before_it_is_counted():
+    large = registry.get("vgg_fer@large")
+    assert large.macs is None
+    counted = registry.counted(large).macs
+    assert counted is not None and counted > 1.7 * (registry.get("vgg_fer").macs or 0)

@@ -43,6 +43,7 @@ def train_folds(
     checkpoint: Path,
     guidance: Guidance | None = None,
     control: Control | None = None,
+    compiled: bool = False,
 ) -> Trained:
     """Trains as many networks as the recipe has folds, stratified by class; arguments and errors are those of `train`.
 
@@ -63,6 +64,7 @@ def train_folds(
             checkpoint=part_checkpoint(checkpoint, index),
             guidance=_rows(guidance, seen),
             control=control,
+            compiled=compiled,
         )
         done.append(trained)
         out_of_fold[held_out] = predict(member, trained.weights, train_split.images[held_out], num_classes, device)

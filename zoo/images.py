@@ -26,6 +26,14 @@ def prepared(images: np.ndarray, device: str, how: str) -> Tensor | MappedImages
     return preprocess(to_device(images, device), how)
 
 
+def batch_of(images: Tensor | MappedImages, rows: Tensor) -> Tensor:
+    """The images [B,C,H,W] of these rows, which lie on the same device.
+
+    Of a tensor they are copied image by image, where indexing by a tensor goes pixel by pixel on a CPU.
+    """
+    return images.index_select(0, rows) if isinstance(images, Tensor) else images[rows]
+
+
 class MappedImages:
     """uint8 [N,C,H,W] in a mapped file, read as a tensor is: what is asked for comes preprocessed onto the device."""
 

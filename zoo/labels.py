@@ -61,7 +61,9 @@ def lesson(split: LabelledImages, num_classes: int, recipe: Recipe, guidance: Gu
         images, targets = oversample(split.images, split.targets, recipe.oversample, seed)
         return Lesson(images, _one_hot(targets, num_classes))
     labels = recipe.labels
-    targets = _votes(split.votes) if labels.votes else _one_hot(split.targets, num_classes)
+    targets = _one_hot(split.targets, num_classes)
+    if labels.votes:
+        targets = _voted(targets, split.votes, labels)
     if labels.teacher:
         targets = _taught(targets, _needed(guidance.teacher, "teacher"), labels)
     affect = None if split.affect is None else split.affect.astype(np.float32)
@@ -87,10 +89,11 @@ def _one_hot(targets: np.ndarray, num_classes: int) -> np.ndarray:
     return np.eye(num_classes, dtype=np.float32)[targets]
 
 
-def _votes(votes: np.ndarray | None) -> np.ndarray:
+def _voted(targets: np.ndarray, votes: np.ndarray | None, labels: Labels) -> np.ndarray:
     if votes is None:
         raise ValueError("the recipe's labels.votes needs annotators' votes, and this data set has none")
-    return (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
+    return (1 - labels.votes_weight) * targets + labels.votes_weight * shares
 
 
 def _needed(probabilities: np.ndarray | None, what: str) -> np.ndarray:

@@ -14,10 +14,11 @@ SHORT = {"lr": "learning_rate", "wd": "weight_decay"}
 
 
 def override(member: Member, assignments: Iterable[str]) -> Member:
-    """The member with each `key=value` applied, in their order.
+    """The member with each `key=value` applied, in their order; multiply-adds of another image size are not known.
 
     Raises UnknownName for a key that no field has, and ValueError where the value does not fit the field.
     """
+    size = member.image_size
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals:
@@ -26,7 +27,7 @@ def override(member: Member, assignments: Iterable[str]) -> Member:
         if keys[0] not in SETTABLE:
             raise UnknownName("setting", path, settings())
         member = _changed(member, keys, text.strip(), assignment)
-    return member
+    return member if member.image_size == size else replace(member, macs=None)
 
 
 def _changed(holder: Any, keys: list[str], text: str, assignment: str) -> Any:

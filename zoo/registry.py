@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoo import outside
 from zoo.recipes import NAMED, Recipe
 from zoo.sources import FOLDER, sources
+from zoo.variants import VARIANTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -281,17 +282,25 @@ def _counted_if_it_builds(member: Member) -> Member:
 
 
 def get(name: str) -> Member:
-    """The member of that name, or of `member@recipe` for a named recipe; raises UnknownName with near matches."""
+    """The member of that name; `member@recipe` with a named recipe, `member@variant` with one of zoo/variants.py.
+
+    What stands last is applied last: `vgg_fer@muon@mixup`. Raises UnknownName with near matches.
+    """
     known = members()
-    base, _, recipe = name.partition("@")
+    base, _, last = name.rpartition("@")
     if name in known:
         return known[name]
-    if recipe and base in known:
-        if recipe not in NAMED:
-            own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
-            raise UnknownName(f"recipe of {base}", recipe, [*own, *NAMED])
-        return replace(known[base], name=name, recipe=NAMED[recipe])
-    raise UnknownName("member", name, known)
+    if not base:
+        raise UnknownName("member", name, known)
+    member = get(base)
+    if last in NAMED:
+        return replace(member, name=name, recipe=NAMED[last])
+    if last in VARIANTS:
+        from zoo.overrides import override
+
+        return replace(override(member, VARIANTS[last]), name=name)
+    own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
+    raise UnknownName(f"recipe of {base}", last, [*own, *NAMED, *VARIANTS])
 
 
 def is_known(name: str) -> bool:

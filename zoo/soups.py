@@ -68,6 +68,7 @@ def train_soup(
     checkpoint: Path,
     guidance: Guidance | None = None,
     control: Control | None = None,
+    compiled: bool = False,
 ) -> Trained:
     """Trains the recipe's `ingredients` and mixes them; arguments and errors are those of `train`.
 
@@ -87,6 +88,7 @@ def train_soup(
                 checkpoint=part_checkpoint(checkpoint, number),
                 guidance=guidance,
                 control=control,
+                compiled=compiled,
             )
         )
     kitchen = _Kitchen(member, train_split, val_split, num_classes, seed, device)

@@ -6,6 +6,7 @@ unbroken one, and a checkpoint needs no generator states.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ from zoo import parts
 from zoo.augment import augment, normalise
 from zoo.averaging import build_average, reestimate_norm
 from zoo.checkpoint import State
-from zoo.images import prepared
+from zoo.compiling import compiled_passes
+from zoo.images import batch_of, prepared
 from zoo.inference import scores, supports_bf16
 from zoo.labels import Guidance, LabelledImages, drawn, lesson
+from zoo.lagging import LaggingNumber
 from zoo.losses import affect_loss, build_loss, rated_concordance
 from zoo.memory import keep_freed_memory
 from zoo.mixing import mix_rated
@@ -39,7 +42,7 @@ from zoo.sharpness import SharpnessAware, statistics_kept
 from zoo.transfer import set_phase
 from zoo.weights import initialise
 
-CHECK_EVERY = 20  # steps between two looks at the loss: reading it makes a GPU wait
+CHECK_EVERY = 20  # steps between two looks at the loss
 NORM_BATCHES = 50  # of training images, from which batch norm learns the statistics of averaged weights
 
 
@@ -167,7 +170,7 @@ class _Run:
         if fresh:
             initialise(network, member, num_classes, train.images.shape[1])
         self.network = network.to(device).to(memory_format=torch.channels_last)
-        self.forward: Callable[[Tensor], Any] = torch.compile(self.network) if compiled else self.network
+        self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if compiled else self.network
         self.optimizer = build_optimizer(self.recipe, self.network)
         self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()
         learnt = lesson(train, num_classes, self.recipe, guidance, seed)
@@ -175,11 +178,11 @@ class _Run:
             prepared(images, device, self.recipe.preprocess) for images in (learnt.images, val.images)
         )
         self.targets = torch.from_numpy(learnt.targets).to(device)
-        self.classes = self.targets.argmax(1)
+        self.classes = torch.from_numpy(learnt.targets).argmax(1)  # on the host, where the order of an epoch is drawn
         self.affect = None if learnt.affect is None else torch.from_numpy(learnt.affect).to(device)
         self.val_targets = torch.from_numpy(val.targets).to(device)
         self.val_affect = None if val.affect is None else torch.from_numpy(val.affect).float().to(device)
-        self.criterion = build_loss(self.recipe.loss, torch.bincount(self.classes, minlength=num_classes))
+        self.criterion = build_loss(self.recipe.loss, torch.bincount(self.classes, minlength=num_classes).to(device))
         self.bf16 = device == "cuda" or (self.recipe.bf16_on_cpu and supports_bf16())
         self.state = State()
         seen = min(len(self.classes), self.recipe.epoch_images or len(self.classes))
@@ -201,7 +204,7 @@ class _Run:
         order = self._order()
         loss_sum = torch.tensor(state.loss_sum, device=self.device, dtype=torch.float64)
         correct = torch.tensor(state.correct, device=self.device, dtype=torch.float64)
-        began, images_before = time.perf_counter(), state.images
+        began, images_before, lagging = time.perf_counter(), state.images, LaggingNumber(self.device)
         set_phase(self.network, self.recipe.transfer, state.epoch)
         while state.step < self.steps:
             reason = control.stop()
@@ -215,10 +218,12 @@ class _Run:
             state.step += 1
             state.images += self.recipe.batch_size
             if state.step % CHECK_EVERY == 0 or state.step == self.steps:
-                self._check(loss_sum)
+                self._check(lagging.look(loss_sum, state.step))
                 control.report(self._moment((state.images - images_before) / (time.perf_counter() - began)))
+        total, hits = loss_sum.item(), correct.item()  # a GPU has then done all steps
+        self._check((state.step, total))
         seconds, images = time.perf_counter() - began, state.images - images_before
-        self._finish(size, loss_sum.item(), correct.item(), seconds, images)
+        self._finish(size, total, hits, seconds, images)
         control.report(self._moment(images / seconds))
 
     def _step(self, order: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -226,8 +231,8 @@ class _Run:
         recipe, state = self.recipe, self.state
         rows = order[state.step * recipe.batch_size : (state.step + 1) * recipe.batch_size]
         generator = self._generator(self.device, state.step)
-        torch.manual_seed(generator.initial_seed())  # dropout and drop-path draw from the global generator
-        inputs = augmented(self.images[rows], size, recipe, generator)
+        _seed_global(self.device, generator.initial_seed())
+        inputs = augmented(batch_of(self.images, rows), size, recipe, generator)
         targets = drawn(self.targets[rows], generator) if recipe.labels.draw else self.targets[rows]
         affect = None if self.affect is None else self.affect[rows]
         inputs, targets, affect = mix_rated(inputs, targets, affect, recipe, generator)
@@ -322,12 +327,12 @@ class _Run:
         for step in range(min(self.steps, NORM_BATCHES)):
             rows = order[step * self.recipe.batch_size : (step + 1) * self.recipe.batch_size]
             generator = self._generator(self.device, step)
-            yield augmented(self.images[rows], size, self.recipe, generator)
+            yield augmented(batch_of(self.images, rows), size, self.recipe, generator)
 
     def _order(self) -> Tensor:
         """Rows in the order of this epoch."""
         recipe, generator = self.recipe, self._generator("cpu", -1)
-        return epoch_order(self.classes.cpu(), recipe.sampling, recipe.epoch_images, generator).to(self.device)
+        return epoch_order(self.classes, recipe.sampling, recipe.epoch_images, generator).to(self.device)
 
     def _learning_rate(self) -> float:
         """Of this moment, before a group's own scale."""
@@ -335,11 +340,13 @@ class _Run:
         progress = (state.epoch * self.steps + state.step) / (recipe.epochs * self.steps)
         return recipe.learning_rate * learning_rate_factor(recipe, progress, state.epoch, state.accuracies)
 
-    def _check(self, loss_sum: Tensor) -> None:
-        if not torch.isfinite(loss_sum):
-            where = f"epoch {self.state.epoch + 1}, step {self.state.step} of {self.steps}"
-            advice = f"learning_rate ({self.recipe.learning_rate}) or clip_norm ({self.recipe.clip_norm})"
-            raise TrainingDiverged(f"the loss is {loss_sum.item()} in {where}: lower the recipe's {advice}")
+    def _check(self, seen: tuple[int, float] | None) -> None:
+        """Raises TrainingDiverged where the sum of the losses, seen at that step of the epoch, is no number."""
+        if seen is None or math.isfinite(seen[1]):
+            return
+        where = f"epoch {self.state.epoch + 1}, step {seen[0]} of {self.steps}"
+        advice = f"learning_rate ({self.recipe.learning_rate}) or clip_norm ({self.recipe.clip_norm})"
+        raise TrainingDiverged(f"the loss is {seen[1]} in {where}: lower the recipe's {advice}")
 
     def _moment(self, speed: float) -> Moment:
         state, epochs = self.state, self.recipe.epochs
@@ -353,5 +360,12 @@ class _Run:
         return torch.Generator(device).manual_seed(int(mixed >> 1))
 
 
+def _seed_global(device: str, seed: int) -> None:
+    """What dropout and drop-path draw from; `torch.manual_seed` sees to every kind of device, for 0.1 ms a step."""
+    torch.random.default_generator.manual_seed(seed)
+    if device == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
 def _copy(network: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+    return {name: value.detach().to("cpu", copy=True) for name, value in network.state_dict().items()}

@@ -1,4 +1,5 @@
-"""FER+ (arXiv:1608.01041): FER2013's images with ten votes each over eight expressions, joined by their rows."""
+"""FER+ (arXiv:1608.01041): FER2013's images with ten votes each over eight expressions, joined by their rows:
+data of its own, or votes over FER2013's classes beside FER2013's labels."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import numpy as np
 from benchmarks.atomic import replace_atomically
 from benchmarks.data import fer2013
 from benchmarks.data.errors import DataError
+from benchmarks.data.expressions import expression
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.places import usual_roots
 from benchmarks.data.rows import USAGES
@@ -45,22 +47,48 @@ def load(data_dir: Path | None = None, *, training: str, evaluation: str) -> Dat
     return assemble(splits, CLASSES, f"{faces.source}, {VOTES}", (*faces.notes, *notes))
 
 
+def with_votes(faces: Dataset, data_dir: Path | None = None) -> Dataset:
+    """FER2013, or a part of it, whose training split has FER+'s votes int64 [N,K], a column a class of `faces`.
+
+    They are the annotators' counts as they are. Votes for anything that is no class of `faces` (contempt, cannot tell,
+    not a face) are dropped; an image that has no other votes gets one for its own label. Order, ids and fingerprint
+    stay as they were: the votes are no part of what identifies the data.
+
+    Raises DataError where the votes are missing, or do not line up with any of the three splits.
+    """
+    votes, usages = votes_table(data_dir)
+    rows = {
+        name: _rows(split, usages, usage) for (name, split), usage in zip(faces.splits().items(), USAGES, strict=True)
+    }
+    named = [expression(name) for name in CLASSES]
+    columns = np.array([named.index(name) for name in faces.classes])
+    counts = votes[rows["train"]][:, columns]
+    without = np.flatnonzero(~counts.any(axis=1))
+    counts[without, faces.train.targets[without]] = 1
+    return replace(faces, train=replace(faces.train, votes=counts))
+
+
 def _labelled(split: Split, votes: np.ndarray, usages: list[str], usage: str, rule: str) -> Split:
+    targets = shares(votes[_rows(split, usages, usage)], rule)
+    kept = np.flatnonzero(targets.any(axis=1))
+    return replace(split.take(kept), targets=targets[kept].argmax(axis=1), votes=targets[kept])
+
+
+def _rows(split: Split, usages: list[str], usage: str) -> np.ndarray:
+    """Rows int64 [N] of the table that the images of a split stand in; raises DataError where it has others there."""
     if split.rows is None:
         raise DataError(
             "FER+ names FER2013's images by their rows, and class folders do not keep these: "
             "use FER2013 as fer2013.csv or as parquet."
         )
-    targets = shares(votes_at(split.rows, votes, usages, usage), rule)
-    kept = np.flatnonzero(targets.any(axis=1))
-    return replace(split.take(kept), targets=targets[kept].argmax(axis=1), votes=targets[kept])
+    check_rows(split.rows, usages, usage)
+    return split.rows
 
 
-def votes_at(rows: np.ndarray, votes: np.ndarray, usages: list[str], usage: str) -> np.ndarray:
-    """Votes [N,10] of these rows [N] of FER2013; raises DataError where the table does not have them in that split."""
-    if rows.max() >= len(votes) or any(usages[row] != usage for row in rows):
+def check_rows(rows: np.ndarray, usages: list[str], usage: str) -> None:
+    """Raises DataError where the table does not have these rows [N] of FER2013 in that split."""
+    if rows.max() >= len(usages) or any(usages[row] != usage for row in rows):
         raise DataError(f"{VOTES} does not line up with FER2013: rows of {usage} are others there. Use both unchanged.")
-    return votes[rows]
 
 
 def votes_table(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:

@@ -37,6 +37,7 @@ from benchmarks.standings import (
     Standing,
     best_single,
     by_accuracy,
+    extra_labels,
     headline_row,
     leading_ensembles,
     member_rows,
@@ -100,12 +101,14 @@ def _title(results: Results) -> str:
 def groups(results: Results) -> list[Group]:
     """What the figure shows, top to bottom; groups without rows are left out."""
     models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
-    external, members = ([row for row in models if (row.kind == EXTERNAL) is yes] for yes in (True, False))
+    external, trained = ([row for row in models if (row.kind == EXTERNAL) is yes] for yes in (True, False))
+    extra, members = ([row for row in trained if bool(row.extra_labels) is yes] for yes in (True, False))
     published = [row for row in by_accuracy(published_rows(results)) if row.chart]
     comparable, others = ([row for row in published if row.comparable is yes] for yes in (True, False))
     found = [
         Group("Ensembles", leading_ensembles(results, MAX_ENSEMBLES), BLUE, "D"),
         Group("Members", members[:MAX_MEMBERS], ORANGE, "o"),
+        Group("Members, extra labels", extra[:MAX_MEMBERS], ORANGE, "p", aside=", ".join(extra_labels(extra))),
         Group("External models", external[:MAX_MEMBERS], PINK, "^"),
         Group("Published", comparable, GREEN, "s", aside="lines: sampling error alone"),
         Group("Published, not comparable", others, GREY, "X", False, aside="why not"),

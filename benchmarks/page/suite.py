@@ -19,6 +19,7 @@ from benchmarks.page.details import Detail, ensemble_detail, known, member_detai
 from benchmarks.page.figures import embed, has_figures
 from benchmarks.page.plots import HEIGHT, WIDTH, Axis
 from benchmarks.page.render import fill, render
+from benchmarks.ranking import extra_labels_note
 from benchmarks.standings import (
     LEAK_ABOVE,
     UNIFORM,
@@ -39,6 +40,7 @@ FIGURES = Markup("<!-- figures -->")  # where they go: what comes from data is e
 GROUPS = {  # heading of the chip and whether its rows are there at first
     "ensemble": ("Ensembles", True),
     "member": ("Members", True),
+    "extra-labels": ("Members, extra labels", True),
     "external": ("External models", True),
     "published": ("Published, comparable", True),
     "doubtful": ("Published, not comparable", False),
@@ -73,6 +75,7 @@ def page(results: Results, folder: Path) -> str:
         "suite.html",
         "page.js",
         title=results["title"],
+        extra_labels=extra_labels_note(results).strip().replace("*", ""),
         results=results,
         rows=list(_rows(results, folder)),
         columns=COLUMNS,
@@ -116,6 +119,8 @@ def _rows(results: Results, folder: Path) -> Iterator[Row]:
 
 
 def _group(row: Standing) -> str:
+    if row.kind == "member" and row.extra_labels:
+        return "extra-labels"
     return row.kind if row.comparable else "doubtful"
 
 
@@ -134,6 +139,7 @@ def _remarks(row: Standing, results: Results) -> list[str]:
         "leak?": row.comparable and looks_leaked(row, results),
         "below uniform": ensemble and None not in (uniform, row.accuracy) and (row.accuracy or 0) < (uniform or 0),
         "external": row.kind == EXTERNAL,
+        "extra labels": bool(row.extra_labels),
         "not comparable": not row.comparable,
     }
     return [remark for remark, holds in remarks.items() if holds]

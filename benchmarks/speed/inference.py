@@ -3,9 +3,12 @@
     python -m benchmarks.speed.inference [--members vgg_fer resnet18 --batch-sizes 1 8 64 256 --compile]
 
 All run the same network with random weights on the same float batches, in eval mode; its logits are compared first.
-`ours` is what predictions are made with: eager, channels-last, float32; bf16 is what training validates with. At batch
-1 the rate is the reciprocal of the latency. A peer that is not installed, or that cannot take a network, is left out
-with one line. ONNX Runtime is under the MIT licence, OpenVINO under Apache 2.0.
+`ours` is what predictions are made with: float32 and folded (zoo/folding.py, which says what bounds it); `eager` is the
+network as it is, channels last; bf16 is what training validates with. At batch 1 the rate is the reciprocal of the
+latency. A peer that is not installed, or that cannot take a network, is left out with one line. ONNX Runtime is under
+the MIT licence, OpenVINO under Apache 2.0. Every network of the zoo by itself, in a second section of the report:
+
+    python -m benchmarks.speed.inference --members '*' --peers --json results/speed/inference_members.json
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import logging
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,12 +32,14 @@ from benchmarks.provenance import cpu_cores
 from benchmarks.speed.bench import PeerMissing, Rate, header, peer, rates
 from benchmarks.speed.records import Comparison, add_json_option, against, leave
 from zoo import registry
+from zoo.folding import folded
 from zoo.inference import supports_bf16
 from zoo.memory import keep_freed_memory
 from zoo.outputs import logits_of
 from zoo.registry import Member
 
 PACKAGES = ("torch", "timm", "onnxruntime", "openvino")
+PEERS = ("ONNX Runtime", "OpenVINO")
 AGREE = 1e-2  # of the largest logit: what other orders of float32 sums may differ by
 
 Run = Callable[[Tensor], Tensor]  # float [B,C,H,W] to logits [B,K]
@@ -43,7 +48,10 @@ Run = Callable[[Tensor], Tensor]  # float [B,C,H,W] to logits [B,K]
 def main(argv: list[str] | None = None) -> None:
     """A table a member: a line a side, images a second by batch size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--members", nargs="+", default=["vgg_fer", "resnet18", "mini_xception"])
+    parser.add_argument(
+        "--members", nargs="+", default=["vgg_fer", "resnet18", "mini_xception"], help="names, patterns"
+    )
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="none where none is named")
     parser.add_argument("--batch-sizes", nargs="+", type=int, default=[1, 8, 64, 256])
     parser.add_argument("--cores", type=int, default=cpu_cores(), help="threads of every side")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each side's round")
@@ -55,15 +63,24 @@ def main(argv: list[str] | None = None) -> None:
     keep_freed_memory()
     print(header(f"Inference, {options.cores} core(s)", PACKAGES))
     rows: list[Comparison] = []
-    for name in options.members:
-        member = registry.get(name)
+    peers = (["torch.compile"] if options.compile else []) + options.peers
+    for name, member in networks(options.members).items():
         print(f"\n{name}, {member.image_size}x{member.image_size}")
-        sides = runners(member, options.cores, options.compile)
+        sides = runners(member, options.cores, peers)
         for batch_size in options.batch_sizes:
             found = measure(sides, member, batch_size, options.seconds, options.rounds)
             print(table(batch_size, found))
             rows += against(found, f"{name}, batch {batch_size}, {options.cores} core(s)", "images/s")
     leave(options.json, "inference", "Inference on the CPU", rows, PACKAGES)
+
+
+def networks(patterns: Sequence[str]) -> dict[str, Member]:
+    """The members that match, the first of those with the same network at the same size; UnknownName."""
+    found: dict[tuple[str, int], Member] = {}
+    for name in registry.select("member", patterns, registry.members()):
+        member = registry.get(name)
+        found.setdefault((member.builder, member.image_size), member)
+    return {member.name: member for member in found.values()}
 
 
 def measure(sides: dict[str, Run], member: Member, batch_size: int, seconds: float, rounds: int) -> dict[str, Rate]:
@@ -88,21 +105,24 @@ def table(batch_size: int, found: dict[str, Rate]) -> str:
     return "\n".join([*lines, f"  ours against {', '.join(ratios)}"])
 
 
-def runners(member: Member, cores: int, compiled: bool) -> dict[str, Run]:
+def runners(member: Member, cores: int, peers: Sequence[str]) -> dict[str, Run]:
     """The sides that can run this member, ours first; others are named with the reason."""
     torch.manual_seed(0)
-    network = member.build(7, 1).eval()
-    found: dict[str, Run] = {"ours": partial(eager, network.to(memory_format=torch.channels_last))}
-    builders: dict[str, Callable[[nn.Module, Member, int], Run]] = {"ONNX Runtime": onnx_runtime, "OpenVINO": openvino}
-    if compiled:
-        builders = {"torch.compile": compiled_network, **builders}
+    network = member.build(7, 1).eval().to(memory_format=torch.channels_last)
+    size = (1, member.image_size, member.image_size)
+    found: dict[str, Run] = {"ours": partial(eager, folded(network, size)), "eager": partial(eager, network)}
+    builders: dict[str, Callable[[nn.Module, Member, int], Run]] = {
+        "torch.compile": compiled_network,
+        "ONNX Runtime": onnx_runtime,
+        "OpenVINO": openvino,
+    }
     if supports_bf16():
         found["eager, bf16"] = partial(eager_bf16, network)
     probe = torch.randn(2, 1, member.image_size, member.image_size)
     expected = found["ours"](probe)
-    for name, build in builders.items():
+    for name in peers:
         try:
-            run = build(network, member, cores)
+            run = builders[name](network, member, cores)
             worst = float((run(probe) - expected).abs().max() / expected.abs().max())
         except PeerMissing as missing:
             print(f"  {name}: left out, {missing}")

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.provenance import cpu_cores
 from benchmarks.speed.bench import PeerMissing, header, peer, rates
 from benchmarks.speed.records import add_json_option, against, leave
+from zoo.images import batch_of
 from zoo.memory import keep_freed_memory
 from zoo.recipes import PLAIN, Augment, Recipe
 from zoo.training import augmented
@@ -73,7 +74,7 @@ def ours(images: Tensor, recipe: Recipe, batch_size: int, device: str) -> Callab
     def one_pass() -> int:
         order = torch.randperm(len(images), device=device)
         for rows in order.split(batch_size):
-            augmented(images[rows], images.shape[-1], recipe, generator)
+            augmented(batch_of(images, rows), images.shape[-1], recipe, generator)
         _wait(device)
         return len(images)
 
@@ -158,7 +159,7 @@ def kornia(images: Tensor, recipe: Recipe, batch_size: int, device: str, workers
     def one_pass() -> int:
         order = torch.randperm(len(images), device=device)
         for rows in order.split(batch_size):
-            chain(images[rows].float().div_(255))
+            chain(batch_of(images, rows).float().div_(255))
         _wait(device)
         return len(images)
 

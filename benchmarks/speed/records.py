@@ -21,7 +21,8 @@ class Comparison:
     """One figure of ours, beside a peer's where there is one.
 
     Of seconds and gigabytes less is better, of any other unit more. `least` is the worst ratio of the runs' ranges,
-    `target` the ratio, or the value of a figure without peer, that this project asks of itself.
+    `target` the ratio, or the value of a figure without peer, that this project asks of itself. Where the peer is what
+    the hardware allows at most (benchmarks/speed/roofline.py), `bounded_by` says what of it bounds.
     """
 
     what: str
@@ -31,13 +32,18 @@ class Comparison:
     theirs: float | None = None
     least: float | None = None
     target: float | None = None
+    bounded_by: str = ""
+
+    @property
+    def less_is_better(self) -> bool:
+        return self.unit in LESS_IS_BETTER
 
     @property
     def ratio(self) -> float | None:
         """How many times as fast as the peer."""
         if self.theirs is None:
             return None
-        return self.theirs / self.ours if self.unit in LESS_IS_BETTER else self.ours / self.theirs
+        return self.theirs / self.ours if self.less_is_better else self.ours / self.theirs
 
     @property
     def reached(self) -> bool | None:
@@ -46,12 +52,12 @@ class Comparison:
             return None
         if self.ratio is not None:
             return self.ratio >= self.target
-        return self.ours <= self.target if self.unit in LESS_IS_BETTER else self.ours >= self.target
+        return self.ours <= self.target if self.less_is_better else self.ours >= self.target
 
 
 @dataclass(frozen=True)
 class Record:
-    """The comparisons of one run of one script, and where they were made."""
+    """The comparisons of one run of one script, and where they were made; `device` is cpu or cuda."""
 
     script: str
     title: str
@@ -59,6 +65,7 @@ class Record:
     versions: dict[str, str]
     code: str
     comparisons: list[Comparison] = field(default_factory=list)
+    device: str = "cpu"
 
     @classmethod
     def read(cls, path: Path) -> Record:
@@ -108,6 +115,6 @@ def leave(
     """Writes the record of a run, or nothing where no path was given."""
     if path is None:
         return
-    record = Record(script, title, device_name(device), versions(packages), code_version(), list(comparisons))
+    record = Record(script, title, device_name(device), versions(packages), code_version(), list(comparisons), device)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(asdict(record), indent=1) + "\n")

@@ -20,13 +20,21 @@ from typing import TYPE_CHECKING
 from benchmarks.atomic import write_atomic
 from benchmarks.figures.style import BLUE, GREY, INK, ORANGE, SMALL, Chart, bare, panel, save, sheet
 from benchmarks.speed.records import Comparison, Record
+from benchmarks.speed.targets import not_measured, number, shortfalls
 from benchmarks.tables import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCRIPTS = ("startup", "input_pipeline", "training", "inference", "greedy", "stacking", "search", "scale")
+SCRIPTS = ("startup", "input_pipeline", "training", "inference", "roofline", "greedy", "stacking", "search", "scale")
 """Those that measure with their defaults alone, in the order of the report; tracks come last."""
+
+NOTES = {
+    "roofline": "The peer is the bound itself, so *times as fast* is the share of it that is reached; behind it stands "
+    "which part of the bound arithmetic makes, and which memory. The bound is that of the operators as they are, each "
+    "for itself; the arithmetic alone bounds any other way to compute the same products.",
+}
+"""What a table does not say, by script."""
 
 ROW = 0.22  # inches of a line of the chart
 NAMES = 3.3  # inches for the names of its lines
@@ -76,14 +84,17 @@ def markdown(records: Sequence[Record], charts: Sequence[str], growth: bool) -> 
         "[speed/](speed). Both sides of a comparison work on the same data in turns; the figures are the best of the "
         "rounds, *at least* is the worst case of their ranges. Targets are ratios where there is a peer.",
         *([f"![How many times as fast as each peer](speed/{charts[0]})"] if charts else []),
-        *(_section(record) for record in records),
+        *(_section(record, records) for record in records),
     ]
     if growth:
         blocks.append("## Growth of a selection\n\n![Time against size](speed/growth.png)")
+    if awaited := not_measured(records):
+        lines = [f"- {target.what}: `{target.command}`" for target in awaited]
+        blocks.append("## Not measured here\n\n" + "\n".join(lines))
     return "\n\n".join(blocks) + "\n"
 
 
-def _section(record: Record) -> str:
+def _section(record: Record, records: Sequence[Record]) -> str:
     found = ", ".join(f"{name} {number}" for name, number in record.versions.items())
     head = "What|Unit|Ours|Peer|Theirs|Times as fast|At least|Target"
     rows = [
@@ -91,7 +102,7 @@ def _section(record: Record) -> str:
             one.what,
             one.unit,
             number(one.ours),
-            one.peer or None,
+            f"{one.peer}: {one.bounded_by}" if one.bounded_by else one.peer or None,
             number(one.theirs),
             number(one.ratio),
             number(one.least),
@@ -100,14 +111,9 @@ def _section(record: Record) -> str:
         for one in record.comparisons
     ]
     about = f"{record.hardware}; {found}; code {record.code}. `python -m benchmarks.speed.{record.script}`"
-    return f"## {record.title}\n\n{about}\n\n{table(head, rows, right={2, 4, 5, 6})}"
-
-
-def number(value: float | None) -> str | None:
-    """Three significant digits, thousands with commas and without a fraction."""
-    if value is None:
-        return None
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    missed = "\n".join(f"- {sentence}" for sentence in shortfalls(record, records))
+    blocks = (f"## {record.title}", about, NOTES.get(record.script), table(head, rows, right={2, 4, 5, 6}), missed)
+    return "\n\n".join(block for block in blocks if block)
 
 
 def target(one: Comparison) -> str | None:

@@ -35,6 +35,7 @@ from benchmarks.speed.input_pipeline import PilImages
 from benchmarks.speed.records import Comparison, add_json_option, against, leave
 from zoo import registry
 from zoo.augment import augment, normalise
+from zoo.images import batch_of
 from zoo.memory import keep_freed_memory
 from zoo.registry import Member
 from zoo.training import Control, Stopped, train
@@ -205,7 +206,7 @@ def plain_loop(member: Member, data: Split, device: str, seconds: float) -> floa
         for _ in count():
             for rows in torch.randperm(len(images), device=device).split(recipe.batch_size):
                 if len(rows) == recipe.batch_size:
-                    floats = augment(images[rows], member.image_size, recipe.augment, generator)
+                    floats = augment(batch_of(images, rows), member.image_size, recipe.augment, generator)
                     yield normalise(floats, recipe.normalise), targets[rows]
 
     def step(inputs: Tensor, labels: Tensor) -> None:

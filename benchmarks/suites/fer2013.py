@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.data import DataOptions, Dataset
-from benchmarks.suites.suite import Suite
+from benchmarks.suites.suite import ExtraLabels, Suite
 
 
 def load(options: DataOptions) -> Dataset:
@@ -38,6 +38,13 @@ def without_duplicates(options: DataOptions) -> Dataset:
     return deduplicated(load(options))
 
 
+def votes(dataset: Dataset, options: DataOptions) -> Dataset:
+    """With the votes of FER+ for the training images; raises DataError."""
+    from benchmarks.data import ferplus
+
+    return ferplus.with_votes(dataset, options.path)
+
+
 def download(folder: Path) -> Path:
     """Fetches the original CSV with kagglehub; raises DataError."""
     from benchmarks.data import fer2013
@@ -63,6 +70,7 @@ FER2013 = Suite(
     ),
     load=load,
     download=download,
+    extra_labels=ExtraLabels("FER+ votes", votes),
     published="fer2013",
     story=True,
 )

@@ -21,6 +21,15 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class ExtraLabels:
+    """Labels of the training images beside the suite's own, for members that ask for votes: what they are called, and
+    what joins them to the data or raises DataError. Other members, and published results, do not have them."""
+
+    name: str
+    join: Callable[[Dataset, DataOptions], Dataset]
+
+
+@dataclass(frozen=True)
 class Suite:
     """A benchmark: where its data comes from, what its splits are called, who takes part.
 
@@ -44,6 +53,7 @@ class Suite:
     folds: tuple[Callable[[DataOptions], Dataset], ...] = ()
     unit: str = "images"
     contrast: Contrast | None = None
+    extra_labels: ExtraLabels | None = None
     changes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     published: str = ""  # published/<published>.csv; "": no number is known

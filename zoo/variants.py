@@ -1,0 +1,29 @@
+"""A member with one thing changed, as `member@variant`: for ablations, and for members that differ in kind.
+
+A variant is a few settings on top of the member's own recipe, as the command line takes them (zoo/overrides.py).
+"""
+
+from __future__ import annotations
+
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "long": ("recipe.epochs=40",),
+    "small": ("image_size=40",),
+    "large": ("image_size=64",),
+    "equalised": ("recipe.preprocess=equalise",),
+    "standardised": ("recipe.normalise=image",),
+    "geometric": ("recipe.augment.rotation=20", "recipe.augment.scale=0.25", "recipe.augment.shear=8"),
+    "erasing": ("recipe.augment.erase=0.5",),
+    "mixup": ("recipe.mixup=0.2",),
+    "cutmix": ("recipe.cutmix=1", "recipe.mix_probability=0.3"),
+    "symmetric": ("recipe.loss.kind=symmetric",),
+    "sharp": ("recipe.loss.label_smoothing=0",),
+    "taught": (
+        "recipe.labels.teacher=vgg_fer+vgg_fer:1+resnet_fer",
+        "recipe.labels.teacher_weight=0.7",
+        "recipe.labels.temperature=1",
+        "recipe.loss.label_smoothing=0",
+    ),
+    "ten_crop": ("recipe.tta=ten_crop", "recipe.crop_ratio=0.875"),
+}
+"""What each changes. The teachers of `taught` are the ensemble of FER2013's leaderboard, so its student is born again
+(arXiv:1805.04770) as one network."""
