@@ -88,7 +88,7 @@ def _stored_files(path: Path) -> list[Path]:
 
 def _files(folder: Path) -> list[Path]:
     """What lies in a store as predictions on val and test, under whatever name."""
-    others = ("targets.*", "*.train.safetensors")
+    others = ("targets.*", "votes.*", "*.train.safetensors")
     return [path for path in folder.glob("*.safetensors") if not any(path.match(other) for other in others)]
 
 

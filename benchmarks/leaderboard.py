@@ -24,6 +24,7 @@ from benchmarks.identity import EXTERNAL
 from benchmarks.published_section import published_section
 from benchmarks.ranking import metrics_section, ranking_section, tests_section
 from benchmarks.standings import TEST_SCORES, Results, Standing, member_rows, standings
+from benchmarks.story import FILE, story
 from benchmarks.tables import NONE, count, duration, escape, linked, table
 from benchmarks.tex import tex_table
 
@@ -35,8 +36,8 @@ CSV_COLUMNS = tuple(column.name for column in fields(Standing) if column.repr)
 
 def write(results: Results, folder: Path) -> list[Path]:
     """Write leaderboard.md, .csv and .tex, references.bib, classification report, epoch log and figures into
-    `folder`, which is results/<suite>, where the suite has them also valence and arousal as CSV; returns their
-    paths."""
+    `folder`, which is results/<suite>, where the suite has them also its story as README.md, and valence and arousal as
+    CSV; returns their paths."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
@@ -46,6 +47,8 @@ def write(results: Results, folder: Path) -> list[Path]:
         "classification_report.csv": classification_report.csv_table(results),
         "epochs.csv": epoch_log(results, folder / "predictions"),
     }
+    if results.get("story"):
+        texts[FILE] = story(results)
     if results.get("affect"):
         texts[CSV_NAME] = affect_csv(results)
     else:
@@ -82,6 +85,7 @@ def markdown(results: Results) -> str:
         headline(results),
         effort(results),
         leak_warning(results),
+        f"What these numbers say, on one page: [{FILE}]({FILE})." if results.get("story") else "",
         *_figures(results, slice(1)),
         ranking_section(results),
         metrics_section(results),

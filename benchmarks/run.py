@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks import leaderboard, page, readme
 from benchmarks.ablations import ablations
 from benchmarks.affect_score import affect_part
+from benchmarks.agreement import kept_votes
 from benchmarks.atomic import write_atomic
 from benchmarks.audit import audit
 from benchmarks.charts_data import charts_data
@@ -34,6 +35,7 @@ from benchmarks.score import score
 from benchmarks.session import Options, Session
 from benchmarks.side_by_side import side_by_side, workers
 from benchmarks.stopping import stop_signal
+from benchmarks.story_data import story_data
 from benchmarks.targets import Targets
 from benchmarks.transferred import remarks, transfer
 from ensembles.search import choose, search
@@ -126,12 +128,23 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
         "confusions": confusions(rows, targets.test, headline),
+        **_story(session, searched, audited, headline),
         **_protocol(session, targets),
         "published": read_published(suite.published) if suite.published else [],
         "not_run": not_run,
         "notes": notes,
     }
     return _rounded(results)
+
+
+def _story(session: Session, searched: Searched, audited: dict[str, Any], headline: str | None) -> dict[str, Any]:
+    """What the page that tells this suite's story needs, where the suite has one."""
+    if not session.suite.story:
+        return {}
+    votes = kept_votes(session.store.folder, searched.targets)
+    test = None if votes is None else votes["test"]
+    members = len(searched.predictions)
+    return {"story": story_data(searched.rows, members, searched.targets, audited, headline, test)}
 
 
 def _protocol(session: Session, targets: Targets) -> dict[str, Any]:

@@ -6,12 +6,14 @@ is the target. The columns of all rows are the same images, so every comparison 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from string import ascii_letters
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Z95 = 1.959964  # of the normal distribution, 97.5 % lie below
 DRAWS_AT_ONCE = 64  # 64 x 3,589 counts stay in a core's second-level cache, where counting is fastest
 
 
@@ -60,6 +62,35 @@ def image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[n
     taken = rng.integers(images, size=(draws, images))
     taken += images * np.arange(draws)[:, None]
     return np.bincount(taken.ravel(), minlength=draws * images).reshape(draws, images).astype(np.float32)
+
+
+def wilson_interval(hits: int, count: int) -> list[float]:
+    """The 95 % Wilson score interval of a share of `hits` in `count` independent images (Wilson 1927,
+    doi:10.1080/01621459.1927.10502953): unlike the bootstrap's it has a width where all or none are hits, and holds its
+    level for small groups."""
+    share, weight = hits / count, Z95**2 / count
+    middle = (share + weight / 2) / (1 + weight)
+    half = Z95 / (1 + weight) * math.sqrt(share * (1 - share) / count + weight / (4 * count))
+    return [max(0.0, middle - half), min(1.0, middle + half)]
+
+
+def share_difference_interval(hits: int, count: int, other_hits: int, other_count: int) -> list[float]:
+    """The 95 % interval of the difference of two shares of different images, from the Wilson intervals of both
+    (Newcombe 1998, method 10, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I)."""
+    one, other = hits / count, other_hits / other_count
+    (low, high), (other_low, other_high) = wilson_interval(hits, count), wilson_interval(other_hits, other_count)
+    difference = one - other
+    return [
+        difference - math.hypot(one - low, other_high - other),
+        difference + math.hypot(high - one, other - other_low),
+    ]
+
+
+def mean_interval(values: ArrayLike) -> list[float]:
+    """The 95 % normal interval of the mean of `values [N]`, one an image; for shares of votes, which are no hits."""
+    found = np.asarray(values, dtype=np.float64)
+    middle, half = found.mean(), Z95 * found.std() / math.sqrt(len(found))
+    return [float(middle - half), float(middle + half)]
 
 
 def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:

@@ -66,9 +66,9 @@ def interval(low: float | None, high: float | None) -> str | None:
     return None if low is None or high is None else f"[{100.0 * low:.1f}, {100.0 * high:.1f}]"
 
 
-def points(difference: float | None) -> str | None:
+def points(difference: float | None, digits: int = 1) -> str | None:
     """0.0123 as +1.2."""
-    return None if difference is None else f"{100.0 * difference:+.1f}"
+    return None if difference is None else f"{100.0 * difference:+.{digits}f}"
 
 
 def p_value(p: float | None) -> str | None:

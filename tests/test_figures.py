@@ -13,6 +13,7 @@ import pytest
 from conftest import FACES, files, stored_predictions
 
 from benchmarks import contact_sheet, figures, metrics, suites
+from benchmarks.agreement import save_votes
 from benchmarks.charts_data import greedy_path
 from benchmarks.data import DataOptions
 from benchmarks.figures.curves import History, histories
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("nowhere_else")
 
 EVERY = {
     "benchmark", "differences", "size", "cost", "validation", "training", "class_scores", "confusion", "reliability",
-    "disagreement", "kappa_error",
+    "disagreement", "kappa_error", "agreement",
 }  # fmt: skip
 MANY = ("vgg_fer", "resnet18", "mini_xception", "resnet10t", "regnetx_002", "convnext_atto", "five_layer_cnn")
 
@@ -57,7 +58,10 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     random = np.random.default_rng(0)
     targets = Targets(random.integers(0, 7, 300), random.integers(0, 7, 400), "f" * 32, FACES, train_size=500)
     members = [(name, 0, 1.0 + 0.3 * place) for place, name in enumerate(MANY)]
-    return evaluated(tmp_path_factory.mktemp("many"), targets, *members, ("vgg_fer", 1, 1.2))
+    folder = tmp_path_factory.mktemp("many")
+    votes = {"val": random.multinomial(10, [0.1] * 10, 300), "test": random.multinomial(10, [0.1] * 10, 400)}
+    save_votes(folder / "fer2013" / "predictions", targets, votes)
+    return evaluated(folder, targets, *members, ("vgg_fer", 1, 1.2))
 
 
 def texts(chart: Chart) -> tuple[Any, list[tuple[str, Any, bool]]]:
@@ -125,7 +129,7 @@ def test_two_members_with_little_known_are_drawn_where_it_makes_sense(tmp_path: 
     unknown = {"macs": None, "inference_seconds": None, "params": None, "train_seconds": None, "best_epoch": None}
     results = evaluated(tmp_path, faces, ("vgg_fer", 0, 2.0), ("resnet18", 0, 1.5), **unknown)
     found = {name: chart for name, chart in figures.charts(results).items() if chart is not None}
-    assert set(found) == EVERY - {"cost", "training", "disagreement", "kappa_error"}
+    assert set(found) == EVERY - {"cost", "training", "disagreement", "kappa_error", "agreement"}
     assert [flaw for chart in found.values() for flaw in flaws(chart)] == []
 
 
@@ -159,7 +163,7 @@ def test_a_class_without_images_has_no_rate_and_no_score(tmp_path: Path):
 
 def test_results_of_an_older_version_give_the_figures_they_have(many: dict[str, Any]):
     older = copy.deepcopy(many)
-    for key in ("charts", "audit", "diversity"):
+    for key in ("charts", "audit", "diversity", "story"):
         del older[key]
     for row in (*older["members"], *older["ensembles"]):
         for key in ("difference", "difference_interval", "test_class_f1", "val_macro_f1", "val_log_loss", "val_ece"):

@@ -35,7 +35,7 @@ def load(data_dir: Path | None = None, *, training: str, evaluation: str) -> Dat
 
     Raises DataError where FER2013 or the votes are missing, or do not line up.
     """
-    votes, usages = _votes(data_dir)
+    votes, usages = votes_table(data_dir)
     faces = fer2013.load(data_dir)
     rules = dict(zip(SPLIT_NAMES, (training, evaluation, evaluation), strict=True))
     splits, notes = {}, []
@@ -56,7 +56,7 @@ def with_votes(faces: Dataset, data_dir: Path | None = None) -> Dataset:
 
     Raises DataError where the votes are missing, or do not line up with any of the three splits.
     """
-    votes, usages = _votes(data_dir)
+    votes, usages = votes_table(data_dir)
     rows = {
         name: _rows(split, usages, usage) for (name, split), usage in zip(faces.splits().items(), USAGES, strict=True)
     }
@@ -81,12 +81,18 @@ def _rows(split: Split, usages: list[str], usage: str) -> np.ndarray:
             "FER+ names FER2013's images by their rows, and class folders do not keep these: "
             "use FER2013 as fer2013.csv or as parquet."
         )
-    if split.rows.max() >= len(usages) or any(usages[row] != usage for row in split.rows):
-        raise DataError(f"{VOTES} does not line up with FER2013: rows of {usage} are others there. Use both unchanged.")
+    check_rows(split.rows, usages, usage)
     return split.rows
 
 
-def _votes(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:
+def check_rows(rows: np.ndarray, usages: list[str], usage: str) -> None:
+    """Raises DataError where the table does not have these rows [N] of FER2013 in that split."""
+    if rows.max() >= len(usages) or any(usages[row] != usage for row in rows):
+        raise DataError(f"{VOTES} does not line up with FER2013: rows of {usage} are others there. Use both unchanged.")
+
+
+def votes_table(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:
+    """All votes int64 [35887,10] and each row's Usage, from `data_dir` or the usual places; raises DataError."""
     places = list(_places(data_dir))
     for place in places:
         if place.is_file():

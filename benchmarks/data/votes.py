@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.errors import DataError
+from benchmarks.data.expressions import expression
 
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 NO_EXPRESSION = ("unknown", "NF")  # the last two columns: cannot tell, and not a face
+ANSWERS = (*map(expression, CLASSES), *NO_EXPRESSION)  # by the names that FER2013's classes have
 COLUMNS = ("Usage", "Image name", *CLASSES, *NO_EXPRESSION)
 UNKNOWN = (0.0,) * len(CLASSES)
 MAJORITY, ENOUGH, LISTED = 0.5, 0.75, 0.3  # shares of the votes

@@ -5,10 +5,11 @@ Each is a PNG and an SVG in results/<suite>/figures; a figure that the results h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.figures.agreement import agreement
 from benchmarks.figures.benchmark_chart import benchmark
 from benchmarks.figures.calibration import reliability
 from benchmarks.figures.classes import class_scores, confusion
@@ -50,13 +51,14 @@ def charts(results: Results, known: Mapping[str, History] | None = None) -> dict
         "reliability": reliability(results),
         "disagreement": disagreement(results),
         "kappa_error": kappa_error(results),
+        "agreement": agreement(results),
     }
 
 
-def index(results: Results) -> list[Entry]:
-    """The most telling figures that these results have, in the order in which a report shows them."""
+def index(results: Results, names: Sequence[str] = TELLING) -> list[Entry]:
+    """Those of the named figures that these results have, in the order in which a report shows them."""
     found = charts(results)
-    shown = [(name, found[name]) for name in TELLING]
+    shown = [(name, found[name]) for name in names]
     return [Entry(f"{FOLDER}/{name}.png", chart.title, chart.alt) for name, chart in shown if chart is not None]
 
 

@@ -72,8 +72,11 @@ FER2013 = Suite(
     download=download,
     extra_labels=ExtraLabels("FER+ votes", votes),
     published="fer2013",
+    story=True,
 )
-SMALL = replace(FER2013, members=("vgg_fer", "resnet_fer", "five_layer_cnn", "mini_xception"), published="")
+SMALL = replace(
+    FER2013, members=("vgg_fer", "resnet_fer", "five_layer_cnn", "mini_xception"), published="", story=False
+)
 SUITES = (
     FER2013,
     replace(

@@ -57,6 +57,7 @@ class Suite:
     changes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     published: str = ""  # published/<published>.csv; "": no number is known
+    story: bool = False  # results/<suite>/README.md tells on one page what the results say
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
     own: bool = False  # of whatever images --data names: each such folder has results of its own
 
