@@ -44,7 +44,7 @@ torch.set_num_threads(1)
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
 
-FEW, MANY = 3, 20  # epochs
+FEW, MANY = 3, 60  # epochs: the many must outlast the way of a signal on a busy machine
 MEMBERS = f'''
 import os
 from dataclasses import replace
