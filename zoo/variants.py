@@ -23,6 +23,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "recipe.labels.temperature=1",
         "recipe.loss.label_smoothing=0",
     ),
+    "votes": ("recipe.labels.votes=true", "recipe.labels.votes_weight=0.5"),
     "ten_crop": ("recipe.tta=ten_crop", "recipe.crop_ratio=0.875"),
 }
 """What each changes. The teachers of `taught` are the ensemble of FER2013's leaderboard, so its student is born again
