@@ -60,7 +60,7 @@ def test_the_command_line_imports_only_the_standard_library_at_once(path: Path):
     assert imported_at_once(parse(path)) <= {"__future__", "argparse", "sys", "pathlib"}
 
 
-TIMERS = ("input_pipeline", "training", "inference", "side_by_side", "roofline", "ceilings", "operators")
+TIMERS = ("input_pipeline", "training", "inference", "side_by_side", "roofline", "ceilings", "operators", "designs")
 TIMES_TORCH = {ROOT / "benchmarks" / "speed" / f"{name}.py" for name in TIMERS}
 """Programs of their own, which time what torch does; nothing but each other imports them."""
 

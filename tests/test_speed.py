@@ -7,15 +7,18 @@ from copy import copy
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from benchmarks import suites
 from benchmarks.data import Dataset
 from benchmarks.speed import (
     bench,
+    designs,
     greedy,
     growth,
     inference,
@@ -32,6 +35,7 @@ from benchmarks.speed.records import Comparison, Record, leave
 from benchmarks.speed.tracks import Run, Track
 from benchmarks.suites.suite import Suite
 from zoo import registry
+from zoo.registry import Member
 
 
 def arguments(text: str) -> list[str]:
@@ -318,3 +322,24 @@ def test_every_script_of_the_report_can_leave_a_record(script: str, capsys: pyte
     with pytest.raises(SystemExit, match="0"):
         import_module(f"benchmarks.speed.{script}").main(["--help"])
     assert "--json FILE" in capsys.readouterr().out
+
+
+def test_every_design_is_a_network_and_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for design in designs.DESIGNS.values():
+        member = design.of(registry.get("vgg_fer@muon"))
+        assert member.build(7, 1).eval()(torch.zeros(2, 1, 48, 48)).shape == (2, 7)
+        assert member.macs is not None and 1e8 < member.macs < 1.6e8, "about as much arithmetic as vgg_fer"
+    trained = []
+
+    def run(track: Track, member: Member, *rest: object, **options: object) -> Run:
+        trained.append((member.builder.partition(":")[2], member.recipe.optimizer))
+        return Run(0, 60.0 + len(trained), None, 1.0)
+
+    monkeypatch.setattr(designs.tracks, "run", run)
+    monkeypatch.setattr(designs.suites, "get", lambda name: SimpleNamespace(read=lambda options: None))
+    path = tmp_path / "designs.json"
+    assert designs.main(["--only", "sgd", "--json", str(path)]) == 0
+    assert designs.main(["--only", "sgd", "residual", "--json", str(path)]) == 0
+    assert trained == [("vgg_fer", "sgd"), ("residual", "muon")]
+    assert [row.ours for row in Record.read(path).comparisons] == [61.0, 62.0]
+    assert designs.main(["--only", "nothing"]) == 2
