@@ -118,7 +118,8 @@ class Session:
             self.transferred_names = registry.select("member", patterns, self.transferred_names)
         elif asked:
             named = [name for name in asked if "@" in name and registry.is_known(name)]
-            everyone = dict.fromkeys([*registry.members(), *named, *self.external_names, *self.transferred_names])
+            here = [*registry.members(), *self.suite.members, *stored, *named]
+            everyone = dict.fromkeys([*here, *self.external_names, *self.transferred_names])
             wanted = registry.select("member", asked, everyone)
             self.external_names = [name for name in self.external_names if name in wanted]
             self.transferred_names = [name for name in self.transferred_names if name in wanted]
