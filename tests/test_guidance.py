@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from conftest import Outcome, cli
 
-from benchmarks import label_quality, trials
+from benchmarks import label_quality, trials, views
 from zoo import registry
+from zoo.tta import VIEWS
 
 LINEAR = registry.get("linear")
 
@@ -109,6 +110,24 @@ def test_trials_write_a_row_a_member_and_do_not_repeat_them(tmp_path: Path, caps
     assert rows == sorted(rows, key=lambda row: -float(row["val_accuracy"]))
     assert trials.main([*command, "--device", "cpu"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_views_are_compared_on_val_alone_and_once(results: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["--suite", "digits", "--members", "linear", "mlp", "--results", str(results), "--device", "cpu"]
+    assert views.main(command) == 0
+    assert "Over 2 members:" in capsys.readouterr().out
+    rows = views.read(results / "digits" / "tta.csv")
+    assert len(rows) == 2 * len(VIEWS)
+    stored = {row["name"]: row for row in json.loads((results / "digits" / "results.json").read_text())["members"]}
+    for row in rows:
+        if row["tta"] == "none":  # as the digits' recipes predict
+            known = stored[row["stem"].partition(".")[0]]["val_accuracy"]
+            assert float(row["val_accuracy"]) == pytest.approx(known, abs=0.005), "logits in the store are rounded"
+    mirrored = {float(row["val_accuracy"]) for row in rows if row["tta"] == "flip"}
+    assert max(mirrored) < min(float(row["val_accuracy"]) for row in rows if row["tta"] == "none"), "digits have a side"
+    assert views.main(command) == 0
+    assert "linear" not in capsys.readouterr().out, "what is there is not computed again"
+    assert views.main([*command, "--results", str(results / "nowhere")]) == 2
 
 
 def test_trees_on_the_features_of_a_member_are_a_member(results: Path, add_member: Callable[[registry.Member], None]):

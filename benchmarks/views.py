@@ -1,0 +1,123 @@
+"""What test-time augmentation is worth: `python -m benchmarks.views --suite fer2013 [--members GLOB] [--data DIR]`.
+
+The trained weights of members, where they lie, answer val with every kind of zoo/tta.py; test is not looked at. Rows go
+to results/<suite>/tta.csv as they come, and what is there is not computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.atomic import write_atomic
+from benchmarks.data import DataOptions
+from benchmarks.identity import Configuration
+from benchmarks.obtain import read_weights, resolve_device, weights_path
+from benchmarks.session import Options, Session
+from benchmarks.tables import table
+from ensembles.base import log_softmax
+from zoo.overrides import override
+
+Row = dict[str, str]
+
+
+def measured(session: Session, configuration: Configuration, kind: str, device: str) -> Row:
+    """A member's accuracy and log-loss on val by one kind; raises SafetensorError where its weights are damaged."""
+    from zoo.inference import predict
+
+    member, val = override(configuration.member, [f"recipe.tta={kind}"]), session.dataset.val
+    weights, _, _ = read_weights(weights_path(session.folder / "checkpoints", configuration))
+    began = time.perf_counter()
+    logits = predict(member, weights, val.images, configuration.num_classes, device)
+    seconds = time.perf_counter() - began
+    log_loss = -log_softmax(logits)[np.arange(len(val)), val.targets].mean()
+    return {
+        "stem": configuration.stem,
+        "tta": kind,
+        "val_accuracy": f"{(logits.argmax(1) == val.targets).mean():.6f}",
+        "val_log_loss": f"{log_loss:.6f}",
+        "seconds": f"{seconds:.1f}",
+    }
+
+
+def read(path: Path) -> list[Row]:
+    """The rows so far."""
+    return list(csv.DictReader(io.StringIO(path.read_text()))) if path.exists() else []
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """All rows, by member."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: row["stem"]))
+    write_atomic(path, text.getvalue())
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """A line a kind: means over the members that have all kinds, and the gain over no augmentation in points."""
+    kinds = list(dict.fromkeys(row["tta"] for row in rows))
+    by_stem: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        by_stem.setdefault(row["stem"], {})[row["tta"]] = row
+    whole = [found for found in by_stem.values() if set(found) == set(kinds)]
+    body = []
+    for kind in kinds if whole else ():
+        accuracy, plain, loss, seconds = (
+            float(np.mean([float(found[which][column]) for found in whole]))
+            for which, column in (
+                (kind, "val_accuracy"), ("none", "val_accuracy"), (kind, "val_log_loss"), (kind, "seconds"),
+            )
+        )  # fmt: skip
+        gain = f"{100 * (accuracy - plain):+.2f}"
+        body.append([kind, f"{100 * accuracy:.2f}", gain, f"{loss:.4f}", f"{seconds:.1f}"])
+    head = "Views|Val, mean|Gain, points|Log-loss|Seconds"
+    return f"Over {len(whole)} members:\n\n" + table(head, body, right={1, 2, 3, 4})
+
+
+def run(session: Session, device: str) -> list[Row]:
+    """Every kind of every member whose weights lie there; raises ValueError where there are none."""
+    from zoo.tta import VIEWS
+
+    path, checkpoints = session.folder / "tta.csv", session.folder / "checkpoints"
+    trained = [one for one in session.wanted() if weights_path(checkpoints, one).exists()]
+    if not trained:
+        raise ValueError(f"no trained weights in {checkpoints}: train members first, with --train missing")
+    for configuration in trained:
+        for kind in VIEWS:
+            rows = read(path)
+            if not any((row["stem"], row["tta"]) == (configuration.stem, kind) for row in rows):
+                rows.append(measured(session, configuration, kind, device))
+                write(path, rows)
+                print(", ".join(rows[-1].values()), flush=True)
+    return read(path)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns 0, or 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.views", description=__doc__)
+    parser.add_argument("--suite", default="fer2013")
+    parser.add_argument("--members", metavar="GLOB", nargs="+", default=[], help="default: all with trained weights")
+    parser.add_argument("--data", metavar="DIR", type=Path)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    arguments = parser.parse_args(argv)
+    try:
+        about = {"data": DataOptions(arguments.data), "results": arguments.results}
+        session = Session(Options(arguments.suite, tuple(arguments.members), **about))
+        print(summary(run(session, resolve_device(arguments.device))))
+    except (ValueError, OSError) as error:
+        print(f"views: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
