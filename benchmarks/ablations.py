@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import views
 from benchmarks.identity import Configuration
 from benchmarks.predictions import Predictions
 from benchmarks.significance import mcnemar
@@ -78,22 +79,23 @@ def _seconds(some: Sequence[Predictions]) -> float:
 
 
 def ablations_section(results: Results) -> str:
-    """The rows as a markdown section, a table a network; empty where there are none."""
-    rows = results.get("ablations", [])
-    if not rows:
+    """The rows as a markdown section, a table a network, and what views at test time are worth; or nothing."""
+    rows, seen = results.get("ablations", []), views.section(results.get("views", []))
+    if not rows and not seen:
         return ""
-    val = results["splits"]["val"]
+    splits = results["splits"]
     head = "Variant|What changes|Seeds|Val|Difference|p|Log-loss|Difference|Training|of the network"
     tables = [
         f"Of {network}:\n\n"
         + table(head, [_cells(row) for row in rows if row["network"] == network], right=set(range(3, 10)))
         for network in dict.fromkeys(row["network"] for row in rows)
     ]
-    return (
-        f"## What one change is worth\n\nEach variant beside its network with the same seeds, on {val['name']} "
-        f"({val['size']:,} images) alone, so that what is kept is not chosen on {results['splits']['test']['name']}. "
-        "Differences are in points and nats, p values McNemar's.\n\n" + "\n\n".join(tables)
+    about = (
+        f"Each variant beside its network with the same seeds, on {splits['val']['name']} ({splits['val']['size']:,} "
+        f"images) alone, so that what is kept is not chosen on {splits['test']['name']}. Differences are in points and "
+        "nats, p values McNemar's."
     )
+    return "\n\n".join(block for block in ("## What one change is worth", about, *tables, seen) if block)
 
 
 def _cells(row: dict[str, Any]) -> list[Any]:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from benchmarks.data import DataOptions
 from benchmarks.identity import Configuration
 from benchmarks.obtain import read_weights, resolve_device, weights_path
 from benchmarks.session import Options, Session
-from benchmarks.tables import table
+from benchmarks.tables import percent, table
 from ensembles.base import log_softmax
 from zoo.overrides import override
 
@@ -61,25 +62,50 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     write_atomic(path, text.getvalue())
 
 
-def summary(rows: Sequence[Row]) -> str:
-    """A line a kind: means over the members that have all kinds, and the gain over no augmentation in points."""
+def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Of each kind, over the members that have all kinds: their stems, and means; `gain` is over no views."""
     kinds = list(dict.fromkeys(row["tta"] for row in rows))
     by_stem: dict[str, dict[str, Row]] = {}
     for row in rows:
         by_stem.setdefault(row["stem"], {})[row["tta"]] = row
-    whole = [found for found in by_stem.values() if set(found) == set(kinds)]
-    body = []
-    for kind in kinds if whole else ():
-        accuracy, plain, loss, seconds = (
-            float(np.mean([float(found[which][column]) for found in whole]))
-            for which, column in (
-                (kind, "val_accuracy"), ("none", "val_accuracy"), (kind, "val_log_loss"), (kind, "seconds"),
-            )
-        )  # fmt: skip
-        gain = f"{100 * (accuracy - plain):+.2f}"
-        body.append([kind, f"{100 * accuracy:.2f}", gain, f"{loss:.4f}", f"{seconds:.1f}"])
-    head = "Views|Val, mean|Gain, points|Log-loss|Seconds"
-    return f"Over {len(whole)} members:\n\n" + table(head, body, right={1, 2, 3, 4})
+    whole = {stem: found for stem, found in by_stem.items() if set(found) == set(kinds)}
+
+    def mean(kind: str, column: str) -> float:
+        return float(np.mean([float(found[kind][column]) for found in whole.values()]))
+
+    return [
+        {
+            "tta": kind,
+            "members": list(whole),
+            "val_accuracy": mean(kind, "val_accuracy"),
+            "gain": mean(kind, "val_accuracy") - mean("none", "val_accuracy"),
+            "log_loss": mean(kind, "val_log_loss"),
+            "seconds": mean(kind, "seconds"),
+        }
+        for kind in (kinds if whole else ())
+    ]
+
+
+def section(found: Sequence[dict[str, Any]]) -> str:
+    """The means as a markdown table with a sentence; empty where there are none."""
+    if not found:
+        return ""
+    body = [
+        [
+            row["tta"],
+            percent(row["val_accuracy"]),
+            f"{100 * row['gain']:+.2f}",
+            f"{row['log_loss']:.4f}",
+            f"{row['seconds']:.1f}",
+        ]
+        for row in found
+    ]
+    names = ", ".join(stem.rpartition(".")[0] for stem in found[0]["members"])
+    head = "Views|Val|Gain, points|Log-loss|Seconds"
+    return (
+        "Views at test time, means on val of the same trained weights, which were chosen without any of them "
+        f"({names}):\n\n{table(head, body, right={1, 2, 3, 4})}"
+    )
 
 
 def run(session: Session, device: str) -> list[Row]:
@@ -112,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         about = {"data": DataOptions(arguments.data), "results": arguments.results}
         session = Session(Options(arguments.suite, tuple(arguments.members), **about))
-        print(summary(run(session, resolve_device(arguments.device))))
+        print(section(means(run(session, resolve_device(arguments.device)))))
     except (ValueError, OSError) as error:
         print(f"views: {error}", file=sys.stderr)
         return 2
