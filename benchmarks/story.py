@@ -17,6 +17,7 @@ from benchmarks.tables import escape
 FILE = "README.md"
 FIGURES = ("benchmark", "size", "differences", "agreement", "cost")
 ELSEWHERE = "Everything else: [leaderboard](leaderboard.md), [page to sort and search](index.html)."
+ABLATIONS = "Measured on val alone: [what one change is worth](leaderboard.md#what-one-change-is-worth)."
 INTERVALS = (
     "Intervals are 95 %: percentile bootstrap over test images for accuracies and paired differences, Wilson's for "
     "parts of the test images, normal for means over annotators. P values are exact two-sided McNemar tests, not "
@@ -28,10 +29,11 @@ def story(results: Results) -> str:
     """Markdown; empty for a suite without a story."""
     if not results.get("story"):
         return ""
+    measured = ABLATIONS if results.get("ablations") or results.get("views") else ""
     sections = [
         f"# {results['title']} on one page",
         headline(results),
-        f"{effort(results)} {ELSEWHERE} {INTERVALS}".strip(),
+        " ".join(part for part in (effort(results), ELSEWHERE, measured, INTERVALS) if part),
         leak_warning(results),
         *_figures(results),
         ensemble_section(results),
