@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors.numpy import save_file
 
+from benchmarks.atomic import replace_atomically
 from benchmarks.data import Dataset
 from benchmarks.identity import Configuration
 from benchmarks.predictions import Store
+from benchmarks.storage import StoreError, packed, read_file
 from ensembles.base import softmax
 from zoo import registry
 
@@ -61,6 +65,8 @@ def _registered(members: str) -> list[tuple[str, int]]:
 
 
 def _in_sample(name: str, seed: int, dataset: Dataset, checkpoints: Path, device: str) -> np.ndarray:
+    """Logits float32 [N,K] of a trained member on the images it was trained on, kept beside its weights: every student
+    asks for the same."""
     from benchmarks.obtain import read_weights, weights_path
     from zoo.inference import predict
 
@@ -69,5 +75,22 @@ def _in_sample(name: str, seed: int, dataset: Dataset, checkpoints: Path, device
     if not path.exists():
         command = f"--members {name} --seeds {seed} --train always"
         raise ValueError(f"{configuration.name} cannot teach: its weights are not in {checkpoints.name}/; {command}")
+    kept, of = checkpoints / f"{configuration.stem}.lessons.safetensors", hashlib.sha256(path.read_bytes()).hexdigest()
+    known = _kept(kept, of)
+    if known is not None:
+        return known
     weights, _, _ = read_weights(path)
-    return predict(configuration.member, weights, dataset.train.images, configuration.num_classes, device)
+    logits = predict(configuration.member, weights, dataset.train.images, configuration.num_classes, device)
+    replace_atomically(kept, lambda draft: save_file({"train": logits}, draft, packed({"weights": of})))
+    return logits
+
+
+def _kept(path: Path, weights: str) -> np.ndarray | None:
+    """Logits that lie there; None where there are none, or none of these weights, or the file is damaged."""
+    if not path.exists():
+        return None
+    try:
+        arrays, about = read_file(path)
+    except StoreError:
+        return None
+    return arrays["train"] if about.get("weights") == weights else None

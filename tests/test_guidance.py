@@ -8,12 +8,21 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Outcome, cli
+from safetensors.torch import save_file
 
-from benchmarks import label_quality, trials, views
-from zoo import registry
+from benchmarks import label_quality, suites, trials, views
+from benchmarks.data import DataOptions
+from benchmarks.guidance import guidance
+from benchmarks.identity import Configuration
+from benchmarks.obtain import read_weights
+from benchmarks.predictions import Store
+from zoo import inference, registry
+from zoo.overrides import override
 from zoo.tta import VIEWS
 
 LINEAR = registry.get("linear")
@@ -47,6 +56,39 @@ def test_a_member_of_the_store_teaches_another(results: Path):
     done = run(results, "--members", "linear", "--set", "recipe.labels.teacher=lenet+mlp", "recipe.epochs=2")
     assert done.code == 0, done.err
     assert len(stored(results, "linear.*.safetensors")) == len(before) + 1
+
+
+def test_a_teacher_is_asked_once_until_its_weights_are_others(results: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    predict = inference.predict
+
+    def noted(member: registry.Member, *about: Any) -> np.ndarray:
+        asked.append(member.name)
+        return predict(member, *about)
+
+    monkeypatch.setattr(inference, "predict", noted)
+    dataset, checkpoints = suites.get("digits").read(DataOptions()), results / "digits" / "checkpoints"
+    student = override(LINEAR, ["recipe.labels.teacher=mlp"])
+    configuration = Configuration(student, 0, dataset.fingerprint, len(dataset.classes))
+
+    def teach() -> np.ndarray:
+        store = Store(results / "digits" / "predictions")
+        teacher = guidance(configuration, dataset, store, checkpoints, "cpu").teacher
+        assert teacher is not None
+        return teacher
+
+    first = teach()
+    np.testing.assert_array_equal(teach(), first)
+    assert asked == ["mlp"]
+    (kept,) = checkpoints.glob("mlp.*.lessons.safetensors")
+    kept.write_bytes(kept.read_bytes()[:100])
+    np.testing.assert_array_equal(teach(), first)
+    (weights,) = checkpoints.glob("mlp.*.weights.safetensors")
+    values, provenance, history = read_weights(weights)
+    header = {"provenance": json.dumps(provenance), "history": json.dumps(history)}
+    save_file({name: value * 0 for name, value in values.items()}, weights, header)
+    assert not np.array_equal(teach(), first), "other weights, other lessons"
+    assert asked == ["mlp"] * 3
 
 
 def test_a_teacher_without_weights_is_named_with_the_command_that_makes_them(results: Path):
