@@ -36,6 +36,8 @@ def folded(network: nn.Module, size: tuple[int, int, int]) -> nn.Module:
     images = torch.randn(2, *size, generator=torch.Generator().manual_seed(0))
     images = images.contiguous(memory_format=torch.channels_last)
     expected = _answers(plain(images))
+    if not expected.isfinite().all():  # nothing to compare with
+        return plain
     for norms in (True, False):
         faster = _faster(deepcopy(plain), images, norms)
         if torch.allclose(_answers(faster(images)), expected, rtol=0, atol=AGREE * expected.abs().max().item()):
