@@ -29,7 +29,10 @@ EVERY = {
     "benchmark", "differences", "size", "cost", "validation", "training", "class_scores", "confusion", "reliability",
     "disagreement", "kappa_error", "agreement",
 }  # fmt: skip
-MANY = ("vgg_fer", "resnet18", "mini_xception", "resnet10t", "regnetx_002", "convnext_atto", "five_layer_cnn")
+MANY = (
+    "vgg_fer", "resnet18", "mini_xception", "resnet10t", "vgg_fer@muon@taught@equalised", "convnext_atto",
+    "resnet_fer@muon@taught@geometric",
+)  # fmt: skip
 
 
 def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], **changes: Any) -> dict[str, Any]:

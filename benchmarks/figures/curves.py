@@ -90,7 +90,7 @@ def _draw(title: str, note: str, curves: Mapping[str, History]) -> Figure:
         _best_epoch(axes, history["val_accuracy"])
         limits = _limits(curves, "accuracy", 100.0)
         _frame(axes, epochs, limits, "accuracy, %" if column == 0 else None, lowest=not losses)
-        axes.set_title(shorten(name, 24), fontsize=SMALL + 0.3, loc="left", pad=3, color=INK)
+        axes.set_title(shorten(name, 21), fontsize=SMALL + 0.3, loc="left", pad=3, color=INK)
     return figure
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST, MOST, MOST_NUMBERS = 3, 40, 16  # members; cells with numbers up to so many
-NAMES, TREE, FOOT = 1.85, 0.75, 1.1  # inches
+NAMES, TREE, FOOT = 1.95, 0.75, 1.3  # inches
 
 
 def disagreement(results: Results) -> Chart | None:

@@ -11,11 +11,14 @@ from dataclasses import replace
 from torch import nn
 
 from zoo.networks.layers import conv_bn
-from zoo.recipes import PLAIN
+from zoo.recipes import MUON, PLAIN
 from zoo.registry import register
 
 STAGES = ((64, 64), (128, 128, 128), (256, 256, 256))
 """Widths of vgg_fer's convolutions."""
+
+WIDE = ((96, 96), (192, 192, 192), (384, 384, 384))
+"""Those of vgg_fer_wide."""
 
 
 def vgg_trunk(stages: Sequence[Sequence[int]], in_chans: int) -> nn.Sequential:
@@ -42,3 +45,9 @@ def vgg(stages: Sequence[Sequence[int]], num_classes: int, in_chans: int, dropou
 def vgg_fer(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """VGG-like, 8 convolutions on maps of 24, 12 and 6"""
     return vgg(STAGES, num_classes, in_chans, dropout=0.3)
+
+
+@register(recipe=replace(MUON, epochs=30, normalise="image"), image_size=48, reference="arXiv:1409.1556")
+def vgg_fer_wide(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
+    """VGG-like, 8 convolutions, half as wide again as vgg_fer; each image standardised"""
+    return vgg(WIDE, num_classes, in_chans, dropout=0.3)
