@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import leaderboard, page, readme, views
+from benchmarks import csv_rows, leaderboard, page, readme, views
 from benchmarks.ablations import ablations
 from benchmarks.affect_score import affect_part
 from benchmarks.agreement import kept_votes
@@ -125,7 +125,7 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
         **affect_part(predictions, targets, read_published_affect(suite.published)),
         "diversity": diversity(predictions, targets),
         "ablations": ablations(predictions, targets),
-        "views": views.means(views.read(session.folder / "tta.csv")),
+        "views": views.means(csv_rows.read(session.folder / "tta.csv")),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
         "confusions": confusions(rows, targets.test, headline),

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
-import io
 import sys
 import tempfile
 import time
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.atomic import write_atomic
+from benchmarks.csv_rows import Row, read, write
 from benchmarks.data import DataOptions, Dataset, Split
 from benchmarks.obtain import resolve_device
 from benchmarks.plan import size_share
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 LEAST_EPOCHS = 4  # so that schedule and weight averaging mean something
 PROBE_STEPS = 6  # of which the first does not count: it allocates
 VAL_IMAGES = 512  # that choose the epoch; validating on all would eat the time of slow networks
-
-Row = dict[str, str]
 
 
 @dataclass
@@ -131,21 +127,6 @@ def _first(split: Split, count: int) -> Split:
     return Split(split.images[:count], split.targets[:count], split.ids[:count])
 
 
-def read(path: Path) -> list[Row]:
-    """The rows so far."""
-    return list(csv.DictReader(io.StringIO(path.read_text()))) if path.exists() else []
-
-
-def write(path: Path, rows: list[Row]) -> None:
-    """All rows, the best on val first."""
-    rows.sort(key=lambda row: (-float(row["val_accuracy"]), row["member"]))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue())
-
-
 def run(session: Session, members: list[Member], seconds: float, device: str) -> None:
     """Tries each member that has no row yet; one that fails is named and does not stop the others."""
     path = session.folder / "trials.csv"
@@ -159,7 +140,7 @@ def run(session: Session, members: list[Member], seconds: float, device: str) ->
         except (RuntimeError, ValueError) as error:
             print(f"{member.name}: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
             continue
-        write(path, [*rows, row])
+        write(path, sorted([*rows, row], key=lambda row: (-float(row["val_accuracy"]), row["member"])))
         print(f"{member.name}: val {row['val_accuracy']}, test {row['test_accuracy']}, {row['seconds']} s", flush=True)
 
 

@@ -7,8 +7,6 @@ to results/<suite>/tta.csv as they come, and what is there is not computed again
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 import time
 from collections.abc import Sequence
@@ -17,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.atomic import write_atomic
+from benchmarks.csv_rows import Row, read, write
 from benchmarks.data import DataOptions
 from benchmarks.identity import Configuration
 from benchmarks.obtain import read_weights, resolve_device, weights_path
@@ -25,8 +23,6 @@ from benchmarks.session import Options, Session
 from benchmarks.tables import percent, table
 from ensembles.base import log_softmax
 from zoo.overrides import override
-
-Row = dict[str, str]
 
 
 def measured(session: Session, configuration: Configuration, kind: str, device: str) -> Row:
@@ -46,20 +42,6 @@ def measured(session: Session, configuration: Configuration, kind: str, device: 
         "val_log_loss": f"{log_loss:.6f}",
         "seconds": f"{seconds:.1f}",
     }
-
-
-def read(path: Path) -> list[Row]:
-    """The rows so far."""
-    return list(csv.DictReader(io.StringIO(path.read_text()))) if path.exists() else []
-
-
-def write(path: Path, rows: Sequence[Row]) -> None:
-    """All rows, by member."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda row: row["stem"]))
-    write_atomic(path, text.getvalue())
 
 
 def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -121,7 +103,7 @@ def run(session: Session, device: str) -> list[Row]:
             rows = read(path)
             if not any((row["stem"], row["tta"]) == (configuration.stem, kind) for row in rows):
                 rows.append(measured(session, configuration, kind, device))
-                write(path, rows)
+                write(path, sorted(rows, key=lambda row: row["stem"]))
                 print(", ".join(rows[-1].values()), flush=True)
     return read(path)
 

@@ -15,7 +15,7 @@ import pytest
 from conftest import Outcome, cli
 from safetensors.torch import save_file
 
-from benchmarks import label_quality, suites, trials, views
+from benchmarks import csv_rows, label_quality, suites, trials, views
 from benchmarks.data import DataOptions
 from benchmarks.guidance import guidance
 from benchmarks.identity import Configuration
@@ -146,7 +146,7 @@ def test_trials_write_a_row_a_member_and_do_not_repeat_them(tmp_path: Path, caps
     command = ["--suite", "digits", "--members", "linear", "mlp", "--seconds", "1", "--results", str(tmp_path)]
     assert trials.main([*command, "--device", "cpu"]) == 0
     assert capsys.readouterr().out.count("val") == 2
-    rows = trials.read(tmp_path / "digits" / "trials.csv")
+    rows = csv_rows.read(tmp_path / "digits" / "trials.csv")
     assert {row["member"] for row in rows} == {"linear", "mlp"}
     assert all(float(row["test_accuracy"]) > 0.3 for row in rows)
     assert rows == sorted(rows, key=lambda row: -float(row["val_accuracy"]))
@@ -158,7 +158,7 @@ def test_views_are_compared_on_val_alone_and_once(results: Path, capsys: pytest.
     command = ["--suite", "digits", "--members", "linear", "mlp", "--results", str(results), "--device", "cpu"]
     assert views.main(command) == 0
     assert "(linear.s0, mlp.s0)" in capsys.readouterr().out
-    rows = views.read(results / "digits" / "tta.csv")
+    rows = csv_rows.read(results / "digits" / "tta.csv")
     assert len(rows) == 2 * len(VIEWS)
     stored = {row["name"]: row for row in json.loads((results / "digits" / "results.json").read_text())["members"]}
     for row in rows:
