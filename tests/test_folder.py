@@ -466,18 +466,18 @@ def taken():
     return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) * 1024
 
 def watch():
+    global peak
     while True:
-        peaks.append(max(peaks.pop(), taken()))
+        peak = max(peak, taken())
         time.sleep(0.001)
 
 image_files.BLOCK_BYTES = pixels.BLOCK_BYTES = 2**22
-before = taken()
-peaks = [before]
+before = peak = taken()
 threading.Thread(target=watch, daemon=True).start()
 for place, limit in (("files", 2**22), ("memory", 2**40)):
     os.environ["BENCHMARK_CACHE"], pixels.MAPPED_BYTES = place, limit
     data = folder.load(DataOptions(Path(sys.argv[1]), side=320))
-    print(sum(split.images.nbytes for split in data.splits().values()), peaks[0] - before)
+    print(sum(split.images.nbytes for split in data.splits().values()), peak - before)
 """
 
 

@@ -46,9 +46,11 @@ torch.set_num_threads(1)
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
 
-FEW, MANY = 3, 60  # epochs: the many must outlast the way of a signal on a busy machine
+FEW, MANY = 3, 60  # epochs
+PACE = "0.03"  # seconds that a step of the many then takes at least: they must outlast a signal's way on a busy machine
 MEMBERS = f'''
 import os
+import time
 from dataclasses import replace
 from multiprocessing import parent_process
 
@@ -66,6 +68,14 @@ class Lost(nn.Flatten):
     def forward(self, x):
         if self.training and parent_process():
             os._exit(9)
+        return super().forward(x)
+
+
+class Slow(nn.Flatten):
+    """Takes its time while the environment asks for it."""
+
+    def forward(self, x):
+        time.sleep(float(os.environ.get("PACE", 0)) if self.training else 0)
         return super().forward(x)
 
 
@@ -101,13 +111,13 @@ def lost(*about):
 @register(recipe=MANY, image_size=8, reference="none")
 def patient(*about):
     """Takes its time"""
-    return network(*about, nn.Flatten())
+    return network(*about, Slow())
 
 
 @register(recipe=MANY, image_size=8, reference="none")
 def queued(*about):
     """Comes after it"""
-    return network(*about, nn.Flatten())
+    return network(*about, Slow())
 '''
 
 
@@ -170,7 +180,8 @@ def gone(group: int) -> bool:
 
 
 @pytest.mark.usefixtures("no_figures")
-def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path):
+def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PACE", PACE)
     results = tmp_path / "results"
     command = [sys.executable, str(ROOT / "benchmark.py"), *asked(zoo, results, "patient", "queued")]
     run = subprocess.Popen(
@@ -178,7 +189,7 @@ def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path):
     )
     checkpoints = results / "digits" / "checkpoints"
     deadline = time.monotonic() + PATIENCE
-    while not list(checkpoints.glob("*.pt")) and run.poll() is None and time.monotonic() < deadline:
+    while len(list(checkpoints.glob("*.pt"))) < 2 and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(run.pid, signal.SIGINT)  # a terminal sends it to all processes as well
     _, message = run.communicate(timeout=PATIENCE)
@@ -189,6 +200,7 @@ def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path):
     assert gone(run.pid)
     begun = {path.name.split(".")[0]: torch.load(path, weights_only=True)["state"] for path in checkpoints.glob("*.pt")}
     assert set(begun) == {"patient", "queued"}
+    monkeypatch.delenv("PACE")
     assert cli(*asked(zoo, results, "patient", "queued")).code == 0
     for member, state in begun.items():
         (table,) = (results / "digits" / "predictions").glob(f"{member}.s0.*.csv")
@@ -208,7 +220,10 @@ class Witness(Quiet):
         self.moving.add(label)
 
 
-def test_a_lost_process_is_replaced_and_a_spent_budget_starts_no_further_member(zoo: Path, tmp_path: Path):
+def test_a_lost_process_is_replaced_and_a_spent_budget_starts_no_further_member(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PACE", PACE)
     options = Options("digits", ("lost", "patient", "queued"), (str(zoo),), results=tmp_path, train="missing")
     session, shown = Session(replace(options, device="cpu", time_budget=1e9)), Witness()
     tasks = [task for row in schedule(session)[0] for task in row]
