@@ -4,8 +4,8 @@
     python -m benchmarks.speed.report --run all           # measures first, each script with its own defaults
     python -m benchmarks.speed.report --run greedy training
 
-Tracks train for minutes to hours on the data set, so each is run by itself: `python -m benchmarks.speed.tracks --track
-T63 --json results/speed/T63.json`. The same records give the same files to the byte.
+Tracks and designs train for minutes to hours on the data set, so each is run by itself: `python -m
+benchmarks.speed.tracks --track T63 --json results/speed/T63.json`. The same records give the same files to the byte.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SCRIPTS = (
     "search",
     "scale",
 )
-"""Those that measure with their defaults alone, in the order of the report; tracks come last."""
+"""Those that measure with their defaults alone, in the order of the report; tracks and designs come last."""
 
 NOTES = {
     "roofline": "The peer is the bound itself, so *times as fast* is the share of it that is reached; behind it stands "
@@ -91,9 +91,10 @@ def markdown(records: Sequence[Record], charts: Sequence[str], growth: bool) -> 
     """The whole report."""
     blocks = [
         "# Speed",
-        "Every figure is measured by `python -m benchmarks.speed.report --run all` and drawn from the records in "
-        "[speed/](speed). Both sides of a comparison work on the same data in turns; the figures are the best of the "
-        "rounds, *at least* is the worst case of their ranges. Targets are ratios where there is a peer.",
+        "Every figure is measured by `python -m benchmarks.speed.report --run all`, those that train for long by the "
+        "script above their table, and drawn from the records in [speed/](speed). Both sides of a comparison work on "
+        "the same data in turns; the figures are the best of the rounds, *at least* is the worst case of their ranges. "
+        "Targets are ratios where there is a peer.",
         *([f"![How many times as fast as each peer](speed/{charts[0]})"] if charts else []),
         *(_section(record, records) for record in records),
     ]

@@ -87,11 +87,12 @@ def main(argv: list[str] | None = None) -> None:
     work = Work(members, options.images, options.device, options.seconds, cores)
     torch.set_num_threads(len(cores))
     keep_freed_memory()
-    print(header("Trainings side by side", PACKAGES, options.device))
+    title = f"Trainings of {'unlike members' if len(options.members) > 1 else 'one member'} side by side"
+    print(header(title, PACKAGES, options.device))
     what = " + ".join(options.members) if len(options.members) > 1 else f"{options.count} x {names[0]}"
     what += f", {len(cores)} core(s)" if options.device == "cpu" else f", {options.device}"
     rows = compared(what, work, sides(work), options.rounds)
-    leave(options.json, "side_by_side", "Trainings side by side", rows, PACKAGES, options.device)
+    leave(options.json, "side_by_side", title, rows, PACKAGES, options.device)
 
 
 Side = Callable[[Work], Rates]
