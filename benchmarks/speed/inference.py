@@ -71,7 +71,8 @@ def main(argv: list[str] | None = None) -> None:
             found = measure(sides, member, batch_size, options.seconds, options.rounds)
             print(table(batch_size, found))
             rows += against(found, f"{name}, batch {batch_size}, {options.cores} core(s)", "images/s")
-    leave(options.json, "inference", "Inference on the CPU", rows, PACKAGES)
+    title = "Inference on the CPU" if peers else "Inference on the CPU, more members"
+    leave(options.json, "inference", title, rows, PACKAGES)
 
 
 def networks(patterns: Sequence[str]) -> dict[str, Member]:
