@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import deepcopy
-from functools import partial
 from typing import Any
 
 import torch
@@ -51,16 +50,15 @@ def _faster(network: nn.Module, images: Tensor, norms: bool) -> nn.Module:
     for convolution, norm in seen.pairs() if norms else ():
         _fold(convolution, norm)
     if torch.backends.mkldnn.is_available():
-        for convolution, shape in seen.shapes.items():
-            _prepack(convolution, shape)
+        for convolution in filter(_can_be_prepacked, seen.convolutions):
+            convolution.forward = _Prepacked(convolution).forward  # type: ignore[assignment, method-assign]
     return network
 
 
 class _Pass:
-    """What one pass shows: the input [B,C,H,W] of each convolution, and the batch norms that its output enters."""
+    """What one pass shows: the convolutions that are called, and the batch norms that the output of each enters."""
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
-        self.shapes: dict[nn.Conv2d, torch.Size] = {}
         self._made: dict[int, tuple[nn.Conv2d, Tensor, int]] = {}
         self._calls: Counter[nn.Module] = Counter()
         self._pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
@@ -75,13 +73,16 @@ class _Pass:
             hook.remove()
         self._made.clear()
 
+    @property
+    def convolutions(self) -> list[nn.Conv2d]:
+        return [module for module in self._calls if isinstance(module, nn.Conv2d)]
+
     def pairs(self) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
         """Convolutions and the norm that follows, each called once."""
         return [pair for pair in self._pairs if all(self._calls[module] == 1 for module in pair)]
 
     def _leaves(self, convolution: nn.Conv2d, given: tuple[Tensor, ...], output: Tensor) -> None:
         self._calls[convolution] += 1
-        self.shapes[convolution] = given[0].shape
         self._made[id(output)] = convolution, output, output._version  # held, so that no other tensor gets its id
 
     def _enters(self, norm: nn.BatchNorm2d, given: tuple[Tensor, ...]) -> None:
@@ -99,20 +100,32 @@ def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     norm.forward = nn.Sequential(*rest).forward  # type: ignore[method-assign]
 
 
-def _prepack(convolution: nn.Conv2d, shape: torch.Size) -> None:
-    """oneDNN's own order of the weights for images of this shape, by what Inductor freezes networks with.
+class _Prepacked:
+    """A convolution by its weights in oneDNN's own order, as Inductor freezes networks: one for single images, one for
+    batches, made when the first come.
 
-    Without the shape, oneDNN guesses one whose order it may have to change at every call.
+    Weights in the order of batches can send a single image to oneDNN's slowest code, 200 times as slow where two
+    threads work on 1x1 kernels. Without a shape, oneDNN guesses one whose order it may have to change at every call.
     """
-    if convolution.padding_mode != "zeros" or isinstance(convolution.padding, str):
-        return
-    how = convolution.padding, convolution.stride, convolution.dilation, convolution.groups
-    weight = torch.ops.mkldnn._reorder_convolution_weight(convolution.weight, *how, list(shape))
-    convolution.forward = partial(_convolve, weight, convolution.bias, how)  # type: ignore[method-assign]
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        self._given = convolution.weight
+        self._bias = convolution.bias
+        self._how = convolution.padding, convolution.stride, convolution.dilation, convolution.groups
+        self._weights: dict[bool, Tensor] = {}  # by whether the image is alone
+
+    def forward(self, images: Tensor) -> Tensor:
+        alone = len(images) == 1
+        if alone not in self._weights:
+            order = torch.ops.mkldnn._reorder_convolution_weight
+            self._weights[alone] = order(self._given, *self._how, list(images.shape))
+        return torch.ops.mkldnn._convolution_pointwise(
+            images, self._weights[alone], self._bias, *self._how, "none", [], ""
+        )
 
 
-def _convolve(weight: Tensor, bias: Tensor | None, how: tuple[Any, ...], images: Tensor) -> Tensor:
-    return torch.ops.mkldnn._convolution_pointwise(images, weight, bias, *how, "none", [], "")
+def _can_be_prepacked(convolution: nn.Conv2d) -> bool:
+    return convolution.padding_mode == "zeros" and not isinstance(convolution.padding, str)
 
 
 def _answers(result: Tensor | Outputs) -> Tensor:
