@@ -12,12 +12,13 @@ import numpy as np
 
 from benchmarks import views
 from benchmarks.identity import Configuration
+from benchmarks.metrics import log_loss
 from benchmarks.predictions import Predictions
 from benchmarks.significance import mcnemar
 from benchmarks.standings import Results
 from benchmarks.tables import duration, fraction, p_value, percent, points, table
 from benchmarks.targets import Targets
-from ensembles.base import log_softmax
+from ensembles.base import softmax
 from zoo.recipes import differences
 
 Seeds = dict[int, Predictions]
@@ -70,8 +71,7 @@ def _changes(base: Predictions, variant: Predictions) -> list[str]:
 
 
 def _log_loss(some: Sequence[Predictions], targets: Targets) -> float:
-    rows = np.arange(len(targets.val))
-    return float(np.mean([-log_softmax(one.val)[rows, targets.val].mean() for one in some]))
+    return float(np.mean([log_loss(softmax(one.val), targets.val) for one in some]))
 
 
 def _seconds(some: Sequence[Predictions]) -> float:

@@ -18,10 +18,11 @@ import numpy as np
 from benchmarks.csv_rows import Row, read, write
 from benchmarks.data import DataOptions
 from benchmarks.identity import Configuration
+from benchmarks.metrics import accuracy, log_loss
 from benchmarks.obtain import read_weights, resolve_device, weights_path
 from benchmarks.session import Options, Session
 from benchmarks.tables import percent, table
-from ensembles.base import log_softmax
+from ensembles.base import softmax
 from zoo.overrides import override
 
 
@@ -34,12 +35,11 @@ def measured(session: Session, configuration: Configuration, kind: str, device: 
     began = time.perf_counter()
     logits = predict(member, weights, val.images, configuration.num_classes, device)
     seconds = time.perf_counter() - began
-    log_loss = -log_softmax(logits)[np.arange(len(val)), val.targets].mean()
     return {
         "stem": configuration.stem,
         "tta": kind,
-        "val_accuracy": f"{(logits.argmax(1) == val.targets).mean():.6f}",
-        "val_log_loss": f"{log_loss:.6f}",
+        "val_accuracy": f"{accuracy(logits, val.targets):.6f}",
+        "val_log_loss": f"{log_loss(softmax(logits), val.targets):.6f}",
         "seconds": f"{seconds:.1f}",
     }
 
