@@ -60,6 +60,7 @@ FER2013 = Suite(
     members=(
         "vgg_fer",
         "vgg_fer@muon",
+        "vgg_fer@muon@long",
         "vgg_fer@muon@taught",
         "vgg_fer@muon@taught@equalised",
         "vgg_fer@muon@standardised",
