@@ -59,6 +59,7 @@ FER2013 = Suite(
     split_names=("Training", "PublicTest", "PrivateTest"),
     members=(
         "vgg_fer",
+        "vgg_fer_wide",
         "vgg_fer@muon",
         "vgg_fer@muon@long",
         "vgg_fer@muon@taught",
