@@ -2,8 +2,8 @@
 
 PyTorch brings a convolution's weights into oneDNN's order at every call, which for one image takes longer than the
 convolution itself; a batch norm that follows reads and writes all its outputs once more. Against the network as it is,
-on two cores (results/speed.md), at batch 1 and 64: vgg_fer is 2.1 and 1.05 times as fast, resnet18 3.0 and 1.21,
-mini_xception 1.3 and 1.20; ONNX Runtime is 1.42 and 0.95, 1.72 and 1.09, 3.7 and 0.91 times as fast as this. What
+on two cores (results/speed.md), at batch 1 and 64: vgg_fer is 2.1 and 1.05 times as fast, resnet18 2.6 and 1.12,
+mini_xception 1.3 and 1.16; ONNX Runtime is 1.4 and 0.94, 1.7 and 0.99, 2.2 and 0.88 times as fast as this. What
 remains is Python's time for each layer at batch 1, and oneDNN's channels-last convolutions of maps of 2 to 6 pixels a
 side in resnet18; its blocked order is faster there, but few operators know it.
 """
