@@ -149,7 +149,7 @@ def chart(records: Sequence[Record]) -> Chart:
     """A dot a comparison, a line a script and peer."""
     rows = compared(records)
     names = list(dict.fromkeys(name for name, _ in rows))
-    hardware = ", ".join(dict.fromkeys(record.hardware for record in records))
+    hardware = ", ".join(dict.fromkeys(record.hardware for record in records if compared([record])))
     note = f"Right of 1 ours is faster; a dot is one comparison, a bar its target. {hardware}"
     alt = "; ".join(f"{name} {number(one.ratio)}" for name, one in rows)
 
