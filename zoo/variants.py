@@ -17,8 +17,16 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "cutmix": ("recipe.cutmix=1", "recipe.mix_probability=0.3"),
     "symmetric": ("recipe.loss.kind=symmetric",),
     "sharp": ("recipe.loss.label_smoothing=0",),
+    "swa": ("recipe.average=swa",),
+    "snapshots": ("recipe.average=snapshots", "recipe.schedule=warm_restarts", "recipe.cycles=4"),
     "taught": (
         "recipe.labels.teacher=vgg_fer+vgg_fer:1+resnet_fer",
+        "recipe.labels.teacher_weight=0.7",
+        "recipe.labels.temperature=1",
+        "recipe.loss.label_smoothing=0",
+    ),
+    "reborn": (
+        "recipe.labels.teacher=vgg_fer_wide+vgg_fer@muon@long+resnet_fer@muon@taught",
         "recipe.labels.teacher_weight=0.7",
         "recipe.labels.temperature=1",
         "recipe.loss.label_smoothing=0",
@@ -26,5 +34,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "votes": ("recipe.labels.votes=true", "recipe.labels.votes_weight=0.5"),
     "ten_crop": ("recipe.tta=ten_crop", "recipe.crop_ratio=0.875"),
 }
-"""What each changes. The teachers of `taught` are the ensemble of FER2013's leaderboard, so its student is born again
-(arXiv:1805.04770) as one network."""
+"""What each changes. The teachers of `taught` were the best three of FER2013's leaderboard, so its student is the
+ensemble born again (arXiv:1805.04770) as one network; those of `reborn` are the best three after that, a student of
+`taught` among them."""
