@@ -34,10 +34,10 @@ FIXED = {  # columns of leaderboard.csv printed with six decimals, so that no fl
 CSV_COLUMNS = tuple(column.name for column in fields(Standing) if column.repr)
 
 
-def write(results: Results, folder: Path) -> list[Path]:
+def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
     """Write leaderboard.md, .csv and .tex, references.bib, classification report, epoch log and figures into
     `folder`, which is results/<suite>, where the suite has them also its story as README.md, and valence and arousal as
-    CSV; returns their paths."""
+    CSV; returns their paths. `jobs` processes draw."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
@@ -55,7 +55,7 @@ def write(results: Results, folder: Path) -> list[Path]:
         (folder / CSV_NAME).unlink(missing_ok=True)
     for name, text in texts.items():
         write_atomic(folder / name, text)
-    return [*(folder / name for name in texts), *figures.draw(results, folder)]
+    return [*(folder / name for name in texts), *figures.draw(results, folder, jobs)]
 
 
 def csv_table(results: Results) -> str:

@@ -172,7 +172,8 @@ def _rounded(value: Any) -> Any:
 def report(session: Session, results: dict[str, Any]) -> None:
     """Writes results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
-    leaderboard.write(results, session.folder)
+    predictions = len(results["members"]) * len(session.targets.val) * len(results["classes"])
+    leaderboard.write(results, session.folder, session.jobs(predictions))
     page.write(results, session.folder)
     page.write_index(session.options.results)
     if session.readme:

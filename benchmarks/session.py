@@ -233,7 +233,8 @@ class Session:
         return None
 
     def jobs(self, predictions: int) -> int:
-        """Processes for a search among so many numbers: those asked for, else several where starting them pays."""
+        """Processes for a search among so many numbers, and for the figures after it: those asked for, else several
+        where starting them pays."""
         return self.options.jobs or (cpu_cores() if predictions >= WORTH_PROCESSES else 1)
 
     @property

@@ -213,8 +213,8 @@ def drawn(many: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def test_figures_are_byte_identical_on_a_second_drawing(many: dict[str, Any], drawn: Path, tmp_path: Path):
-    paths = figures.draw(copy.deepcopy(many), tmp_path)
+def test_figures_are_byte_identical_when_processes_draw_them_again(many: dict[str, Any], drawn: Path, tmp_path: Path):
+    paths = figures.draw(copy.deepcopy(many), tmp_path, jobs=2)
     assert files(tmp_path) == files(drawn)  # nor is a stale file left
     assert {path.stem for path in paths} == EVERY - {"training"}
     assert {path.suffix for path in paths} == {".png", ".svg"}

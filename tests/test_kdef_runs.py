@@ -31,7 +31,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("BENCHMARK_DATA", raising=False)
         patch.setenv("BENCHMARK_CACHE", str(place / "cache"))
-        patch.setattr("benchmarks.leaderboard.figures.draw", lambda results, folder: [])
+        patch.setattr("benchmarks.leaderboard.figures.draw", lambda results, folder, jobs: [])
         patch.chdir(place)
         write_kdef(place / "data" / "kdef", 10, "AB", ("S",))
         for suite in ("kdef", "kdef-random", "kdef"):

@@ -6,6 +6,7 @@ Each is a PNG and an SVG in results/<suite>/figures; a figure that the results h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,15 +63,20 @@ def index(results: Results, names: Sequence[str] = TELLING) -> list[Entry]:
     return [Entry(f"{FOLDER}/{name}.png", chart.title, chart.alt) for name, chart in shown if chart is not None]
 
 
-def draw(results: Results, folder: Path) -> list[Path]:
+def draw(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
     """Draws what there is into `folder`/figures, byte-identical for the same results, and removes what there no longer
-    is; `folder` is results/<suite>. Returns the paths."""
-    paths: list[Path] = []
-    for name, chart in charts(results, histories(results, folder / "predictions")).items():
-        stem = folder / FOLDER / name
-        if chart is not None:
-            paths += save(chart, stem)
-            continue
+    is; `folder` is results/<suite>. Returns the paths. With several `jobs`, joblib's processes draw: those that
+    searched ensembles are still there."""
+    known = histories(results, folder / "predictions")
+    found = {folder / FOLDER / name: chart for name, chart in charts(results, known).items()}
+    for stem in (stem for stem, chart in found.items() if chart is None):
         for suffix in SUFFIXES:
             stem.with_suffix(f".{suffix}").unlink(missing_ok=True)
-    return paths
+    shown = [(chart, stem) for stem, chart in found.items() if chart is not None]
+    if jobs == 1:
+        drawn = [save(*one) for one in shown]
+    else:
+        from joblib import Parallel, delayed
+
+        drawn = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*one) for one in shown)
+    return list(chain.from_iterable(drawn))
