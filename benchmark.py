@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
     beside = "members trained at once, each in a process with its share of the cores (default: 1); auto: 4 on a GPU"
     add("--side-by-side", metavar="N|auto", type=count_or_auto, default=1, help=beside)
-    add("--jobs", metavar="N", type=positive, help="processes for the search and the figures (default: one a core if it pays)")
+    add("--jobs", metavar="N", type=positive, help="processes for search and figures (default: one a core if it pays)")
     add("--quiet", action="store_true", help="print errors only")
     _add_external(arguments)
     compare = "print paired differences, B minus A, between two runs (folders of results, or of a suite's), and exit"
