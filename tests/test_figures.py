@@ -185,6 +185,19 @@ def test_failed_ensemblers_and_external_models_are_no_hindrance(many: dict[str, 
             chart.draw()
 
 
+def test_of_members_that_cost_the_same_the_best_is_named(many: dict[str, Any]):
+    results = copy.deepcopy(many)
+    for place, member in enumerate(results["members"]):
+        member |= {"flops": 10**8 * (1 + place // 2), "pareto": False}
+    chart = figures.charts(results)["cost"]
+    assert chart is not None
+    members = sorted(results["members"], key=lambda member: member["test_accuracy"])
+    best = {member["flops"]: shorten(member["label"], 30) for member in members}
+    every = {shorten(member["label"], 30) for member in members}
+    assert {text for text, _, _ in texts(chart)[1]} & every == set(best.values())
+    assert len(best) == len(every) / 2
+
+
 def test_many_members_are_cut_to_the_best(many: dict[str, Any]):
     results = copy.deepcopy(many)
     results["members"] = [

@@ -21,6 +21,7 @@ from benchmarks.figures.style import (
     plural,
     sheet,
     shorten,
+    text_width,
 )
 from benchmarks.histories import History, member_history
 from benchmarks.standings import Results, member_rows
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 COLUMNS, MOST = 4, 12
 LEFT, BELOW, GAP, ROW_GAP = 0.5, 0.36, 0.16, 0.3
 ACCURACY_HIGH, LOSS_HIGH, NAME_HIGH, BETWEEN = 0.74, 0.5, 0.22, 0.08  # inches
+LEAST_NAME = 6.2  # points
 LATE = 0.1  # share of the epochs: a best epoch within the last of them may not be the end of learning
 
 
@@ -90,8 +92,15 @@ def _draw(title: str, note: str, curves: Mapping[str, History]) -> Figure:
         _best_epoch(axes, history["val_accuracy"])
         limits = _limits(curves, "accuracy", 100.0)
         _frame(axes, epochs, limits, "accuracy, %" if column == 0 else None, lowest=not losses)
-        axes.set_title(shorten(name, 21), fontsize=SMALL + 0.3, loc="left", pad=3, color=INK)
+        text, points = _fitted(name, 72 * width)
+        axes.set_title(text, fontsize=points, loc="left", pad=3, color=INK)
     return figure
+
+
+def _fitted(name: str, room: float) -> tuple[str, float]:
+    """A name and the size in points at which it takes no more than `room` points; cut where it would be too small."""
+    size = min(SMALL + 0.3, (SMALL + 0.3) * room / text_width(name, SMALL + 0.3, "normal"))
+    return (name, size) if size >= LEAST_NAME else (shorten(name, int(len(name) * size / LEAST_NAME)), LEAST_NAME)
 
 
 def _curves(axes: Axes, history: History, what: str, scale: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 NEAR = 0.001  # accuracy: a tenth of a point
 LABELLED_MEMBERS = 10
+SAME = 0.01  # of FLOPs: costs that a reader cannot tell apart
 
 
 def size(results: Results) -> Chart | None:
@@ -31,7 +33,7 @@ def size(results: Results) -> Chart | None:
     few = next(k for k, value in enumerate(path["val"], start=1) if value >= best - NEAR)
     picked, every = 100 * path["test"][few - 1], 100 * curve["test"]["mean"][-1]
     who = f"{plural(few, 'member')} picked on {val} reach{'es' if few == 1 else ''}"
-    title = f"{who} {picked:.1f} % on {test}, the average of all {curve['members'][-1]} {every:.1f} %"
+    title = f"{who} {picked:.1f} % on {test}, the average of all {curve['members'][-1]} gets {every:.1f} %"
     if few == curve["members"][-1]:
         title = f"No fewer than all {few} members are best on {val}: they reach {every:.1f} % on {test}"
     note = (
@@ -93,7 +95,8 @@ def cost(results: Results) -> Chart | None:
     rows = [row for row in everything if row.accuracy is not None and row.flops]
     if len(rows) < 2:
         return None
-    front = sorted((row for row in rows if row.pareto), key=lambda row: row.flops or 0)
+    spots = {(row.flops or 0, row.accuracy or 0.0): row for row in reversed(rows) if row.pareto}  # one row a spot
+    front = [spots[spot] for spot in sorted(spots)]
     title = "What accuracy costs"
     if front:
         first, last = front[0], front[-1]
@@ -101,7 +104,7 @@ def cost(results: Results) -> Chart | None:
     test = results["splits"]["test"]["name"]
     note = (
         "Orange dots: members; blue diamonds: ensembles, the sum of their members. The line is the front: no row beats "
-        "those on it in accuracy at as few FLOPs."
+        "those on it in accuracy at as few FLOPs. Of members that cost the same, the best is named."
     )
     alt = f"Accuracy on {test} against FLOPs an image of {len(rows)} members and ensembles, with the Pareto front."
     return Chart(title, alt, partial(_draw_cost, title, note, rows, front, headline_row(results), test))
@@ -146,19 +149,22 @@ def _steps(front: Sequence[Standing], end: float) -> list[tuple[float, float]]:
 
 
 def _labels(rows: Sequence[Standing], front: Sequence[Standing], chosen: Standing | None) -> list[Label]:
-    """The headline, the front, and the best other members."""
-    others = [row for row in rows if row.kind != "ensemble" and row not in front]
-    others.sort(key=lambda row: -(row.accuracy or 0.0))
-    named = [
-        *([chosen] if chosen in rows else []),
-        *(row for row in front if row != chosen),
-        *others[:LABELLED_MEMBERS],
-    ]
+    """The headline, the rest of the front, and the best other members, one of each cost."""
+    named = [row for row in rows if row == chosen]
+    taken = {(row.flops, row.accuracy) for row in named}
+    named += [row for row in front if (row.flops, row.accuracy) not in taken]
+    others = sorted((row for row in rows if row.kind != "ensemble"), key=lambda row: -(row.accuracy or 0.0))
+    room = len(named) + LABELLED_MEMBERS
+    for row in others:
+        alike = (other for other in named if other.kind != "ensemble")
+        if len(named) < room and not any(
+            math.isclose(row.flops or 0, other.flops or 0, rel_tol=SAME) for other in alike
+        ):
+            named.append(row)
     return [
         Label(
             float(row.flops or 0), 100 * (row.accuracy or 0.0), shorten(row.title, 30),
             INK if row in front else GREY, "bold" if row == chosen else "normal",
         )
         for row in named
-        if row is not None
     ]  # fmt: skip

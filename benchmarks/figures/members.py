@@ -20,6 +20,7 @@ from benchmarks.figures.style import (
     plural,
     sheet,
     shorten,
+    text_width,
 )
 from benchmarks.standings import Results, member_rows
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 30  # members
-INCHES_A_ROW, LEFT, BELOW, GAP, ABOVE = 0.2, 2.15, 0.2, 0.14, 0.44
+INCHES_A_ROW, LEAST_LEFT, BELOW, GAP, ABOVE = 0.2, 1.2, 0.2, 0.14, 0.44
+NAME = 8.8  # points
 
 
 class Metric(NamedTuple):
@@ -90,14 +92,16 @@ def _title(named: list[tuple[str, Mapping[str, Any]]], metrics: list[Metric]) ->
 def _draw(title: str, note: str, named: list[tuple[str, Mapping[str, Any]]], metrics: list[Metric]) -> Figure:
     rows = INCHES_A_ROW * len(named)
     figure = sheet(title, note, BELOW + rows + ABOVE)
-    whole = figure.get_size_inches()[0] - LEFT - MARGIN
+    names = [shorten(name, 30) for name, _ in named]
+    left = max(LEAST_LEFT, MARGIN + GAP + max(text_width(name, NAME, "normal") for name in names) / 72)
+    whole = figure.get_size_inches()[0] - left - MARGIN
     width = (whole - GAP * (len(METRICS) - 1)) / len(METRICS)
     for column, metric in enumerate(metrics):
-        axes = panel(figure, LEFT + column * (width + GAP), BELOW, width, rows)
+        axes = panel(figure, left + column * (width + GAP), BELOW, width, rows)
         _column(axes, metric, named)
         if column == 0:
-            for line, (name, _) in enumerate(named):
-                beside(axes, MARGIN, line, shorten(name, 30))
+            for line, name in enumerate(names):
+                beside(axes, MARGIN, line, name, fontsize=NAME)
     return figure
 
 
