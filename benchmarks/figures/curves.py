@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 COLUMNS, MOST = 4, 12
 LEFT, BELOW, GAP, ROW_GAP = 0.5, 0.36, 0.16, 0.3
 ACCURACY_HIGH, LOSS_HIGH, NAME_HIGH, BETWEEN = 0.74, 0.5, 0.22, 0.08  # inches
-LEAST_NAME = 6.2  # points
+LEAST_NAME = 6.4  # points, about
 LATE = 0.1  # share of the epochs: a best epoch within the last of them may not be the end of learning
 
 
@@ -99,8 +99,13 @@ def _draw(title: str, note: str, curves: Mapping[str, History]) -> Figure:
 
 def _fitted(name: str, room: float) -> tuple[str, float]:
     """A name and the size in points at which it takes no more than `room` points; cut where it would be too small."""
-    size = min(SMALL + 0.3, (SMALL + 0.3) * room / text_width(name, SMALL + 0.3, "normal"))
-    return (name, size) if size >= LEAST_NAME else (shorten(name, int(len(name) * size / LEAST_NAME)), LEAST_NAME)
+    text, size = name, SMALL + 0.3
+    while text_width(text, size, "normal") > room:
+        if size > LEAST_NAME:
+            size -= 0.3
+        else:
+            text = shorten(name, len(text) - 1)
+    return text, size
 
 
 def _curves(axes: Axes, history: History, what: str, scale: float) -> None:
