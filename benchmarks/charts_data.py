@@ -14,6 +14,7 @@ from benchmarks import metrics
 from benchmarks.audit import SMALLEST, prefix_accuracies
 from benchmarks.predictions import Predictions
 from benchmarks.rows import Row, member_labels
+from benchmarks.standings import BEST_SINGLE
 from benchmarks.targets import Targets
 from ensembles import softmax
 from ensembles.selection import TIE, BlendHits, BlendLogLoss
@@ -34,7 +35,8 @@ def charts_data(
     members = len(predictions)
     val_accuracy = [metrics.accuracy(row.val, targets.val) for row in rows[:members]]
     chosen = [int(np.argmax(val_accuracy))]
-    chosen += [index for index, row in enumerate(rows) if row.kind == "ensemble" and row.name == headline]
+    if headline != BEST_SINGLE:
+        chosen += [index for index, row in enumerate(rows) if row.kind == "ensemble" and row.name == headline]
     temperatures = [audit["rows"][index]["temperature"] for index in chosen]
     return {
         "shown": [

@@ -24,8 +24,9 @@ def headline(results: Results) -> str:
         if single is None:
             return "No result yet."
         return f"Best single member: **{single.title}**, {_score(single)} on {test}. No ensemble was chosen."
+    of = f" ({escape(single.title)})" if single is not None and chosen.name == BEST_SINGLE else _members(chosen)
     sentence = (
-        f"**{_score(chosen)}** on {test}: *{escape(chosen.title)}*{_members(chosen)}, chosen by cross-fitted accuracy "
+        f"**{_score(chosen)}** on {test}: *{escape(chosen.title)}*{of}, chosen by cross-fitted accuracy "
         f"on {val} ({percent(chosen.cross_fit_accuracy)} %) under the one-standard-error rule."
     )
     if single is None or chosen.name == BEST_SINGLE:

@@ -14,7 +14,7 @@ from benchmarks import metrics
 from benchmarks.label_noise import label_noise
 from benchmarks.rows import Row
 from benchmarks.significance import bootstrap_intervals, mcnemar, share_difference_interval, wilson_interval
-from benchmarks.standings import UNIFORM
+from benchmarks.standings import BEST_SINGLE, UNIFORM
 from benchmarks.targets import Targets
 
 
@@ -34,6 +34,8 @@ def story_data(
     chosen = next((row for row in ensembles if row.name == headline), None)
     single = _best(rows, "member", targets.val, "val")
     judged = {"single": single} if chosen is None else {"headline": chosen, "single": single}
+    if chosen is not None and chosen.name == BEST_SINGLE:
+        judged = {"headline": single}  # one model, told of once and by its name
     return {
         "rivals": [] if chosen is None else _rivals(chosen, rivals(rows, targets, audit), targets),
         "overlap": _overlap(judged, targets),

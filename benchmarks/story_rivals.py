@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.standings import Results, by_accuracy, ensemble_rows, headline_row, published_rows
+from benchmarks.standings import BEST_SINGLE, Results, by_accuracy, ensemble_rows, headline_row, published_rows
 from benchmarks.tables import escape, interval, p_value, percent, points, table
 
 SIZES = (1, 2, 3, 5, 8, 12, 20, 40)  # of the averages shown, and that of all members
@@ -18,15 +18,19 @@ def ensemble_section(results: Results) -> str:
     if chosen is None or not rivals:
         return ""
     val, test = (results["splits"][split]["name"] for split in ("val", "test"))
+    alone = chosen.name == BEST_SINGLE
+    single, several = f"the best single member {escape(rivals[0]['title'])}", f"*{escape(chosen.title)}* of "
+    what = single if alone else several + _models(chosen.models)
     body = [
         [
             *_named(rival, results), percent(rival["accuracy"]), points(rival["difference"], 2),
             _bounds(rival["difference_interval"]), p_value(rival["p"]),
         ]
         for rival in rivals
+        if not (alone and rival["part"] == "single_on_val")
     ]  # fmt: skip
     return (
-        f"## What an ensemble buys\n\nThe headline, *{escape(chosen.title)}* of {_models(chosen.models)}, was chosen "
+        f"## What an ensemble buys\n\nThe headline, {what}, was chosen "
         f"on {val} and has {percent(chosen.accuracy)} % {interval(chosen.ci_low, chosen.ci_high)} on {test}. Beside "
         "it, on the same images, what else could have been quoted:\n\n"
         + table(f"Rival|Chosen on|{test}|Headline above it, points|95 %|McNemar p", body, right={2, 3, 4, 5})

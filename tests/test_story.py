@@ -322,6 +322,19 @@ def test_few_members_have_a_story_too(tmp_path: Path, faces: Targets, members: A
     assert "nan" not in text and "None" not in text
 
 
+def test_a_headline_that_is_one_member_is_told_of_once_and_by_name(tmp_path: Path, seen: Targets):
+    results = evaluated(tmp_path, seen, members=(("vgg_fer", 0, 4.0), ("resnet18", 0, 0.1), ("mini_xception", 0, 0.1)))
+    assert results["headline"] == "best_single"
+    assert [model["name"] for model in results["charts"]["shown"]] == ["vgg_fer"]
+    text = story(results)
+    assert (
+        "*Best single member* (vgg_fer), chosen" in text and "The headline, the best single member vgg_fer, w" in text
+    )
+    assert "The best single member has" not in text and "| Best single member, vgg_fer | PublicTest" not in text
+    titles = [chart.title for chart in charts(results).values() if chart is not None]
+    assert not any("headline ensemble" in title for title in titles)
+
+
 def test_no_headline_leaves_what_can_be_told_without_one(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen)
     results["headline"], results["story"]["rivals"] = None, []

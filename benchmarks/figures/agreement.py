@@ -32,7 +32,8 @@ def agreement(results: Results) -> Chart | None:
         return None
     degrees, of = noise["agreement"], noise["annotators"]
     model = "headline" if "headline" in noise["titles"] else "single"
-    words = {"headline": "the headline ensemble", "single": "the best single member"}[model]
+    alone = len(noise["titles"]) == 1
+    words = "the best single member" if alone else "the headline ensemble"
     last, first = (f"{100 * degree['says_label'][model]['value']:.0f} %" for degree in (degrees[-1], degrees[0]))
     title = f"Where {_words(degrees[-1])} of {of} annotators agree, {words} is right on {last} of the images"
     if len(degrees) > 1:

@@ -90,7 +90,7 @@ def _title(results: Results) -> str:
         return f"Published accuracies on {test}"
     reached = f"{100.0 * (leader.accuracy or 0.0):.1f} %"
     if chosen is None or single is None or chosen.name == BEST_SINGLE:
-        return f"{leader.title} reaches {reached} on {test}"
+        return f"{(single or leader).title} reaches {reached} on {test}"
     lead = 100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0))
     side = "above" if lead >= 0 else "below"
     count = "An ensemble" if chosen.models is None else f"An ensemble of {chosen.models}"
