@@ -5,7 +5,7 @@ Test accuracies of variants stand in the ranking like any member's; which change
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from benchmarks.identity import Configuration
 from benchmarks.metrics import log_loss
 from benchmarks.predictions import Predictions
 from benchmarks.significance import mcnemar
-from benchmarks.standings import Results
+from benchmarks.standings import EXTRA_LABELS, Results
 from benchmarks.tables import duration, fraction, p_value, percent, points, table
 from benchmarks.targets import Targets
 from ensembles.base import softmax
@@ -25,7 +25,8 @@ Seeds = dict[int, Predictions]
 
 
 def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[dict[str, Any]]:
-    """A row a variant that shares a seed with its network, in their order; empty where there is none.
+    """A row a variant that shares a seed with its network, in their order; empty where there is none. The network is
+    the variant's name without its last part or, where that is not at hand, without another one.
 
     Accuracy, log-loss and seconds are means over the shared seeds, `difference` that of the accuracies, and `p` is
     McNemar's over the images of all of them, which takes the answers of two seeds to one image for independent.
@@ -36,13 +37,22 @@ def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[dict
             by_name.setdefault(one.configuration.name, {})[one.configuration.seed] = one
     rows = []
     for name, variant in by_name.items():
-        network = name.rpartition("@")[0]
-        base = by_name.get(network, {})
-        shared = sorted(variant.keys() & base.keys())
-        if shared:
-            pairs = [(variant[seed], base[seed]) for seed in shared]
-            rows.append({"name": name, "network": network, **_compared(pairs, targets)})
+        for part, network in _without_one(name):
+            base = by_name.get(network, {})
+            shared = sorted(variant.keys() & base.keys())
+            if shared:
+                pairs = [(variant[seed], base[seed]) for seed in shared]
+                mark = f" {EXTRA_LABELS}" if pairs[0][0].provenance.get("extra_labels") else ""
+                rows.append({"name": name, "variant": part + mark, "network": network, **_compared(pairs, targets)})
+                break
     return rows
+
+
+def _without_one(name: str) -> Iterator[tuple[str, str]]:
+    """Each part behind the network's name, the last first, and the name without it."""
+    parts = name.split("@")
+    for place in range(len(parts) - 1, 0, -1):
+        yield parts[place], "@".join(parts[:place] + parts[place + 1 :])
 
 
 def _compared(pairs: Sequence[tuple[Predictions, Predictions]], targets: Targets) -> dict[str, Any]:
@@ -100,7 +110,7 @@ def ablations_section(results: Results) -> str:
 
 def _cells(row: dict[str, Any]) -> list[Any]:
     return [
-        row["name"].rpartition("@")[2],
+        row["variant"],
         "; ".join(row["changes"]),
         ", ".join(map(str, row["seeds"])),
         percent(row["val_accuracy"]),

@@ -124,7 +124,7 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
         **score(rows, predictions, found, targets, searched.apart),
         **affect_part(predictions, targets, read_published_affect(suite.published)),
         "diversity": diversity(predictions, targets),
-        "ablations": ablations(predictions, targets),
+        "ablations": ablations([*predictions, *searched.apart], targets),
         "views": views.means(csv_rows.read(session.folder / "tta.csv")),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),

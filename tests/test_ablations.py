@@ -47,6 +47,16 @@ def test_a_variant_of_a_variant_is_compared_with_that(faces: Targets):
     assert rows[1]["changes"] == ["mixup was 0.0, is 0.2"]
 
 
+def test_where_the_last_part_cannot_be_left_out_another_one_is(faces: Targets):
+    names = ("vgg_fer", "vgg_fer@long", "vgg_fer@mixup@long", "resnet_fer@mixup@long")
+    rows = ablations([answers(name, 0, faces, 9) for name in names], faces)
+    assert [(row["name"], row["variant"], row["network"]) for row in rows] == [
+        ("vgg_fer@long", "long", "vgg_fer"),
+        ("vgg_fer@mixup@long", "mixup", "vgg_fer@long"),
+    ]
+    assert rows[1]["changes"] == ["mixup was 0.0, is 0.2"]
+
+
 def test_what_has_no_counterpart_is_no_ablation(faces: Targets):
     assert ablations([answers("vgg_fer", 0, faces, 9), answers("vgg_fer@mixup", 1, faces, 9)], faces) == []
     assert ablations([answers("resnet_fer", 0, faces, 9), answers("vgg_fer@mixup", 0, faces, 9)], faces) == []

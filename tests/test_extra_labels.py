@@ -175,6 +175,12 @@ def test_every_table_marks_them_and_says_why(mixed: dict[str, Any], tmp_path: Pa
     assert "resnet18" not in groups["Members"]
 
 
+def test_what_votes_are_worth_is_an_ablation_like_any_other(tmp_path: Path, faces: Targets):
+    results = results_of(tmp_path, faces, ("vgg_fer", "vgg_fer@votes", "mini_xception"), ())
+    assert [(row["variant"], row["network"]) for row in results["ablations"]] == [("votes †", "vgg_fer")]
+    assert "vgg_fer@votes" not in results["audit"]["best_subset_on_test"]["members"]
+
+
 def test_without_such_members_nothing_speaks_of_them(tmp_path: Path, faces: Targets):
     plain = results_of(tmp_path, faces, ("vgg_fer", "mini_xception"), ())
     assert not any("extra_labels" in row for row in (*plain["members"], *plain["ensembles"]))
