@@ -35,8 +35,10 @@ def library_versions() -> dict[str, str]:
 
 
 def cpu_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores this process may use: those it was given, or fewer where OMP_NUM_THREADS keeps torch to fewer threads."""
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(given, int(threads)) if threads.isdigit() and int(threads) else given
 
 
 def device_name(device: str) -> str:

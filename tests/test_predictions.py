@@ -19,6 +19,7 @@ from benchmarks.data.fingerprint import assemble
 from benchmarks.identity import Configuration
 from benchmarks.plan import inspect
 from benchmarks.predictions import Predictions, Store
+from benchmarks.provenance import cpu_cores, device_name
 from benchmarks.storage import FORMAT, StoreError
 from benchmarks.targets import Targets
 from zoo import registry
@@ -65,6 +66,15 @@ def test_provenance_and_configuration_are_kept(store: Store, faces: Targets):
     assert loaded is not None
     expected = {**PROVENANCE, "device": "slide rule", "configuration": configuration().facts()}
     assert loaded.provenance == expected
+
+
+def test_the_cores_recorded_are_those_that_torch_was_left(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1, 2, 3}, raising=False)
+    for threads, cores in (("1", 1), ("3,2", 3), ("9", 4), ("", 4), ("many", 4), ("0", 4)):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        assert cpu_cores() == cores
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert device_name("cpu").endswith(", 1 core")
 
 
 def test_history_lies_beside_the_logits(store: Store, faces: Targets):
