@@ -65,6 +65,7 @@ FER2013 = Suite(
         "vgg_fer@muon@taught",
         "vgg_fer@muon@taught@equalised",
         "vgg_fer@muon@standardised",
+        "vgg_fer@muon@geometric",
         "resnet_fer",
         "resnet_fer@muon@taught",
         "resnet10t",
