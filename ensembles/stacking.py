@@ -12,6 +12,7 @@ from ensembles.calibration import temperature
 from ensembles.inputs import by_sample, member_outputs
 from ensembles.splits import stratified_splits
 
+ENOUGH_TO_COMPARE = 1e-8  # of the loss, where strengths differ by 1e-3 of it and more: two thirds of the steps
 USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy; it sets speed, not the result
 
 
@@ -66,7 +67,7 @@ class StackLogistic(Ensembler):
         for strength in sorted(self.strengths, reverse=True):
             loss = 0.0
             for ridge, (_, held_out) in zip(fits, splits, strict=True):
-                scores = log_softmax(offset[held_out] + features[held_out] @ ridge.fit(strength))
+                scores = log_softmax(offset[held_out] + features[held_out] @ ridge.fit(strength, ENOUGH_TO_COMPARE))
                 loss -= float(scores[np.arange(len(held_out)), targets[held_out]].sum())
             if loss >= lowest:
                 break  # the loss has one valley along the path, and the weakest penalties cost the most time
@@ -90,8 +91,8 @@ class _Ridge:
         self.indicators = np.ascontiguousarray(np.eye(offset.shape[1])[targets].T)
         self.coef = np.zeros((offset.shape[1], features.shape[1]))  # of the rotated features
 
-    def fit(self, strength: float) -> FloatArray:
-        """Coefficients `[features, classes]` at this strength."""
+    def fit(self, strength: float, tolerance: float = 1e-11) -> FloatArray:
+        """Coefficients `[features, classes]` at this strength; the loss falls by less than `tolerance` of it a step."""
         from scipy.optimize import minimize
 
         samples = self.offset.shape[1]
@@ -111,7 +112,7 @@ class _Ridge:
             gradient = residual @ design.T / samples + strength * coef / curvature
             return float(cross_entropy / samples + strength / 2 * np.vdot(coef, coef)), gradient.ravel()
 
-        options = {"gtol": 1e-6, "ftol": 1e-11, "maxiter": 500}
+        options = {"gtol": 1e-6, "ftol": tolerance, "maxiter": 500}
         found = minimize(loss, (self.coef * curvature).ravel(), jac=True, method="L-BFGS-B", options=options)
         self.coef = found.x.reshape(self.coef.shape) / curvature
         coefficients: FloatArray = self.axes @ self.coef.T

@@ -218,7 +218,8 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         if isinstance(before, dict) and isinstance(after, dict):
             changes += differences(before, after, f"{prefix}{key}.")
         elif before != after:
-            changes.append(f"{prefix}{key} was {before}, is {after}")
+            old_value, new_value = ("none" if value == "" else value for value in (before, after))
+            changes.append(f"{prefix}{key} was {old_value}, is {new_value}")
     return changes
 
 
