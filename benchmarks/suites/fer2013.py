@@ -68,6 +68,7 @@ FER2013 = Suite(
         "vgg_fer@muon@standardised",
         "vgg_fer@muon@geometric",
         "vgg_fer@muon@mixup",
+        "vgg_fer@muon@symmetric",
         "resnet_fer",
         "resnet_fer@muon@taught",
         "resnet10t",
