@@ -5,7 +5,7 @@ Test accuracies of variants stand in the ranking like any member's; which change
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from benchmarks.tables import duration, fraction, p_value, percent, points, tabl
 from benchmarks.targets import Targets
 from ensembles.base import softmax
 from zoo.recipes import differences
+from zoo.registry import without_one
 
 Seeds = dict[int, Predictions]
 
@@ -37,7 +38,7 @@ def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[dict
             by_name.setdefault(one.configuration.name, {})[one.configuration.seed] = one
     rows = []
     for name, variant in by_name.items():
-        for part, network in _without_one(name):
+        for part, network in without_one(name):
             base = by_name.get(network, {})
             shared = sorted(variant.keys() & base.keys())
             if shared:
@@ -46,13 +47,6 @@ def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[dict
                 rows.append({"name": name, "variant": part + mark, "network": network, **_compared(pairs, targets)})
                 break
     return rows
-
-
-def _without_one(name: str) -> Iterator[tuple[str, str]]:
-    """Each part behind the network's name, the last first, and the name without it."""
-    parts = name.split("@")
-    for place in range(len(parts) - 1, 0, -1):
-        yield parts[place], "@".join(parts[:place] + parts[place + 1 :])
 
 
 def _compared(pairs: Sequence[tuple[Predictions, Predictions]], targets: Targets) -> dict[str, Any]:

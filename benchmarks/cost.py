@@ -6,6 +6,34 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "shift": 10, "scale": 6, "rotate": 6}
+"""Forward passes an image by the recipe's `tta`, as zoo/tta.py makes them; known here without torch."""
+
+
+def forward_passes(tta: str | None, recipe: Mapping[str, Any] | None) -> int:
+    """How often a network is run for one image: by the views, times the networks of a recipe (given as what differs
+    from the defaults) with snapshots or folds. 1 where neither is known."""
+    return VIEWS.get(tta or "none", 1) * networks(recipe)
+
+
+def networks(recipe: Mapping[str, Any] | None) -> int:
+    """Of how many networks a member is made, by what its recipe differs in from the defaults."""
+    recipe = recipe or {}
+    return int(recipe.get("cycles", 1) if recipe.get("average") == "snapshots" else recipe.get("folds", 0) or 1)
+
+
+def shared_weights(name: str, seed: int | None) -> str:
+    """Whose weights a member uses, in one suite's results."""
+    return f"{name}.s{seed}"
+
+
+def trained_once(members: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of members that share their weights, the first: what was trained and is stored once counts once."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for member in members:
+        found.setdefault(member.get("weights_of") or shared_weights(member["name"], member.get("seed")), member)
+    return list(found.values())
+
 
 def milliseconds(inference_seconds: float | None, images: int) -> float | None:
     """Wall milliseconds an image, from what a member's run over val and test (TTA included) was recorded to take."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from benchmarks.cost import trained_once
 from benchmarks.identity import EXTERNAL
 from benchmarks.standings import (
     BEST_SINGLE,
@@ -43,11 +46,11 @@ def headline(results: Results) -> str:
 def effort(results: Results) -> str:
     """One sentence: how many members, trained for how long in all, on what; empty where that is not known."""
     members = [member for member in results["members"] if member.get("kind") != EXTERNAL]
-    seconds = [member.get("train_seconds") for member in members]
+    seconds: list[Any] = [member.get("train_seconds") for member in trained_once(members)]
     devices = sorted({member["device"] for member in members if member.get("device")})
     if not seconds or None in seconds or not devices:
         return ""
-    count = f"{len(seconds)} member{'s' if len(seconds) != 1 else ''}"
+    count = f"{len(members)} member{'s' if len(members) != 1 else ''}"
     trained = f"{count}, trained in {duration(sum(seconds))} in all on {escape(' and '.join(devices))} (wall clock)."
     externals = len(results["members"]) - len(members)
     return f"{trained} {externals} external model{'s' if externals != 1 else ''}." if externals else trained

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from benchmarks.atomic import replace_atomically
 from benchmarks.boosted import boosted
+from benchmarks.cost import shared_weights
 from benchmarks.data import Dataset, Split
 from benchmarks.display import Quiet
 from benchmarks.guidance import guidance
@@ -72,14 +73,18 @@ def obtain(
         )
         ratings = {"val_affect": val_affect, "test_affect": test_affect}
         provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
+        provenance["tta"] = configuration.member.recipe.tta
+    if network.member.name != configuration.member.name and not configuration.member.features_of:
+        provenance["weights_of"] = shared_weights(network.name, network.seed)
     return store.save(Predictions(configuration, val, test, provenance, **ratings), history)
 
 
 def _network(configuration: Configuration) -> Configuration:
-    """Whose weights the member needs: its own, or those of the network whose features it classifies."""
+    """Whose weights the member needs: its own, those of the member of which it is a variant in its views at test time
+    alone, or those of the network whose features it classifies."""
     member = configuration.member
     if not member.features_of:
-        return configuration
+        return replace(configuration, member=registry.trained_as(member))
     source = replace(registry.get(member.features_of), recipe=replace(member.recipe, trees=Trees()))
     return replace(configuration, member=replace(source, image_size=member.image_size))
 

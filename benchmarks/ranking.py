@@ -113,8 +113,8 @@ def tests_section(results: Results) -> str:
         "## Paired tests and cost\n\nRows that share a letter are not separated by McNemar's test after Holm's "
         "correction over all pairs of rows. The p values, against the best single member and the uniform average, are "
         f"Holm-adjusted over all rows. *Val, as fitted* is the accuracy on {results['splits']['val']['name']} that "
-        "chose the weights or the epoch. *Front* marks the rows that none beats in accuracy at as few FLOPs.\n\n"
-        + table(head, body, right=set(range(2, 7)))
+        "chose the weights or the epoch. FLOPs are those of an image with all views at test time; *front* marks the "
+        "rows that none beats in accuracy at as few.\n\n" + table(head, body, right=set(range(2, 7)))
     )
 
 

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks import metrics
-from benchmarks.cost import mean, milliseconds, pareto_front, total, total_milliseconds
+from benchmarks.cost import (
+    forward_passes,
+    mean,
+    milliseconds,
+    networks,
+    pareto_front,
+    total,
+    total_milliseconds,
+    trained_once,
+)
 from benchmarks.explanation import left_out
 from benchmarks.pooling import fits_of
 from benchmarks.predictions import Predictions
@@ -121,16 +130,20 @@ def _validation(row: Row, targets: Targets) -> dict[str, float]:
 
 def _member(one: Predictions, targets: Targets) -> dict[str, Any]:
     provenance = one.provenance
-    copied = ("params", "train_seconds", "images_per_second", "device", "tta", "best_epoch", "reference", "code")
+    copied = ("train_seconds", "images_per_second", "device", "tta", "best_epoch", "reference", "code")
+    about, params, macs = one.configuration.described(), provenance.get("params"), provenance.get("macs")
+    passes = forward_passes(provenance.get("tta"), about.get("recipe"))
     return {
-        **one.configuration.described(),
-        "flops": 2 * provenance["macs"] if provenance.get("macs") else None,
+        **about,
+        "params": networks(about.get("recipe")) * params if params else None,
+        "flops": 2 * passes * macs if macs else None,
         "ms_per_image": milliseconds(provenance.get("inference_seconds"), len(targets.val) + len(targets.test)),
         "hash": one.configuration.hash,
         "extra_data": provenance.get("extra_data", "none"),
         "source": provenance.get("source"),
         **{key: provenance.get(key) for key in copied},
         **_extra_labels([provenance]),
+        **({"weights_of": provenance["weights_of"]} if provenance.get("weights_of") else {}),
     }
 
 
@@ -150,7 +163,8 @@ def _ensemble(one: Found, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "cross_fit_accuracy": one.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
         "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
-        **{key: mean([total(fit, key) for fit in fits]) for key in ("params", "flops", "train_seconds")},
+        "flops": mean([total(fit, "flops") for fit in fits]),
+        **{key: mean([total(trained_once(fit), key) for fit in fits]) for key in ("params", "train_seconds")},
         "ms_per_image": mean([total_milliseconds(fit) for fit in fits]),
         **({"models": mean([len(fit) for fit in fits])} if len(fits) > 1 else {}),
         "error": None,

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from benchmarks.guidance import named
 from benchmarks.schedule import Task
+from zoo.registry import trained_as
 
 Key = tuple[str, int, int]  # name of the member, seed, fold
 
@@ -43,10 +44,11 @@ class Turns:
 
 
 def needed(task: Task) -> list[Key]:
-    """The members whose weights or predictions a training asks for: teachers, judges, and the network whose features
-    are classified."""
+    """The members whose weights or predictions a training asks for: teachers, judges, the network whose features are
+    classified, and the member that this one is with other views at test time."""
     member, seed, fold = task.step.configuration.member, task.step.configuration.seed, task.part.fold
-    found = [(member.features_of, seed)] if member.features_of else []
+    source = member.features_of or trained_as(member).name
+    found = [(source, seed)] if source != member.name else []
     for text in filter(None, (member.recipe.labels.teacher, member.recipe.labels.judge)):
         try:
             found += named(text)

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import stored_predictions
 
 from benchmarks import metrics
 from benchmarks.audit import audit, best_subset_on_test, calibration, learning_curve
 from benchmarks.audit_section import LABEL, audit_section
-from benchmarks.cost import milliseconds, pareto_front, total, total_milliseconds
+from benchmarks.cost import VIEWS, forward_passes, milliseconds, pareto_front, total, total_milliseconds, trained_once
 from benchmarks.explanation import diversity, left_out
 from benchmarks.predictions import Predictions, Store
 from benchmarks.rows import Row, member_labels, predict_rows
@@ -23,6 +24,9 @@ from benchmarks.score import score
 from benchmarks.targets import Targets
 from ensembles import softmax
 from ensembles.search import Found, search
+from zoo.recipes import Recipe
+from zoo.tta import VIEWS as KINDS
+from zoo.tta import network_inputs
 
 
 @pytest.fixture
@@ -250,3 +254,19 @@ def test_costs_add_up_where_they_are_known():
     assert total([*members, {"flops": None}], "flops") is None
     assert total_milliseconds([members[0], {**members[1], "device": "b"}]) is None
     assert milliseconds(2.0, 1000) == 2.0 and milliseconds(None, 10) is None
+
+
+def test_an_image_costs_as_many_passes_as_it_has_views_and_networks():
+    images = torch.zeros((1, 1, 16, 16), dtype=torch.uint8)
+    assert {kind: len(list(network_inputs(images, 16, Recipe(), kind))) for kind in KINDS} == VIEWS
+    assert forward_passes("flip", {"epochs": 3}) == 2 and forward_passes(None, None) == 1
+    assert forward_passes("none", {"average": "snapshots", "cycles": 4}) == 4
+    assert forward_passes("none", {"schedule": "warm_restarts", "cycles": 4}) == 1
+    assert forward_passes("scale", {"folds": 5}) == 30
+
+
+def test_weights_that_members_share_count_once():
+    plain, other = ({"name": name, "seed": 0} for name in ("a", "b"))
+    views = {"name": "a@scale_tta", "seed": 0, "weights_of": "a.s0"}
+    assert trained_once([views, other, plain]) == [views, other]
+    assert trained_once([plain, {**plain, "seed": 1}]) == [plain, {**plain, "seed": 1}]

@@ -25,6 +25,7 @@ from benchmarks import session, suites
 from benchmarks.data import DataOptions
 from benchmarks.leaderboard import csv_table, markdown
 from benchmarks.suites import digits as digits_suite
+from benchmarks.tables import duration
 from ensembles import base
 from zoo import registry
 from zoo.recipes import NAMED, Recipe
@@ -407,6 +408,21 @@ def test_always_trains_anew_to_the_same_logits(digits_copy: Path):
     assert weights.stat().st_size > 1000
     assert not list(weights.parent.glob("*.unreadable")), "they are not even looked at"
     assert all(np.array_equal(before[split], load_file(path)[split]) for split in before)
+
+
+def test_other_views_at_test_time_need_no_training(digits_copy: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("zoo.training.train", lambda *_, **__: pytest.fail("trained"))
+    done = digits(digits_copy, "--members", "lenet", "lenet@scale_tta", "--train", "missing", *SIMPLE)
+    assert done.code == 0
+    results = read(digits_copy)
+    plain, views = results["members"]
+    assert (plain["tta"], views["tta"]) == ("none", "scale") and views["weights_of"] == "lenet.s0"
+    assert plain["val_log_loss"] != views["val_log_loss"]
+    assert views["train_seconds"] == plain["train_seconds"] and views["flops"] == 6 * plain["flops"]
+    uniform = next(row for row in results["ensembles"] if row["name"] == "uniform")
+    assert len(uniform["members_used"]) == 2 and uniform["flops"] == 7 * plain["flops"]
+    assert (uniform["params"], uniform["train_seconds"]) == (plain["params"], plain["train_seconds"]), "trained once"
+    assert f"2 members, trained in {duration(plain['train_seconds'])}" in leaderboard(digits_copy)
 
 
 def test_weights_that_lie_there_are_not_trained_again(digits_copy: Path, monkeypatch: pytest.MonkeyPatch):

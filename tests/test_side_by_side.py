@@ -308,6 +308,16 @@ def test_a_member_waits_while_what_it_needs_is_trained():
     assert turns.next([]) is None
 
 
+def test_other_views_wait_for_the_weights_they_look_with():
+    plain = task("mlp")
+    seen = replace(plain.step.configuration, member=registry.get("mlp@scale_tta"))
+    views = replace(plain, step=replace(plain.step, configuration=seen))
+    turns = Turns([views, plain], longest_first=False)
+    assert turns.next([]) is plain
+    assert turns.next([plain]) is None
+    assert turns.next([]) is views
+
+
 def test_members_that_need_each_other_do_not_wait_for_ever():
     circle = [task("mlp", labels=Labels(teacher="lenet")), task("lenet", labels=Labels(teacher="mlp"))]
     assert sorted(handed_out(circle)) == ["lenet", "mlp"]

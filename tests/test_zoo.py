@@ -423,6 +423,18 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     torch.testing.assert_close(small, torch.full((1, 1, 12, 12), 0.5), atol=0.2, rtol=0)
 
 
+def test_a_member_shares_the_weights_of_the_one_that_it_is_with_other_views():
+    shared = {
+        "vgg_fer@scale_tta": "vgg_fer",
+        "vgg_fer@muon@scale_tta@long": "vgg_fer@muon@long",
+        "vgg_fer@muon@long": "vgg_fer@muon@long",
+        "vgg_fer@ten_crop": "vgg_fer@ten_crop",  # crops in training, too
+    }
+    assert {name: registry.trained_as(registry.get(name)).name for name in shared} == shared
+    shorter = override(registry.get("vgg_fer@scale_tta"), ["recipe.epochs=2"])
+    assert registry.trained_as(shorter) == shorter, "trained for another time than vgg_fer is"
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_variant_differs_from_its_network_by_what_it_says(variant: str):
     network, changed = registry.get("vgg_fer"), registry.get(f"vgg_fer@{variant}")

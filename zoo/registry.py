@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
@@ -301,6 +301,24 @@ def get(name: str) -> Member:
         return replace(override(member, VARIANTS[last]), name=name)
     own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
     raise UnknownName(f"recipe of {base}", last, [*own, *NAMED, *VARIANTS])
+
+
+def without_one(name: str) -> Iterator[tuple[str, str]]:
+    """Each part behind the network's name, the last first, and the name without it."""
+    parts = name.split("@")
+    for place in range(len(parts) - 1, 0, -1):
+        yield parts[place], "@".join(parts[:place] + parts[place + 1 :])
+
+
+def trained_as(member: Member) -> Member:
+    """The member whose weights are this one's, too: itself, or the one of which it is a variant in `recipe.tta` alone,
+    which decides nothing before the weights are done."""
+    for _, name in without_one(member.name):
+        if is_known(name):
+            other = get(name)
+            if replace(other, name=member.name, recipe=replace(other.recipe, tta=member.recipe.tta)) == member:
+                return trained_as(other)
+    return member
 
 
 def is_known(name: str) -> bool:

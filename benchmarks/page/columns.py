@@ -66,7 +66,7 @@ OTHERS = (
     ),
     _number("seen_accuracy", "Val, as fitted", "Accuracy on val, which chose the weights or the epoch", percent),
     _number("p_uniform_holm", "p, uniform", "McNemar against the uniform average, Holm-adjusted", p_value),
-    _number("flops", "FLOPs", "An image, once", count),
+    _number("flops", "FLOPs", "An image, with all views at test time", count),
     Column("pareto", "Front", "No row beats it in accuracy at as few FLOPs", lambda row: "yes" if row.pareto else None),
     _number("macro_f1", "Macro F1", "", _decimals),
     _number("log_loss", "Log-loss", "", _decimals),

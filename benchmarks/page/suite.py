@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from benchmarks.affect_section import affect_rows
 from benchmarks.atomic import write_atomic
+from benchmarks.cost import trained_once
 from benchmarks.identity import EXTERNAL
 from benchmarks.page.columns import ACCURACY, COLUMNS, NAME
 from benchmarks.page.details import Detail, ensemble_detail, known, member_detail
@@ -171,7 +172,7 @@ def _landmarks(results: Results) -> list[tuple[str, Standing]]:
 def _effort(results: Results) -> dict[str, Any]:
     """How many members trained for how long in all on what; the time is None where not all of it is known."""
     members = [member for member in results["members"] if member.get("kind") != EXTERNAL]
-    seconds = [member.get("train_seconds") for member in members]
+    seconds = [member.get("train_seconds") for member in trained_once(members)]
     return {
         "members": len(members),
         "seconds": None if None in seconds else sum(seconds),
