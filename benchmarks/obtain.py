@@ -111,8 +111,9 @@ def _weights(
 
 
 def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
-    """Where the trained weights of a member lie."""
-    return checkpoints / f"{configuration.stem}.weights.safetensors"
+    """Where the trained weights of a member lie: those of another one, where it is that one with other views."""
+    trained = replace(configuration, member=registry.trained_as(configuration.member))
+    return checkpoints / f"{trained.stem}.weights.safetensors"
 
 
 def _train(

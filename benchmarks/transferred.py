@@ -146,8 +146,10 @@ def _with_weights(folder: Path, patterns: Sequence[str]) -> list[Configuration]:
         identity = identity_from(read_header(path)["configuration"])
         if not isinstance(identity, Configuration) or isinstance(identity, Transferred):
             continue
-        if registry.is_known(identity.name) and weights_path(folder / "checkpoints", identity).exists():
-            found.append(replace(identity, member=_buildable(identity.member)))
+        if registry.is_known(identity.name):
+            identity = replace(identity, member=_buildable(identity.member))
+            if weights_path(folder / "checkpoints", identity).exists():
+                found.append(identity)
     wanted = registry.select("trained member", patterns, dict.fromkeys(one.name for one in found)) if patterns else None
     return [one for one in found if wanted is None or one.name in wanted]
 
@@ -179,7 +181,8 @@ def _evaluated(
         for split in (dataset.val, dataset.test)
     )
     seconds = round(time.perf_counter() - began, 2)
-    return Predictions(identity, val, test, {**provenance, "inference_seconds": seconds})
+    about = {**provenance, "tta": trained.member.recipe.tta, "inference_seconds": seconds}
+    return Predictions(identity, val, test, about)
 
 
 def _channels(trained: Configuration, weights: dict[str, Any]) -> int:

@@ -23,6 +23,7 @@ from benchmarks.obtain import read_weights, resolve_device, weights_path
 from benchmarks.session import Options, Session
 from benchmarks.tables import percent, table
 from ensembles.base import softmax
+from zoo import registry
 from zoo.overrides import override
 
 
@@ -95,7 +96,8 @@ def run(session: Session, device: str) -> list[Row]:
     from zoo.tta import VIEWS
 
     path, checkpoints = session.folder / "tta.csv", session.folder / "checkpoints"
-    trained = [one for one in session.wanted() if weights_path(checkpoints, one).exists()]
+    own = [one for one in session.wanted() if registry.trained_as(one.member) == one.member]
+    trained = [one for one in own if weights_path(checkpoints, one).exists()]
     if not trained:
         raise ValueError(f"no trained weights in {checkpoints}: train members first, with --train missing")
     for configuration in trained:
