@@ -94,6 +94,18 @@ def test_members_answer_for_the_other_suite_as_for_their_own(results: Path):
     assert np.abs(difference - difference[:, :1]).max() < 0.05  # a constant a row, up to float16
 
 
+def test_other_views_are_transferred_with_the_weights_they_share(results: Path):
+    both = ("linear", "linear@scale_tta")
+    digits = ("--suite", "digits", "--results", results, "--train", "missing", *SIMPLE)
+    assert cli(*digits, "--members", *both, "--device", "cpu").code == 0
+    assert transferred(results, "--members", *both).code == 0
+    found = json.loads((results / "few" / "results.json").read_text())
+    assert {member["label"]: member["tta"] for member in found["members"]} == {
+        "linear-from-digits": "none",
+        "linear@scale_tta-from-digits": "scale",
+    }
+
+
 def test_later_runs_take_them_along_without_weights(results: Path):
     assert transferred(results, "--members", "linear").code == 0
     before = (results / "few" / "leaderboard.md").read_text()
