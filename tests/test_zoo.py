@@ -431,8 +431,11 @@ def test_a_member_shares_the_weights_of_the_one_that_it_is_with_other_views():
         "vgg_fer@ten_crop": "vgg_fer@ten_crop",  # crops in training, too
     }
     assert {name: registry.trained_as(registry.get(name)).name for name in shared} == shared
-    shorter = override(registry.get("vgg_fer@scale_tta"), ["recipe.epochs=2"])
-    assert registry.trained_as(shorter) == shorter, "trained for another time than vgg_fer is"
+    changes = ["recipe.epochs=2", "recipe.labels.votes=true"]
+    changed = registry.trained_as(override(registry.get("vgg_fer@scale_tta"), changes))
+    assert changed.identity() == override(registry.get("vgg_fer"), changes).identity()
+    turned = registry.trained_as(override(registry.get("vgg_fer@scale_tta"), ["recipe.tta=rotate"]))
+    assert turned.identity() == override(registry.get("vgg_fer"), ["recipe.tta=rotate"]).identity()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -312,12 +312,13 @@ def without_one(name: str) -> Iterator[tuple[str, str]]:
 
 def trained_as(member: Member) -> Member:
     """The member whose weights are this one's, too: itself, or the one of which it is a variant in `recipe.tta` alone,
-    which decides nothing before the weights are done."""
-    for _, name in without_one(member.name):
+    which decides nothing before the weights are done. What a suite or the command line changed is changed in both."""
+    for _, name in without_one(member.name) if is_known(member.name) else ():
         if is_known(name):
-            other = get(name)
-            if replace(other, name=member.name, recipe=replace(other.recipe, tta=member.recipe.tta)) == member:
-                return trained_as(other)
+            mine, other = get(member.name), get(name)
+            if replace(other, name=mine.name, recipe=replace(other.recipe, tta=mine.recipe.tta)) == mine:
+                tta = other.recipe.tta if member.recipe.tta == mine.recipe.tta else member.recipe.tta
+                return trained_as(replace(member, name=name, recipe=replace(member.recipe, tta=tta)))
     return member
 
 
