@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.data import DataOptions, Dataset
 from benchmarks.suites.suite import Suite
 
-MEMBERS = ("vgg_fer", "resnet_fer", "five_layer_cnn", "mini_xception")
+MEMBERS = ("vgg_fer", "vgg_fer@scale_tta", "resnet_fer", "resnet_fer@scale_tta", "five_layer_cnn", "mini_xception")
 
 
 def load(options: DataOptions, *, training: str, evaluation: str) -> Dataset:
