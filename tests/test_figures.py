@@ -17,7 +17,7 @@ from benchmarks.agreement import save_votes
 from benchmarks.charts_data import greedy_path
 from benchmarks.data import DataOptions
 from benchmarks.figures.curves import History, histories
-from benchmarks.figures.style import Chart, joined, plural, shorten, styled, wrapped
+from benchmarks.figures.style import LEAST, Chart, fitted, joined, plural, shorten, styled, text_width, wrapped
 from benchmarks.predictions import Store
 from benchmarks.run import evaluate, search_part
 from benchmarks.session import Options, Session
@@ -249,6 +249,9 @@ def test_histories_are_read_beside_the_predictions(many: dict[str, Any], tmp_pat
     path.write_text("epoch,val_loss,val_accuracy\n1,1.5,0.4\n2,1.25,0.5\n")
     known = histories(many, tmp_path)
     assert known == {member["label"]: {"epoch": [1.0, 2.0], "val_loss": [1.5, 1.25], "val_accuracy": [0.4, 0.5]}}
+    twin = {**many["members"][1], "weights_of": f"{member['name']}.s{member['seed']}", "hash": member["hash"]}
+    again = {**many, "members": [member, {**twin, "name": member["name"]}]}
+    assert list(histories(again, tmp_path)) == list(known), "the other one is of the same training"
     chart = figures.charts(many, known)["training"]
     assert chart is not None and "1 member " in chart.title
 
@@ -309,6 +312,15 @@ def test_class_f1_averages_to_macro_f1():
 
 
 # --- words ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_is_made_smaller_before_it_is_cut():
+    name, room = "vgg_fer@muon@taught@equalised", 120.0
+    assert fitted("vgg_fer", room, 8.8) == ("vgg_fer", 8.8)
+    text, size = fitted(name, room, 8.8)
+    assert text == name and LEAST <= size < 8.8 and text_width(text, size, "normal") <= room
+    text, size = fitted(f"{name} (seed 1)", room / 2, 8.8)
+    assert text.endswith("… s1") and text_width(text, size, "normal") <= room / 2
 
 
 def test_a_shortened_name_keeps_its_seed():

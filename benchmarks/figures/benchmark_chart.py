@@ -26,9 +26,9 @@ from benchmarks.figures.style import (
     Chart,
     bare,
     beside,
+    fitted,
     panel,
     sheet,
-    shorten,
 )
 from benchmarks.identity import EXTERNAL
 from benchmarks.standings import (
@@ -54,7 +54,7 @@ ROOM = 3.0  # points of axis right of the best comparable row; what lies beyond 
 WIDTH = 18.0  # points of axis at least: the reasons stand left of the dots
 INCHES_A_ROW, INCHES_ABOVE, INCHES_BELOW = 0.19, 0.3, 0.5
 LEFT, RIGHT, NUMBERS_AT, INTERVALS_AT = 2.34, 5.52, 5.62, 6.14  # inches
-NAME_LENGTH = 32
+NAME = 8.8  # points
 NOTE = "Lines are 95 % intervals. Hollow: published, but not comparable."
 
 
@@ -196,7 +196,8 @@ def _row(axes: Axes, line: float, group: Group, row: Standing, bold: bool) -> No
     value = 100.0 * (row.accuracy or 0.0)
     style = {"color": INK if group.comparable else GREY, "weight": "bold" if bold else "normal"}
     name = row.name if row.kind == "published" else row.title
-    beside(axes, MARGIN, line, shorten(name, NAME_LENGTH), **style)
+    text, size = fitted(name, 72 * (LEFT - MARGIN - 0.08), NAME, style["weight"])
+    beside(axes, MARGIN, line, text, **style, fontsize=size)
     beside(axes, NUMBERS_AT, line, f"{value:.2f}", **style)
     if row.ci_low is not None and row.ci_high is not None:
         axes.plot([100 * row.ci_low, 100 * row.ci_high], [line, line], color=group.colour, linewidth=1.8, alpha=0.5)

@@ -17,11 +17,10 @@ from benchmarks.figures.style import (
     SMALL,
     WIDTH,
     Chart,
+    fitted,
     panel,
     plural,
     sheet,
-    shorten,
-    text_width,
 )
 from benchmarks.histories import History, member_history
 from benchmarks.standings import Results, member_rows
@@ -33,14 +32,14 @@ if TYPE_CHECKING:
 COLUMNS, MOST = 4, 12
 LEFT, BELOW, GAP, ROW_GAP = 0.5, 0.36, 0.16, 0.3
 ACCURACY_HIGH, LOSS_HIGH, NAME_HIGH, BETWEEN = 0.74, 0.5, 0.22, 0.08  # inches
-LEAST_NAME = 6.4  # points, about
 LATE = 0.1  # share of the epochs: a best epoch within the last of them may not be the end of learning
 
 
 def histories(results: Results, folder: Path) -> dict[str, History]:
-    """The training histories in `folder` (a suite's predictions) by the member's title; those that have one."""
+    """The training histories in `folder` (a suite's predictions) by the member's title; those that have one of their
+    own, and not that of the member whose weights they use."""
     pairs = zip(results["members"], member_rows(results), strict=True)
-    found = {row.title: member_history(member, folder) for member, row in pairs}
+    found = {row.title: member_history(member, folder) for member, row in pairs if not member.get("weights_of")}
     return {title: history for title, history in found.items() if history}
 
 
@@ -92,20 +91,9 @@ def _draw(title: str, note: str, curves: Mapping[str, History]) -> Figure:
         _best_epoch(axes, history["val_accuracy"])
         limits = _limits(curves, "accuracy", 100.0)
         _frame(axes, epochs, limits, "accuracy, %" if column == 0 else None, lowest=not losses)
-        text, points = _fitted(name, 72 * width)
+        text, points = fitted(name, 72 * width, SMALL + 0.3)
         axes.set_title(text, fontsize=points, loc="left", pad=3, color=INK)
     return figure
-
-
-def _fitted(name: str, room: float) -> tuple[str, float]:
-    """A name and the size in points at which it takes no more than `room` points; cut where it would be too small."""
-    text, size = name, SMALL + 0.3
-    while text_width(text, size, "normal") > room:
-        if size > LEAST_NAME:
-            size -= 0.3
-        else:
-            text = shorten(name, len(text) - 1)
-    return text, size
 
 
 def _curves(axes: Axes, history: History, what: str, scale: float) -> None:

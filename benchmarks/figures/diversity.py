@@ -80,8 +80,8 @@ def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray
         shown, ax=axes, mask=np.eye(count, dtype=bool), cmap=blues(), vmin=0, annot=numbers, fmt=".0f", cbar=False,
         linewidths=0.6 if numbers else 0, annot_kws={"fontsize": SMALL}, xticklabels=False, yticklabels=False,
     )  # fmt: skip
-    names = [shorten(members[index], 23) for index in order]
-    size = SMALL if count <= 24 else SMALL - 2.5
+    size, length = (SMALL, 23) if count <= 24 else (SMALL - 2.5, 34)
+    names = [shorten(members[index], length) for index in order]
     axes.set_yticks(np.arange(count) + 0.5, names, rotation=0, fontsize=size)
     axes.set_xticks(np.arange(count) + 0.5, names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
     axes.tick_params(length=0, pad=2, labelcolor=INK)

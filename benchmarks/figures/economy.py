@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEAR = 0.001  # accuracy: a tenth of a point
-LABELLED_MEMBERS = 10
+LABELLED_MEMBERS, STEP = 10, 0.002
 SAME = 0.01  # of FLOPs: costs that a reader cannot tell apart
 
 
@@ -104,7 +104,8 @@ def cost(results: Results) -> Chart | None:
     test = results["splits"]["test"]["name"]
     note = (
         "Orange dots: members; blue diamonds: ensembles, the sum of their members. The line is the front: no row beats "
-        "those on it in accuracy at as few FLOPs. Of members that cost the same, the best is named."
+        "those on it in accuracy at as few FLOPs. Named are its larger steps and, of members that "
+        "cost the same, the best."
     )
     alt = f"Accuracy on {test} against FLOPs an image of {len(rows)} members and ensembles, with the Pareto front."
     return Chart(title, alt, partial(_draw_cost, title, note, rows, front, headline_row(results), test))
@@ -149,10 +150,13 @@ def _steps(front: Sequence[Standing], end: float) -> list[tuple[float, float]]:
 
 
 def _labels(rows: Sequence[Standing], front: Sequence[Standing], chosen: Standing | None) -> list[Label]:
-    """The headline, the rest of the front, and the best other members, one of each cost."""
+    """The headline, the front's ends and where it rises by a step, and the best other members, one of each cost."""
     named = [row for row in rows if row == chosen]
-    taken = {(row.flops, row.accuracy) for row in named}
-    named += [row for row in front if (row.flops, row.accuracy) not in taken]
+    taken, reached = {(row.flops, row.accuracy) for row in named}, 0.0
+    for row in front:
+        if (row.flops, row.accuracy) not in taken and ((row.accuracy or 0.0) >= reached + STEP or row == front[-1]):
+            named.append(row)
+            reached = row.accuracy or 0.0
     others = sorted((row for row in rows if row.kind != "ensemble"), key=lambda row: -(row.accuracy or 0.0))
     room = len(named) + LABELLED_MEMBERS
     for row in others:

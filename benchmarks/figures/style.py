@@ -26,7 +26,7 @@ WIDTH, DPI = 7.2, 160  # inches; 1,152 pixels
 MARGIN = 0.09  # inches, left of titles and of names
 INK, GREY, PALE, BLUE, ORANGE = "#222222", "#6b6b6b", "#e9e9e9", "#0072B2", "#D55E00"
 GREEN, PINK, YELLOW = "#009E73", "#CC79A7", "#F0E442"
-SMALL, TITLE = 8.0, 10.5  # points
+SMALL, TITLE, LEAST = 8.0, 10.5, 6.4  # points; text is made no smaller than the last, about, to fit
 LINE, TITLE_LINE = 0.15, 0.19  # inches
 SUFFIXES = ("png", "svg")
 STYLE: dict[Any, Any] = {
@@ -110,6 +110,17 @@ def text_width(text: str, size: float, weight: str) -> float:
 
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
     return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+
+
+def fitted(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, float]:
+    """A name, and the size at which it takes no more than `room`, all in points; cut where it would be too small."""
+    whole = text
+    while text_width(text, size, weight) > room:
+        if size > LEAST:
+            size -= 0.3
+        else:
+            text = shorten(whole, len(text) - 1)
+    return text, size
 
 
 def wrapped(text: str, size: float, weight: str, even: bool = False) -> list[str]:
