@@ -265,11 +265,16 @@ def test_startup_is_timed_beside_its_targets(
         return ""
 
     monkeypatch.setattr(startup, "answered", answered)
-    (tmp_path / "suite").mkdir()
+    predictions = tmp_path / "suite" / "predictions"
+    predictions.mkdir(parents=True)
+    for seed in range(startup.MEMBERS + 2):
+        (predictions / f"linear.s{seed}.0123456789ab.safetensors").touch()
     path = tmp_path / "startup.json"
     startup.main(["--suite", "suite", "--results", str(tmp_path), "--repeats", "1", "--json", str(path)])
-    assert called == ["--help", "--list", "--suite", "--suite"] and capsys.readouterr().out.count("within") == 3
+    assert called == ["--help", "--list", *["--suite"] * 3] and capsys.readouterr().out.count("within") == 3
     assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 15.0]
+    assert Record.read(path).comparisons[2].what == "benchmark.py, leaderboard of 20 members"
+    assert len(list(predictions.iterdir())) == startup.MEMBERS + 2, "the copy alone is thinned"
 
 
 def test_the_slowest_imports_are_named():

@@ -2,7 +2,8 @@
 
     python -m benchmarks.speed.startup [--profile]
 
-Each command runs in a process of its own, as a user starts it; the leaderboard is rebuilt in a copy of the results.
+Each command runs in a process of its own, as a user starts it; the leaderboard is rebuilt in a copy of the results,
+with the number of members that its target is for where there are more.
 With `--profile` the modules that `--list` spends most time importing are named.
 """
 
@@ -17,11 +18,13 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.predictions import Store
 from benchmarks.speed.bench import header, timed
 from benchmarks.speed.records import Comparison, add_json_option, leave
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = {"--help": 0.4, "--list": 0.4, "leaderboard": 15.0}  # seconds
+MEMBERS = 20  # that the leaderboard's target is for
 SLOWEST = 12  # modules of a profile
 
 
@@ -30,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", default="fer2013", help="whose leaderboard is rebuilt")
     parser.add_argument("--results", type=Path, default=ROOT / "results")
-    parser.add_argument("--repeats", type=int, default=5, help="of --help and --list; the leaderboard is built twice")
+    parser.add_argument("--repeats", type=int, default=5, help="of --help and --list; the leaderboard is built 3 times")
     parser.add_argument("--profile", action="store_true")
     add_json_option(parser)
     options = parser.parse_args(argv)
@@ -38,19 +41,29 @@ def main(argv: list[str] | None = None) -> None:
     rows = []
     with TemporaryDirectory() as folder:
         shutil.copytree(options.results / options.suite, Path(folder) / options.suite)
+        count = thinned(Store(Path(folder) / options.suite / "predictions"))
         leaderboard = ["--suite", options.suite, "--results", folder, "--train", "never", "--quiet"]
         for name, arguments, repeats in (
             ("--help", ["--help"], options.repeats),
             ("--list", ["--list"], options.repeats),
-            ("leaderboard", leaderboard, 2),
+            (f"leaderboard of {count} members", leaderboard, 3),
         ):
             timing, _ = timed(partial(answered, arguments), repeats)
-            row = Comparison(f"benchmark.py, {name}", "s", timing.best, target=TARGETS[name])
-            print(f"  {name:12s} {timing}, {'within' if row.reached else 'OVER'} {TARGETS[name]:g} s")
+            target = TARGETS[name.partition(" ")[0]]
+            row = Comparison(f"benchmark.py, {name}", "s", timing.best, target=target)
+            print(f"  {name:25s} {timing}, {'within' if row.reached else 'OVER'} {target:g} s")
             rows.append(row)
     if options.profile:
         print("\n".join(profile(["--list"])))
     leave(options.json, "startup", "Start-up", rows)
+
+
+def thinned(store: Store) -> int:
+    """How many members are left in a copy of a store after those past MEMBERS, by name, are removed."""
+    files = store.prediction_files()
+    for path in files[MEMBERS:]:
+        path.unlink()
+    return min(len(files), MEMBERS)
 
 
 def answered(arguments: list[str], *interpreter: str) -> str:
