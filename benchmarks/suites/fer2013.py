@@ -71,6 +71,7 @@ FER2013 = Suite(
         "vgg_fer@muon@standardised",
         "vgg_fer@muon@geometric",
         "vgg_fer@muon@mixup",
+        "vgg_fer@muon@sharp",
         "vgg_fer@muon@snapshots",
         "vgg_fer@muon@symmetric",
         "vgg_fer@muon@votes",
