@@ -92,7 +92,7 @@ def _title(named: list[tuple[str, Mapping[str, Any]]], metrics: list[Metric]) ->
 def _draw(title: str, note: str, named: list[tuple[str, Mapping[str, Any]]], metrics: list[Metric]) -> Figure:
     rows = INCHES_A_ROW * len(named)
     figure = sheet(title, note, BELOW + rows + ABOVE)
-    names = [shorten(name, 30) for name, _ in named]
+    names = [shorten(name, 34) for name, _ in named]
     left = max(LEAST_LEFT, MARGIN + GAP + max(text_width(name, NAME, "normal") for name in names) / 72)
     whole = figure.get_size_inches()[0] - left - MARGIN
     width = (whole - GAP * (len(METRICS) - 1)) / len(METRICS)
