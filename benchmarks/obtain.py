@@ -59,7 +59,8 @@ def obtain(
     Raises TrainingDiverged and Stopped of zoo.training, and whatever the network itself raises.
     """
     network = _network(configuration)
-    if retrain:
+    borrowed = network.member.name != configuration.member.name and not configuration.member.features_of
+    if retrain and not borrowed:  # what is borrowed is trained anew by its owner
         weights_path(checkpoints, network).unlink(missing_ok=True)
     weights, provenance, history = _weights(network, dataset, store, checkpoints, device, compiled, stop, display)
     if configuration.member.features_of:
@@ -74,7 +75,7 @@ def obtain(
         ratings = {"val_affect": val_affect, "test_affect": test_affect}
         provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
         provenance["tta"] = configuration.member.recipe.tta
-    if network.member.name != configuration.member.name and not configuration.member.features_of:
+    if borrowed:
         provenance["weights_of"] = shared_weights(network.name, network.seed)
     return store.save(Predictions(configuration, val, test, provenance, **ratings), history)
 

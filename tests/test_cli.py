@@ -423,6 +423,7 @@ def test_other_views_at_test_time_need_no_training(digits_copy: Path, monkeypatc
     assert len(uniform["members_used"]) == 2 and uniform["flops"] == 7 * plain["flops"]
     assert (uniform["params"], uniform["train_seconds"]) == (plain["params"], plain["train_seconds"]), "trained once"
     assert f"2 members, trained in {duration(plain['train_seconds'])}" in leaderboard(digits_copy)
+    assert digits(digits_copy, "--members", "lenet@scale_tta", "--train", "always", *SIMPLE).code == 0
 
 
 def test_weights_that_lie_there_are_not_trained_again(digits_copy: Path, monkeypatch: pytest.MonkeyPatch):
