@@ -383,7 +383,8 @@ def test_a_row_opens_steps_and_closes_by_keys(shown: Browser):
     assert shown.run("return location.hash") == "#ensemble-uniform-average"
     shown.press(ESCAPE)
     assert shown.run("return document.querySelectorAll('dialog[open]').length") == 0
-    assert shown.run("return document.activeElement.textContent") == "Uniform average"
+    row = "Uniform average"
+    assert shown.settled("return document.activeElement.textContent", row) == row
 
 
 @needs_browser

@@ -42,6 +42,13 @@ class Browser:
         """What the function body `script` returns in the page."""
         return self._send("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
+    def settled(self, script: str, expected: Any, seconds: float = 5.0) -> Any:
+        """What the script returns once that is as expected, or in the end: pages answer some events a moment later."""
+        end = time.monotonic() + seconds
+        while (found := self.run(script)) != expected and time.monotonic() < end:
+            time.sleep(0.02)
+        return found
+
     def click(self, selector: str) -> None:
         """A real click: fails where something covers the element."""
         found = self._send("POST", "/element", {"using": "css selector", "value": selector})
