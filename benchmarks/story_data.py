@@ -33,9 +33,12 @@ def story_data(
     rows = [*rows[:members], *ensembles]
     chosen = next((row for row in ensembles if row.name == headline), None)
     single = _best(rows, "member", targets.val, "val")
-    judged = {"single": single} if chosen is None else {"headline": chosen, "single": single}
-    if chosen is not None and chosen.name == BEST_SINGLE:
+    if chosen is None:
+        judged = {"single": single}
+    elif chosen.name == BEST_SINGLE:
         judged = {"headline": single}  # one model, told of once and by its name
+    else:
+        judged = {"headline": chosen, "single": single}
     return {
         "rivals": [] if chosen is None else _rivals(chosen, rivals(rows, targets, audit), targets),
         "overlap": _overlap(judged, targets),

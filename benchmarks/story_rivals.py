@@ -19,8 +19,9 @@ def ensemble_section(results: Results) -> str:
         return ""
     val, test = (results["splits"][split]["name"] for split in ("val", "test"))
     alone = chosen.name == BEST_SINGLE
-    single, several = f"the best single member {escape(rivals[0]['title'])}", f"*{escape(chosen.title)}* of "
-    what = single if alone else several + _models(chosen.models)
+    what = f"*{escape(chosen.title)}* of {_models(chosen.models)}"
+    if alone:
+        what = f"the best single member {escape(rivals[0]['title'])}"
     body = [
         [
             *_named(rival, results), percent(rival["accuracy"]), points(rival["difference"], 2),
@@ -30,8 +31,8 @@ def ensemble_section(results: Results) -> str:
         if not (alone and rival["part"] == "single_on_val")
     ]  # fmt: skip
     return (
-        f"## What an ensemble buys\n\nThe headline, {what}, was chosen "
-        f"on {val} and has {percent(chosen.accuracy)} % {interval(chosen.ci_low, chosen.ci_high)} on {test}. Beside "
+        f"## What an ensemble buys\n\nThe headline, {what}, was chosen on {val} "
+        f"and has {percent(chosen.accuracy)} % {interval(chosen.ci_low, chosen.ci_high)} on {test}. Beside "
         "it, on the same images, what else could have been quoted:\n\n"
         + table(f"Rival|Chosen on|{test}|Headline above it, points|95 %|McNemar p", body, right={2, 3, 4, 5})
         + _sizes(results, val, test)

@@ -5,6 +5,9 @@ A variant is a few settings on top of the member's own recipe, as the command li
 
 from __future__ import annotations
 
+STUDENT = ("recipe.labels.teacher_weight=0.7", "recipe.labels.temperature=1", "recipe.loss.label_smoothing=0")
+"""How a student listens to its teachers, whoever they are."""
+
 VARIANTS: dict[str, tuple[str, ...]] = {
     "long": ("recipe.epochs=40",),
     "small": ("image_size=40",),
@@ -21,15 +24,11 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "snapshots": ("recipe.average=snapshots", "recipe.schedule=warm_restarts", "recipe.cycles=4"),
     "taught": (
         "recipe.labels.teacher=vgg_fer+vgg_fer:1+resnet_fer",
-        "recipe.labels.teacher_weight=0.7",
-        "recipe.labels.temperature=1",
-        "recipe.loss.label_smoothing=0",
+        *STUDENT,
     ),
     "reborn": (
         "recipe.labels.teacher=vgg_fer_wide+vgg_fer@muon@long+resnet_fer@muon@taught",
-        "recipe.labels.teacher_weight=0.7",
-        "recipe.labels.temperature=1",
-        "recipe.loss.label_smoothing=0",
+        *STUDENT,
     ),
     "votes": ("recipe.labels.votes=true", "recipe.labels.votes_weight=0.5"),
     "scale_tta": ("recipe.tta=scale",),
