@@ -10,6 +10,8 @@ STUDENT = ("recipe.labels.teacher_weight=0.7", "recipe.labels.temperature=1", "r
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "long": ("recipe.epochs=40",),
+    "sixty": ("recipe.epochs=60",),
+    "hundred": ("recipe.epochs=100",),
     "small": ("image_size=40",),
     "large": ("image_size=64",),
     "equalised": ("recipe.preprocess=equalise",),
@@ -18,6 +20,14 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "erasing": ("recipe.augment.erase=0.5",),
     "mixup": ("recipe.mixup=0.2",),
     "cutmix": ("recipe.cutmix=1", "recipe.mix_probability=0.3"),
+    "strong": (
+        "recipe.augment.rotation=20",
+        "recipe.augment.scale=0.25",
+        "recipe.augment.shear=8",
+        "recipe.augment.erase=0.5",
+        "recipe.cutmix=1",
+        "recipe.mix_probability=0.3",
+    ),
     "symmetric": ("recipe.loss.kind=symmetric",),
     "sharp": ("recipe.loss.label_smoothing=0",),
     "swa": ("recipe.average=swa",),
@@ -36,4 +46,5 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """What each changes. The teachers of `taught` were the best three of FER2013's leaderboard, so its student is the
 ensemble born again (arXiv:1805.04770) as one network; those of `reborn` are the best three after that, a student of
-`taught` among them."""
+`taught` among them. `strong` is `geometric`, `erasing` and `cutmix` at once, for trainings of 60 epochs and more: the
+usual augmentation is used up after 30 to 40."""
