@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from zoo import registry
 from zoo.augment import to_float
 from zoo.heads import classifier_of
-from zoo.inference import class_scores, features, predict
+from zoo.inference import class_scores, features, predict, supports_bf16
 from zoo.outputs import Outputs
 from zoo.preprocess import preprocess
 from zoo.recipes import Recipe
@@ -237,3 +237,21 @@ def test_a_network_without_a_dense_classifier_is_named():
     gated = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 3, 1), nn.Flatten())
     with pytest.raises(ValueError, match="the last dense layer of Sequential does not give its logits"):
         features(gated, noise(2, side=8), member(8))
+
+
+@pytest.mark.parametrize(
+    ("machine", "emulated", "native", "expected"),
+    [
+        ("x86_64", True, False, False),
+        ("x86_64", True, True, True),
+        ("x86_64", False, False, False),
+        ("aarch64", True, False, True),
+    ],
+)
+def test_bf16_is_used_where_the_hardware_has_it(
+    monkeypatch: pytest.MonkeyPatch, machine: str, emulated: bool, native: bool, expected: bool
+):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: emulated)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    assert supports_bf16.__wrapped__() is expected

@@ -253,6 +253,18 @@ def test_muon_takes_hidden_weights_and_leaves_the_rest_to_adamw():
     assert [id(p) for p in by_muon] == [id(net.get_parameter("4.weight"))]
 
 
+def test_muon_iterates_in_float32_where_the_cpu_emulates_bfloat16(monkeypatch: pytest.MonkeyPatch):
+    updates = {}
+    for native in (True, False):
+        monkeypatch.setattr("zoo.optimizers.supports_bf16", lambda native=native: native)
+        net, optimizer = built(replace(RECIPES["muon"], weight_decay=0.0))
+        before = net.get_parameter("4.weight").detach().clone()
+        step(net, optimizer, 0)
+        updates[native] = before - net.get_parameter("4.weight").detach()
+    rounding = (updates[True] - updates[False]).abs().max() / updates[False].abs().max()
+    assert 0 < rounding < 0.03
+
+
 def test_muon_flattens_kernels_and_makes_their_update_orthogonal():
     net, optimizer = built(replace(RECIPES["muon"], weight_decay=0.0))
     kernel = net.get_parameter("4.weight")

@@ -26,7 +26,7 @@ from benchmarks.data import Dataset
 from zoo import registry
 from zoo.folds import train_folds
 from zoo.images import to_device
-from zoo.inference import class_scores, predict
+from zoo.inference import class_scores, predict, supports_bf16
 from zoo.labels import Guidance
 from zoo.networks.resnet_fer import preact_resnet
 from zoo.outputs import Outputs
@@ -225,7 +225,7 @@ def test_the_weights_are_those_of_the_best_epoch(dataset: Dataset, unbroken: dic
     result, member = unbroken[recipe], RECIPES[recipe]
     network = member.build(3, 1)
     network.load_state_dict(result.weights)
-    with torch.autocast("cpu", torch.bfloat16, enabled=member.recipe.bf16_on_cpu):
+    with torch.autocast("cpu", torch.bfloat16, enabled=member.recipe.bf16_on_cpu and supports_bf16()):
         logits = class_scores(network, to_device(dataset.val.images, "cpu"), member, tta="none")
     accuracy = (logits.argmax(1).numpy() == dataset.val.targets).mean()
     assert accuracy == pytest.approx(result.history[result.best_epoch - 1]["val_accuracy"], abs=1.5 / 60)
