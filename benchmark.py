@@ -150,22 +150,23 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _execute(arguments: argparse.Namespace) -> None:
-    from benchmarks import listing  # imports wait until they are needed: --help costs nothing
+    from benchmarks.commands import listing  # imports wait until they are needed: --help costs nothing
 
     if arguments.list:
         print(listing.catalogue(as_json=arguments.json, zoo=arguments.zoo))
         return
     from benchmarks import run, session
-    from benchmarks.display import display
+    from benchmarks.execution.progress import display
 
     options = session.options_from(arguments)
     if arguments.compare:
-        from benchmarks import compare
+        from benchmarks.commands import compare
 
         print(compare.report(options, *arguments.compare, as_json=arguments.json))
         return
     if arguments.check:
-        from benchmarks import check, external
+        from benchmarks.commands import check
+        from benchmarks.external import importer as external
 
         print(check.check(options, arguments.check, external.details_from(arguments)))
         return
@@ -176,13 +177,13 @@ def _execute(arguments: argparse.Namespace) -> None:
         return
     with display(arguments.quiet) as shown:
         if arguments.add_predictions:
-            from benchmarks import external
+            from benchmarks.external import importer as external
 
             details = external.details_from(arguments)
             shown.note(external.add(session.Session(options), arguments.add_predictions, details))
         results = run.run(options, shown)
     if not arguments.quiet:
-        from benchmarks import terminal
+        from benchmarks.report import terminal
 
         terminal.show(results, options.results / results["suite"] / "leaderboard.md")
 

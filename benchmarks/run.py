@@ -11,33 +11,35 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import csv_rows, leaderboard, page, readme, views
-from benchmarks.ablations import ablations
-from benchmarks.affect_score import affect_part
-from benchmarks.agreement import kept_votes
-from benchmarks.atomic import write_atomic
-from benchmarks.audit import audit
-from benchmarks.charts_data import charts_data
-from benchmarks.classification_report import confusions
-from benchmarks.contrast import contrast
-from benchmarks.display import Quiet
-from benchmarks.execute import Outcomes, one_after_the_other
-from benchmarks.explanation import diversity
-from benchmarks.extra_labels import divided
-from benchmarks.obtain import resolve_device
-from benchmarks.pooling import Searched, pool
-from benchmarks.predictions import Predictions
-from benchmarks.published import read_published
-from benchmarks.published_affect import read_published_affect
-from benchmarks.rows import member_labels, predict_rows
-from benchmarks.schedule import Task, guests, not_run, schedule, whole
-from benchmarks.score import score
+from benchmarks import csv_files as csv_rows
+from benchmarks.commands import tta as views
+from benchmarks.commands.ferplus_votes import kept_votes
+from benchmarks.evaluation.ablations import ablations
+from benchmarks.evaluation.affect import affect_part
+from benchmarks.evaluation.audit import audit
+from benchmarks.evaluation.diversity import diversity
+from benchmarks.evaluation.extra_labels import split_extra_labels
+from benchmarks.evaluation.figure_data import charts_data
+from benchmarks.evaluation.folds import SearchedModels, pool
+from benchmarks.evaluation.models import member_labels, scored_models
+from benchmarks.evaluation.protocols import contrast
+from benchmarks.evaluation.rivals import story_data
+from benchmarks.evaluation.score import score
+from benchmarks.execution.executor import Outcomes, one_after_the_other
+from benchmarks.execution.parallel import side_by_side, workers
+from benchmarks.execution.progress import NullProgress
+from benchmarks.execution.stopping import stop_signal
+from benchmarks.execution.tasks import Task, complete_members, external_members, not_run, schedule
+from benchmarks.execution.train import resolve_device
+from benchmarks.external.cross_dataset import remarks, transfer
+from benchmarks.files import write_atomic
+from benchmarks.report import leaderboard, page, readme
+from benchmarks.report.classification import confusions
 from benchmarks.session import Options, Session
-from benchmarks.side_by_side import side_by_side, workers
-from benchmarks.stopping import stop_signal
-from benchmarks.story_data import story_data
-from benchmarks.targets import Targets
-from benchmarks.transferred import remarks, transfer
+from benchmarks.store.predictions import Predictions
+from benchmarks.store.targets import Targets
+from benchmarks.suites.published_affect import read_published_affect
+from benchmarks.suites.published_results import read_published
 from ensembles.search import choose, search
 
 
@@ -45,7 +47,7 @@ class NothingToScore(ValueError):
     """No member has predictions; the message says what to do."""
 
 
-def run(options: Options, display: Quiet) -> dict[str, Any]:
+def run(options: Options, display: NullProgress) -> dict[str, Any]:
     """The whole run; returns the results that were written to `results/<suite>/results.json` and reported.
 
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
@@ -55,9 +57,9 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
         transfer(here, options.source, options.members, resolve_device(options.device))
     session = Session(options)
     rows, unusable = schedule(session)
-    visitors, damaged = guests(session)
+    external, damaged = external_members(session)
     unusable += damaged
-    facts = [*session.targets.notes, *remarks(chain.from_iterable(visitors))]
+    facts = [*session.targets.notes, *remarks(chain.from_iterable(external))]
     for note in [*facts, *(f"not used: {reason}" for reason in unusable)]:
         display.note(note)
     tasks = list(chain.from_iterable(rows))
@@ -65,13 +67,13 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
         session.keep_targets()
     found, failed = _obtain_all(session, tasks, display)
     missing = not_run(rows, found, failed)
-    own = whole(rows, found, session.folds)
-    predictions = [members + its for members, its in zip(own, visitors, strict=True)]
+    own = complete_members(rows, found, session.folds)
+    predictions = [members + its for members, its in zip(own, external, strict=True)]
     if not predictions[0]:
         reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
         advice = "" if options.train in ("missing", "always") else "\nTry --train missing."
         raise NothingToScore(f"No member of {session.suite.name} has predictions to score.{reasons}{advice}")
-    members, kinds = len(divided(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
+    members, kinds = len(split_extra_labels(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
     searched = [search_part(part, its) for part, its in zip(session.parts, predictions, strict=True)]
     results = evaluate(session, pool(searched), missing, [*facts, *unusable])
@@ -79,7 +81,7 @@ def run(options: Options, display: Quiet) -> dict[str, Any]:
     return results
 
 
-def _obtain_all(session: Session, tasks: Sequence[Task], display: Quiet) -> Outcomes:
+def _obtain_all(session: Session, tasks: Sequence[Task], display: NullProgress) -> Outcomes:
     stored = {task.stem: task.step.stored for task in tasks if task.step.stored is not None}
     missing = [task for task in tasks if task.step.train]
     display.members(len(missing))
@@ -96,16 +98,18 @@ def _obtain_all(session: Session, tasks: Sequence[Task], display: Quiet) -> Outc
     return stored | found, failed
 
 
-def search_part(session: Session, everyone: list[Predictions]) -> Searched:
-    """Ensembles searched on val alone, and what they and all models, also those apart from them, predict."""
-    predictions, apart = divided(everyone, session.suite.extra_labels)
+def search_part(session: Session, everyone: list[Predictions]) -> SearchedModels:
+    """Search ensembles on val alone, and collect what they and all models, also those excluded from them, predict."""
+    predictions, excluded = split_extra_labels(everyone, session.suite.extra_labels)
     targets, val = session.targets, np.stack([one.val for one in predictions])
     labels = member_labels(predictions)
     found = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size), labels=labels)
-    return Searched(targets, predictions, found, predict_rows(predictions, found, apart), apart)
+    return SearchedModels(targets, predictions, found, scored_models(predictions, found, excluded), excluded)
 
 
-def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]], notes: list[str]) -> dict[str, Any]:
+def evaluate(
+    session: Session, searched: SearchedModels, not_run: list[dict[str, Any]], notes: list[str]
+) -> dict[str, Any]:
     """The results: everything that was searched, scored once on test."""
     suite, targets, predictions = session.suite, searched.targets, searched.predictions
     found, rows = searched.found, searched.rows
@@ -121,10 +125,10 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
         "splits": {split: {"name": name, "size": size} for split, name, size in names},
         "data_fingerprint": targets.fingerprint,
         "headline": headline,
-        **score(rows, predictions, found, targets, searched.apart),
+        **score(rows, predictions, found, targets, searched.excluded),
         **affect_part(predictions, targets, read_published_affect(suite.published)),
         "diversity": diversity(predictions, targets),
-        "ablations": ablations([*predictions, *searched.apart], targets),
+        "ablations": ablations([*predictions, *searched.excluded], targets),
         "views": views.means(csv_rows.read(session.folder / "tta.csv")),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
@@ -138,7 +142,7 @@ def evaluate(session: Session, searched: Searched, not_run: list[dict[str, Any]]
     return _rounded(results)
 
 
-def _story(session: Session, searched: Searched, audited: dict[str, Any], headline: str | None) -> dict[str, Any]:
+def _story(session: Session, searched: SearchedModels, audited: dict[str, Any], headline: str | None) -> dict[str, Any]:
     """What the page that tells this suite's story needs, where the suite has one."""
     if not session.suite.story:
         return {}

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Literal
 
 import ensembles
-from benchmarks import external, suites, transferred
-from benchmarks.atomic import write_atomic
+from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
-from benchmarks.identity import FROM, Configuration
-from benchmarks.obtain import resolve_device
-from benchmarks.plan import Mode, Step, decide, inspect
-from benchmarks.predictions import Predictions, Store
+from benchmarks.execution.plan import Mode, Step, decide, inspect
+from benchmarks.execution.train import resolve_device
+from benchmarks.external import cross_dataset as transferred
+from benchmarks.external import importer as external
+from benchmarks.files import write_atomic
 from benchmarks.provenance import cpu_cores
+from benchmarks.store.identity import FROM, Configuration
+from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.targets import Targets
 from benchmarks.suites.suite import Suite
-from benchmarks.targets import Targets
 from zoo import registry
-from zoo.compiling import Choice
 from zoo.overrides import override
+from zoo.training.compiling import Choice
 
 ROOT = Path(__file__).resolve().parents[1]
 USUAL = DataOptions()
@@ -99,7 +101,7 @@ class Session:
         self.fold, self.folds = fold, max(1, len(suite.folds))
         self.suite: Suite = suite.of_fold(fold)
         self.folder = options.results / self.suite.name
-        self.store = Store(self.folder / "predictions")
+        self.store = PredictionStore(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
         self.external_names = external.names(self.store)
         self.transferred_names = transferred.names(self.store)
@@ -183,7 +185,7 @@ class Session:
             for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
         ]
 
-    def guests(self) -> tuple[list[Predictions], list[str]]:
+    def external_members(self) -> tuple[list[Predictions], list[str]]:
         """Predictions of the external models and the members from other suites that take part, and notes on files not
         used."""
         elsewhere, unusable = transferred.load(self.store, self.targets, self.transferred_names)

@@ -19,7 +19,7 @@ from ensembles.splits import stratified_splits
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """What the search learned of one ensembler. Where `error` is set, scores are nan and `ensembler` is None."""
 
     name: str
@@ -62,7 +62,7 @@ def search(
     labels: Sequence[str] | None = None,
     train_logits: npt.ArrayLike | None = None,
     train_targets: npt.ArrayLike | None = None,
-) -> list[Found]:
+) -> list[SearchResult]:
     """Fit and cross-fit ensemblers on validation logits `[members, samples, classes]` and targets `[samples]`.
 
     `names` are registered names (default: all), and the answer comes in their order. Cross-fitting is stratified
@@ -99,7 +99,7 @@ def search(
     return found
 
 
-def choose(found: Sequence[Found]) -> Found:
+def choose(found: Sequence[SearchResult]) -> SearchResult:
     """The headline: the simplest method within one standard error of the best cross-fitted accuracy.
 
     Between methods of one complexity the more accurate, then by name. ValueError where no method was fitted.
@@ -112,7 +112,7 @@ def choose(found: Sequence[Found]) -> Found:
     return min(near, key=lambda one: (one.complexity, -one.cross_fit_accuracy, one.name))
 
 
-def _within_one_standard_error(one: Found, best: Found) -> bool:
+def _within_one_standard_error(one: SearchResult, best: SearchResult) -> bool:
     # The same images score all methods. Most are easy or hopeless for each of them and say nothing about which is
     # better, yet they make up nearly all of the spread of a single accuracy (0.7 points at 3,589 images). In the paired
     # difference they are zeros: its error is smaller by far, and a real gain is not waved away as noise.
@@ -155,7 +155,7 @@ def _attempt(ensembler: Ensembler, data: _Split, fit: IntArray | None, scored: I
     return _Outcome(correct, seconds)
 
 
-def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> Found:
+def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> SearchResult:
     """A method that was fitted on training images: validation is unseen, and scores it without folds."""
     fitted = _summarise(ensembler, whole, [], [], 1)
     if fitted.error is not None:
@@ -172,7 +172,7 @@ def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> Found:
 
 def _summarise(
     ensembler: Ensembler, whole: _Outcome, held_out: list[_Outcome], scored: list[IntArray], repeats: int
-) -> Found:
+) -> SearchResult:
     """One method's fit on all of validation and its fits on the folds (none, where the first failed) in one record."""
     error = next((outcome.error for outcome in (whole, *held_out) if outcome.error is not None), None)
     correct = np.full(len(whole.correct), np.nan)
@@ -180,7 +180,7 @@ def _summarise(
         correct[:] = 0.0
         for outcome, images in zip(held_out, scored, strict=True):
             correct[images] += outcome.correct / repeats
-    return Found(
+    return SearchResult(
         name=ensembler.name,
         title=ensembler.title,
         complexity=ensembler.complexity,

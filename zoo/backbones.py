@@ -59,11 +59,11 @@ def backbone(
 
     With `init` ("imagenet", "imagenet-22k": what its weights were trained on) a second member starts from them, by the
     recipe `tuned` and at `tuned_size` (default: `image_size`), and with `paper` a third one as a publication fine-tuned
-    it, at `paper_size`; `weights` names a file of zoo/packaged.py instead of the hub's. `stem_stride` replaces the
-    stride of the first convolution, `max_pool=False` takes out the pooling after the stem; both keep more of a small
-    image. `smallest` is the least image side the network can take. `transformer` says that it is built for one image
-    size; it then takes others as well, by resampled positions and padding to whole patches. `trees` adds companions
-    with XGBoost on the network's features. `options` go to `timm.create_model`.
+    it, at `paper_size`; `weights` names a file of zoo/pretrained/packages.py instead of the hub's. `stem_stride`
+    replaces the stride of the first convolution, `max_pool=False` takes out the pooling after the stem; both keep more
+    of a small image. `smallest` is the least image side the network can take. `transformer` says that it is built for
+    one image size; it then takes others as well, by resampled positions and padding to whole patches. `trees` adds
+    companions with XGBoost on the network's features. `options` go to `timm.create_model`.
     """
 
     def build(num_classes: int, in_chans: int, image_size: int, **source: Any) -> nn.Module:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zoo.heads import classifier_of, with_features
+from zoo.inference.heads import classifier_of, with_features
 from zoo.outputs import Outputs, logits_of
-from zoo.parameters import classifier_modules, layers
+from zoo.training.param_groups import classifier_modules, layers
 
 
 class MultiTask(nn.Module):

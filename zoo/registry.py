@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zoo import outside
+from zoo import plugins as outside
 from zoo.recipes import NAMED, Recipe
 from zoo.sources import FOLDER, sources
 from zoo.variants import VARIANTS
@@ -28,7 +28,7 @@ from zoo.variants import VARIANTS
 if TYPE_CHECKING:
     from torch import nn
 
-    from zoo.facts import Facts
+    from zoo.profile import Facts
 
 CATALOG = FOLDER / "catalog.json"
 RECIPE_OF_PAPER = "paper"
@@ -50,7 +50,7 @@ class Member:
 
     `params` and `macs` (multiply-adds an image) are counted at 7 classes and one input channel. `init` says what the
     first weights were trained on (`scratch`: nothing), `weights` exactly which they are: a repository of the hub or a
-    file of zoo/packaged.py. `code` is the hash of the file a member from outside the package comes from.
+    file of zoo/pretrained/packages.py. `code` is the hash of the file a member from outside the package comes from.
     """
 
     name: str
@@ -69,8 +69,8 @@ class Member:
     def build(self, num_classes: int, in_chans: int, **options: Any) -> nn.Module:
         """The network with random weights: float [B, in_chans, image_size, image_size] to logits [B, num_classes].
 
-        With the recipe's `affect` it is wrapped as zoo/multitask.py says, and returns Outputs. Only zoo/weights.py
-        gives `options`, to the builders of members that start from trained weights.
+        With the recipe's `affect` it is wrapped as zoo/multitask.py says, and returns Outputs. Only
+        zoo/pretrained/hub.py gives `options`, to the builders of members that start from trained weights.
         """
         network = _builder(self.builder)(num_classes, in_chans, self.image_size, **options)
         if not self.recipe.affect:
@@ -103,7 +103,7 @@ class Pretrained:
     """
 
     init: str  # what the weights were trained on: "imagenet", "imagenet-22k"
-    weights: str  # "timm/resnet18.a1_in1k" on the hub, or a file of zoo/packaged.py
+    weights: str  # "timm/resnet18.a1_in1k" on the hub, or a file of zoo/pretrained/packages.py
     recipe: Recipe
     image_size: int
     paper: Recipe | None = None  # makes one more member, `name_imagenet@paper`: fine-tuned as a publication has it
@@ -264,7 +264,7 @@ def counted(member: Member, note: Callable[[str], None] = lambda text: None) -> 
 @cache
 def _facts(builder: str, image_size: int) -> Facts:
     """Members that differ in recipe or initialisation alone share their counts."""
-    from zoo.facts import count
+    from zoo.profile import count
 
     return count(lambda: _builder(builder)(7, 1, image_size), image_size)
 

@@ -3,8 +3,8 @@
 numpy alone is imported here, so that a report from stored predictions pays for nothing else.
 """
 
+from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
 from benchmarks.data.errors import DataError
 from benchmarks.data.options import DataOptions
-from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
 
 __all__ = ["SPLIT_NAMES", "DataError", "DataOptions", "Dataset", "Split"]

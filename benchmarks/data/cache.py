@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.atomic import replace_atomically
+from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
 from benchmarks.data.errors import first_line
 from benchmarks.data.fingerprint import FINGERPRINT_VERSION, assemble
-from benchmarks.data.pixels import cache_directory
-from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.mapped import cache_directory
+from benchmarks.files import replace_atomically
 
 # Raise it when a reader comes to see other pixels, labels or notes in the same bytes.
 CACHE_VERSION = 2

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.data.dataset import Dataset, Split
 from benchmarks.data.fingerprint import assemble
-from benchmarks.data.split import Dataset, Split
 
 CLASSES = tuple("0123456789")
 INK_LEVELS = 16

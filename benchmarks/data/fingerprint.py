@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
 
 # Part of what is hashed. A change of it makes every stored prediction stale.
 FINGERPRINT_VERSION = "1"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.data.errors import DataError, first_line
-from benchmarks.data.pixels import empty
+from benchmarks.data.mapped import empty
 from benchmarks.provenance import cpu_cores
 
 if TYPE_CHECKING:

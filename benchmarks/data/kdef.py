@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.cache import cached
+from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
 from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.fer2013.table import CLASSES
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import ENDINGS, read_images
+from benchmarks.data.locate import files_below, folder_of
 from benchmarks.data.options import DataOptions
-from benchmarks.data.partition import folds, hold_out
-from benchmarks.data.places import files_below, folder_of
-from benchmarks.data.rows import CLASSES
-from benchmarks.data.split import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.splits import folds, hold_out
 
 SIDE = 96  # the members look at 48 to 112 pixels; 4,900 colour images take 135 MB so
 FOLDS = 5

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.cache import cached
+from benchmarks.data.dataset import Dataset, Split
 from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.fer2013.table import CLASSES
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import read_images
+from benchmarks.data.locate import files_below, folder_of
 from benchmarks.data.options import DataOptions
-from benchmarks.data.partition import hold_out
-from benchmarks.data.places import files_below, folder_of
-from benchmarks.data.rows import CLASSES
-from benchmarks.data.split import Dataset, Split
+from benchmarks.data.splits import hold_out
 
 SIDE = 100  # that of the aligned images
 VAL_SHARE = 0.1  # of the training images

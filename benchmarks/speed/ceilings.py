@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.speed.bench import timed
 from benchmarks.speed.operators import Operator
 from benchmarks.speed.records import Comparison
+from benchmarks.speed.timing import timed
 
 TYPES = (torch.bfloat16, torch.float32)
 SIDES = {"cpu": (512, 2048), "cuda": (4096, 8192)}  # of the matrices

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from benchmarks import suites
 from benchmarks.data import DataOptions
 from benchmarks.speed import tracks
-from benchmarks.speed.bench import header
-from benchmarks.speed.records import Comparison, Record, add_json_option, leave
+from benchmarks.speed.records import Comparison, Record, add_json_option, write_record
+from benchmarks.speed.timing import header
 from zoo import registry
 from zoo.networks.layers import SqueezeExcite, conv_bn
 from zoo.networks.vgg_fer import STAGES, vgg
@@ -138,7 +138,7 @@ def compare(designs: Sequence[Design], rows: list[Comparison], options: argparse
         found = tracks.run(TRACK, member, dataset, 0, "cpu", scored=False)
         rows.append(Comparison(f"{design.name}: {design.summary}; {described(member)}", "%", round(found.val, 2)))
         print(f"  {rows[-1].what}: PublicTest {found.val:.2f} %, {found.seconds:.0f} s", flush=True)
-        leave(options.json, "designs", TITLE, rows, tracks.PACKAGES)
+        write_record(options.json, "designs", TITLE, rows, tracks.PACKAGES)
 
 
 def described(member: Member) -> str:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics import accuracy, log_loss
-from benchmarks.speed.bench import Timing, header, made_up, peer, ratio, timed
-from benchmarks.speed.records import add_json_option, faster, leave
+from benchmarks.evaluation.metrics import accuracy, log_loss
+from benchmarks.speed.records import add_json_option, compare_times, write_record
+from benchmarks.speed.timing import Timing, header, made_up, peer, ratio, timed
 from ensembles import Ensembler, softmax
 from ensembles.greedy import GreedyBagged
 from ensembles.ranking import rank_alone
@@ -95,8 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     rows = []
     for one in found:
         ours, theirs = one.timings
-        rows.append(faster(one.name, ours, "AutoGluon", theirs, TARGETS.get(one.name)))
-    leave(options.json, "greedy", f"{title}, {options.steps} steps", rows, ["autogluon.core"])
+        rows.append(compare_times(one.name, ours, "AutoGluon", theirs, TARGETS.get(one.name)))
+    write_record(options.json, "greedy", f"{title}, {options.steps} steps", rows, ["autogluon.core"])
 
 
 def comparisons(steps: int, bags: int) -> list[Comparison]:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.atomic import write_atomic
-from benchmarks.speed.bench import header, made_up, timed
+from benchmarks.files import write_atomic
+from benchmarks.speed.timing import header, made_up, timed
 from ensembles.base import Ensembler
 from ensembles.greedy import GreedyBagged
 from ensembles.selection import Greedy

@@ -3,10 +3,10 @@
     python -m benchmarks.speed.inference [--members vgg_fer resnet18 --batch-sizes 1 8 64 256 --compile]
 
 All run the same network with random weights on the same float batches, in eval mode; its logits are compared first.
-`ours` is what predictions are made with: float32 and folded (zoo/folding.py, which says what bounds it); `eager` is the
-network as it is, channels last; bf16 is what training validates with. At batch 1 the rate is the reciprocal of the
-latency. A peer that is not installed, or that cannot take a network, is left out with one line. ONNX Runtime is under
-the MIT licence, OpenVINO under Apache 2.0. Every network of the zoo by itself, in a second section of the report:
+`ours` is what predictions are made with: float32 and folded (zoo/inference/fuse.py, which says what bounds it); `eager`
+is the network as it is, channels last; bf16 is what training validates with. At batch 1 the rate is the reciprocal of
+the latency. A peer that is not installed, or that cannot take a network, is left out with one line. ONNX Runtime is
+under the MIT licence, OpenVINO under Apache 2.0. Every network of the zoo by itself, in a second section of the report:
 
     python -m benchmarks.speed.inference --members '*' --peers --json results/speed/inference_members.json
 """
@@ -29,14 +29,14 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.provenance import cpu_cores
-from benchmarks.speed.bench import PeerMissing, Rate, header, peer, rates
-from benchmarks.speed.records import Comparison, add_json_option, against, leave
+from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
+from benchmarks.speed.timing import PeerMissing, Rate, header, peer, rates
 from zoo import registry
-from zoo.folding import folded
-from zoo.inference import supports_bf16
-from zoo.memory import keep_freed_memory
+from zoo.inference.fuse import folded
+from zoo.inference.predict import supports_bf16
 from zoo.outputs import logits_of
 from zoo.registry import Member
+from zoo.training.malloc import keep_freed_memory
 
 PACKAGES = ("torch", "timm", "onnxruntime", "openvino")
 PEERS = ("ONNX Runtime", "OpenVINO")
@@ -70,9 +70,9 @@ def main(argv: list[str] | None = None) -> None:
         for batch_size in options.batch_sizes:
             found = measure(sides, member, batch_size, options.seconds, options.rounds)
             print(table(batch_size, found))
-            rows += against(found, f"{name}, batch {batch_size}, {options.cores} core(s)", "images/s")
+            rows += compare_rates(found, f"{name}, batch {batch_size}, {options.cores} core(s)", "images/s")
     title = "Inference on the CPU" if peers else "Inference on the CPU, more members"
-    leave(options.json, "inference", title, rows, PACKAGES)
+    write_record(options.json, "inference", title, rows, PACKAGES)
 
 
 def networks(patterns: Sequence[str]) -> dict[str, Member]:

@@ -4,7 +4,7 @@
 
 Each side makes normalised float batches of uint8 images by the same work: mirror, shift, rotation, scale, shear,
 contrast, brightness, erasing, normalisation; bilinear, a draw of its own for each image. Ours is what training calls
-(`zoo.training.augmented`). A round of the loader is one pass over the images by workers that already run. On a GPU
+(`zoo.training.loop.augmented`). A round of the loader is one pass over the images by workers that already run. On a GPU
 batches end there, and the loader's are pinned and copied. A peer that is not installed is left out.
 """
 
@@ -20,12 +20,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.provenance import cpu_cores
-from benchmarks.speed.bench import PeerMissing, header, peer, rates
-from benchmarks.speed.records import add_json_option, against, leave
-from zoo.images import batch_of
-from zoo.memory import keep_freed_memory
+from benchmarks.speed.records import add_json_option, compare_rates, write_record
+from benchmarks.speed.timing import PeerMissing, header, peer, rates
+from zoo.inference.images import batch_of
 from zoo.recipes import PLAIN, Augment, Recipe
-from zoo.training import augmented
+from zoo.training.loop import augmented
+from zoo.training.malloc import keep_freed_memory
 
 FULL = replace(PLAIN, augment=Augment(shear=8.0))
 TARGETS = {"cpu": 10.0, "cuda": 100.0}  # times the PIL loader
@@ -62,8 +62,8 @@ def main(argv: list[str] | None = None) -> None:
         print(f"  {name:26s} images: {rate}")
     for name in list(found)[1:]:
         print(f"against {name}: {found['ours'].over(found[name])}")
-    rows = against(found, title, "images/s", {loader: TARGETS[options.device]})
-    leave(options.json, "input_pipeline", "Augmentation", rows, PACKAGES, options.device)
+    rows = compare_rates(found, title, "images/s", {loader: TARGETS[options.device]})
+    write_record(options.json, "input_pipeline", "Augmentation", rows, PACKAGES, options.device)
 
 
 def ours(images: Tensor, recipe: Recipe, batch_size: int, device: str) -> Callable[[], int]:

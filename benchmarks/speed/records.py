@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.atomic import write_atomic
+from benchmarks.files import write_atomic
 from benchmarks.provenance import code_version, device_name
-from benchmarks.speed.bench import Rate, Timing, versions
+from benchmarks.speed.timing import Rate, Timing, versions
 
 LESS_IS_BETTER = {"s", "GB"}
 
@@ -85,7 +85,7 @@ def add_json_option(parser: ArgumentParser) -> None:
     )
 
 
-def against(
+def compare_rates(
     found: Mapping[str, Rate], what: str, unit: str, targets: Mapping[str, float] | None = None
 ) -> list[Comparison]:
     """The first side with each of the others; `targets` by a peer's name."""
@@ -98,13 +98,13 @@ def against(
     ]
 
 
-def faster(what: str, ours: Timing, peer: str, theirs: Timing, target: float | None = None) -> Comparison:
+def compare_times(what: str, ours: Timing, peer: str, theirs: Timing, target: float | None = None) -> Comparison:
     """Seconds of both sides; `target` is a ratio."""
     least = theirs.best / max(ours.seconds)
     return Comparison(what, "s", ours.best, peer, theirs.best, least, target)
 
 
-def leave(
+def write_record(
     path: Path | None,
     script: str,
     title: str,

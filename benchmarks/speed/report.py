@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.atomic import write_atomic
-from benchmarks.figures.style import BLUE, GREY, INK, ORANGE, SMALL, Chart, bare, panel, save, sheet
+from benchmarks.files import write_atomic
+from benchmarks.formats import table
+from benchmarks.report.figures.style import BLUE, GREY, INK, ORANGE, SMALL, Chart, bare, panel, save, sheet
+from benchmarks.speed.goals import not_measured, number, shortfalls
 from benchmarks.speed.records import Comparison, Record
-from benchmarks.speed.targets import not_measured, number, shortfalls
-from benchmarks.tables import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

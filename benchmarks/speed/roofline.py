@@ -4,10 +4,10 @@
 
 An operator takes at least as long as its operations at the measured peak of their type, and at least as long as its
 bytes at the measured speed of the memory that can hold them; the larger of the two bounds it, and their sum over all
-operators bounds the whole: a step of `zoo.training.train` (augmentation, forward, backward, optimizer, average of the
-weights), scoring by `zoo.inference`, and augmentation alone. Operators and what is counted of them:
-benchmarks/speed/operators.py, noted in one real step; ceilings: benchmarks/speed/ceilings.py, measured before and
-after each workload, the best of all.
+operators bounds the whole: a step of `zoo.training.loop.train` (augmentation, forward, backward, optimizer, average of
+the weights), scoring by `zoo.inference.predict`, and augmentation alone. Operators and what is counted of them:
+benchmarks/speed/operators.py, noted in one real step; ceilings: benchmarks/speed/ceilings.py, measured before and after
+each workload, the best of all.
 
 Of two peers, the bound is what these operators could reach without being fused. The arithmetic alone, at its peak, is
 what nothing that computes the same products can pass. On a GPU whose nominal bf16 peak is known, that peak is a third
@@ -29,16 +29,16 @@ from torch import nn
 
 from benchmarks.provenance import cpu_cores, device_name
 from benchmarks.speed import input_pipeline, training
-from benchmarks.speed.bench import Rate, header, in_turns, rates
 from benchmarks.speed.ceilings import Ceilings, measure
 from benchmarks.speed.operators import Operator, Operators, groups
-from benchmarks.speed.records import Comparison, add_json_option, against, leave
+from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
+from benchmarks.speed.timing import Rate, header, in_turns, rates
 from zoo import registry
-from zoo.folding import folded
-from zoo.inference import AT_ONCE, class_scores
-from zoo.memory import keep_freed_memory
+from zoo.inference.fuse import folded
+from zoo.inference.predict import AT_ONCE, class_scores
 from zoo.registry import Member
-from zoo.training import Control, Stopped, train
+from zoo.training.loop import Control, Stopped, train
+from zoo.training.malloc import keep_freed_memory
 
 PACKAGES = ("torch", "timm")
 AUGMENTED = 128
@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"  {row.what}: {row.ours:,.0f} {row.unit}")
     for work in works:
         rows += reported(work, ceilings, options.device)
-    leave(options.json, "roofline", "Roofline", rows, PACKAGES, options.device)
+    write_record(options.json, "roofline", "Roofline", rows, PACKAGES, options.device)
 
 
 def workloads(options: argparse.Namespace) -> Iterator[Work]:
@@ -144,7 +144,7 @@ def training_step(member: Member, options: argparse.Namespace) -> Work:
 
 
 def operators_of_a_step(member: Member, device: str) -> list[Operator]:
-    """Those of one step, noted while `zoo.training.train` takes it."""
+    """Those of one step, noted while `zoo.training.loop.train` takes it."""
     data = training.made_up_images((COUNTED_STEP + 1) * member.recipe.batch_size, member.image_size)
     noted, found, asked = Operators(), list[Operator](), 0
 
@@ -226,7 +226,7 @@ def reported(work: Work, ceilings: Ceilings, device: str) -> list[Comparison]:
     least = {"bound": bound.seconds, "arithmetic": bound.products}
     peers = {f"{what} of {work.kind}": work.images / seconds for what, seconds in least.items() if seconds}
     sides = {"ours": work.measured, **{peer: Rate((images,)) for peer, images in peers.items()}}
-    rows = against(sides, work.figure, "images/s")
+    rows = compare_rates(sides, work.figure, "images/s")
     rows[0] = replace(rows[0], bounded_by=str(bound))
     rows += beside_the_nominal_peak(work) if device == "cuda" else []
     for row in rows:
@@ -241,7 +241,7 @@ def beside_the_nominal_peak(work: Work) -> list[Comparison]:
         if part in card:
             name = f"nominal peak of {part}"
             sides = {"ours": work.measured, name: Rate((work.images * peak / operations,))}
-            return against(sides, work.figure, "images/s", {} if work.mfu is None else {name: work.mfu})
+            return compare_rates(sides, work.figure, "images/s", {} if work.mfu is None else {name: work.mfu})
     return []
 
 

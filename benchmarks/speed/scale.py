@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from benchmarks.speed.bench import header
-from benchmarks.speed.records import Comparison, add_json_option, leave
+from benchmarks.speed.records import Comparison, add_json_option, write_record
+from benchmarks.speed.timing import header
 from ensembles.selection import Greedy
 from ensembles.streaming import StackedMembers
 from ensembles.weighting import Weighted
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
         verdict = "under" if found["peak_gb"] < LIMIT_GB else "OVER"
         print(f"  peak memory {found['peak_gb']:.2f} GB, {verdict} {LIMIT_GB:.0f} GB")
         rows.append(Comparison(f"{case}: peak memory", "GB", found["peak_gb"], target=LIMIT_GB))
-    leave(options.json, "scale", title, rows)
+    write_record(options.json, "scale", title, rows)
 
 
 def write_members(folder: Path, members: int, samples: int, classes: int, seed: int = 0) -> float:

@@ -10,10 +10,10 @@ import time
 
 import numpy as np
 
-from benchmarks.significance import bootstrap_intervals
-from benchmarks.speed.bench import header, made_up, timed
-from benchmarks.speed.records import Comparison, add_json_option, leave
-from ensembles.search import Found, choose, search
+from benchmarks.evaluation.significance import bootstrap_intervals
+from benchmarks.speed.records import Comparison, add_json_option, write_record
+from benchmarks.speed.timing import header, made_up, timed
+from ensembles.search import SearchResult, choose, search
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     print(header(f"{title}, {options.jobs} jobs", ["xgboost", "joblib"]))
     logits, targets = made_up(options.members, options.samples, options.classes)
 
-    def whole() -> list[Found]:
+    def whole() -> list[SearchResult]:
         start = time.perf_counter()
         found = search(logits, targets, n_jobs=options.jobs)
         searched = time.perf_counter()
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"  {one.seconds:7.3f} s  {one.name}{f': {one.error}' if one.error else ''}")
     print(f"headline {choose(found).name} of {len(found)} methods; whole search: {timing}")
     rows = [Comparison(f"{len(found)} methods, fitted and cross-fitted, and bootstrap", "s", timing.best)]
-    leave(options.json, "search", f"{title}, {options.jobs} jobs", rows, ["xgboost", "joblib"])
+    write_record(options.json, "search", f"{title}, {options.jobs} jobs", rows, ["xgboost", "joblib"])
 
 
 if __name__ == "__main__":

@@ -37,18 +37,18 @@ from torch.func import functional_call, stack_module_state
 from torch.nn import functional as F
 
 from benchmarks.data import Split
+from benchmarks.execution.parallel import available, inherited, shares
+from benchmarks.execution.worker import pin_cores
 from benchmarks.provenance import cpu_cores
-from benchmarks.side_by_side import available, inherited, shares
-from benchmarks.speed.bench import Rate, header
-from benchmarks.speed.records import Comparison, add_json_option, against, leave
+from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
+from benchmarks.speed.timing import Rate, header
 from benchmarks.speed.training import CLASSES, PACKAGES, Clock, clocked, made_up_images, ours, prepared
-from benchmarks.worker import settle
 from zoo import registry
-from zoo.memory import keep_freed_memory
 from zoo.outputs import logits_of
 from zoo.recipes import Recipe
 from zoo.registry import Member
-from zoo.training import augmented
+from zoo.training.loop import augmented
+from zoo.training.malloc import keep_freed_memory
 
 ALONE = "one after the other, all cores"
 
@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     what = " + ".join(options.members) if len(options.members) > 1 else f"{options.count} x {names[0]}"
     what += f", {len(cores)} core(s)" if options.device == "cpu" else f", {options.device}"
     rows = compared(what, work, sides(work), options.rounds)
-    leave(options.json, "side_by_side", title, rows, PACKAGES, options.device)
+    write_record(options.json, "side_by_side", title, rows, PACKAGES, options.device)
 
 
 Side = Callable[[Work], Rates]
@@ -125,7 +125,7 @@ def compared(what: str, work: Work, each: Mapping[str, Side], rounds: int) -> li
         beside, peer = Rate(tuple(mine[name])), Rate(tuple(theirs[name]))
         print(f"  {name:38s} images: {beside}\n  {ALONE:38s} images: {peer}")
         ratios.append(f"  {name} against {ALONE}: {_precise(beside, peer)}")
-        rows += against({name: beside, ALONE: peer}, f"{what}: {name}", "images/s")
+        rows += compare_rates({name: beside, ALONE: peer}, f"{what}: {name}", "images/s")
     print("\n".join(ratios))
     return rows
 
@@ -188,7 +188,7 @@ def processes(work: Work) -> Rates:
 
 def one_process(work: Work, place: int, cores: Sequence[int], gate: Any, line: Connection) -> None:
     """Times the training of that place, and sends its images a second."""
-    settle(cores)
+    pin_cores(cores)
     member = work.members[place]
     with opened_for_others(gate):
         line.send(clocked(GatedClock(work.seconds, work.device, gate=gate), member, work.data(member)))

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 import ensembles
-from benchmarks.metrics import accuracy, log_loss
-from benchmarks.speed.bench import PeerMissing, header, made_up, peer, ratio, timed
-from benchmarks.speed.records import add_json_option, faster, leave
+from benchmarks.evaluation.metrics import accuracy, log_loss
+from benchmarks.speed.records import add_json_option, compare_times, write_record
+from benchmarks.speed.timing import PeerMissing, header, made_up, peer, ratio, timed
 from ensembles import softmax
 
 Rows = NDArray[np.float64]
@@ -88,8 +88,8 @@ def main(argv: list[str] | None = None) -> None:
             truth = targets[half:]
             print(f"  {label:7s} {timing}, accuracy {accuracy(rows, truth):.4f}, log-loss {log_loss(rows, truth):.4f}")
         print(f"  {ratio(own[0], peers[0])}")
-        found.append(faster(name, own[0], rival, peers[0]))
-    leave(options.json, "stacking", title, found, ["mlxtend", "DESlib"])
+        found.append(compare_times(name, own[0], rival, peers[0]))
+    write_record(options.json, "stacking", title, found, ["mlxtend", "DESlib"])
 
 
 def _rows(fitted: Any, columns: Rows, classes: int) -> Rows:

@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.predictions import Store
-from benchmarks.speed.bench import header, timed
-from benchmarks.speed.records import Comparison, add_json_option, leave
+from benchmarks.speed.records import Comparison, add_json_option, write_record
+from benchmarks.speed.timing import header, timed
+from benchmarks.store.predictions import PredictionStore
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = {"--help": 0.4, "--list": 0.4, "leaderboard": 15.0}  # seconds
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = []
     with TemporaryDirectory() as folder:
         shutil.copytree(options.results / options.suite, Path(folder) / options.suite)
-        count = thinned(Store(Path(folder) / options.suite / "predictions"))
+        count = thinned(PredictionStore(Path(folder) / options.suite / "predictions"))
         leaderboard = ["--suite", options.suite, "--results", folder, "--train", "never", "--quiet"]
         for name, arguments, repeats in (
             ("--help", ["--help"], options.repeats),
@@ -55,10 +55,10 @@ def main(argv: list[str] | None = None) -> None:
             rows.append(row)
     if options.profile:
         print("\n".join(profile(["--list"])))
-    leave(options.json, "startup", "Start-up", rows)
+    write_record(options.json, "startup", "Start-up", rows)
 
 
-def thinned(store: Store) -> int:
+def thinned(store: PredictionStore) -> int:
     """How many members are left in a copy of a store after those past MEMBERS, by name, are removed."""
     files = store.prediction_files()
     for path in files[MEMBERS:]:

@@ -26,11 +26,11 @@ from scipy.stats import ttest_1samp
 
 from benchmarks import suites
 from benchmarks.data import DataOptions, Dataset
-from benchmarks.metrics import accuracy
-from benchmarks.obtain import resolve_device
+from benchmarks.evaluation.metrics import accuracy
+from benchmarks.execution.train import resolve_device
 from benchmarks.provenance import cpu_cores
-from benchmarks.speed.bench import header
-from benchmarks.speed.records import Comparison, add_json_option, leave
+from benchmarks.speed.records import Comparison, add_json_option, write_record
+from benchmarks.speed.timing import header
 from ensembles.search import choose, search
 from zoo import registry
 from zoo.overrides import override
@@ -39,7 +39,7 @@ from zoo.registry import Member
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.training import Control
+    from zoo.training.loop import Control
 
 PACKAGES = ("torch", "timm")
 SIGNIFICANT = 0.01  # of the one-sided test
@@ -117,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     text, reached = verdict(track, runs)
     print(text)
-    leave(options.json, "tracks", described(track, member), comparisons(track, runs), PACKAGES, device)
+    write_record(options.json, "tracks", described(track, member), comparisons(track, runs), PACKAGES, device)
     return 0 if reached else 1
 
 
@@ -138,7 +138,7 @@ def described(track: Track, member: Member) -> str:
 
 def warm_up(member: Member, dataset: Dataset, device: str) -> None:
     """A few steps that count for nothing."""
-    from zoo.training import Control, Stopped
+    from zoo.training.loop import Control, Stopped
 
     steps = iter(range(WARM_UP))
     with suppress(Stopped):
@@ -160,8 +160,8 @@ def _predictions(
     member: Member, dataset: Dataset, seed: int, device: str, scored: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of val and test; without scoring, those of val stand for both."""
-    from zoo.inference import predict
-    from zoo.training import Control
+    from zoo.inference.predict import predict
+    from zoo.training.loop import Control
 
     weights = _trained(member, dataset, seed, device, Control())
     val = predict(member, weights, dataset.val.images, len(dataset.classes), device)
@@ -169,7 +169,7 @@ def _predictions(
 
 
 def _trained(member: Member, dataset: Dataset, seed: int, device: str, control: Control) -> dict[str, Tensor]:
-    from zoo.training import train
+    from zoo.training.loop import train
 
     with tempfile.TemporaryDirectory() as folder:
         done = train(

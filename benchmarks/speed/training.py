@@ -3,11 +3,11 @@
     python -m benchmarks.speed.training [--members vgg_fer resnet18 --seconds 20 --device cuda]
 
 All sides train the same network by SGD on the same made-up images with the full augmentation. `ours` is
-`zoo.training.train`, which also averages the weights, clips gradients and watches the loss. `timm-style` is what most
-scripts do: PIL transforms in a DataLoader with 2 workers, timm's optimizer and loss, float32 on a CPU and bf16
+`zoo.training.loop.train`, which also averages the weights, clips gradients and watches the loss. `timm-style` is what
+most scripts do: PIL transforms in a DataLoader with 2 workers, timm's optimizer and loss, float32 on a CPU and bf16
 autocast on a GPU. `eager float32` takes our own batches, without bf16 and channels-last memory. The first steps of each
-round are not counted. On a GPU whose peak is known, the share of it that ours reaches is printed (MFU).
-With `--compile` a further side is ours by `torch.compile`, compiled in the steps that are not counted.
+round are not counted. On a GPU whose peak is known, the share of it that ours reaches is printed (MFU). With
+`--compile` a further side is ours by `torch.compile`, compiled in the steps that are not counted.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from torch.utils.data import DataLoader
 
 from benchmarks.data import Split
 from benchmarks.provenance import cpu_cores, device_name
-from benchmarks.speed.bench import Rate, header, in_turns
 from benchmarks.speed.input_pipeline import PilImages
-from benchmarks.speed.records import Comparison, add_json_option, against, leave
+from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
+from benchmarks.speed.timing import Rate, header, in_turns
 from zoo import registry
-from zoo.augment import augment, normalise
-from zoo.images import batch_of
-from zoo.memory import keep_freed_memory
+from zoo.inference.images import batch_of
 from zoo.registry import Member
-from zoo.training import Control, Stopped, train
+from zoo.training.augment import augment, normalise
+from zoo.training.loop import Control, Stopped, train
+from zoo.training.malloc import keep_freed_memory
 
 CLASSES = 7
 WARM_UP = 3  # steps of each round that are not counted: they allocate, and start workers
@@ -80,8 +80,8 @@ def main(argv: list[str] | None = None) -> None:
             print(line)
         for side in list(found)[1:]:
             print(f"  against {side}: {found['ours'].over(found[side])}")
-        rows += against(found, what, "images/s")
-    leave(options.json, "training", "Training steps", rows, PACKAGES, options.device)
+        rows += compare_rates(found, what, "images/s")
+    write_record(options.json, "training", "Training steps", rows, PACKAGES, options.device)
 
 
 def prepared(member: Member, batch_size: int | None) -> Member:

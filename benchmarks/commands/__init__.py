@@ -1,0 +1,1 @@
+"""Commands of their own, beside a run."""

@@ -1,0 +1,117 @@
+"""The dry run: whether files made elsewhere could be added, and whether the files of a store can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from benchmarks.external import importer as external
+from benchmarks.external.plausibility import Implausible, examine
+from benchmarks.formats import percent
+from benchmarks.results import LEAK_ABOVE
+from benchmarks.session import Options, Session
+from benchmarks.store.container import FORMAT, StoreError, read_header
+from benchmarks.store.identity import EXTERNAL
+from benchmarks.store.predictions import Predictions, PredictionStore
+
+
+class CheckFailed(ValueError):
+    """Files that cannot be used; the message names each with its reason."""
+
+
+def check(options: Options, paths: Iterable[Path], details: external.Details) -> str:
+    """What was found of every file, or of every file of a folder of results; raises CheckFailed where one is wrong.
+
+    A folder may be a store, a suite's results, or all results. A file of a store is judged beside the store it lies in,
+    any other as one that is to be added to the suite and the results of `options`.
+    """
+    reports: list[str] = []
+    failures: list[str] = []
+    for path in paths:
+        try:
+            if path.is_dir() or _is_stored(path):
+                reports += _check_store_files(path, failures)
+            else:
+                session = Session(options)
+                found = external.inspect(session, path, details)
+                label = f"{path.name} as {found.predictions.configuration.name!r}"
+                reports.append(found.described(label, session.suite.split_names[1]))
+        except ValueError as error:
+            failures.append(str(error))
+    if failures:
+        raise CheckFailed("\n".join(failures if len(failures) == 1 else [f"{len(failures)} failures", *failures]))
+    return "\n".join(reports)
+
+
+def _is_stored(path: Path) -> bool:
+    """Whether a file says that it is of a store."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get("format") == FORMAT
+    except (SafetensorError, OSError):
+        return path.parent.name == "predictions"  # damaged, but it can be nothing else
+
+
+def _check_store_files(path: Path, failures: list[str]) -> list[str]:
+    """A report a file that is in order; the others' reasons are added to `failures`."""
+    meant = _stored_files(path)
+    reports: list[str] = []
+    for folder in dict.fromkeys(file.parent for file in meant):
+        trusted: list[Predictions] = []
+        externals = external.files(PredictionStore(folder))
+        # Members first: an external model that repeats one of them is the copy, whatever it is called.
+        for file in sorted(_files(folder), key=lambda file: (file in externals, file.name)):
+            try:
+                report, predictions = _check_one(file, trusted)
+            except ValueError as error:
+                failures += [str(error)] if file in meant else []
+                continue
+            trusted.append(predictions)
+            reports += [report] if file in meant else []
+    return reports
+
+
+def _stored_files(path: Path) -> list[Path]:
+    """The files of predictions that a path means; raises ValueError where there are none."""
+    if path.is_file():
+        return [path]
+    folders = [path, path / "predictions", *sorted(path.glob("*/predictions"))]
+    found = [file for folder in folders for file in _files(folder)]
+    if not found:
+        raise ValueError(f"{path}: holds no predictions; a folder of results/<suite>/predictions is needed")
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """What lies in a store as predictions on val and test, under whatever name."""
+    others = ("targets.*", "votes.*", "*.train.safetensors")
+    return [path for path in folder.glob("*.safetensors") if not any(path.match(other) for other in others)]
+
+
+def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predictions]:
+    """A report on one file and what it holds; raises ValueError naming the file."""
+    store = PredictionStore(path.parent)
+    data = read_header(path).get("configuration", {}).get("data", "unknown")
+    try:
+        targets = store.targets_of(data)
+    except StoreError as error:
+        raise StoreError(f"{path.name}: {error}") from error
+    found = store.read(path, targets)
+    name = found.configuration.name
+    if found.configuration.described()["kind"] != EXTERNAL:
+        accuracy = float((found.val.argmax(1) == targets.val).mean())
+        return f"{path.name}: ok\n  accuracy on val: {percent(accuracy)} %", found
+    external.check_name(name)
+    if any(other.configuration.name == name for other in others):
+        raise StoreError(f"{path.name}: is a second file of {name}; remove the one that is not meant")
+    limit = LEAK_ABOVE.get(path.parent.parent.name)
+    try:
+        accepted = bool(found.provenance.get("accepted_suspicious"))
+        findings = examine(found.val, found.test, targets, others, limit, accepted)
+    except Implausible as error:
+        raise Implausible(f"{path.name}: {error}") from error
+    return external.described(path.name, findings, [], "val"), found

@@ -1,0 +1,92 @@
+"""Training images in the order in which their labels deserve doubt: `python -m benchmarks.commands.label_issues`.
+
+The judges are members trained with folds, so no image is judged by a network that learnt its label (self-confidence,
+arXiv:1911.00068). Where annotators' votes are at hand, their opinion stands beside; no image is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data import DataOptions, Dataset
+from benchmarks.files import write_atomic
+from benchmarks.session import Options, Session
+from ensembles.base import softmax
+from zoo import registry
+
+COLUMNS = ("rank", "row", "given", "proposed", "confidence_in_given", "confidence_in_proposed", "votes")
+
+
+def judged(session: Session, judges: list[str], seed: int) -> np.ndarray:
+    """Mean out-of-fold probabilities [N,K] of the judges; raises ValueError where one has none."""
+    data, shape = session.dataset, (len(session.dataset.train), len(session.dataset.classes))
+    opinions = []
+    for name in judges:
+        logits = session.store.train_logits(registry.get(name).name, seed, data.fingerprint, shape)
+        if logits is None:
+            command = f"python benchmark.py {session.selection} --members {name} --set recipe.folds=5"
+            raise ValueError(f"{name} has no out-of-fold predictions; make them with: {command} --train missing")
+        opinions.append(softmax(logits))
+    return np.mean(opinions, axis=0)
+
+
+def ranked(dataset: Dataset, probabilities: np.ndarray) -> list[dict[str, object]]:
+    """A row an image, the most doubtful label first; `row` is the image's number in the training split's own order."""
+    from zoo.training.soft_labels import self_confidence
+
+    train, names = dataset.train, dataset.classes
+    confidence, proposed = self_confidence(probabilities, train.targets), probabilities.argmax(axis=1)
+    rows = []
+    for rank, image in enumerate(np.argsort(confidence, kind="stable"), start=1):
+        rows.append(
+            {
+                "rank": rank,
+                "row": int(image if train.rows is None else train.rows[image]),
+                "given": names[train.targets[image]],
+                "proposed": names[proposed[image]],
+                "confidence_in_given": f"{confidence[image]:.4f}",
+                "confidence_in_proposed": f"{probabilities[image, proposed[image]]:.4f}",
+                "votes": "" if train.votes is None else " ".join(f"{votes:g}" for votes in train.votes[image]),
+            }
+        )
+    return rows
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """The rows as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Writes results/<suite>/label_quality.csv; returns 0, or 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.label_issues", description=__doc__)
+    parser.add_argument("--suite", default="fer2013")
+    parser.add_argument("--judges", metavar="MEMBER", nargs="+", required=True, help="members trained with folds")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", metavar="DIR", type=Path)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    arguments = parser.parse_args(argv)
+    try:
+        session = Session(Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results))
+        rows = ranked(session.dataset, judged(session, arguments.judges, arguments.seed))
+        path = session.folder / "label_quality.csv"
+        write_atomic(path, table(rows))
+    except (ValueError, OSError) as error:
+        print(f"label_quality: {error}", file=sys.stderr)
+        return 2
+    print(f"{len(rows)} training images, the most doubtful labels first: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""Members side by side in the same small time: `python -m benchmarks.commands.trials --members '*fer' --seconds 120`.
+
+A trial measures a member's training speed over a few steps, then trains it by its recipe, but with as many epochs and
+images as fit the time. It says what a recipe is worth at that price on this hardware, not what the network can reach.
+All members are treated alike: no TTA, epochs chosen on a part of val, accuracies on all of val and test. Rows go to
+results/<suite>/trials.csv as they come; a member whose row is there for the same time is not tried again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.csv_files import Row, read, write
+from benchmarks.data import DataOptions, Dataset, Split
+from benchmarks.execution.plan import size_share
+from benchmarks.execution.train import resolve_device
+from benchmarks.provenance import code_version, device_name
+from benchmarks.session import Options, Session
+from zoo import registry
+from zoo.registry import Member
+
+if TYPE_CHECKING:
+    from zoo.training.loop import Control, Trained
+
+LEAST_EPOCHS = 4  # so that schedule and weight averaging mean something
+PROBE_STEPS = 6  # of which the first does not count: it allocates
+VAL_IMAGES = 512  # that choose the epoch; validating on all would eat the time of slow networks
+
+
+@dataclass
+class Probe:
+    """Stops a training after a few steps, and knows how long they took."""
+
+    limit: float  # seconds
+    times: list[float] = field(default_factory=list)
+
+    def __call__(self) -> str | None:
+        self.times.append(time.perf_counter())
+        steps = len(self.times) - 1
+        enough = steps >= PROBE_STEPS or (steps >= 2 and self.times[-1] - self.times[0] > self.limit)
+        return "measured" if enough else None
+
+    @property
+    def seconds_a_step(self) -> float:
+        steps = np.diff(self.times)[1:]
+        return float(np.median(steps))
+
+
+def fitted(member: Member, images_per_second: float, seconds: float, train_size: int) -> Member:
+    """The member with as many epochs as fit, and fewer images in each where fewer than LEAST_EPOCHS would fit.
+
+    `images_per_second` is the speed at the full image size; where training begins with smaller images, more fit.
+    """
+    few = replace(member.recipe, epochs=LEAST_EPOCHS)
+    batch, images = member.recipe.batch_size, images_per_second * seconds / size_share(few, member.image_size)
+    epochs = min(member.recipe.epochs, max(LEAST_EPOCHS, int(images / train_size)))
+    in_epoch = max(batch, int(images / epochs) // batch * batch)
+    bound = in_epoch if in_epoch + batch <= train_size else 0
+    cycles = max(1, min(member.recipe.cycles, int(epochs * (1 - member.recipe.warmup))))
+    return replace(member, recipe=replace(member.recipe, epochs=epochs, epoch_images=bound, cycles=cycles))
+
+
+def attempt(member: Member, dataset: Dataset, device: str, seconds: float) -> Row:
+    """One trial; raises what training raises."""
+    from zoo.inference.predict import predict
+    from zoo.training.loop import Control, Stopped
+
+    member = replace(member, recipe=replace(member.recipe, tta="none"))
+    probe = Probe(limit=seconds / 10)
+    endless = replace(member, recipe=replace(member.recipe, epochs=999, start_size=1.0))
+    with contextlib.suppress(Stopped):
+        _trained(endless, dataset, device, Control(stop=probe))
+    member = fitted(member, member.recipe.batch_size / probe.seconds_a_step, seconds, len(dataset.train))
+    done = _trained(member, dataset, device, Control())
+    recipe = member.recipe
+
+    def accuracy(split: Split) -> str:
+        logits = predict(member, done.weights, split.images, len(dataset.classes), device)
+        return f"{(logits.argmax(1) == split.targets).mean():.4f}"
+
+    return {
+        "member": member.name,
+        "image_size": str(member.image_size),
+        "params": str(member.params),
+        "epochs": str(recipe.epochs),
+        "images": str(recipe.epochs * (recipe.epoch_images or len(dataset.train))),
+        "seconds": f"{done.seconds:.0f}",
+        "images_per_second": f"{done.images_per_second:.0f}",
+        "val_accuracy": accuracy(dataset.val),
+        "test_accuracy": accuracy(dataset.test),
+        "asked_seconds": f"{seconds:g}",
+        "device": device_name(device),
+        "code": code_version(),
+    }
+
+
+def _trained(member: Member, dataset: Dataset, device: str, control: Control) -> Trained:
+    from zoo.training.loop import train
+
+    val = _first(dataset.val, VAL_IMAGES)
+    classes = len(dataset.classes)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "trial.pt"
+        return train(
+            member,
+            dataset.train,
+            val,
+            num_classes=classes,
+            seed=0,
+            device=device,
+            checkpoint=checkpoint,
+            control=control,
+        )
+
+
+def _first(split: Split, count: int) -> Split:
+    """The first rows: their order is by digest, so they are a random part."""
+    return Split(split.images[:count], split.targets[:count], split.ids[:count])
+
+
+def run(session: Session, members: list[Member], seconds: float, device: str) -> None:
+    """Tries each member that has no row yet; one that fails is named and does not stop the others."""
+    path = session.folder / "trials.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for member in members:
+        rows = read(path)
+        if any(row["member"] == member.name and row["asked_seconds"] == f"{seconds:g}" for row in rows):
+            continue
+        try:
+            row = attempt(member, session.lesson(member), device, seconds)
+        except (RuntimeError, ValueError) as error:
+            print(f"{member.name}: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+            continue
+        write(path, sorted([*rows, row], key=lambda row: (-float(row["val_accuracy"]), row["member"])))
+        print(f"{member.name}: val {row['val_accuracy']}, test {row['test_accuracy']}, {row['seconds']} s", flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns 0, or 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.trials", description=__doc__)
+    parser.add_argument("--suite", default="fer2013")
+    parser.add_argument("--members", metavar="GLOB", nargs="+", required=True)
+    parser.add_argument("--seconds", type=float, default=120.0, help="training time of each (default: 120)")
+    parser.add_argument("--house-size", action="store_true", help="papers' recipes at this project's input size")
+    parser.add_argument("--data", metavar="DIR", type=Path)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    arguments = parser.parse_args(argv)
+    try:
+        session = Session(Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results))
+        names = registry.select("member", arguments.members, registry.members())
+        members = [registry.get(name) for name in names]
+        if arguments.house_size:
+            members = [replace(one, image_size=one.with_recipe("house").image_size) for one in members]
+        run(session, members, arguments.seconds, resolve_device(arguments.device))
+    except (ValueError, OSError) as error:
+        print(f"trials: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""What test-time augmentation is worth: `python -m benchmarks.commands.tta --suite fer2013 [--members GLOB] [--data
+DIR]`.
+
+The trained weights of members, where they lie, answer val with every kind of zoo/inference/tta.py; test is not looked
+at. Rows go to results/<suite>/tta.csv as they come, and what is there is not computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.csv_files import Row, read, write
+from benchmarks.data import DataOptions
+from benchmarks.evaluation.metrics import accuracy, log_loss
+from benchmarks.execution.train import read_weights, resolve_device, weights_path
+from benchmarks.formats import percent, table
+from benchmarks.session import Options, Session
+from benchmarks.store.identity import Configuration
+from ensembles.base import softmax
+from zoo import registry
+from zoo.overrides import override
+
+
+def measured(session: Session, configuration: Configuration, kind: str, device: str) -> Row:
+    """A member's accuracy and log-loss on val by one kind; raises SafetensorError where its weights are damaged."""
+    from zoo.inference.predict import predict
+
+    member, val = override(configuration.member, [f"recipe.tta={kind}"]), session.dataset.val
+    weights, _, _ = read_weights(weights_path(session.folder / "checkpoints", configuration))
+    began = time.perf_counter()
+    logits = predict(member, weights, val.images, configuration.num_classes, device)
+    seconds = time.perf_counter() - began
+    return {
+        "stem": configuration.stem,
+        "tta": kind,
+        "val_accuracy": f"{accuracy(logits, val.targets):.6f}",
+        "val_log_loss": f"{log_loss(softmax(logits), val.targets):.6f}",
+        "seconds": f"{seconds:.1f}",
+    }
+
+
+def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Of each kind, over the members that have all kinds: their stems, and means; `gain` is over no views."""
+    kinds = list(dict.fromkeys(row["tta"] for row in rows))
+    by_stem: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        by_stem.setdefault(row["stem"], {})[row["tta"]] = row
+    whole = {stem: found for stem, found in by_stem.items() if set(found) == set(kinds)}
+
+    def mean(kind: str, column: str) -> float:
+        return float(np.mean([float(found[kind][column]) for found in whole.values()]))
+
+    return [
+        {
+            "tta": kind,
+            "members": list(whole),
+            "val_accuracy": mean(kind, "val_accuracy"),
+            "gain": mean(kind, "val_accuracy") - mean("none", "val_accuracy"),
+            "log_loss": mean(kind, "val_log_loss"),
+            "seconds": mean(kind, "seconds"),
+        }
+        for kind in (kinds if whole else ())
+    ]
+
+
+def section(found: Sequence[dict[str, Any]]) -> str:
+    """The means as a markdown table with a sentence; empty where there are none."""
+    if not found:
+        return ""
+    body = [
+        [
+            row["tta"],
+            percent(row["val_accuracy"]),
+            f"{100 * row['gain']:+.2f}",
+            f"{row['log_loss']:.4f}",
+            f"{row['seconds']:.1f}",
+        ]
+        for row in found
+    ]
+    names = ", ".join(stem.rpartition(".")[0] for stem in found[0]["members"])
+    head = "Views|Val|Gain, points|Log-loss|Seconds"
+    return (
+        "Views at test time, means on val of the same trained weights, which were chosen without any of them "
+        f"({names}):\n\n{table(head, body, right={1, 2, 3, 4})}"
+    )
+
+
+def run(session: Session, device: str) -> list[Row]:
+    """Every kind of every member whose weights lie there; raises ValueError where there are none."""
+    from zoo.inference.tta import VIEWS
+
+    path, checkpoints = session.folder / "tta.csv", session.folder / "checkpoints"
+    own = [one for one in session.wanted() if registry.trained_as(one.member) == one.member]
+    trained = [one for one in own if weights_path(checkpoints, one).exists()]
+    if not trained:
+        raise ValueError(f"no trained weights in {checkpoints}: train members first, with --train missing")
+    for configuration in trained:
+        for kind in VIEWS:
+            rows = read(path)
+            if not any((row["stem"], row["tta"]) == (configuration.stem, kind) for row in rows):
+                rows.append(measured(session, configuration, kind, device))
+                write(path, sorted(rows, key=lambda row: row["stem"]))
+                print(", ".join(rows[-1].values()), flush=True)
+    return read(path)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns 0, or 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.tta", description=__doc__)
+    parser.add_argument("--suite", default="fer2013")
+    parser.add_argument("--members", metavar="GLOB", nargs="+", default=[], help="default: all with trained weights")
+    parser.add_argument("--data", metavar="DIR", type=Path)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    arguments = parser.parse_args(argv)
+    try:
+        about = {"data": DataOptions(arguments.data), "results": arguments.results}
+        session = Session(Options(arguments.suite, tuple(arguments.members), **about))
+        print(section(means(run(session, resolve_device(arguments.device)))))
+    except (ValueError, OSError) as error:
+        print(f"views: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

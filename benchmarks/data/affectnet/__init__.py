@@ -1,0 +1,1 @@
+"""AffectNet in the forms in which its authors distributed it."""

@@ -1,0 +1,101 @@
+"""What every reader returns: images with targets, in three splits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.data.mapped import take
+
+SPLIT_NAMES = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of one split.
+
+    images   uint8 [N, C, H, W]; a read-only memory map where there are too many for memory
+    targets  int64 [N], class indices
+    ids      N strings, unique within the split
+    votes    optional [N, classes], annotators' votes
+    affect   optional [N, 2], valence and arousal in [-1, 1]
+    rows     optional int64 [N], the row of the original file that each image came from, from 0: what a second file in
+             the same order (the FER+ votes) is joined by. None where the form does not know it.
+    groups   optional int64 [N], what belongs together, such as the person on each image: no two of a group are
+             independent observations
+
+    Raises ValueError where a shape or a type is another.
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+    ids: Sequence[str] | np.ndarray
+    votes: np.ndarray | None = None
+    affect: np.ndarray | None = None
+    rows: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        count = len(self.targets)
+        _check("images", self.images, np.uint8, (count, None, None, None))
+        _check("targets", self.targets, np.int64, (count,))
+        if len(self.ids) != count:
+            raise ValueError(f"ids: {len(self.ids)} of them for {count} targets")
+        if self.votes is not None:
+            _check("votes", self.votes, np.number, (count, None))
+        if self.affect is not None:
+            _check("affect", self.affect, np.floating, (count, 2))
+        if self.rows is not None:
+            _check("rows", self.rows, np.int64, (count,))
+        if self.groups is not None:
+            _check("groups", self.groups, np.int64, (count,))
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, rows: np.ndarray) -> "Split":
+        """These rows, in their order."""
+        optional = {name: None if part is None else part[rows] for name, part in self.optional().items()}
+        return Split(take(self.images, rows), self.targets[rows], np.asarray(self.ids)[rows], **optional)
+
+    def optional(self) -> dict[str, np.ndarray | None]:
+        """The parts that not every data set has, by name."""
+        return {"votes": self.votes, "affect": self.affect, "rows": self.rows, "groups": self.groups}
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Three splits and what identifies them.
+
+    classes      names, in the order of the class indices
+    fingerprint  of pixels and labels, the same for every on-disk form that holds the same ones
+    source       a few words on the form the data was read from, never a path
+    notes        what the user should know and nothing failed over, one sentence each
+    listings     texts by file name that say in full what a note says in short, such as which images were left out
+    """
+
+    train: Split
+    val: Split
+    test: Split
+    classes: tuple[str, ...]
+    fingerprint: str
+    source: str
+    notes: tuple[str, ...] = ()
+    listings: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, split in self.splits().items():
+            outside = (split.targets < 0) | (split.targets >= len(self.classes))
+            if outside.any():
+                raise ValueError(f"{name}: target {split.targets[outside][0]} is outside 0..{len(self.classes) - 1}")
+
+    def splits(self) -> dict[str, Split]:
+        """The three splits by name, in the order train, val, test."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+
+def _check(name: str, array: np.ndarray, dtype: type, shape: tuple[int | None, ...]) -> None:
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    if not fits or not np.issubdtype(array.dtype, dtype):
+        wanted = ", ".join("*" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name}: expected {dtype.__name__} [{wanted}], got {array.dtype} {list(array.shape)}")

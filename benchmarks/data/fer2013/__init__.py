@@ -1,0 +1,1 @@
+"""FER2013 in every form in which people have it."""

@@ -1,0 +1,115 @@
+"""Reader of FER2013 as class folders: train/<class>/Training_<number>.jpg, test/<class>/PublicTest_<number>.jpg and
+PrivateTest_<number>.jpg. The split is in the file's name: `test` holds two of them."""
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data.errors import DataError
+from benchmarks.data.expressions import SYNONYMS, expression, suggestion
+from benchmarks.data.fer2013.decode import decode_grey
+from benchmarks.data.fer2013.table import CLASSES, IMAGE_SIZE, USAGES, Rows
+
+FOLDER_USAGES = {"train": ("Training",), "test": ("PublicTest", "PrivateTest")}
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+LOSSY_ENDINGS = (".jpg", ".jpeg")
+FILE_NAME = re.compile(rf"({'|'.join(USAGES)})_\d+\.\w+")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    path: str
+    target: int
+    usage: int
+
+
+def why_not(root: Path) -> str | None:
+    """What keeps a folder from being this form; None where nothing does."""
+    folders = [folder for folder in _folders(root) if folder.name.lower() in FOLDER_USAGES]
+    if not folders:
+        return "no folders train and test"
+    names = [child.name for folder in folders for child in _folders(Path(folder))]
+    if not any(expression(name) in CLASSES for name in names):
+        return f"folders train and test without class folders ({', '.join(CLASSES)})"
+    return None
+
+
+def list_files(root: Path) -> list[str]:
+    """Every file under train and test, sorted: what the content of this form consists of."""
+    found = []
+    for folder in _folders(root):
+        if folder.name.lower() in FOLDER_USAGES:
+            for parent, _, names in os.walk(folder.path, followlinks=True):
+                found += [os.path.join(parent, name) for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+def read(root: Path) -> Rows:
+    """All images, in no order that means anything. Raises DataError naming the folder or the file."""
+    images, others = _scan(root)
+    pixels = np.empty((len(images), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+    for row, image in enumerate(images):
+        with open(image.path, "rb") as stream:
+            pixels[row] = decode_grey(stream.read(), IMAGE_SIZE, image.path)
+    notes = []
+    if others:
+        kinds = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in sorted(others.items()))
+        notes.append(f"Files that are no images were left out: {kinds}.")
+    if any(image.path.lower().endswith(LOSSY_ENDINGS) for image in images):
+        notes.append("JPEG may hold other pixels than the original CSV; the fingerprint is another then, too.")
+    targets = np.array([image.target for image in images], dtype=np.int64)
+    usages = np.array([image.usage for image in images], dtype=np.int64)
+    # The numbers in the file names of the copies in circulation are not row numbers.
+    return Rows(pixels, targets, usages, ordered=False, notes=tuple(notes))
+
+
+def _scan(root: Path) -> tuple[list[ImageFile], Counter[str]]:
+    """The images, sorted by path, and how many other files there are of every ending."""
+    images: list[ImageFile] = []
+    others: Counter[str] = Counter()
+    for path in list_files(root):
+        ending = os.path.splitext(path)[1].lower()
+        if ending in IMAGE_ENDINGS:
+            images.append(_image_file(root, path))
+        else:
+            others[ending] += 1
+    return images, others
+
+
+def _image_file(root: Path, path: str) -> ImageFile:
+    folder, *classes, name = os.path.relpath(path, root).split(os.sep)
+    if len(classes) != 1:
+        raise DataError(f"{path}: an image that is not in a class folder; expected {folder}/<class>/{name}.")
+    return ImageFile(path, _target(os.path.dirname(path), classes[0]), _usage(path, folder, name))
+
+
+def _target(path: str, folder: str) -> int:
+    name = expression(folder)
+    if name not in CLASSES:
+        raise DataError(
+            f"{path}: no class is called {folder!r}.{suggestion(folder, (*CLASSES, *SYNONYMS))} "
+            f"The class folders are {', '.join(CLASSES)}."
+        )
+    return CLASSES.index(name)
+
+
+def _usage(path: str, folder: str, name: str) -> int:
+    match = FILE_NAME.fullmatch(name)
+    if match is None:
+        raise DataError(
+            f"{path}: the name does not say the split. Names are {', '.join(f'{usage}_<number>' for usage in USAGES)}; "
+            "a copy under other names cannot be split as published."
+        )
+    if match[1] not in FOLDER_USAGES[folder.lower()]:
+        raise DataError(f"{path}: an image of {match[1]} in the folder {folder!r}. One of the two is wrong.")
+    return USAGES.index(match[1])
+
+
+def _folders(root: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(root) as entries:
+        folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return sorted(folders, key=lambda folder: folder.name)

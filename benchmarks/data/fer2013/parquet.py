@@ -1,0 +1,71 @@
+"""Reader of parquet with embedded images: `image` struct{bytes, path}, `emotion`, `Usage`; one file or shards."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.fer2013.decode import decode_grey
+from benchmarks.data.fer2013.table import IMAGE_SIZE, Rows, emotion_index, usage_index
+
+MAGIC = b"PAR1"
+COLUMNS = ("image", "emotion", "Usage")
+BATCH_ROWS = 1024
+
+
+def begins(path: Path) -> bool:
+    """Whether a file begins as parquet does. A file that cannot be opened does not."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def why_not(path: Path) -> str | None:
+    """What keeps a file that begins as parquet from being FER2013; None where nothing does."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        return f"damaged or truncated parquet ({first_line(error)})"
+    missing = [name for name in COLUMNS if name not in schema.names]
+    if missing:
+        return f"parquet without the column(s) {', '.join(missing)}; it has {', '.join(schema.names)}"
+    kind = schema.field("image").type
+    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+        return f"parquet whose column image is {kind}, not a struct with the encoded bytes"
+    return None
+
+
+def read(paths: Sequence[Path]) -> Rows:
+    """All rows of the shards, one after another. Raises DataError naming the file and the row (from 0)."""
+    images, targets, usages = [], [], []
+    for path in paths:
+        for row, (image, emotion, usage) in enumerate(_records(path)):
+            where = f"{path}, row {row}"
+            data = (image or {}).get("bytes")
+            if data is None:
+                raise DataError(f"{where}: no image bytes. The images must be inside the parquet file.")
+            images.append(decode_grey(data, IMAGE_SIZE, where))
+            targets.append(emotion_index(str(emotion), where))
+            usages.append(usage_index(str(usage), where))
+    shape = (-1, IMAGE_SIZE, IMAGE_SIZE)
+    stacked = np.array(images, dtype=np.uint8).reshape(shape)
+    return Rows(stacked, np.array(targets, np.int64), np.array(usages, np.int64), ordered=True)
+
+
+def _records(path: Path) -> Iterator[tuple[Any, Any, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH_ROWS, columns=list(COLUMNS)):
+                yield from zip(*(batch.column(name).to_pylist() for name in COLUMNS), strict=True)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: the parquet file cannot be read ({first_line(error)}).") from error

@@ -1,0 +1,172 @@
+"""Reader of FER2013 as a CSV of pixels: emotion, pixels, Usage in any order; plain or packed (zip, gz, tar, tar.gz).
+
+pandas and pyarrow would take a row that was cut short as text like any other. So the pixel text is parsed here, many
+rows at once, straight from pyarrow's buffer; a batch in which anything is off is parsed again row by row, to say what
+is wrong and where.
+"""
+
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.fer2013.archives import DAMAGE, open_table
+from benchmarks.data.fer2013.table import IMAGE_SIZE, Rows, emotion_index, usage_index
+
+COLUMNS = ("emotion", "pixels", "usage")
+PIXELS = IMAGE_SIZE * IMAGE_SIZE
+BLOCK_BYTES = 1 << 24  # about 1,800 rows at a time
+
+
+def header_columns(line: bytes) -> list[str]:
+    """Column names of a header line, lower case, without the spaces that icml_face_data.csv has before them."""
+    return [name.strip().strip('"').strip().lower() for name in line.decode("utf-8-sig", "replace").split(",")]
+
+
+def accepts(line: bytes) -> bool:
+    """Whether a first line is the header of this form."""
+    return set(COLUMNS) <= set(header_columns(line))
+
+
+def why_not(path: Path) -> str | None:
+    """What keeps a file from being this form; None where nothing does."""
+    try:
+        with open_table(path, accepts):
+            return None
+    except DataError as error:
+        return str(error)
+    except DAMAGE as error:
+        return f"damaged or truncated ({first_line(error)})"
+
+
+def read(path: Path) -> Rows:
+    """All rows of the table. Raises DataError naming the file and the row (from 1, the header not counted)."""
+    try:
+        with open_table(path, accepts) as stream:
+            return _read_stream(stream, str(path))
+    except DAMAGE as error:
+        raise DataError(f"{path}: damaged or truncated ({first_line(error)}). Copy or download it again.") from error
+
+
+def _read_stream(stream: IO[bytes], name: str) -> Rows:
+    images, targets, usages = [], [], []
+    start = 1
+    for batch in _batches(stream, name):
+        images.append(_pixels(batch.column("pixels"), name, start))
+        targets.append(_indices(batch.column("emotion"), emotion_index, name, start))
+        usages.append(_indices(batch.column("usage"), usage_index, name, start))
+        start += batch.num_rows
+    if start == 1:
+        raise DataError(f"{name}: a header and no row. Copy or download the file again.")
+    return Rows(
+        np.concatenate(images).reshape(-1, IMAGE_SIZE, IMAGE_SIZE),
+        np.concatenate(targets),
+        np.concatenate(usages),
+        ordered=True,
+    )
+
+
+def _batches(stream: IO[bytes], name: str) -> Any:
+    """Record batches with the three columns as bytes. A row with too few or too many fields raises DataError."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = header_columns(stream.readline())
+    wrong: list[Any] = []
+
+    def refuse(row: Any) -> str:
+        wrong.append(row)
+        return "error"
+
+    done = 0
+    try:
+        # One thread: it alone knows the number of a wrong row.
+        reader = csv.open_csv(
+            stream,
+            read_options=csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES, use_threads=False),
+            parse_options=csv.ParseOptions(invalid_row_handler=refuse),
+            convert_options=csv.ConvertOptions(
+                include_columns=list(COLUMNS), column_types={column: pa.binary() for column in COLUMNS}
+            ),
+        )
+        for batch in reader:
+            yield batch
+            done += batch.num_rows
+    except pa.ArrowInvalid as error:
+        if not wrong:
+            after = f"after row {done}" if done else "after the header"
+            raise DataError(f"{name}: no row can be read {after} ({first_line(error)}).") from error
+        row = wrong[0]
+        raise DataError(
+            f"{name}, row {row.number}: {row.actual_columns} fields instead of {row.expected_columns}. "
+            "The file is truncated or damaged there: copy or download it again."
+        ) from error
+
+
+def _indices(column: Any, index_of: Any, name: str, start: int) -> np.ndarray:
+    """int64 indices of a column of few distinct values."""
+    known: dict[bytes, int] = {}
+    indices = []
+    for row, value in enumerate(column.to_pylist(), start):
+        if value not in known:
+            known[value] = index_of(value.decode("utf-8", "replace"), f"{name}, row {row}")
+        indices.append(known[value])
+    return np.array(indices, dtype=np.int64)
+
+
+def _pixels(column: Any, name: str, start: int) -> np.ndarray:
+    """uint8 [rows, 2304] of a pyarrow binary column."""
+    _, offset_buffer, text_buffer = column.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int32)[column.offset : column.offset + len(column) + 1]
+    text = np.frombuffer(text_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
+    pixels = _parse_rows(text, offsets - offsets[0])
+    if pixels is None:
+        rows = enumerate(column.to_pylist(), start)
+        pixels = np.stack([_parse_row(value, f"{name}, row {row}") for row, value in rows])
+    return pixels
+
+
+def _parse_rows(text: np.ndarray, offsets: np.ndarray) -> np.ndarray | None:
+    """uint8 [rows, 2304] of rows of numbers with spaces between, or None where anything at all is off.
+
+    text     uint8, the rows one after another with nothing between them
+    offsets  where each row begins, and the end of the last
+    """
+    digits = text - np.uint8(48)  # anything but a digit wraps round to more than 9
+    is_digit = digits < 10
+    if np.count_nonzero(is_digit) + np.count_nonzero(text == 32) != len(text):
+        return None
+    begins, ends = is_digit.copy(), is_digit.copy()
+    begins[1:] &= ~is_digit[:-1]
+    ends[:-1] &= ~is_digit[1:]
+    edges = offsets[1:-1]
+    if (offsets[1:] == offsets[:-1]).any():
+        return None
+    begins[edges] = is_digit[edges]  # a number ends with its row, though the next row's first digit follows at once
+    ends[edges - 1] = is_digit[edges - 1]
+    first, last = np.flatnonzero(begins), np.flatnonzero(ends)
+    length = last - first + 1
+    counts = np.diff(np.searchsorted(last, offsets))
+    if (counts != PIXELS).any() or (length > 3).any():
+        return None
+    values = digits[last].astype(np.int16)
+    values += 10 * digits[last - 1].astype(np.int16) * (length > 1)
+    values += 100 * digits[last - 2].astype(np.int16) * (length > 2)
+    return None if (values > 255).any() else values.astype(np.uint8).reshape(-1, PIXELS)
+
+
+def _parse_row(value: bytes, where: str) -> np.ndarray:
+    """uint8 [2304] of one row, or a DataError with what is wrong in it."""
+    numbers = value.decode("utf-8", "replace").split()
+    for position, number in enumerate(numbers, 1):
+        if not (number.isascii() and number.isdecimal()):
+            raise DataError(f"{where}: pixel {position} is {number!r}, not a whole number. Is the file damaged there?")
+        if int(number) > 255:
+            raise DataError(f"{where}: pixel {position} is {number}, outside 0..255. Is the file damaged there?")
+    if len(numbers) != PIXELS:
+        raise DataError(
+            f"{where}: {len(numbers):,} pixels found of {PIXELS:,}. "
+            "The row is truncated or damaged: copy or download the file again."
+        )
+    return np.array(numbers, dtype=np.int64).astype(np.uint8)

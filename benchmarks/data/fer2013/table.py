@@ -1,0 +1,75 @@
+"""FER2013 as a table, whatever it was stored as: the step between a reader and the three splits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.errors import DataError
+from benchmarks.data.expressions import suggestion
+from benchmarks.data.fingerprint import assemble
+
+CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+IMAGE_SIZE = 48
+USAGES = ("Training", "PublicTest", "PrivateTest")  # train, val, test
+ORIGINAL_COUNTS = (28709, 3589, 3589)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of FER2013 in the order of their source.
+
+    images   uint8 [N, 48, 48]
+    targets  int64 [N], indices of CLASSES
+    usages   int64 [N], indices of USAGES
+    ordered  whether the order is that of the original file, so that a row's place is its number there
+    """
+
+    images: np.ndarray
+    targets: np.ndarray
+    usages: np.ndarray
+    ordered: bool
+    notes: tuple[str, ...] = ()
+
+
+def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
+    """The three splits of the rows. `where` names the source in the errors.
+
+    Raises DataError where a split is empty. Another number of rows than the original's is accepted and noted.
+    """
+    splits, notes = {}, list(rows.notes)
+    for index, (name, usage, original) in enumerate(zip(SPLIT_NAMES, USAGES, ORIGINAL_COUNTS, strict=True)):
+        chosen = np.flatnonzero(rows.usages == index)
+        if not len(chosen):
+            raise DataError(
+                f"{where}: no row of the {usage} part ({name}). All three parts are needed: {', '.join(USAGES)}. "
+                "Use a complete copy of FER2013."
+            )
+        if len(chosen) != original:
+            notes.append(
+                f"{usage} has {len(chosen):,} rows, the original {original:,}: scores do not compare to published ones."
+            )
+        splits[name] = Split(
+            images=rows.images[chosen][:, None],
+            targets=rows.targets[chosen],
+            ids=np.zeros(len(chosen), dtype=str),
+            rows=chosen if rows.ordered else None,
+        )
+    return assemble(splits, CLASSES, source, notes)
+
+
+def usage_index(value: str, where: str) -> int:
+    """Index of a Usage value. Raises DataError where it is none of the three."""
+    if value.strip() in USAGES:
+        return USAGES.index(value.strip())
+    near = suggestion(value, USAGES)
+    raise DataError(f"{where}: unknown Usage {value!r}; it must be one of {', '.join(USAGES)}.{near}")
+
+
+def emotion_index(value: str, where: str) -> int:
+    """Index of an emotion written as a number. Raises DataError where it is not in 0..6."""
+    text = value.strip()
+    if text.isdecimal() and int(text) < len(CLASSES):
+        return int(text)
+    meaning = ", ".join(f"{index} {name}" for index, name in enumerate(CLASSES))
+    raise DataError(f"{where}: emotion {value!r} is not in 0..{len(CLASSES) - 1} ({meaning}).")

@@ -1,0 +1,131 @@
+"""Reader of anyone's images: a folder a class, with or without folders around them that say the split."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data.cache import cached
+from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.errors import DataError
+from benchmarks.data.fingerprint import assemble
+from benchmarks.data.folder.groups import read_groups
+from benchmarks.data.folder.layout import Layout, scan
+from benchmarks.data.folder.splits import Assignment, assign
+from benchmarks.data.image_files import read_images, shorter_sides
+from benchmarks.data.options import DataOptions
+from benchmarks.data.twins import digests
+
+LARGEST_SIDE = 112
+SAMPLE = 500  # images whose size is looked at, of all parts of the folder
+
+
+def load(options: DataOptions, *, cache_dir: Path | None = None) -> Dataset:
+    """Images [N, C, side, side] of `options.path`, one channel where all are grey; its classes are the folders' names.
+
+    Splits are those of the folders where they say any (benchmarks/data/folder_splits.py), else drawn by
+    `options.seed`; images of one of `options.groups` (benchmarks/data/groups.py) never stand in two of them. The
+    listing `splits.csv` says which file is in which; an image's row is its place there.
+
+    Raises DataError where there is no folder, or its layout is not one that can be scored.
+    """
+    root = Path(options.path or "").expanduser()
+    if options.path is None or not root.is_dir():
+        seen = "--data is missing" if options.path is None else f"{root}: there is no such folder"
+        raise DataError(f"{seen}.\n{HELP}")
+    try:
+        layout = scan(root)
+        groups = read_groups(options.groups, root, layout.files) if options.groups else None
+        assignment = assign(layout, groups, options.seed)
+        inputs = [str(root / file) for file in layout.files]
+        if Path(options.groups).is_file():
+            inputs.append(options.groups)
+        build = partial(_build, root, layout, assignment, options.side)
+        dataset = cached(f"folder-{_digest(options)}", root, inputs, build, cache_dir)
+    except OSError as error:
+        raise DataError(f"{error.filename or root}: cannot be read ({error.strerror or error}).") from error
+    notes = (*layout.notes, *assignment.notes, *dataset.notes)
+    listings = {"splits.csv": _listing(layout, assignment, groups)}
+    known = dataset if groups is None else _grouped(dataset, groups)
+    return replace(known, notes=notes, listings=listings)
+
+
+def _grouped(dataset: Dataset, groups: np.ndarray) -> Dataset:
+    """With the number of each image's group; an image's row is its place in `groups`."""
+    numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    train, val, test = (replace(split, groups=numbers[split.rows]) for split in dataset.splits().values())
+    return replace(dataset, train=train, val=val, test=test)
+
+
+def _digest(options: DataOptions) -> str:
+    """What decides the arrays beside the files."""
+    decisive = json.dumps([options.side, options.groups, options.seed]).encode()
+    return hashlib.blake2b(decisive, digest_size=4).hexdigest()
+
+
+def _build(root: Path, layout: Layout, assignment: Assignment, side: int | None) -> Dataset:
+    order = np.concatenate([assignment.rows[name] for name in SPLIT_NAMES])
+    files = [layout.files[row] for row in order]
+    paths, targets = [root / file for file in files], layout.targets[order]
+    pixels = read_images(paths, side or usual_side(paths))
+    splits, start = {}, 0
+    for name in SPLIT_NAMES:
+        part = slice(start, start + len(assignment.rows[name]))
+        splits[name] = Split(pixels[part], targets[part], files[part], rows=order[part])
+        start = part.stop
+    return assemble(splits, layout.classes, "class folders", _contradictions(pixels, targets, files, layout.classes))
+
+
+def usual_side(files: Sequence[Path]) -> int:
+    """The side at which images are stored: the median shorter side, at most LARGEST_SIDE.
+
+    Images of one size are thus kept pixel by pixel. No member that trains in minutes looks at more than 112 pixels;
+    those that do want --image-side, and four times the memory for 224.
+    """
+    sides = shorter_sides(files[:: max(1, len(files) // SAMPLE)])
+    return min(LARGEST_SIDE, int(np.median(sides))) if sides else LARGEST_SIDE
+
+
+def _contradictions(
+    pixels: np.ndarray, targets: np.ndarray, files: Sequence[str], classes: Sequence[str]
+) -> tuple[str, ...]:
+    """A note where equal pixels are of several classes."""
+    rows: dict[bytes, list[int]] = {}
+    for row, digest in enumerate(digests(pixels)):
+        rows.setdefault(digest, []).append(row)
+    found = [twins for twins in rows.values() if len(set(targets[twins])) > 1]
+    if not found:
+        return ()
+    first = found[0][0]
+    other = next(row for row in found[0] if targets[row] != targets[first])
+    return (
+        f"{sum(map(len, found)):,} images have the pixels of another one of another class, such as {files[first]} "
+        f"({classes[targets[first]]}) and {files[other]} ({classes[targets[other]]}): at least one label is wrong.",
+    )
+
+
+def _listing(layout: Layout, assignment: Assignment, groups: np.ndarray | None) -> str:
+    """A line an image, in the order of their paths."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("file", "split", "class", *(("group",) if groups is not None else ())))
+    split_of = {row: name for name in SPLIT_NAMES for row in assignment.rows[name].tolist()}
+    for row, file in enumerate(layout.files):
+        group = () if groups is None else (groups[row],)
+        writer.writerow((file, split_of[row], layout.classes[layout.targets[row]], *group))
+    return text.getvalue()
+
+
+HELP = """Give a folder of images, in folders named after their classes: --suite folder --data DIR
+  DIR/happy/1.jpg              or, with splits of your own     DIR/train/happy/1.jpg
+  DIR/happy/2.png                                              DIR/val/happy/2.png
+  DIR/sad/3.jpg                                                DIR/test/sad/3.jpg
+Sizes, formats and colours may differ. Without folders for the splits, images are split 80:10:10 by --split-seed."""

@@ -1,0 +1,1 @@
+"""Evaluation: from stored predictions to results. Metrics, significance, audit, folds, ablations."""

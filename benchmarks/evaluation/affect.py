@@ -1,0 +1,152 @@
+"""The one look at the test ratings: members and combinations scored in valence and arousal, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation.metrics import DIMENSIONS, affect_scores
+from benchmarks.evaluation.models import member_labels
+from benchmarks.evaluation.significance import DRAWS_AT_ONCE, image_counts
+from benchmarks.store.predictions import Predictions
+from benchmarks.store.targets import Targets
+from ensembles.affect.base import rated
+from ensembles.affect.search import FOLDS, AffectSearchResult, search_affect
+
+
+@dataclass(frozen=True, eq=False)
+class Rater:
+    """What one row of the table predicts: valence and arousal [N, 2] of the rated images of val and test.
+
+    `cross_fitted` are those of val by fits that have not seen the image; None for a member, which is fitted on train.
+    """
+
+    kind: str
+    name: str
+    title: str
+    models: int
+    val: np.ndarray
+    test: np.ndarray
+    cross_fitted: np.ndarray | None = None
+    weights: dict[str, list[float]] | None = None
+
+
+def affect_part(
+    predictions: Sequence[Predictions], targets: Targets, published: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """`{"affect": ...}` for the results; empty where the data has too few ratings, or no member predicts them.
+
+    Combinations are fitted on val alone. The best single member and the chosen combination are those of the highest
+    mean concordance on val, of combinations the cross-fitted one; test decides nothing.
+    """
+    if targets.val_affect is None or targets.test_affect is None:
+        return {}
+    known_val, known_test = rated(targets.val_affect), rated(targets.test_affect)
+    named = zip(member_labels(predictions), predictions, strict=True)
+    members = {label: one for label, one in named if one.val_affect is not None and one.test_affect is not None}
+    if not members or known_val.sum() < FOLDS or not known_test.any():
+        return {}
+    val, test = (np.stack([one.affect()[name] for one in members.values()]) for name in ("val_affect", "test_affect"))
+    val, test = val[:, known_val].astype(np.float64), test[:, known_test].astype(np.float64)
+    truth_val, truth_test = targets.val_affect[known_val], targets.test_affect[known_test]
+    found = search_affect(val, truth_val)
+    raters = [
+        Rater("member", label, label, 1, *own) for label, own in zip(members, zip(val, test, strict=True), strict=True)
+    ]
+    raters += [_combined(one, list(members), test) for one in found if one.ensembler is not None]
+    rows = _scored(raters, truth_val, truth_test)
+    single = max(rows[: len(members)], key=lambda row: row["val_ccc"])
+    chosen = max(rows[len(members) :], key=lambda row: row["cross_fit_ccc"], default=None)
+    failed = [{"name": one.name, "title": one.title, "error": one.error} for one in found if one.error is not None]
+    return {
+        "affect": {
+            "rated": {"val": int(known_val.sum()), "test": int(known_test.sum())},
+            "best_single": single["name"],
+            "headline": None if chosen is None else chosen["name"],
+            "members": rows[: len(members)],
+            "ensembles": rows[len(members) :],
+            "failed": failed,
+            "published": list(published),
+        }
+    }
+
+
+def _combined(found: AffectSearchResult, members: Sequence[str], test: np.ndarray) -> Rater:
+    assert found.ensembler is not None
+    weights = found.ensembler.weights_
+    by_member = None if weights is None else dict(zip(members, weights.tolist(), strict=True))
+    models = len(members) if weights is None else int(weights.any(axis=1).sum())
+    predicted = found.ensembler.predict(test)
+    return Rater("ensemble", found.name, found.title, models, found.fitted, predicted, found.cross_fitted, by_member)
+
+
+def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarray) -> list[dict[str, Any]]:
+    """A row a rater: scores on val and test, 95 % intervals of concordance, and the paired difference of its mean to
+    the best single member's."""
+    draws = bootstrap_concordance(np.stack([rater.test for rater in raters]), truth_test)
+    val_ccc = [_mean_ccc(rater.val, truth_val) for rater in raters]
+    single = int(
+        np.argmax([ccc if rater.kind == "member" else -np.inf for ccc, rater in zip(val_ccc, raters, strict=True)])
+    )
+    reference = draws[:, single].mean(axis=1)
+    rows = []
+    for index, rater in enumerate(raters):
+        scores = affect_scores(rater.test, truth_test)
+        means = draws[:, index].mean(axis=1)
+        rows.append(
+            {
+                "kind": rater.kind,
+                "name": rater.name,
+                "title": rater.title,
+                "models": rater.models,
+                **{
+                    dimension: {
+                        **{name: None if np.isnan(value) else value for name, value in scores[dimension].items()},
+                        "ccc_interval": _interval(draws[:, index, column]),
+                    }
+                    for column, dimension in enumerate(DIMENSIONS)
+                },
+                "ccc": _mean_ccc(rater.test, truth_test),
+                "ccc_interval": _interval(means),
+                "difference_interval": _interval(means - reference),
+                "val_ccc": val_ccc[index],
+                "cross_fit_ccc": None if rater.cross_fitted is None else _mean_ccc(rater.cross_fitted, truth_val),
+                "weights": rater.weights,
+            }
+        )
+    return rows
+
+
+def _mean_ccc(predicted: np.ndarray, truth: np.ndarray) -> float:
+    scores = affect_scores(predicted, truth)
+    return float(np.mean([scores[dimension]["ccc"] for dimension in DIMENSIONS]))
+
+
+def _interval(draws: np.ndarray) -> list[float]:
+    """The central 95 % of the draws."""
+    return np.quantile(draws, [0.025, 0.975]).tolist()
+
+
+def bootstrap_concordance(
+    predicted: np.ndarray, truth: np.ndarray, draws: int = 10_000, random_state: int = 0
+) -> np.ndarray:
+    """Concordance of rows `[R, N, 2]` with the truth `[N, 2]` over images drawn with replacement: `[draws, R, 2]`.
+
+    Each draw serves all rows, so that their differences are paired. The concordance is made of weighted moments, which
+    are one matrix product for many draws; values are taken around the truth's mean, where the moments are exact enough.
+    """
+    centre = truth.mean(axis=0, dtype=np.float64)
+    own, other = predicted - centre, np.broadcast_to(truth - centre, predicted.shape)
+    moments = np.stack([own, other, own**2, other**2, own * other])  # [5, R, N, 2]
+    columns = moments.transpose(2, 0, 1, 3).reshape(predicted.shape[1], -1)
+    random = np.random.default_rng(random_state)
+    sizes = [min(DRAWS_AT_ONCE, draws - start) for start in range(0, draws, DRAWS_AT_ONCE)]
+    drawn = np.concatenate([image_counts(random, size, len(columns)).astype(np.float64) @ columns for size in sizes])
+    means = (drawn / len(columns)).reshape(draws, 5, len(predicted), 2)
+    mean, mean_truth, square, square_truth, product = means.transpose(1, 0, 2, 3)
+    room = square + square_truth - 2 * mean * mean_truth  # both variances and the squared distance of the means
+    covariance = product - mean * mean_truth
+    return np.divide(2 * covariance, room, out=np.ones_like(room), where=room > 1e-12)

@@ -1,0 +1,106 @@
+"""Why an ensemble works: how unlike its members err, and what each member that was left out would have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation import metrics
+from benchmarks.evaluation.models import ScoredModel, member_labels
+from benchmarks.store.predictions import Predictions
+from benchmarks.store.targets import Targets
+from ensembles import diversity as measures
+
+NEAR_TWINS = 0.9  # share of images on which two members predict the same class
+
+
+def diversity(predictions: Sequence[Predictions], targets: Targets) -> dict[str, Any]:
+    """`diversity` of the results: the members' labels, and for val and test the measures of `diversity_on`."""
+    return {
+        "members": member_labels(predictions),
+        "val": diversity_on(np.stack([one.val for one in predictions]), targets.val),
+        "test": diversity_on(np.stack([one.test for one in predictions]), targets.test),
+    }
+
+
+def diversity_on(logits: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+    """Measures of logits `[M, N, C]` on one split, as JSON values.
+
+    `pairs` holds a column a measure, an entry a pair `first < second` of members: disagreement, Q (None where it is not
+    defined), double fault, kappa and mean error (the two axes of the kappa-error diagram); `mean` their means over
+    pairs. `oracle_accuracy` is the share of images that any member gets right; `brier` and `log_loss` split the loss of
+    the mean, and of the geometric mean, into that of the members less their ambiguity.
+    """
+    correct = logits.argmax(axis=2) == targets
+    kappa, error = measures.kappa_error(logits, targets)
+    first, second = np.triu_indices(len(logits), 1)
+    matrices = {
+        "disagreement": measures.pairwise_disagreement(correct),
+        "q": measures.q_statistic(correct),
+        "double_fault": measures.double_fault(correct),
+        "kappa": kappa,
+        "error": error,
+    }
+    columns = {name: matrix[first, second] for name, matrix in matrices.items()}
+    return {
+        "oracle_accuracy": measures.oracle_accuracy(correct),
+        "brier": asdict(measures.squared_ambiguity(logits, targets)),
+        "log_loss": asdict(measures.log_loss_ambiguity(logits, targets)),
+        "mean": {name: _mean(column) for name, column in columns.items()},
+        "pairs": {
+            "first": first.tolist(),
+            "second": second.tolist(),
+            **{name: [None if np.isnan(v) else v for v in column.tolist()] for name, column in columns.items()},
+        },
+    }
+
+
+def _mean(column: np.ndarray) -> float | None:
+    known = column[~np.isnan(column)]
+    return float(known.mean()) if known.size else None
+
+
+def left_out(
+    ensemble: ScoredModel, members: Sequence[ScoredModel], used: Sequence[int], targets: np.ndarray
+) -> list[dict[str, Any]]:
+    """Why each member that an ensemble gives no weight has none, from val alone.
+
+    For every such member: the change of val log-loss and accuracy when the member is averaged in with the weight of one
+    of the k members used, 1 / (k + 1); its nearest member used, and on which share of the images both predict the same
+    class; and the reason these give.
+    """
+    base_loss, base_accuracy = metrics.log_loss(ensemble.val, targets), metrics.accuracy(ensemble.val, targets)
+    classes = np.stack([member.val.argmax(axis=1) for member in members])
+    accuracy = (classes == targets).mean(axis=1)
+    found = []
+    for index in sorted(set(range(len(members))) - set(used)):
+        agreement = (classes[list(used)] == classes[index]).mean(axis=1)
+        nearest = int(agreement.argmax())
+        mixed = (len(used) * ensemble.val + members[index].val) / (len(used) + 1)
+        facts = {
+            "member": members[index].name,
+            "val_log_loss_change": metrics.log_loss(mixed, targets) - base_loss,
+            "val_accuracy_change": metrics.accuracy(mixed, targets) - base_accuracy,
+            "nearest": members[used[nearest]].name,
+            "agreement": float(agreement[nearest]),
+        }
+        found.append({**facts, "reason": _reason(facts, bool(accuracy[index] < accuracy[list(used)].min()))})
+    return found
+
+
+def _reason(facts: Mapping[str, Any], weakest: bool) -> str:
+    loss, accuracy = facts["val_log_loss_change"], facts["val_accuracy_change"]
+    numbers = f"log-loss {loss:+.4f}, accuracy {100 * accuracy:+.2f} points on val"
+    if facts["agreement"] >= NEAR_TWINS:
+        return (
+            f"near twin of {facts['nearest']}: the same class on {100 * facts['agreement']:.0f} % of images; {numbers}"
+        )
+    weak = "weaker than every member used; " if weakest else ""
+    if loss >= 0 and accuracy <= 0:
+        return f"{weak}adds nothing: {numbers}"
+    if loss < 0 and accuracy > 0:
+        return f"{weak}would have helped where it was fitted, but the method chose otherwise: {numbers}"
+    return f"{weak}a gain in one measure is a loss in the other: {numbers}"

@@ -1,0 +1,40 @@
+"""Members that learnt from labels which are not the suite's own: known by their recipes, and kept out of the ensembles
+of the others, so that the headline is of members that learnt from the same labels as everyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.execution.distillation import named
+from benchmarks.store.predictions import Predictions
+from benchmarks.suites.suite import ExtraLabels
+from zoo import registry
+
+
+def split_extra_labels(
+    predictions: Sequence[Predictions], extra: ExtraLabels | None
+) -> tuple[list[Predictions], list[Predictions]]:
+    """Those that ensembles are made of, and those that learnt from the suite's extra labels, whose provenance then says
+    so; where all did, ensembles are made of these. Both keep their order."""
+    own: list[Predictions] = []
+    excluded: list[Predictions] = []
+    for one in predictions:
+        if extra is None or not learns_from_votes(one.configuration.described()["recipe"] or {}):
+            own.append(one)
+        else:
+            excluded.append(replace(one, provenance={**one.provenance, "extra_labels": extra.name}))
+    return (own, excluded) if own else (excluded, own)
+
+
+def learns_from_votes(recipe: Mapping[str, Any]) -> bool:
+    """Whether a recipe, given as what differs from the defaults, asks for votes, or for a teacher or a judge that does.
+
+    Teachers and judges are taken as they are registered.
+    """
+    labels = recipe.get("labels", {})
+    guides = [name for key in ("teacher", "judge") if labels.get(key) for name, _ in named(labels[key])]
+    return bool(labels.get("votes")) or any(
+        learns_from_votes(registry.get(name).recipe.changes()) for name in guides if registry.is_known(name)
+    )

@@ -1,0 +1,81 @@
+"""What figures show of single images and classes, as counts: confusions, reliability, and the path of greedy selection.
+
+Like the audit it reads test targets and chooses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation import metrics
+from benchmarks.evaluation.audit import SMALLEST, prefix_accuracies
+from benchmarks.evaluation.models import ScoredModel, member_labels
+from benchmarks.results import BEST_SINGLE
+from benchmarks.store.predictions import Predictions
+from benchmarks.store.targets import Targets
+from ensembles import softmax
+from ensembles.selection import TIE, BlendHits, BlendLogLoss
+from ensembles.selection import add as add_to_blend
+
+LONGEST_PATH = 40  # members of the greedy path
+
+
+def charts_data(
+    rows: Sequence[ScoredModel],
+    predictions: Sequence[Predictions],
+    targets: Targets,
+    audit: Mapping[str, Any],
+    headline: str | None,
+) -> dict[str, Any]:
+    """`charts` of the results, as JSON values: test confusions and reliability of the member that is best on val and of
+    the headline ensemble (the `shown`), and the greedy path. `rows` are those of `predict_rows`, `audit` is theirs."""
+    members = len(predictions)
+    val_accuracy = [metrics.accuracy(row.val, targets.val) for row in rows[:members]]
+    chosen = [int(np.argmax(val_accuracy))]
+    if headline != BEST_SINGLE:
+        chosen += [index for index, row in enumerate(rows) if row.kind == "ensemble" and row.name == headline]
+    temperatures = [audit["rows"][index]["temperature"] for index in chosen]
+    return {
+        "shown": [
+            {
+                "kind": rows[index].kind,
+                "name": rows[index].name,
+                "title": rows[index].title,
+                "confusion": metrics.confusion_matrix(rows[index].test, targets.test).tolist(),
+                "reliability": metrics.reliability(rows[index].test, targets.test),
+                "reliability_scaled": metrics.reliability(_scaled(rows[index].test, temperature), targets.test),
+            }
+            for index, temperature in zip(chosen, temperatures, strict=True)
+        ],
+        "greedy_path": greedy_path(predictions, targets),
+    }
+
+
+def _scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    return softmax(np.log(np.maximum(probabilities, SMALLEST)) / temperature)
+
+
+def greedy_path(predictions: Sequence[Predictions], targets: Targets) -> dict[str, Any]:
+    """Members in the order in which greedy selection without replacement takes them by val accuracy (ties: lower
+    log-loss, then the order of members), and the accuracy of the uniform average after each, on val and test."""
+    logits = np.stack([one.val for one in predictions])
+    hits, log_loss = BlendHits(logits, targets.val), BlendLogLoss(logits, targets.val)
+    order: list[int] = []
+    for _ in range(min(len(predictions), LONGEST_PATH)):
+        left = np.setdiff1d(np.arange(len(predictions)), order)
+        counts = hits.with_each()[left]
+        left = left[counts == counts.max()]
+        losses = log_loss.with_each(left)
+        order.append(int(left[np.flatnonzero(losses <= losses.min() + TIE)[0]]))
+        add_to_blend(order[-1], log_loss, hits)
+    names = member_labels(predictions)
+    test = softmax(np.stack([one.test for one in predictions]))
+    chosen = np.array(order)
+    return {
+        "members": [names[index] for index in order],
+        "val": prefix_accuracies(softmax(logits), chosen, targets.val),
+        "test": prefix_accuracies(test, chosen, targets.test),
+    }

@@ -1,0 +1,145 @@
+"""What ten annotators say of the test labels, and how models fare where they agree with them and where they do not.
+
+Label noise by the votes of FER+ (arXiv:1608.01041). It reads test targets, as the audit does, and chooses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.data.ferplus.votes import ANSWERS
+from benchmarks.evaluation.models import ScoredModel
+from benchmarks.evaluation.significance import mean_interval, wilson_interval
+
+FEWEST = 50  # images: degrees of agreement with fewer are put together with the next one
+
+
+def label_noise(rows: Mapping[str, ScoredModel], targets: np.ndarray, classes: Sequence[str], votes: np.ndarray) -> Any:
+    """`label_noise` of the story, as JSON values: `rows` are the models to judge, by their part (headline, single).
+
+    `votes` [N,10] are counts over ANSWERS. An image's leader is the answer with most votes, where one alone has them.
+    `groups` are the images whose leader is the label, another answer, or that have none; `errors` splits the
+    headline's errors among them; `agreement` goes by the number of votes for the commonest answer.
+    Raises ValueError where the annotators had no name for one of the classes.
+    """
+    answers = _answers(classes)
+    labels, predicted = answers[targets], {part: answers[row.test.argmax(axis=1)] for part, row in rows.items()}
+    leader = leaders(votes)
+    groups = {"label": leader == labels, "other": (leader >= 0) & (leader != labels), "tied": leader < 0}
+    everyone = np.ones(len(targets), dtype=bool)
+    return {
+        "annotators": int(votes.sum(axis=1).max()),
+        "titles": {part: row.title for part, row in rows.items()},
+        "groups": {name: _group(found, predicted, labels, leader) for name, found in groups.items()},
+        "errors": _errors(predicted["headline"], labels, leader) if "headline" in predicted else None,
+        "one_by_label": _mean(votes_for(votes, labels)),
+        "most_by_label": _mean(commonest_is(votes, labels)),
+        "one_by_others": _mean(one_by_others(votes)),
+        "lead": {part: _mean((said == labels) - commonest_is(votes, labels)) for part, said in predicted.items()},
+        "agreement": [
+            {"least": least, "most": most, **_degree(found, votes, predicted, labels)}
+            for least, most, found in _degrees(votes)
+        ],
+        "all": _group(everyone, predicted, labels, leader),
+    }
+
+
+def leaders(votes: np.ndarray) -> np.ndarray:
+    """The column of the commonest answer of votes [N,A]; -1 where several are equally common."""
+    top = votes.max(axis=1, keepdims=True)
+    return np.where((votes == top).sum(axis=1) == 1, votes.argmax(axis=1), -1)
+
+
+def votes_for(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The share of an image's votes [N,A] that its label [N] has: how often one annotator gives it."""
+    return votes[np.arange(len(votes)), labels] / votes.sum(axis=1)
+
+
+def commonest_is(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How often the commonest answer of votes [N,A] is the label [N]: 0, 1, or between where a tie is drawn by lot."""
+    top = votes == votes.max(axis=1, keepdims=True)
+    return top[np.arange(len(votes)), labels] / top.sum(axis=1)
+
+
+def one_by_others(votes: np.ndarray) -> np.ndarray:
+    """How often one annotator gives the commonest answer of the others, ties drawn by lot: the mean over the
+    annotators of each image, from votes [N,A]."""
+    expected = np.zeros(len(votes))
+    for answer in range(votes.shape[1]):
+        others = votes.copy()
+        others[:, answer] = np.maximum(votes[:, answer] - 1, 0)
+        expected += votes[:, answer] * commonest_is(others, np.full(len(votes), answer))
+    return expected / votes.sum(axis=1)
+
+
+def _answers(classes: Sequence[str]) -> np.ndarray:
+    missing = [name for name in classes if name not in ANSWERS]
+    if missing:
+        raise ValueError(f"annotators could not say {', '.join(missing)}, only {', '.join(ANSWERS)}")
+    return np.array([ANSWERS.index(name) for name in classes])
+
+
+def _group(
+    found: np.ndarray, predicted: Mapping[str, np.ndarray], labels: np.ndarray, leader: np.ndarray
+) -> dict[str, Any]:
+    """A group of images: how many, and how often each model says the label, and what most annotators say."""
+    count = int(found.sum())
+    return {
+        "images": count,
+        "share": _share(count, len(found)),
+        "says_label": {part: _share(int((said == labels)[found].sum()), count) for part, said in predicted.items()},
+        "says_leader": {part: _share(int((said == leader)[found].sum()), count) for part, said in predicted.items()},
+    }
+
+
+def _errors(predicted: np.ndarray, labels: np.ndarray, leader: np.ndarray) -> dict[str, Any]:
+    """The images that are wrong by their label: those whose label most annotators share, those where they say what is
+    predicted, and the rest; as shares of all images, the second one of the errors, too. Also the accuracy without the
+    first of these parts."""
+    wrong = predicted != labels
+    undisputed, shared = wrong & (leader == labels), wrong & (leader == predicted)
+    parts = {"all": wrong, "undisputed": undisputed, "shared": shared, "unclear": wrong & ~undisputed & ~shared}
+    return {
+        **{name: _share(int(found.sum()), len(wrong)) for name, found in parts.items()},
+        "without_undisputed": _share(int((~wrong | undisputed).sum()), len(wrong)),
+        "shared_of_errors": _share(int(shared.sum()), int(wrong.sum())),
+    }
+
+
+def _degrees(votes: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Degrees of agreement, least first: from how many to how many votes the commonest answer has, and which images
+    have so many."""
+    top = votes.max(axis=1)
+    least = int(top.min())
+    for number in range(least, int(top.max()) + 1):
+        found, above = (top >= least) & (top <= number), top > number
+        if above.any() and (found.sum() < FEWEST or above.sum() < FEWEST):
+            continue
+        yield least, number, found
+        least = number + 1
+
+
+def _degree(
+    found: np.ndarray, votes: np.ndarray, predicted: Mapping[str, np.ndarray], labels: np.ndarray
+) -> dict[str, Any]:
+    count = int(found.sum())
+    return {
+        "images": count,
+        "one_by_label": float(votes_for(votes[found], labels[found]).mean()),
+        "most_by_label": float(commonest_is(votes[found], labels[found]).mean()),
+        "says_label": {part: _share(int((said == labels)[found].sum()), count) for part, said in predicted.items()},
+    }
+
+
+def _share(hits: int, count: int) -> dict[str, Any] | None:
+    """A share of images with its interval; None of no images."""
+    return (
+        {"hits": hits, "of": count, "value": hits / count, "interval": wilson_interval(hits, count)} if count else None
+    )
+
+
+def _mean(values: np.ndarray) -> dict[str, Any]:
+    return {"value": float(values.mean()), "interval": mean_interval(values)}

@@ -1,0 +1,116 @@
+"""What the story needs beside the scores: the headline against each rival, duplicates, and label noise.
+
+Like the audit it reads test targets and chooses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation import metrics
+from benchmarks.evaluation.label_noise import label_noise
+from benchmarks.evaluation.models import ScoredModel
+from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar, share_difference_interval, wilson_interval
+from benchmarks.results import BEST_SINGLE, UNIFORM
+from benchmarks.store.targets import Targets
+
+
+def story_data(
+    rows: Sequence[ScoredModel],
+    members: int,
+    targets: Targets,
+    audit: Mapping[str, Any],
+    headline: str | None,
+    votes: np.ndarray | None,
+) -> dict[str, Any]:
+    """`story` of the results, as JSON values; `rows` are those of `predict_rows`, of which the first `members` are what
+    ensembles are made of, `audit` is theirs, and `votes` [N,10] are the annotators' of the test images, None where they
+    are not at hand."""
+    ensembles = [row for row in rows if row.kind == "ensemble"]
+    rows = [*rows[:members], *ensembles]
+    chosen = next((row for row in ensembles if row.name == headline), None)
+    single = _best(rows, "member", targets.val, "val")
+    if chosen is None:
+        judged = {"single": single}
+    elif chosen.name == BEST_SINGLE:
+        judged = {"headline": single}  # one model, told of once and by its name
+    else:
+        judged = {"headline": chosen, "single": single}
+    return {
+        "rivals": [] if chosen is None else _rivals(chosen, rivals(rows, targets, audit), targets),
+        "overlap": _overlap(judged, targets),
+        "label_noise": None if votes is None else label_noise(judged, targets.test, targets.classes, votes),
+    }
+
+
+def rivals(rows: Sequence[ScoredModel], targets: Targets, audit: Mapping[str, Any]) -> dict[str, ScoredModel]:
+    """What the headline is compared with, by its part in the story: chosen on val, on nothing, or on test itself."""
+    members = [row for row in rows if row.kind == "member"]
+    chosen = [row for row in members if row.name in audit["best_subset_on_test"]["members"]]
+    mean = {split: np.mean([getattr(row, split) for row in chosen], axis=0) for split in ("val", "test")}
+    found = {
+        "single_on_val": _best(rows, "member", targets.val, "val"),
+        "uniform": next((row for row in rows if row.kind == "ensemble" and row.name == UNIFORM), None),
+        "single_on_test": _best(rows, "member", targets.test, "test"),
+        "method_on_test": _best(rows, "ensemble", targets.test, "test"),
+        "subset_on_test": ScoredModel("ensemble", "subset_on_test", " + ".join(row.title for row in chosen), **mean),
+    }
+    return {part: row for part, row in found.items() if row is not None}
+
+
+def _best(rows: Sequence[ScoredModel], kind: str, labels: np.ndarray, split: str) -> ScoredModel:
+    """The row of a kind with the best accuracy on a split, the first of equals."""
+    return max(
+        (row for row in rows if row.kind == kind),
+        key=lambda row: metrics.accuracy(getattr(row, split), labels),
+    )
+
+
+def _rivals(chosen: ScoredModel, others: Mapping[str, ScoredModel], targets: Targets) -> list[dict[str, Any]]:
+    """Accuracy of each rival, and what the headline has above it: difference, paired interval, McNemar's p."""
+    mine = metrics.correctness(chosen.test, targets.test)
+    theirs = np.stack([metrics.correctness(row.test, targets.test) for row in others.values()])
+    intervals = bootstrap_intervals(mine.astype(np.int8) - theirs, groups=targets.test_groups)
+    return [
+        {
+            "part": part,
+            "title": row.title,
+            "accuracy": float(correct.mean()),
+            "difference": float(mine.mean() - correct.mean()),
+            "difference_interval": interval.tolist(),
+            "p": mcnemar(mine, correct),
+        }
+        for (part, row), correct, interval in zip(others.items(), theirs, intervals, strict=True)
+    ]
+
+
+def _overlap(judged: Mapping[str, ScoredModel], targets: Targets) -> list[dict[str, Any]] | None:
+    """Accuracy of each model on test images whose pixels stand in train, and on the others; None where that is not
+    known, or one of the two has no image."""
+    seen = targets.test_in_train
+    if seen is None or seen.all() or not seen.any():
+        return None
+    found = []
+    for part, row in judged.items():
+        correct = metrics.correctness(row.test, targets.test)
+        counts = {
+            name: (int(correct[among].sum()), int(among.sum()))
+            for name, among in (("all", np.ones_like(seen)), ("unseen", ~seen), ("seen", seen))
+        }
+        # What all images have above those not seen is the seen ones' share of the gap between the two.
+        share, gap = seen.mean(), share_difference_interval(*counts["seen"], *counts["unseen"])
+        found.append(
+            {
+                "part": part,
+                "title": row.title,
+                **{
+                    name: {"images": count, "accuracy": hits / count, "interval": wilson_interval(hits, count)}
+                    for name, (hits, count) in counts.items()
+                },
+                "worth_interval": [float(share * bound) for bound in gap],
+            }
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Execution: which members are trained, in what order, where, and how one is trained."""

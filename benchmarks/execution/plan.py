@@ -1,0 +1,124 @@
+"""Which members are at hand, which would be trained, and how long that takes by estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from benchmarks.provenance import cpu_cores
+from benchmarks.store.container import StoreError
+from benchmarks.store.identity import Configuration
+from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.targets import Targets
+from zoo.recipes import Recipe
+from zoo.training.compiling import SAVED, Choice, Execution, execution, lacking_for_gpu_code
+
+Mode = Literal["auto", "missing", "always", "never"]
+
+AUTO_SECONDS = 120.0
+"""Without a GPU and without a time budget, `--train auto` trains what all together takes no longer than this."""
+
+# Multiply-adds a second in training where nothing was measured yet: between plain and depthwise networks at 48 pixels.
+MACS_PER_SECOND = {"cpu": 5e10, "cuda": 4e12}  # of one core; of one card
+
+
+NOT_TRAINED = Execution(compiled=False, reason="not trained")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done for one member and seed."""
+
+    configuration: Configuration
+    stored: Predictions | None
+    train: bool
+    seconds: float  # estimate of its training
+    reason: str  # why it is not at hand, or why it is not trained
+    execution: Execution = NOT_TRAINED
+
+    @property
+    def command(self) -> str:
+        """What trains this member later; the suite is filled in by the caller."""
+        seed = f" --seeds {self.configuration.seed}" if self.configuration.seed else ""
+        return f"--members {self.configuration.member.name}{seed} --train missing"
+
+
+def estimate(configuration: Configuration, train_size: int, device: str, known: Mapping[str, Any] | None) -> float:
+    """Seconds to train, not compiled: from the recorded speed of the same member on the same kind of device, else from
+    its size."""
+    member, recipe = configuration.member, configuration.member.recipe
+    speed = known.get("images_per_second") if known and known.get("device_kind") == device else None
+    if known and speed:
+        speed *= cpu_cores() / known.get("cpu_cores", cpu_cores()) if device == "cpu" else 1.0
+        speed *= 1 - SAVED[device] if known.get("compiled") else 1.0
+        return images_seen(recipe, train_size) / speed
+    rate = MACS_PER_SECOND[device] * (cpu_cores() if device == "cpu" else 1)
+    macs = 3 * (member.macs or 10**8) * images_seen(recipe, train_size) * size_share(recipe, member.image_size)
+    return macs / rate
+
+
+def images_seen(recipe: Recipe, train_size: int) -> int:
+    """Images in all training steps of a member, over its epochs and its networks (folds, ingredients of a soup)."""
+    networks = recipe.folds or (recipe.ingredients if recipe.soup != "none" else 1)
+    own = train_size * (recipe.folds - 1) // recipe.folds if recipe.folds else train_size
+    return networks * recipe.epochs * min(own, recipe.epoch_images or own)
+
+
+def size_share(recipe: Recipe, image_size: int) -> float:
+    """Mean cost of an image over the epochs, as a share of one at full size."""
+    from zoo.training.schedule import size_at
+
+    sizes = [size_at(recipe, image_size, epoch) for epoch in range(recipe.epochs)]
+    return sum(size**2 for size in sizes) / len(sizes) / image_size**2
+
+
+def inspect(wanted: Iterable[Configuration], store: PredictionStore, targets: Targets) -> tuple[list[Step], list[str]]:
+    """A step for each wanted member, in their order, and notes on files that are not used; nothing is decided yet."""
+    steps, notes = [], []
+    for configuration in wanted:
+        stored, trouble = None, []
+        try:
+            stored = store.load(configuration, targets)
+        except StoreError as error:
+            trouble.append(str(error))
+        if stored is None:
+            trouble += store.stale(configuration)
+        notes += trouble
+        steps.append(Step(configuration, stored, False, 0.0, "; ".join(trouble) or "no stored predictions"))
+    return steps, notes
+
+
+def decide(
+    steps: Sequence[Step],
+    store: PredictionStore,
+    *,
+    mode: Mode,
+    compiling: Choice,
+    device: str,
+    train_size: int,
+    time_budget: float | None,
+    obstacle: str | None,
+) -> list[Step]:
+    """The steps with what will be trained, and why the others will not.
+
+    `obstacle` is None, or the reason why nothing can be trained here. In mode `auto` a member is trained where its
+    estimate still fits the time budget; the other modes start it all the same and stop in time.
+    """
+    left = time_budget if time_budget is not None else float("inf") if device == "cuda" else AUTO_SECONDS
+    lacking, decided = lacking_for_gpu_code() if device == "cuda" else None, []
+    for step in steps:
+        if step.stored is None or mode == "always":
+            member, known = step.configuration.member, store.speed(step.configuration.member.name)
+            as_it_is = estimate(step.configuration, train_size, device, known)
+            chosen = execution(compiling, device, member.recipe, member.image_size, as_it_is, lacking)
+            seconds = chosen.seconds
+            if obstacle:
+                step = replace(step, reason=f"{step.reason}; {obstacle}")
+            elif mode == "auto" and seconds > left:
+                step = replace(step, seconds=seconds, reason=f"{step.reason}; training it does not fit the time budget")
+            else:
+                step = replace(step, seconds=seconds, train=True, stored=None, execution=chosen)
+                left -= seconds
+        decided.append(step)
+    return decided

@@ -1,0 +1,139 @@
+"""What the user sees while a run goes on: rich bars on a terminal, plain lines elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from benchmarks.formats import duration
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from zoo.training.loop import Progress
+
+
+class NullProgress:
+    """Shows nothing. The base of the others."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def members(self, count: int) -> None:
+        """So many members will be trained."""
+
+    def start(self, label: str) -> None:
+        """A member's training begins."""
+
+    def moment(self, moment: Progress, label: str = "") -> None:
+        """Where the training of a member is: of that which began last, where none is named."""
+
+    def done(self, label: str, outcome: str) -> None:
+        """A member's training is over."""
+
+
+class LogProgress(NullProgress):
+    """A line an epoch, but none sooner than PAUSE seconds after the last: for logs and pipes."""
+
+    PAUSE = 5.0
+
+    def __init__(self) -> None:
+        self.count, self.begun, self.label = 0, 0, ""
+        self.running: dict[str, _Line] = {}
+
+    def note(self, text: str) -> None:
+        print(text, flush=True)
+
+    def members(self, count: int) -> None:
+        self.count, self.begun = count, 0
+
+    def start(self, label: str) -> None:
+        self.begun, self.label = self.begun + 1, label
+        self.running[label] = _Line(f"[{self.begun}/{self.count}] {label}", 0, time.monotonic())
+
+    def moment(self, moment: Progress, label: str = "") -> None:
+        line, now = self.running[label or self.label], time.monotonic()
+        if moment.epoch > line.epoch and now - line.printed > self.PAUSE:
+            line.epoch, line.printed = moment.epoch, now
+            print(f"{line.title}: {_state(moment)}", flush=True)
+
+    def done(self, label: str, outcome: str) -> None:
+        print(f"{self.running.pop(label).title}: {outcome}", flush=True)
+
+
+@dataclass
+class _Line:
+    """What was printed last of a member in training."""
+
+    title: str
+    epoch: int
+    printed: float  # when, as of time.monotonic
+
+
+class RichProgress(NullProgress):
+    """A bar for the members done, and one for the epochs of each that is in training."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[state]}"),
+        )
+        self.progress = Progress(*columns, transient=True)
+        self.all = self.progress.add_task("members", total=None, visible=False, state="")
+        self.running: dict[str, TaskID] = {}
+        self.label = ""
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def note(self, text: str) -> None:
+        self.progress.console.print(text, markup=False, highlight=False)
+
+    def members(self, count: int) -> None:
+        self.progress.update(self.all, total=count, completed=0, visible=count > 0)
+
+    def start(self, label: str) -> None:
+        self.label, self.running[label] = label, self.progress.add_task(label, total=None, state="")
+
+    def moment(self, moment: Progress, label: str = "") -> None:
+        one = self.running[label or self.label]
+        self.progress.update(one, total=moment.steps, completed=moment.step, state=_state(moment))
+
+    def done(self, label: str, outcome: str) -> None:
+        self.progress.update(self.all, advance=1)
+        self.progress.remove_task(self.running.pop(label))
+        self.note(f"{label}: {outcome}")
+
+
+def _state(moment: Progress) -> str:
+    val = "" if moment.val_accuracy is None else f", val {100 * moment.val_accuracy:.2f} %"
+    speed = f"{moment.images_per_second:.0f} images/s"
+    return f"epoch {moment.epoch} of {moment.epochs}, {speed}, {duration(moment.seconds_left)} left{val}"
+
+
+def display(quiet: bool) -> NullProgress:
+    """The display that suits the output."""
+    if quiet:
+        return NullProgress()
+    return RichProgress() if sys.stdout.isatty() else LogProgress()

@@ -1,0 +1,62 @@
+"""Whose turn it is where several members are trained at once: who waits for whom, and who comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from benchmarks.execution.distillation import named
+from benchmarks.execution.tasks import Task
+from zoo.registry import trained_as
+
+Key = tuple[str, int, int]  # name of the member, seed, fold
+
+
+class TaskQueue:
+    """Tasks in the order in which they are handed out.
+
+    With `longest_first`, that is by the time of a task and of the longest chain that waits for it: a long training
+    that is started last would end alone, the other processes idle. Otherwise the order is as it was: where time is
+    short, what was asked for first is whole rather than everything in part.
+    """
+
+    def __init__(self, tasks: Sequence[Task], longest_first: bool) -> None:
+        keys = {_key(task): task for task in tasks}
+        self._needs = {task: [keys[key] for key in needed(task) if key in keys] for task in tasks}
+        self.waiting = sorted(tasks, key=lambda task: -self._seconds(task, ())) if longest_first else list(tasks)
+
+    def next(self, running: Collection[Task]) -> Task | None:
+        """The first whose needs are met, taken out of those that wait; None where all have to wait for one `running`.
+
+        Members that need each other in a circle would wait for ever: the first of them is then told so by its training.
+        """
+        unfinished = {*self.waiting, *running}
+        ready = (task for task in self.waiting if unfinished.isdisjoint(self._needs[task]))
+        chosen = next(ready, None if running or not self.waiting else self.waiting[0])
+        if chosen is not None:
+            self.waiting.remove(chosen)
+        return chosen
+
+    def _seconds(self, task: Task, above: tuple[Task, ...]) -> float:
+        """Of its training and of the longest chain that waits for it, by estimate; a circle is followed once."""
+        path = (*above, task)
+        after = [other for other, needs in self._needs.items() if task in needs and other not in path]
+        return task.step.seconds + max((self._seconds(other, path) for other in after), default=0.0)
+
+
+def needed(task: Task) -> list[Key]:
+    """The members whose weights or predictions a training asks for: teachers, judges, the network whose features are
+    classified, and the member that this one is with other views at test time."""
+    member, seed, fold = task.step.configuration.member, task.step.configuration.seed, task.part.fold
+    source = member.features_of or trained_as(member).name
+    found = [(source, seed)] if source != member.name else []
+    for text in filter(None, (member.recipe.labels.teacher, member.recipe.labels.judge)):
+        try:
+            found += named(text)
+        except ValueError:  # its training says what is wrong with it
+            continue
+    return [(name, its_seed, fold) for name, its_seed in found]
+
+
+def _key(task: Task) -> Key:
+    configuration = task.step.configuration
+    return configuration.member.name, configuration.seed, task.part.fold

@@ -1,0 +1,225 @@
+"""Predictions of one member: from its trained weights where they lie, else by training it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+
+from benchmarks.data import Dataset, Split
+from benchmarks.evaluation.cost import shared_weights
+from benchmarks.execution.boosting import fit_boosting
+from benchmarks.execution.distillation import guidance
+from benchmarks.execution.progress import NullProgress
+from benchmarks.files import replace_atomically
+from benchmarks.formats import duration
+from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
+from benchmarks.store.identity import Configuration
+from benchmarks.store.predictions import Predictions, PredictionStore
+from zoo import registry
+from zoo.recipes import Trees
+from zoo.training.compiling import is_of_compiler
+
+if TYPE_CHECKING:
+    from zoo.training.loop import Trained
+
+
+def resolve_device(wanted: str) -> str:
+    """`cuda` or `cpu`; raises ValueError where a GPU is asked for and there is none."""
+    import torch
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch sees no GPU here; use --device cpu or auto")
+    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def train_or_load(
+    configuration: Configuration,
+    dataset: Dataset,
+    store: PredictionStore,
+    checkpoints: Path,
+    *,
+    device: str,
+    compiled: bool,
+    retrain: bool,
+    stop: Callable[[], str | None],
+    display: NullProgress,
+) -> Predictions:
+    """Predictions of a member, written to the store; its weights are kept in `checkpoints`.
+
+    Raises TrainingDiverged and Stopped of zoo.training.loop, and whatever the network itself raises.
+    """
+    network = _network(configuration)
+    borrowed = network.member.name != configuration.member.name and not configuration.member.features_of
+    if retrain and not borrowed:  # what is borrowed is trained anew by its owner
+        weights_path(checkpoints, network).unlink(missing_ok=True)
+    weights, provenance, history = _weights(network, dataset, store, checkpoints, device, compiled, stop, display)
+    if configuration.member.features_of:
+        val, test, about = fit_boosting(configuration, weights, dataset, device)
+        ratings: dict[str, np.ndarray | None] = {}  # its trees know classes alone
+        provenance |= {**about, "train_seconds": round(provenance["train_seconds"] + about["trees_seconds"], 1)}
+    else:
+        began = time.perf_counter()
+        (val, val_affect), (test, test_affect) = (
+            _predict(configuration, weights, split, device) for split in (dataset.val, dataset.test)
+        )
+        ratings = {"val_affect": val_affect, "test_affect": test_affect}
+        provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
+        provenance["tta"] = configuration.member.recipe.tta
+    if borrowed:
+        provenance["weights_of"] = shared_weights(network.name, network.seed)
+    return store.save(Predictions(configuration, val, test, provenance, **ratings), history)
+
+
+def _network(configuration: Configuration) -> Configuration:
+    """Whose weights the member needs: its own, those of the member of which it is a variant in its views at test time
+    alone, or those of the network whose features it classifies."""
+    member = configuration.member
+    if not member.features_of:
+        return replace(configuration, member=registry.trained_as(member))
+    source = replace(registry.get(member.features_of), recipe=replace(member.recipe, trees=Trees()))
+    return replace(configuration, member=replace(source, image_size=member.image_size))
+
+
+def _weights(
+    configuration: Configuration,
+    dataset: Dataset,
+    store: PredictionStore,
+    checkpoints: Path,
+    device: str,
+    compiled: bool,
+    stop: Callable[[], str | None],
+    display: NullProgress,
+) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
+    """Trained weights with provenance and history: those that lie there, else by training."""
+    weights_file = weights_path(checkpoints, configuration)
+    if weights_file.exists():
+        try:
+            return read_weights(weights_file)
+        except SafetensorError:  # set aside, as a damaged checkpoint is
+            os.replace(weights_file, weights_file.with_suffix(".unreadable"))
+    _train(configuration, dataset, store, checkpoints, device, compiled, stop, display)
+    return read_weights(weights_file)
+
+
+def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
+    """Where the trained weights of a member lie: those of another one, where it is that one with other views."""
+    trained = replace(configuration, member=registry.trained_as(configuration.member))
+    return checkpoints / f"{trained.stem}.weights.safetensors"
+
+
+def _train(
+    configuration: Configuration,
+    dataset: Dataset,
+    store: PredictionStore,
+    checkpoints: Path,
+    device: str,
+    compiled: bool,
+    stop: Callable[[], str | None],
+    display: NullProgress,
+) -> None:
+    """Trains and leaves the best weights with their provenance; the checkpoints of the way there are then removed."""
+    from safetensors.torch import save_file
+
+    from zoo.training.cross_validation import train_folds
+    from zoo.training.loop import Control, train
+    from zoo.training.soups import train_soup
+
+    member, progress = configuration.member, checkpoints / f"{configuration.stem}.pt"
+    training = train_folds if member.recipe.folds else train_soup if member.recipe.soup != "none" else train
+    start = partial(
+        training,
+        member,
+        dataset.train,
+        dataset.val,
+        num_classes=len(dataset.classes),
+        seed=configuration.seed,
+        device=device,
+        checkpoint=progress,
+        guidance=guidance(configuration, dataset, store, checkpoints, device),
+        control=Control(stop, display.moment),
+    )
+    trained, compiled = _compiled_if_possible(start, compiled, member.name, display)
+    if trained.out_of_fold is not None:
+        store.save_train(configuration, trained.out_of_fold)
+    header = {
+        "provenance": json.dumps(_provenance(configuration, dataset, device, compiled, trained)),
+        "history": json.dumps(trained.history),
+    }
+    weights = {name: value.contiguous() for name, value in trained.weights.items()}  # channels-last kernels are not
+    replace_atomically(weights_path(checkpoints, configuration), lambda draft: save_file(weights, draft, header))
+    for path in checkpoints.glob(f"{configuration.stem}.*pt"):  # of the member, or of each of its parts
+        path.unlink()
+
+
+def _compiled_if_possible(
+    start: Callable[..., Trained], compiled: bool, name: str, display: NullProgress
+) -> tuple[Trained, bool]:
+    """What `start` trained, and whether compiled: a network that the compiler cannot deal with is trained as it is, and
+    that is said."""
+    try:
+        return start(compiled=compiled), compiled
+    except RuntimeError as error:
+        if not (compiled and is_of_compiler(error)):
+            raise
+        what = next(iter(str(error).splitlines()), type(error).__name__)
+        display.note(f"{name}: torch.compile failed ({what}); it is trained as it is")
+    return start(compiled=False), False
+
+
+def _provenance(
+    configuration: Configuration, dataset: Dataset, device: str, compiled: bool, trained: Any
+) -> dict[str, Any]:
+    member = configuration.member
+    macs = member.macs if member.macs is not None else registry.counted(member).macs  # not known of a changed size
+    return {
+        "device": device_name(device),
+        "device_kind": device,
+        "cpu_cores": cpu_cores(),
+        "compiled": compiled,
+        "train_seconds": round(trained.seconds, 1),
+        "images_per_second": round(trained.images_per_second, 1),
+        "best_epoch": trained.best_epoch,
+        "params": member.params,
+        "macs": macs,
+        "tta": member.recipe.tta,
+        "reference": member.reference,
+        "data_source": dataset.source,
+        "code": code_version(),
+        "libraries": library_versions(),
+        "created": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
+    """Weights by name, provenance and training history; raises SafetensorError where the file is damaged."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
+    return weights, json.loads(header["provenance"]), json.loads(header["history"])
+
+
+def _predict(
+    configuration: Configuration, weights: dict[str, Any], split: Split, device: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Logits, and valence and arousal of a member that learnt them."""
+    from zoo.inference.predict import predict_tasks
+
+    return predict_tasks(configuration.member, weights, split.images, configuration.num_classes, device)
+
+
+def outcome(predictions: Predictions, val_targets: np.ndarray) -> str:
+    """One line on a member that is done."""
+    accuracy = (predictions.val.argmax(1) == val_targets).mean()
+    return f"val {100 * accuracy:.2f} %, trained in {duration(predictions.provenance['train_seconds'])}"

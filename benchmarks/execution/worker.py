@@ -1,0 +1,95 @@
+"""A process that trains one member at a time for another, and stops when that one says so or is gone.
+
+It imports torch when the first member comes, on the cores it was given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from benchmarks.execution.executor import execute, reason
+from benchmarks.execution.progress import NullProgress
+from benchmarks.session import Options, Session
+from benchmarks.store.identity import Configuration
+from benchmarks.store.predictions import Predictions
+
+if TYPE_CHECKING:
+    from zoo.training.loop import Progress
+
+ORPHANED = "the process that asked for it is gone"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is sent: a member on the data of one fold."""
+
+    configuration: Configuration
+    fold: int
+    compiled: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What a worker answers where it has no predictions; `reason` is one line."""
+
+    reason: str
+
+
+Answer = Predictions | Failed  # comes after any number of moments
+
+
+def work(connection: Connection, options: Options, cores: Sequence[int]) -> None:
+    """Answers each Job that comes, until the other end closes; a text that comes during one is a reason to stop."""
+    pin_cores(cores)
+    session = Session(options)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            job = connection.recv()
+            if not isinstance(job, Job):  # a reason to stop that came when all was done
+                continue
+            connection.send(_answer(job, session.parts[job.fold], _Line(connection)))
+            if job.fold != session.fold:
+                session.parts[job.fold].release()
+
+
+def pin_cores(cores: Sequence[int]) -> None:
+    """Keeps to these cores, one thread each."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    import torch
+
+    torch.set_num_threads(len(cores))
+
+
+class _Line(NullProgress):
+    """The way to the one who asked: moments go there, reasons to stop come from there."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._reason: str | None = None
+
+    def moment(self, moment: Progress, label: str = "") -> None:
+        with suppress(ConnectionError):  # before the next step `stop` sees that nobody listens
+            self._connection.send(moment)
+
+    def stop(self) -> str | None:
+        if self._reason is None and self._connection.poll():
+            try:
+                self._reason = self._connection.recv()
+            except (EOFError, ConnectionError):
+                self._reason = ORPHANED
+        return self._reason
+
+
+def _answer(job: Job, part: Session, line: _Line) -> Answer:
+    try:
+        if part.dataset.fingerprint != job.configuration.data:
+            return Failed("the images have changed since the run began; start it anew")
+        return execute(part, job.configuration, job.compiled, line.stop, line)
+    except Exception as error:  # one member must not cost the others their result
+        return Failed(reason(error))

@@ -1,0 +1,111 @@
+"""Predictions made elsewhere, brought into the store's order of rows and of classes, as logits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.data.expressions import suggestion
+from benchmarks.external.formats import SPLITS, Expected, Incoming
+from benchmarks.store.targets import Targets
+from ensembles import log_softmax
+
+SUM_SLACK = 0.02  # by which a row of probabilities, rounded to two decimals, may miss one
+LEAST_PROBABILITY = 1e-7  # a zero counts as this: about the least that float16 holds
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """Log-probabilities float32 [N, classes] in the store's order, and what was understood of the file."""
+
+    val: np.ndarray
+    test: np.ndarray
+    given: str  # "logits" or "probabilities"
+    remarks: tuple[str, ...]
+
+
+def align(incoming: Incoming, targets: Targets, expected: Expected) -> Aligned:
+    """Rows and columns in the store's order; raises ValueError saying which of them do not fit."""
+    columns = _column_order(incoming.classes, expected.classes)
+    rows = {"val": targets.val_rows, "test": targets.test_rows}
+    counts = {"val": len(targets.val), "test": len(targets.test)}
+    arrays, remarks = {}, list(incoming.remarks)
+    for split in SPLITS:
+        values, name = incoming.values[split], f"{split} ({expected.split_names[split]})"
+        _check_shape(values, name, counts[split], len(expected.classes))
+        order, how = _row_order(incoming.ids[split], rows[split], name)
+        remarks.append(f"{name}: {len(values):,} rows {how}")
+        arrays[split] = np.empty_like(values)
+        arrays[split][order] = values[:, columns]
+    kinds = {split: _given(array) for split, array in arrays.items()}
+    given = kinds["val"]
+    if given != kinds["test"]:
+        raise ValueError(f"val holds {given}, test {kinds['test']}: are both of one model?")
+    if given == "probabilities":
+        arrays = {split: np.log(np.maximum(array, LEAST_PROBABILITY)) for split, array in arrays.items()}
+    # Logits that differ by a constant a row mean the same; without it, float16 keeps more digits of what matters.
+    val, test = (log_softmax(arrays[split]).astype(np.float32) for split in SPLITS)
+    return Aligned(val, test, given, tuple(remarks))
+
+
+def _column_order(names: tuple[str, ...] | None, classes: tuple[str, ...]) -> np.ndarray:
+    """Which column of the file belongs to each class."""
+    if names is None:
+        return np.arange(len(classes))
+    found = [name.strip().lower() for name in names]
+    if sorted(found) == sorted(name.lower() for name in classes):
+        return np.array([found.index(name.lower()) for name in classes])
+    unknown = next((name for name in names if name.strip().lower() not in classes), None)
+    hint = suggestion(unknown, classes) if unknown else ""
+    raise ValueError(f"classes are {', '.join(names)}; they have to be {', '.join(classes)}, in any order.{hint}")
+
+
+def _check_shape(values: np.ndarray, name: str, count: int, classes: int) -> None:
+    if values.shape != (count, classes):
+        raise ValueError(f"{name} holds {list(values.shape)}, not [{count}, {classes}]")
+    finite = np.isfinite(values).all(axis=1)
+    if not finite.all():
+        raise ValueError(f"{name} holds no number in {np.sum(~finite):,} rows, the first is row {np.argmin(finite)}")
+
+
+def _row_order(ids: np.ndarray | None, rows: np.ndarray | None, name: str) -> tuple[np.ndarray, str]:
+    """The place in the store of every row of the file, and how it was found."""
+    if rows is None:
+        raise ValueError(
+            f"{name}: the stored targets do not know the official order of rows; name images that do, "
+            "in the original file's form, with --data DIR"
+        )
+    official = np.argsort(rows)  # the k-th row of the original file stands here
+    if ids is None:
+        return official, "in the official order"
+    number, count = Counter(ids.tolist()).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{name}: id {number} stands {count} times")
+    if np.array_equal(np.sort(ids), np.arange(len(rows))):
+        return official[ids], "by place within the split"
+    strangers = ids[~np.isin(ids, rows)]
+    if len(strangers):
+        raise ValueError(
+            f"{name}: {len(strangers):,} of {len(ids):,} ids are none of its rows, the first is {strangers[0]}; ids "
+            f"are row numbers of the original file ({rows.min()} to {rows.max()}) or places within the split "
+            f"(0 to {len(rows) - 1})"
+        )
+    return official[np.searchsorted(rows[official], ids)], "by row number in the original file"
+
+
+def _given(values: np.ndarray) -> str:
+    """What the numbers are; raises ValueError where they are scores between the two."""
+    sums = values.sum(axis=1)
+    if values.min() < 0.0 or values.max() > 1.0 + SUM_SLACK:
+        if values.min() >= 0.0 and np.allclose(sums, 100.0, atol=100.0 * SUM_SLACK):
+            raise ValueError("every row sums to 100: these are percentages, divide them by 100")
+        return "logits"
+    if np.abs(sums - 1.0).max() > SUM_SLACK:
+        worst = sums[np.abs(sums - 1.0).argmax()]
+        raise ValueError(
+            f"all numbers lie between 0 and 1, but a row sums to {worst:.3g}: these are neither probabilities, which "
+            "sum to 1, nor logits"
+        )
+    return "probabilities"

@@ -1,0 +1,236 @@
+"""Members trained on one suite and evaluated on another: their weights, images as they know them, classes by name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks import suites
+from benchmarks.data import DataError, DataOptions, Dataset
+from benchmarks.data.expressions import expression
+from benchmarks.data.twins import also_in
+from benchmarks.store.container import StoreError, read_header
+from benchmarks.store.identity import FROM, Configuration, Transferred, identity_from
+from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.targets import Targets
+from ensembles.base import log_softmax
+from zoo import registry
+from zoo.registry import Member
+
+if TYPE_CHECKING:
+    from benchmarks.session import Session
+
+ABSENT = -15.0  # log-probability of a class that the training data did not have: below what a network says of any
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue in grey (ITU-R BT.601)
+
+
+def names(store: PredictionStore) -> list[str]:
+    """Names of the members from other suites that have a file in the store, fitting or not."""
+    return sorted({name for path in store.prediction_files() if FROM in (name := path.name.split(".")[0])})
+
+
+def load(store: PredictionStore, targets: Targets, wanted: Collection[str]) -> tuple[list[Predictions], list[str]]:
+    """Predictions of the members of these names, and why a file of theirs is not used; those of other folds of the data
+    are passed over."""
+    found, notes, other_folds = [], [], set(store.folds()) - {targets.fingerprint}
+    for path in store.prediction_files():
+        if path.name.split(".")[0] in wanted:
+            try:
+                if read_header(path).get("configuration", {}).get("data") in other_folds:
+                    continue
+                found.append(store.read(path, targets))
+            except StoreError as error:
+                notes.append(str(error))
+    return found, notes
+
+
+def remarks(external: Iterable[Predictions]) -> list[str]:
+    """What a reader must know of how these came to be, each once."""
+    return list(dict.fromkeys(remark for model in external for remark in model.provenance.get("remarks", ())))
+
+
+def transfer(session: Session, source: str, members: Sequence[str], device: str) -> None:
+    """Evaluates on the session's data what was trained on `source`, into the session's store: members that match any of
+    the patterns, all where there are none.
+
+    `source` is a suite, or what the results of a folder of one's own are called. Members whose predictions are there
+    already are left as they are. Raises UnknownName for a source that is neither, ValueError where no trained weights
+    are at hand or the suites share fewer than two classes, DataError where this suite's data is missing.
+    """
+    folder = session.options.results / source
+    if source not in suites.suites() and not folder.is_dir():
+        raise registry.UnknownName("suite to take members from", source, suites.suites())
+    _refuse_folds(source)
+    origin = PredictionStore(folder / "predictions").targets()
+    found = _with_weights(folder, members)
+    if origin is None or not found:
+        raise ValueError(
+            f"--from {source}: no member asked for has both predictions and trained weights in {folder}. "
+            f"Train one: python benchmark.py --suite {source} --members NAME --train always"
+        )
+    shared = shared_classes(origin.classes, session.targets.classes)
+    said = [*_about_classes(source, origin.classes, session.targets.classes, shared), _overlap(source, session)]
+    session.keep_targets()
+    for part in session.parts:
+        for configuration in found:
+            identity = _identity(configuration, source, part)
+            if not part.store.path(identity).exists():
+                evaluated = _evaluated(identity, configuration, folder, part.dataset, shared, device)
+                about = {"extra_data": f"trained on {source} alone", "remarks": [line for line in said if line]}
+                part.store.save(replace(evaluated, provenance={**evaluated.provenance, **about}), history=[])
+        if part is not session:
+            part.release()
+
+
+def _identity(trained: Configuration, source: str, part: Session) -> Transferred:
+    data, classes = part.targets.fingerprint, len(part.targets.classes)
+    return Transferred(trained.member, trained.seed, data, classes, source, trained.data)
+
+
+def _refuse_folds(source: str) -> None:
+    trained = suites.suites().get(source)
+    if trained and trained.folds:
+        raise ValueError(
+            f"--from {source}: its members are trained {len(trained.folds)} times, once a fold, and none of them on "
+            "the whole. Name a suite without folds."
+        )
+
+
+def shared_classes(trained: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
+    """For each wanted class, the index of the same expression among the trained ones; None where there is none.
+
+    Raises ValueError where fewer than two are the same.
+    """
+    places = {expression(name): index for index, name in enumerate(trained)}
+    shared = [places.get(expression(name)) for name in wanted]
+    if len(shared) - shared.count(None) < 2:
+        raise ValueError(
+            f"the classes trained on ({', '.join(trained)}) and those asked for ({', '.join(wanted)}) have fewer than "
+            "two in common"
+        )
+    return shared
+
+
+def map_classes(logits: np.ndarray, shared: Sequence[int | None]) -> np.ndarray:
+    """Logits float32 [N,K] of the trained classes to [N,len(shared)] of the wanted ones.
+
+    What the network says of other classes is dropped, a class that it never saw gets almost no probability.
+    """
+    columns = [index for index in shared if index is not None]
+    kept = log_softmax(logits[:, columns])
+    result = np.full((len(logits), len(shared)), ABSENT, dtype=np.float32)
+    result[:, [place for place, index in enumerate(shared) if index is not None]] = np.maximum(kept, ABSENT)
+    return result
+
+
+def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """uint8 [N,C,H,W] with as many channels as asked for: colour to grey by its luma, grey to colour by repetition."""
+    if images.shape[1] == channels:
+        return images
+    if channels == 1:
+        return np.rint(np.einsum("nchw,c->nhw", images, LUMA)).astype(np.uint8)[:, None]
+    return np.repeat(images, channels, axis=1)
+
+
+def _with_weights(folder: Path, patterns: Sequence[str]) -> list[Configuration]:
+    """Configurations in the store of that folder whose weights lie beside it, of members that match any pattern."""
+    from benchmarks.execution.train import weights_path
+
+    store, found = PredictionStore(folder / "predictions"), []
+    for path in store.prediction_files():
+        identity = identity_from(read_header(path)["configuration"])
+        if not isinstance(identity, Configuration) or isinstance(identity, Transferred):
+            continue
+        if registry.is_known(identity.name):
+            identity = replace(identity, member=_buildable(identity.member))
+            if weights_path(folder / "checkpoints", identity).exists():
+                found.append(identity)
+    wanted = registry.select("trained member", patterns, dict.fromkeys(one.name for one in found)) if patterns else None
+    return [one for one in found if wanted is None or one.name in wanted]
+
+
+def _buildable(member: Member) -> Member:
+    """The member as it was trained, with the builder that the registry knows."""
+    known = registry.get(member.name)
+    return replace(known, recipe=member.recipe, image_size=member.image_size)
+
+
+def _evaluated(
+    identity: Transferred,
+    trained: Configuration,
+    folder: Path,
+    dataset: Dataset,
+    shared: Sequence[int | None],
+    device: str,
+) -> Predictions:
+    from benchmarks.execution.train import read_weights, weights_path
+    from zoo.inference.predict import predict
+
+    weights, provenance, _ = read_weights(weights_path(folder / "checkpoints", trained))
+    channels = _channels(trained, weights)
+    began = time.perf_counter()
+    val, test = (
+        map_classes(
+            predict(trained.member, weights, in_channels(split.images, channels), trained.num_classes, device), shared
+        )
+        for split in (dataset.val, dataset.test)
+    )
+    seconds = round(time.perf_counter() - began, 2)
+    about = {**provenance, "tta": trained.member.recipe.tta, "inference_seconds": seconds}
+    return Predictions(identity, val, test, about)
+
+
+def _channels(trained: Configuration, weights: dict[str, Any]) -> int:
+    """How many the weights were trained with: those with which the network has parameters of their shapes."""
+    import torch
+
+    from zoo.inference.multi import split
+
+    part = next(iter(split(weights)))
+    for channels in (1, 3):
+        with torch.device("meta"):
+            network = trained.member.build(trained.num_classes, channels)
+        if all(part[name].shape == value.shape for name, value in network.state_dict().items()):
+            return channels
+    raise ValueError(f"{trained.name}: its weights are of another network than the one now registered")
+
+
+def _about_classes(
+    source: str, trained: Sequence[str], wanted: Sequence[str], shared: Sequence[int | None]
+) -> Iterator[str]:
+    absent = [name for name, index in zip(wanted, shared, strict=True) if index is None]
+    dropped = [name for index, name in enumerate(trained) if index not in shared]
+    if absent:
+        yield f"{source} has no {', '.join(absent)}: members trained on it never predict that."
+    if dropped:
+        yield f"What members trained on {source} say of {', '.join(dropped)} is dropped."
+
+
+def _overlap(source: str, session: Session) -> str:
+    """How many test images stand in the training split of the other suite; empty where none does.
+
+    Raises ValueError where most do: what such members say of them is no test.
+    """
+    try:
+        train = suites.get(source).read(DataOptions()).train if source in suites.suites() else None
+    except DataError:
+        train = None
+    if train is None:
+        return f"Whether test images stand in the training split of {source} is not known here."
+    seen = also_in(np.concatenate([_test_images(part, session) for part in session.parts]), train.images)
+    found = f"{seen.sum():,} of {len(seen):,} test images stand in the training split of {source}."
+    if seen.mean() > 0.5:
+        raise ValueError(f"--from {source}: {found} Nothing can be learnt from that.")
+    return found if seen.any() else ""
+
+
+def _test_images(part: Session, session: Session) -> np.ndarray:
+    images = part.dataset.test.images
+    if part is not session:
+        part.release()
+    return images

@@ -1,0 +1,172 @@
+"""External models: predictions made elsewhere, judged, taken into the store, and read from it again.
+
+They take part like members and are marked external: nothing is known of their training but what their owner states.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.external.alignment import align
+from benchmarks.external.formats import SPLITS, Expected, digest, read
+from benchmarks.external.plausibility import Findings, examine
+from benchmarks.formats import percent
+from benchmarks.results import LEAK_ABOVE
+from benchmarks.store.container import StoreError
+from benchmarks.store.identity import EXTERNAL, External
+from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.targets import Targets
+from zoo import registry
+
+if TYPE_CHECKING:
+    from benchmarks.session import Session
+
+NAME = re.compile(r"[A-Za-z][\w+-]{0,59}", re.ASCII)  # no dot: the store's file names are split at dots
+
+
+@dataclass(frozen=True)
+class Details:
+    """What the owner of an external model states of it, and allows."""
+
+    name: str | None = None  # default: that of the file
+    reference: str | None = None
+    notes: str | None = None  # on extra data and whatever else decides whether it compares
+    replace: bool = False
+    accept_suspicious: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A file that can be taken into the store."""
+
+    predictions: Predictions
+    findings: Findings
+    remarks: tuple[str, ...]
+
+    def described(self, label: str, val_name: str) -> str:
+        return described(label, self.findings, self.remarks, val_name)
+
+
+def details_from(arguments: Namespace) -> Details:
+    """The details of a parsed command line."""
+    return Details(arguments.name, arguments.reference, arguments.notes, arguments.replace, arguments.accept_suspicious)
+
+
+def names(store: PredictionStore) -> list[str]:
+    """Names of the external models that have a file in the store, fitting or not."""
+    return sorted({path.name.split(".")[0] for path in files(store)})
+
+
+def files(store: PredictionStore) -> list[Path]:
+    """The files of external models."""
+    return [path for path in store.prediction_files() if path.name.split(".")[1] == EXTERNAL]
+
+
+def load(store: PredictionStore, targets: Targets, wanted: Collection[str]) -> tuple[list[Predictions], list[str]]:
+    """Predictions of the external models of these names, by name, and why a file of theirs is not used."""
+    found: dict[str, Predictions] = {}
+    notes = []
+    for path in files(store):
+        name = path.name.split(".")[0]
+        if name not in wanted:
+            continue
+        try:
+            if name in found:
+                raise StoreError(f"{path.name}: is a second file of {name}; remove the one that is not meant")
+            check_name(name)
+            found[name] = store.read(path, targets)
+        except StoreError as error:
+            notes.append(str(error))
+    return list(found.values()), notes
+
+
+def check_name(name: str) -> None:
+    """Raises StoreError where an external model cannot bear this name."""
+    if not NAME.fullmatch(name):
+        raise StoreError(
+            f"{name!r} cannot name a model: letters, digits, _, + and -, a letter first, 60 at most (--name)"
+        )
+    if name in registry.members():
+        raise StoreError(f"{name!r} is a member of the zoo: give the external model another name (--name)")
+
+
+def inspect(session: Session, path: Path, details: Details) -> Examined:
+    """Everything that `add` does, but for writing. Raises ValueError naming the file and what is wrong with it."""
+    name = details.name or path.stem
+    if session.folds > 1:
+        raise ValueError(
+            f"{session.suite.name} is scored in {session.folds} folds, each by a network that has not seen it: "
+            "predictions of one model made elsewhere cannot be that"
+        )
+    check_name(name)
+    store, targets = session.store, session.targets
+    if name in names(store) and not details.replace:
+        raise ValueError(f"an external model {name!r} is there already: --replace puts this one in its place")
+    expected = Expected(targets.classes, dict(zip(SPLITS, session.suite.split_names[1:], strict=True)))
+    incoming = read(path, expected)
+    others = [found for found in readable(store, targets) if found.configuration.name != name]
+    try:
+        aligned = align(incoming, targets, expected)
+        val, test = (part.astype(np.float16).astype(np.float32) for part in (aligned.val, aligned.test))
+        limit = LEAK_ABOVE.get(session.suite.name)
+        findings = examine(val, test, targets, others, limit, details.accept_suspicious)
+    except ValueError as error:
+        raise ValueError(f"{path.name}: {error}") from error
+    provenance = _provenance(path, aligned.given, details)
+    identity = External.of(name, targets.fingerprint, val, test)
+    return Examined(
+        Predictions(identity, val, test, provenance), findings, (f"values: {aligned.given}", *aligned.remarks)
+    )
+
+
+def add(session: Session, path: Path, details: Details) -> str:
+    """Takes the file's predictions into the store and says what was found of them.
+
+    Raises ValueError as `inspect` does, and then nothing is written.
+    """
+    examined = inspect(session, path, details)
+    store, identity = session.store, examined.predictions.configuration
+    before = [old for old in files(store) if old.name.split(".")[0] == identity.name and old != store.path(identity)]
+    store.save_targets(session.targets)
+    store.save(examined.predictions, history=[])
+    for old in before:
+        old.unlink()
+    return examined.described(f"{path.name}, added as {identity.name!r}", session.suite.split_names[1])
+
+
+def readable(store: PredictionStore, targets: Targets) -> list[Predictions]:
+    """Whatever the store holds on this data, of any recipe; what cannot be read is named by the run that needs it."""
+    found = []
+    for path in store.prediction_files():
+        try:
+            found.append(store.read(path, targets))
+        except StoreError:
+            continue
+    return found
+
+
+def described(label: str, findings: Findings, remarks: Collection[str], val_name: str) -> str:
+    """What was found of predictions that can be used, a line a finding."""
+    lines = [*remarks, f"accuracy on {val_name}: {percent(findings.val_accuracy)} %"]
+    if findings.nearest:
+        lines.append(f"agrees most with {findings.nearest[0]}: on {percent(findings.nearest[1])} % of {val_name}")
+    lines += [f"warning: {warning}" for warning in findings.warnings]
+    return "\n  ".join([f"{label}: ok", *lines])
+
+
+def _provenance(path: Path, given: str, details: Details) -> dict[str, Any]:
+    return {
+        "source": {"file": path.name, "sha256": digest(path), "given": given},
+        "reference": details.reference,
+        "extra_data": details.notes or "not stated",
+        "accepted_suspicious": details.accept_suspicious,
+        "created": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }

@@ -1,6 +1,0 @@
-"""The results as pages to look at: one self-contained file a suite, and one for all suites."""
-
-from benchmarks.page.index import write_index
-from benchmarks.page.suite import write
-
-__all__ = ["write", "write_index"]

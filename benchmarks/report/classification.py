@@ -1,0 +1,109 @@
+"""Precision, recall and F1 of every class, as markdown for the headline and the best member, as CSV for all members.
+
+Drawn from the confusion matrices in the results. Where nothing was predicted as a class its precision is 0, as is the
+recall of a class without images; averages are over the classes that occur as a target or as a prediction.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evaluation import metrics
+from benchmarks.evaluation.models import ScoredModel
+from benchmarks.formats import escape, percent, table
+from benchmarks.results import Results, best_single
+
+
+@dataclass(frozen=True)
+class Line:
+    """A class or an average: three fractions, and how many test images it is of."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+def confusions(rows: Sequence[ScoredModel], targets: np.ndarray, headline: str | None) -> list[dict[str, Any]]:
+    """`confusions` of the results: of every member and the headline, counts on test, targets by predictions."""
+    return [
+        {
+            "kind": row.kind,
+            "name": row.name,
+            "title": row.title,
+            "counts": metrics.confusion_matrix(row.test, targets).tolist(),
+        }
+        for row in rows
+        if row.kind == "member" or row.name == headline
+    ]
+
+
+def lines(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> list[Line]:
+    """A line a class, then `accuracy`, and the averages: each class alike, and each by its images."""
+    matrix = np.asarray(counts, dtype=np.float64)
+    right, support, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    columns = (_share(right, predicted), _share(right, support), _share(2 * right, support + predicted))
+    scores = np.stack(columns, axis=1)
+    occurs, total = support + predicted > 0, int(matrix.sum())
+    averages = {
+        "accuracy": np.full(3, right.sum() / total),
+        "macro average": scores[occurs].mean(axis=0),
+        "weighted average": support @ scores / total,
+    }
+    return [
+        *(_line(name, own, count) for name, own, count in zip(classes, scores, support, strict=True)),
+        *(_line(name, mean, total) for name, mean in averages.items()),
+    ]
+
+
+def _line(name: str, scores: np.ndarray, support: float) -> Line:
+    precision, recall, f1 = scores.tolist()
+    return Line(name, precision, recall, f1, int(support))
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def markdown(results: Results) -> str:
+    """The headline ensemble and the best single member, a table each."""
+    test = results["splits"]["test"]
+    parts = [
+        f"# {results['title']}: classification report",
+        f"On {test['name']} ({test['size']:,} images), in per cent; averages over the classes alike (macro) and by "
+        "their images (weighted). All members: [classification_report.csv](classification_report.csv).",
+    ]
+    single = best_single(results)
+    for found in results.get("confusions", ()):
+        ensemble = found["kind"] == "ensemble"
+        if ensemble or (single is not None and found["title"] == single.title):
+            role = "the headline" if ensemble else f"best single member on {results['splits']['val']['name']}"
+            parts.append(f"## {escape(found['title'])}: {role}\n\n{_table(found, results)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(found: Mapping[str, Any], results: Results) -> str:
+    body = [
+        [line.name, percent(line.precision), percent(line.recall), percent(line.f1), f"{line.support:,}"]
+        for line in lines(found["counts"], results["classes"])
+    ]
+    return table("Class|Precision|Recall|F1|Support", body, right={1, 2, 3, 4})
+
+
+def csv_table(results: Results) -> str:
+    """The same of every member, a line a class and average."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("kind", "name", "class", "precision", "recall", "f1", "support"))
+    for found in results.get("confusions", ()):
+        for line in lines(found["counts"], results["classes"]):
+            scores = (f"{value:.6f}" for value in (line.precision, line.recall, line.f1))
+            writer.writerow((found["kind"], found["title"], line.name, *scores, line.support))
+    return text.getvalue()

@@ -1,0 +1,82 @@
+"""All figures of a suite: pure functions of its results and of the training histories beside its predictions.
+
+Each is a PNG and an SVG in results/<suite>/figures; a figure that the results have nothing for is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.report.figures.annotator_agreement import agreement
+from benchmarks.report.figures.benchmark_chart import benchmark
+from benchmarks.report.figures.calibration import reliability
+from benchmarks.report.figures.classes import class_scores, confusion
+from benchmarks.report.figures.cost import cost, size
+from benchmarks.report.figures.curves import histories, training
+from benchmarks.report.figures.differences import differences
+from benchmarks.report.figures.diversity import disagreement, kappa_error
+from benchmarks.report.figures.members import validation
+from benchmarks.report.figures.style import SUFFIXES, Chart, save
+from benchmarks.report.histories import History
+from benchmarks.results import Results
+
+FOLDER = "figures"
+TELLING = ("benchmark", "differences", "size", "cost", "class_scores", "confusion", "reliability", "disagreement")
+
+
+class Entry(NamedTuple):
+    """A figure in a report: its PNG, relative to results/<suite>, its title, and its text for who cannot see it."""
+
+    file: str
+    title: str
+    alt: str
+
+
+def charts(results: Results, known: Mapping[str, History] | None = None) -> dict[str, Chart | None]:
+    """Every figure by the name of its files; None where the results have nothing to show. Nothing is drawn yet.
+
+    `known` are the `histories` of the members; without them there are no training curves.
+    """
+    return {
+        "benchmark": benchmark(results),
+        "differences": differences(results),
+        "size": size(results),
+        "cost": cost(results),
+        "validation": validation(results),
+        "training": training(results, known or {}),
+        "class_scores": class_scores(results),
+        "confusion": confusion(results),
+        "reliability": reliability(results),
+        "disagreement": disagreement(results),
+        "kappa_error": kappa_error(results),
+        "agreement": agreement(results),
+    }
+
+
+def index(results: Results, names: Sequence[str] = TELLING) -> list[Entry]:
+    """Those of the named figures that these results have, in the order in which a report shows them."""
+    found = charts(results)
+    shown = [(name, found[name]) for name in names]
+    return [Entry(f"{FOLDER}/{name}.png", chart.title, chart.alt) for name, chart in shown if chart is not None]
+
+
+def draw(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
+    """Draws what there is into `folder`/figures, byte-identical for the same results, and removes what there no longer
+    is; `folder` is results/<suite>. Returns the paths. With several `jobs`, joblib's processes draw: those that
+    searched ensembles are still there."""
+    known = histories(results, folder / "predictions")
+    found = {folder / FOLDER / name: chart for name, chart in charts(results, known).items()}
+    for stem in (stem for stem, chart in found.items() if chart is None):
+        for suffix in SUFFIXES:
+            stem.with_suffix(f".{suffix}").unlink(missing_ok=True)
+    shown = [(chart, stem) for stem, chart in found.items() if chart is not None]
+    if jobs == 1:
+        drawn = [save(*one) for one in shown]
+    else:
+        from joblib import Parallel, delayed
+
+        drawn = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*one) for one in shown)
+    return list(chain.from_iterable(drawn))

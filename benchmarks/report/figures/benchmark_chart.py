@@ -1,0 +1,222 @@
+"""The benchmark chart: our ensembles and members beside published results, one dot and interval a row.
+
+Rows are dots, not bars: accuracies live between 60 and 80 %, and a bar that does not start at zero misleads. Every
+group has its own marker, for print in grey.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from benchmarks.report.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    MARGIN,
+    ORANGE,
+    PINK,
+    SMALL,
+    YELLOW,
+    Chart,
+    bare,
+    beside,
+    fitted,
+    panel,
+    sheet,
+)
+from benchmarks.results import (
+    BEST_SINGLE,
+    Results,
+    Standing,
+    best_single,
+    by_accuracy,
+    extra_labels,
+    headline_row,
+    leading_ensembles,
+    member_rows,
+    published_rows,
+)
+from benchmarks.store.identity import EXTERNAL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_ENSEMBLES, MAX_MEMBERS = 8, 14
+HUMANS = {"fer2013": (60.0, 70.0)}  # 65 ± 5 % (arXiv:1307.0414)
+ROOM = 3.0  # points of axis right of the best comparable row; what lies beyond is drawn at the edge with its number
+WIDTH = 18.0  # points of axis at least: the reasons stand left of the dots
+INCHES_A_ROW, INCHES_ABOVE, INCHES_BELOW = 0.19, 0.3, 0.5
+LEFT, RIGHT, NUMBERS_AT, INTERVALS_AT = 2.34, 5.52, 5.62, 6.14  # inches
+NAME = 8.8  # points
+NOTE = "Lines are 95 % intervals. Hollow: published, but not comparable."
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows drawn under one heading in one colour and marker."""
+
+    heading: str
+    rows: list[Standing]
+    colour: str
+    marker: str
+    comparable: bool = True
+    aside: str = ""
+
+
+def benchmark(results: Results) -> Chart | None:
+    """Accuracy on test of everything that has one; None where nothing has."""
+    shown = groups(results)
+    if not shown:
+        return None
+    count = sum(len(group.rows) for group in shown)
+    alt = f"Dots with 95 % intervals: test accuracy of {count} ensembles, members and published results."
+    title = _title(results)
+    return Chart(title, alt, partial(_draw, results, shown, title))
+
+
+def _title(results: Results) -> str:
+    """The headline beside the best single member, both with their numbers."""
+    chosen, single = headline_row(results), best_single(results)
+    test = results["splits"]["test"]["name"]
+    leader = chosen or single
+    if leader is None:
+        return f"Published accuracies on {test}"
+    reached = f"{100.0 * (leader.accuracy or 0.0):.1f} %"
+    if chosen is None or single is None or chosen.name == BEST_SINGLE:
+        return f"{(single or leader).title} reaches {reached} on {test}"
+    lead = 100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0))
+    side = "above" if lead >= 0 else "below"
+    count = "An ensemble" if chosen.models is None else f"An ensemble of {chosen.models}"
+    val = results["splits"]["val"]["name"]
+    return f"{count} reaches {reached}, {abs(lead):.1f} points {side} the member best on {val}"
+
+
+def groups(results: Results) -> list[Group]:
+    """What the figure shows, top to bottom; groups without rows are left out."""
+    models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
+    external, trained = ([row for row in models if (row.kind == EXTERNAL) is yes] for yes in (True, False))
+    extra, members = ([row for row in trained if bool(row.extra_labels) is yes] for yes in (True, False))
+    published = [row for row in by_accuracy(published_rows(results)) if row.chart]
+    comparable, others = ([row for row in published if row.comparable is yes] for yes in (True, False))
+    found = [
+        Group("Ensembles", leading_ensembles(results, MAX_ENSEMBLES), BLUE, "D"),
+        Group("Members", members[:MAX_MEMBERS], ORANGE, "o"),
+        Group("Members, extra labels", extra[:MAX_MEMBERS], ORANGE, "p", aside=", ".join(extra_labels(extra))),
+        Group("External models", external[:MAX_MEMBERS], PINK, "^"),
+        Group("Published", comparable, GREEN, "s", aside="lines: sampling error alone"),
+        Group("Published, not comparable", others, GREY, "X", False, aside="why not"),
+    ]
+    return [group for group in found if group.rows]
+
+
+def _draw(results: Results, shown: list[Group], title: str) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
+    chosen, lines = headline_row(results), list(_lines(shown))
+    depth = lines[-1][0] + 1.0
+    figure = sheet(title, NOTE, INCHES_A_ROW * depth + INCHES_ABOVE + INCHES_BELOW)
+    axes = panel(figure, LEFT, INCHES_BELOW, RIGHT - LEFT, INCHES_A_ROW * depth)
+    axes.set(xlim=_limits(shown), ylim=(depth - 0.4, -0.6), yticks=[])
+    axes.set_xlabel(f"accuracy on {results['splits']['test']['name']}, %")
+    axes.grid(axis="x")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    bare(axes, "left")
+    _reference_bands(axes, results)
+    beside(axes, NUMBERS_AT, -0.8, "%", color=GREY, va="bottom")
+    beside(axes, INTERVALS_AT, -0.8, "95 % interval", color=GREY, va="bottom")
+    for line, group, row in lines:
+        if row is None:
+            _heading(axes, line, group)
+        else:
+            _sampling_error(axes, line, group, row, results["splits"]["test"]["size"])
+            _row(axes, line, group, row, bold=row == chosen)
+    return figure
+
+
+def _lines(shown: list[Group]) -> Iterator[tuple[float, Group, Standing | None]]:
+    """Every line of the figure from the top: its place, its group, and its row (None for the group's heading)."""
+    line = 0.0
+    for group in shown:
+        for row in (None, *group.rows):
+            yield line, group, row
+            line += 1.0
+        line += 0.4
+
+
+def _limits(shown: list[Group]) -> tuple[float, float]:
+    """Axis limits in per cent, from the rows that can be compared: a leaked 96 must not squeeze the rest."""
+    values = [100.0 * (row.accuracy or 0.0) for group in shown if group.comparable for row in group.rows]
+    if not values:
+        return 0.0, 100.0
+    high = min(100.0, math.ceil(max(values)) + ROOM)
+    return max(0.0, min(math.floor(min(values)) - 2.0, high - WIDTH)), high
+
+
+def _reference_bands(axes: Axes, results: Results) -> None:
+    """The human band of the suite, and the headline's interval, through all groups."""
+    (low, high), humans, chosen = axes.get_xlim(), HUMANS.get(results["suite"]), headline_row(results)
+    end = high  # of the human label: where the headline's begins
+    if chosen is not None and chosen.ci_low is not None and chosen.ci_high is not None:
+        end = 100 * chosen.ci_low
+        axes.axvspan(end, 100 * chosen.ci_high, color=BLUE, alpha=0.08, linewidth=0)
+        end = min(end, high - 0.2 * (high - low))  # so that the label ends before the next column
+        axes.text(end, -0.8, "headline", ha="left", va="bottom", color=BLUE)
+    if humans is not None and humans[1] > low:
+        axes.axvspan(max(humans[0], low), humans[1], color=YELLOW, alpha=0.16, linewidth=0)
+        end = min(humans[1], end - 0.015 * (high - low))
+        axes.text(end, -0.8, "human, 65 ± 5", ha="right", va="bottom", color=GREY)
+
+
+def _heading(axes: Axes, line: float, group: Group) -> None:
+    beside(axes, MARGIN, line, group.heading, color=group.colour, weight="bold")
+    _aside(axes, line, group.aside)
+    if group.rows[0].kind == "published":
+        beside(axes, INTERVALS_AT, line, "year", color=GREY)
+
+
+def _sampling_error(axes: Axes, line: float, group: Group, row: Standing, images: int) -> None:
+    """The binomial 95 % interval of a published accuracy, which comes with no interval of its own."""
+    if row.kind != "published" or not group.comparable or row.accuracy is None:
+        return
+    half = 1.96 * math.sqrt(row.accuracy * (1.0 - row.accuracy) / images)
+    ends = [100.0 * (row.accuracy - half), 100.0 * (row.accuracy + half)]
+    axes.plot(ends, [line, line], color=group.colour, linewidth=0.9, alpha=0.6)
+
+
+def _row(axes: Axes, line: float, group: Group, row: Standing, bold: bool) -> None:
+    """One dot with its interval, its name on the left, its numbers on the right."""
+    high = axes.get_xlim()[1]
+    value = 100.0 * (row.accuracy or 0.0)
+    style = {"color": INK if group.comparable else GREY, "weight": "bold" if bold else "normal"}
+    name = row.name if row.kind == "published" else row.title
+    text, size = fitted(name, 72 * (LEFT - MARGIN - 0.08), NAME, style["weight"])
+    beside(axes, MARGIN, line, text, **style, fontsize=size)
+    beside(axes, NUMBERS_AT, line, f"{value:.2f}", **style)
+    if row.ci_low is not None and row.ci_high is not None:
+        axes.plot([100 * row.ci_low, 100 * row.ci_high], [line, line], color=group.colour, linewidth=1.8, alpha=0.5)
+        beside(axes, INTERVALS_AT, line, f"{100 * row.ci_low:.1f} to {100 * row.ci_high:.1f}", **style)
+    elif row.year is not None:
+        beside(axes, INTERVALS_AT, line, str(row.year), **style)
+    axes.plot(
+        [min(value, high)], [line], ">" if value > high else group.marker, color=group.colour, markersize=5.4,
+        markerfacecolor=group.colour if group.comparable else "white", clip_on=False,
+    )  # fmt: skip
+    if not group.comparable:
+        _aside(axes, line, _short(row))
+
+
+def _aside(axes: Axes, line: float, text: str) -> None:
+    """Small text at the left edge of the axes, where rows of this group have no dots."""
+    axes.text(axes.get_xlim()[0] + 0.15, line, text, va="center", color=GREY, fontsize=SMALL, style="italic")
+
+
+def _short(row: Standing) -> str:
+    """The first words of a reason, up to its first bracket or semicolon."""
+    return re.split(r"[;(]", row.why_not or "")[0].strip()

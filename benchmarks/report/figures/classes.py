@@ -1,0 +1,165 @@
+"""Which classes are taken for which, and how well each model knows each class: heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.report.figures.style import (
+    GREY,
+    INK,
+    MARGIN,
+    SMALL,
+    WIDTH,
+    Chart,
+    blues,
+    panel,
+    plural,
+    sheet,
+    shorten,
+)
+from benchmarks.results import Results, by_accuracy, headline_row, member_rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_ROWS = 26
+LEFT, GAP, CELL_HIGH, HEAD, FOOT = 0.86, 0.5, 0.29, 0.42, 0.62  # inches
+NAMES, ROW_HIGH, COLUMN_LABELS = 2.35, 0.22, 0.3
+
+
+def confusion(results: Results) -> Chart | None:
+    """Counts and rates of the best single member and the headline ensemble; None where they were not counted."""
+    shown: Sequence[Mapping[str, Any]] = results.get("charts", {}).get("shown", [])
+    if not shown:
+        return None
+    classes, last = results["classes"], shown[-1]
+    title = _most_frequent(np.array(last["confusion"]), classes)
+    split = results["splits"]["test"]
+    note = f"{split['name']}, {split['size']:,} images. Rows: the given label; columns: the predicted class."
+    alt = "Confusion matrices, counts and rates, of " + " and ".join(model["title"] for model in shown) + "."
+    return Chart(title, alt, partial(_draw_confusion, title, note, classes, shown))
+
+
+def _most_frequent(counts: np.ndarray, classes: Sequence[str]) -> str:
+    """The most frequent confusion in words."""
+    wrong = counts - np.diag(np.diag(counts))
+    given, taken = divmod(int(wrong.argmax()), len(classes))
+    number = int(wrong[given, taken])
+    if number == 0:
+        return "No image is taken for another class"
+    share = 100 * number / counts[given].sum()
+    return (
+        f"{classes[given].capitalize()} is taken for {classes[taken]} most often: {plural(number, 'image')}, "
+        f"{share:.0f} % of the class"
+    )
+
+
+def _kind(model: Mapping[str, Any]) -> str:
+    return "best single member" if model["kind"] == "member" else "headline ensemble"
+
+
+def _rates(counts: np.ndarray) -> np.ndarray:
+    """Shares of each row; nan in rows without an image."""
+    totals = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
+
+
+def _draw_confusion(title: str, note: str, classes: Sequence[str], shown: Sequence[Mapping[str, Any]]) -> Figure:
+    high = CELL_HIGH * len(classes)
+    block = HEAD + high + FOOT
+    figure = sheet(title, note, block * len(shown))
+    width = (WIDTH - LEFT - GAP - MARGIN) / 2
+    for index, model in enumerate(shown):
+        bottom = (len(shown) - 1 - index) * block + FOOT
+        counts = np.array(model["confusion"])
+        panels = [panel(figure, left, bottom, width, high) for left in (LEFT, LEFT + width + GAP)]
+        _heat(panels[0], counts, [[f"{count}" for count in row] for row in counts.tolist()])
+        rates = _rates(counts)
+        _heat(panels[1], rates, [[_percent(rate) for rate in row] for row in rates.tolist()], top=1.0)
+        for axes, what in zip(panels, ("images", "% of the row"), strict=True):
+            axes.set_xticks(np.arange(len(classes)) + 0.5, classes, rotation=35, ha="right", rotation_mode="anchor")
+            axes.set_title(what, fontsize=SMALL, color=GREY, loc="right", pad=3)
+        panels[0].set_yticks(np.arange(len(classes)) + 0.5, classes)
+        accuracy = np.trace(counts) / counts.sum()
+        heading = f"{_kind(model).capitalize()}: {shorten(model['title'], 34)}, {100 * accuracy:.1f} %"
+        figure.text(MARGIN / WIDTH, (bottom + high + 0.25) / figure.get_size_inches()[1], heading, weight="bold")
+    return figure
+
+
+def _percent(rate: float) -> str:
+    return "" if np.isnan(rate) else f"{100 * rate:.0f}"
+
+
+def _heat(
+    axes: Axes, values: np.ndarray, texts: Sequence[Sequence[str]], bottom: float = 0.0, top: float | None = None
+) -> None:
+    """A heat map with a text in every cell."""
+    import seaborn
+
+    seaborn.heatmap(
+        values, ax=axes, cmap=blues(), vmin=bottom, vmax=top, annot=np.array(texts), fmt="", cbar=False, linewidths=0.6,
+        annot_kws={"fontsize": SMALL if values.shape[1] < 9 else SMALL - 1},
+        xticklabels=False, yticklabels=False,
+    )  # fmt: skip
+    axes.tick_params(length=0, pad=2, labelcolor=INK)
+
+
+def class_scores(results: Results) -> Chart | None:
+    """F1 by class of the headline ensemble and of every member, best accuracy first."""
+    members = zip(results["members"], member_rows(results), strict=True)
+    scores = {row: member["test_class_f1"] for member, row in members if member.get("test_class_f1")}
+    if not scores:
+        return None
+    rows, chosen = by_accuracy(list(scores)), headline_row(results)
+    if chosen is not None:
+        found = next(one for one in results["ensembles"] if one["name"] == chosen.name)
+        if found.get("test_class_f1"):
+            scores[chosen] = found["test_class_f1"]
+            rows = [chosen, *rows]
+    values = np.array([scores[row] for row in rows], dtype=float)  # None becomes nan
+    order = np.argsort(-np.nan_to_num(values[0], nan=-1.0), kind="stable")
+    classes = [results["classes"][index] for index in order]
+    title = _scores_title(values[:, order], classes)
+    split = results["splits"]["test"]
+    note = f"F1 in per cent on {split['name']}; classes from the easiest to the hardest for the first row."
+    if len(rows) > MOST_ROWS:
+        note += f" The best {MOST_ROWS} of {len(rows)} rows."
+    names = [row.title for row in rows]
+    alt = f"Heat map of F1 by class: {plural(len(rows), 'model')} and {plural(len(classes), 'class')[:-1]}es."
+    emphasised = chosen in scores
+    picture = values[:MOST_ROWS, order]
+    return Chart(title, alt, partial(_draw_scores, title, note, names[:MOST_ROWS], classes, picture, emphasised))
+
+
+def _scores_title(values: np.ndarray, classes: Sequence[str]) -> str:
+    known = np.nan_to_num(values, nan=0.5)
+    hardest, easiest = known.argmin(axis=1), known.argmax(axis=1)
+    parts = []
+    for word, found in (("easiest", easiest), ("hardest", hardest)):
+        counts = np.bincount(found, minlength=len(classes))
+        most = int(counts.argmax())
+        share = "every model" if counts[most] == len(values) else f"{counts[most]} of {len(values)} models"
+        parts.append(f"{classes[most]} is the {word} class for {share}")
+    return f"{parts[0][0].upper()}{parts[0][1:]}, {parts[1].replace('is the hardest class', 'the hardest')}"
+
+
+def _draw_scores(
+    title: str, note: str, names: Sequence[str], classes: Sequence[str], values: np.ndarray, emphasised: bool
+) -> Figure:
+    high = ROW_HIGH * len(names)
+    figure = sheet(title, note, 0.1 + high + COLUMN_LABELS)
+    axes = panel(figure, NAMES, 0.1, WIDTH - NAMES - MARGIN, high)
+    low = float(np.nanmin(values))
+    _heat(axes, values, [[_percent(value) for value in row] for row in values.tolist()], bottom=low - 0.1)
+    axes.xaxis.tick_top()
+    axes.set_xticks(np.arange(len(classes)) + 0.5, classes)
+    axes.set_yticks(np.arange(len(names)) + 0.5, [shorten(name, 32) for name in names])
+    if emphasised:
+        axes.get_yticklabels()[0].set_fontweight("bold")
+        axes.axhline(1, color="white", linewidth=4)
+    return figure

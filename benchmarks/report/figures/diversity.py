@@ -1,0 +1,143 @@
+"""How unlike the members err: a clustered heat map of all pairs, and the kappa-error diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.report.figures.label_placement import Label, place
+from benchmarks.report.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    MARGIN,
+    SMALL,
+    WIDTH,
+    Chart,
+    bare,
+    blues,
+    panel,
+    plural,
+    sheet,
+    shorten,
+    signed,
+)
+from benchmarks.results import Results, headline_row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEAST, MOST, MOST_NUMBERS = 3, 40, 16  # members; cells with numbers up to so many
+NAMES, TREE, FOOT = 1.95, 0.75, 1.3  # inches
+
+
+def disagreement(results: Results) -> Chart | None:
+    """Disagreement of all pairs on val, like members beside each other; None below three members."""
+    members, pairs = _pairs(results)
+    if not LEAST <= len(members) <= MOST:
+        return None
+    matrix = np.zeros((len(members), len(members)))
+    matrix[pairs["first"], pairs["second"]] = pairs["disagreement"]
+    matrix += matrix.T
+    shares = np.array(pairs["disagreement"])
+    alike, unlike = int(shares.argmin()), int(shares.argmax())
+    title = f"{_pair(members, pairs, alike)} err most alike, {_pair(members, pairs, unlike)} least"
+    val = results["splits"]["val"]["name"]
+    note = (
+        f"Per cent of {val} images that exactly one of two members gets right. The tree joins members that err alike."
+    )
+    alt = f"Clustered heat map: disagreement of all pairs of {plural(len(members), 'member')} on {val}."
+    return Chart(title, alt, partial(_draw_heat, title, note, members, matrix))
+
+
+def _pairs(results: Results) -> tuple[list[str], Mapping[str, Any]]:
+    found = results.get("diversity") or {"members": [], "val": {"pairs": {}}}
+    return found["members"], found["val"]["pairs"]
+
+
+def _pair(members: Sequence[str], pairs: Mapping[str, Any], index: int) -> str:
+    return f"{members[pairs['first'][index]]} and {members[pairs['second'][index]]}"
+
+
+def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray) -> Figure:
+    import seaborn
+    from matplotlib.collections import LineCollection
+    from scipy.cluster.hierarchy import dendrogram, linkage
+    from scipy.spatial.distance import squareform
+
+    tree = dendrogram(linkage(squareform(matrix), "average", optimal_ordering=True), no_plot=True)
+    order, count = tree["leaves"], len(members)
+    width = WIDTH - NAMES - TREE - MARGIN - 0.1
+    high = min(0.36 * count, width)
+    figure = sheet(title, note, FOOT + high + 0.05)
+    axes = panel(figure, NAMES, FOOT, width, high)
+    shown = 100 * matrix[np.ix_(order, order)]
+    numbers = count <= MOST_NUMBERS
+    seaborn.heatmap(
+        shown, ax=axes, mask=np.eye(count, dtype=bool), cmap=blues(), vmin=0, annot=numbers, fmt=".0f", cbar=False,
+        linewidths=0.6 if numbers else 0, annot_kws={"fontsize": SMALL}, xticklabels=False, yticklabels=False,
+    )  # fmt: skip
+    size, length = (SMALL, 23) if count <= 24 else (SMALL - 2.5, 34)
+    names = [shorten(members[index], length) for index in order]
+    axes.set_yticks(np.arange(count) + 0.5, names, rotation=0, fontsize=size)
+    axes.set_xticks(np.arange(count) + 0.5, names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
+    axes.tick_params(length=0, pad=2, labelcolor=INK)
+    branches = panel(figure, NAMES + width + 0.04, FOOT, TREE, high)
+    # dendrogram places leaf i at 10 i + 5; cells are one wide
+    lines = [np.column_stack([d, np.array(i) / 10]) for i, d in zip(tree["icoord"], tree["dcoord"], strict=True)]
+    branches.add_collection(LineCollection(lines, colors=GREY, linewidths=1.0))
+    branches.set(ylim=(count, 0), xlim=(0, 1.04 * max(max(d) for d in tree["dcoord"]) or 1.0), xticks=[], yticks=[])
+    bare(branches, "left", "bottom")
+    return figure
+
+
+def kappa_error(results: Results) -> Chart | None:
+    """Every pair of members by how alike and how wrong it is (Margineantu and Dietterich 1997); None below three."""
+    members, pairs = _pairs(results)
+    if len(members) < LEAST:
+        return None
+    kappa, error = np.array(pairs["kappa"], dtype=float), 100 * np.array(pairs["error"], dtype=float)
+    used = _used(results)
+    chosen = np.array([{members[a], members[b]} <= used for a, b in zip(pairs["first"], pairs["second"], strict=True)])
+    val = results["splits"]["val"]["name"]
+    spread = kappa.std() * error.std()
+    tie = float(((kappa - kappa.mean()) * (error - error.mean())).mean() / spread) if spread > 0 else 0.0
+    if tie < -0.3:
+        title = "Pairs with few errors also agree most: accuracy and diversity pull apart"
+    elif tie > 0.3:
+        title = "Pairs that agree more also err more: here diversity comes with accuracy"
+    else:
+        title = "How much two members agree says little about how much they err"
+    note = f"{val}; a dot a pair of members (correlation {signed(tie, 2)})."
+    if chosen.any():
+        note += " Blue diamonds: both are in the headline ensemble. Best is the lower left corner."
+    alt = f"Kappa-error diagram of {plural(len(kappa), 'pair')} of members on {val}."
+    labels = [_pair([shorten(name, 24) for name in members], pairs, index) for index in range(len(kappa))]
+    return Chart(title, alt, partial(_draw_kappa, title, note, kappa, error, chosen, labels))
+
+
+def _used(results: Results) -> set[str]:
+    chosen = headline_row(results)
+    found = next((one for one in results["ensembles"] if chosen and one["name"] == chosen.name), None)
+    return set(found["members_used"] or ()) if found else set()
+
+
+def _draw_kappa(
+    title: str, note: str, kappa: np.ndarray, error: np.ndarray, chosen: np.ndarray, labels: Sequence[str]
+) -> Figure:
+    figure = sheet(title, note, 3.9)
+    axes = panel(figure, 0.55, 0.48, WIDTH - 0.55 - MARGIN - 0.1, 3.3)
+    axes.scatter(kappa[~chosen], error[~chosen], s=20, color="#9a9a9a", linewidths=0, zorder=3)
+    axes.scatter(kappa[chosen], error[chosen], s=30, color=BLUE, marker="D", linewidths=0, zorder=3)
+    axes.set_xlabel("agreement of the two (Cohen's kappa): 1 is the same, 0 is as by chance", fontsize=SMALL + 0.5)
+    axes.set_ylabel("mean error of the two, %", fontsize=SMALL + 0.5)
+    axes.grid()
+    axes.margins(0.1)
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    ends = dict.fromkeys(int(index) for index in (error.argmin(), kappa.argmin(), error.argmax()))
+    wanted = [Label(kappa[index], error[index], labels[index], BLUE if chosen[index] else GREY) for index in ends]
+    place(axes, wanted, list(zip(kappa.tolist(), error.tolist(), strict=True)))
+    return figure

@@ -1,0 +1,110 @@
+"""Labels beside points of a scatter plot, each where it hides neither a point nor another label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.report.figures.style import GREY, INK, SMALL, text_width
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DISTANCES = (7.0, 12.0, 18.0, 26.0, 36.0, 50.0)  # points from the middle of the dot
+DIRECTIONS = 16
+MARKER, CLEAR = 3.0, 6.0  # points: half of a dot, and what text keeps clear around one that is not its own
+EDGE = 4.0  # points that text stays away from the axes' edge
+FAR = 10.0  # points: a label beyond gets a line to its dot
+HEIGHT = 1.15  # of a line of text, in font sizes
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text for the point x, y of the data."""
+
+    x: float
+    y: float
+    text: str
+    colour: str = INK
+    weight: str = "normal"
+
+
+def place(
+    axes: Axes,
+    labels: Sequence[Label],
+    avoid: Sequence[tuple[float, float]],
+    lines: Sequence[Sequence[tuple[float, float]]] = (),
+) -> None:
+    """Writes the labels, the first ones in the best places; `avoid` are points of the data that stay free of text, and
+    `lines` run through such points.
+
+    The limits of the axes must be final. Of the places around a point, nearest first, the one is taken that covers
+    least: other labels, points, the world outside the axes.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points_a_pixel = 72.0 / figure.dpi
+    window = np.array(axes.get_window_extent().extents) * points_a_pixel + [EDGE, EDGE, -EDGE, -EDGE]
+    dots = _pixels(axes, avoid) * points_a_pixel
+    written = [_boxes(_along(_pixels(axes, line) * points_a_pixel), 1.0) for line in lines]
+    for label in labels:
+        width = text_width(label.text, SMALL, label.weight)
+        spot = _pixels(axes, [(label.x, label.y)])[0] * points_a_pixel
+        own = np.hypot(*(dots - spot).T) < MARKER
+        taken = np.concatenate([*written, _boxes(dots[own], MARKER), _boxes(dots[~own], CLEAR)])
+        offset, box = _best(spot, np.array([width, HEIGHT * SMALL]), taken, window)
+        written.append(box[None])
+        far = float(np.hypot(*offset)) > FAR
+        line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
+        axes.annotate(
+            label.text, (label.x, label.y), ((box[:2] + box[2:]) / 2 - spot).tolist(), textcoords="offset points",
+            ha="center", va="center_baseline", fontsize=SMALL, color=label.colour, weight=label.weight,
+            arrowprops=line if far else None,
+        )  # fmt: skip
+
+
+def _pixels(axes: Axes, points: Sequence[tuple[float, float]]) -> np.ndarray:
+    return np.asarray(axes.transData.transform(np.reshape(np.array(points, dtype=float), (-1, 2))))
+
+
+def _boxes(spots: np.ndarray, half: float) -> np.ndarray:
+    return np.concatenate([spots - half, spots + half], axis=1)
+
+
+def _along(corners: np.ndarray) -> np.ndarray:
+    """Points of a line, two points apart."""
+    runs = [np.linspace(a, b, 2 + int(np.hypot(*(b - a)) / 2)) for a, b in pairwise(corners)]
+    return np.concatenate(runs) if runs else corners
+
+
+def _best(spot: np.ndarray, size: np.ndarray, taken: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The offset from the point and the box (left, bottom, right, top) of the place that covers least."""
+    best: tuple[float, np.ndarray, np.ndarray] | None = None
+    for distance in DISTANCES:
+        for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
+            towards = np.array([np.cos(angle), np.sin(angle)])
+            offset = distance * towards
+            # The side of the text that faces the point stands at the offset, not its middle.
+            middle = spot + offset + 0.5 * size * towards
+            box = np.r_[middle - size / 2, middle + size / 2]
+            covered = _overlap(box, taken) + 3.0 * _outside(box, window)
+            if best is None or covered < best[0] - 1e-6:
+                best = (covered, offset, box)
+        if best is not None and best[0] <= 0:
+            break
+    assert best is not None
+    return best[1], best[2]
+
+
+def _overlap(box: np.ndarray, others: np.ndarray) -> float:
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    return float(np.clip(sides, 0, None).prod(axis=1).sum())
+
+
+def _outside(box: np.ndarray, window: np.ndarray) -> float:
+    inside = np.clip(np.minimum(box[2:], window[2:]) - np.maximum(box[:2], window[:2]), 0, None)
+    return float((box[2:] - box[:2]).prod() - inside.prod())

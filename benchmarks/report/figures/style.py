@@ -1,0 +1,196 @@
+"""One style for all figures: colours, type, sheets with a title, and files that are the same byte for byte.
+
+Colours are from the Okabe-Ito palette (safe for colour-blind readers) and never the only sign of a difference, for
+print in grey. Sizes are chosen for 7.2 inches in print and 600 pixels on a screen. matplotlib and seaborn are imported
+where they draw.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+WIDTH, DPI = 7.2, 160  # inches; 1,152 pixels
+MARGIN = 0.09  # inches, left of titles and of names
+INK, GREY, PALE, BLUE, ORANGE = "#222222", "#6b6b6b", "#e9e9e9", "#0072B2", "#D55E00"
+GREEN, PINK, YELLOW = "#009E73", "#CC79A7", "#F0E442"
+SMALL, TITLE, LEAST = 8.0, 10.5, 6.4  # points; text is made no smaller than the last, about, to fit
+LINE, TITLE_LINE = 0.15, 0.19  # inches
+SUFFIXES = ("png", "svg")
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.8,
+    "svg.hashsalt": "benchmark",  # else element ids are random and no two files are the same
+    "text.color": INK,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": PALE,
+    "grid.linewidth": 0.8,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure that can be drawn: its title says in plain words what is seen, `alt` says it to who cannot see it."""
+
+    title: str
+    alt: str
+    draw: Callable[[], Figure]
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The style of all figures, whatever a reader's own matplotlibrc says."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def save(chart: Chart, stem: Path) -> list[Path]:
+    """Draws the chart once and writes stem.png and stem.svg, byte-identical for the same results; returns the paths."""
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in SUFFIXES]
+    # Dates and library versions in the files would change their bytes from one machine to the next.
+    metadata: list[dict[str, Any]] = [{"Software": None}, {"Date": None, "Creator": None}]
+    with styled():
+        figure = chart.draw()
+        for path, suffix, described in zip(paths, SUFFIXES, metadata, strict=True):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix, dpi=DPI, metadata=described)
+            write_atomic(path, buffer.getvalue())
+    return paths
+
+
+def sheet(title: str, note: str, height: float) -> Figure:
+    """An empty figure with its title and, in grey, a note on what is shown; `height` inches are free below them."""
+    from matplotlib.figure import Figure
+
+    titles, notes = wrapped(title, TITLE, "bold", even=True), wrapped(note, SMALL, "normal")
+    whole = height + TITLE_LINE * len(titles) + LINE * len(notes) + 0.18
+    figure = Figure(figsize=(WIDTH, whole))
+    across, down = MARGIN / WIDTH, 0.1
+    for lines, step, style in (
+        (titles, TITLE_LINE, {"fontsize": TITLE, "weight": "bold"}),
+        (notes, LINE, {"fontsize": SMALL, "color": GREY}),
+    ):
+        for line in lines:
+            figure.text(across, 1.0 - down / whole, line, va="top", **style)  # type: ignore[arg-type]
+            down += step
+        down += 0.02
+    return figure
+
+
+def text_width(text: str, size: float, weight: str) -> float:
+    """Points that a line of text takes."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+
+
+def fitted(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, float]:
+    """A name, and the size at which it takes no more than `room`, all in points; cut where it would be too small."""
+    whole = text
+    while text_width(text, size, weight) > room:
+        if size > LEAST:
+            size -= 0.3
+        else:
+            text = shorten(whole, len(text) - 1)
+    return text, size
+
+
+def wrapped(text: str, size: float, weight: str, even: bool = False) -> list[str]:
+    """The fewest lines that fit a sheet; where `even`, about equally long."""
+    words = [(word, text_width(word + " ", size, weight)) for word in text.split()]
+    room = 72.0 * (WIDTH - 3 * MARGIN)
+    fewest = len(_filled(words, room))
+    while even and fewest > 1 and len(_filled(words, room - 8.0)) == fewest:
+        room -= 8.0
+    return _filled(words, room)
+
+
+def _filled(words: Sequence[tuple[str, float]], room: float) -> list[str]:
+    lines: list[list[str]] = []
+    left = 0.0
+    for word, width in words:
+        if not lines or width > left:
+            lines.append([])
+            left = room
+        lines[-1].append(word)
+        left -= width
+    return [" ".join(line) for line in lines]
+
+
+def panel(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Axes:
+    """Axes on a sheet, all in inches from its lower left corner."""
+    whole, high = figure.get_size_inches()
+    return figure.add_axes((left / whole, bottom / high, width / whole, height / high), **options)
+
+
+def bare(axes: Axes, *spines: str) -> None:
+    """Hides the named spines."""
+    axes.spines[list(spines)].set_visible(False)
+
+
+def beside(axes: Axes, inches: float, y: float, text: str, **style: Any) -> None:
+    """Text in a column beside the axes: `inches` from the sheet's left edge, at `y` of the data."""
+    box, whole = axes.get_position(), axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
+    options = {"va": "center", **style}
+    axes.text((inches / whole - box.x0) / box.width, y, text, transform=axes.get_yaxis_transform(), **options)
+
+
+def blues() -> Colormap:
+    """White to blue: for shares and scores, readable in grey."""
+    import seaborn
+
+    return seaborn.light_palette(BLUE, as_cmap=True)
+
+
+def shorten(text: str, length: int) -> str:
+    """At most `length` characters; the seed at the end of a member's name stays, as it tells members apart."""
+    if len(text) <= length:
+        return text
+    found = re.search(r" \(seed \d+\)$", text)
+    tail = found.group().replace("(seed ", "s").replace(")", "") if found else ""
+    head = text[: len(text) - len(found.group())] if found else text
+    room = length - len(tail)
+    return (head if len(head) <= room else head[: room - 1].rstrip(" _,") + "…") + tail
+
+
+def signed(value: float, digits: int) -> str:
+    """1.5 as +1.5, and a minus as wide as the plus."""
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def joined(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def plural(number: int, noun: str) -> str:
+    """1 member, 2 members."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,0 +1,96 @@
+"""The leaderboard's short table in LaTeX, for papers: a document of its own, or input with the docmute package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from benchmarks.formats import count, fraction, percent
+from benchmarks.report.citations import cited
+from benchmarks.results import Results, Standing, extra_labels, short_list
+
+ENSEMBLES, MEMBERS, PUBLISHED = 6, 8, 6
+SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", "±": r"$\pm$", "≥": r"$\ge$", "≤": r"$\le$", "κ": r"$\kappa$", "…": r"\ldots{}",
+    "†": r"\textdagger{}",
+}  # fmt: skip
+PREAMBLE = r"""% Compiles by itself: pdflatex, bibtex, pdflatex, pdflatex.
+% In a paper: \usepackage{booktabs,docmute}, then \input this file.
+\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage[margin=2cm]{geometry}
+\usepackage{booktabs}
+\usepackage{url}
+\begin{document}
+"""
+END = r"""\bibliographystyle{plain}
+\bibliography{references}
+\end{document}
+"""
+COLUMNS = ("Method", r"Acc. (\%)", r"95\,\% CI", "Macro-F1", "ECE", "Models", "Params", "Source")
+
+
+def escape_tex(text: str) -> str:
+    """Text that LaTeX prints as it is; line breaks become spaces."""
+    return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def tex_table(results: Results) -> str:
+    """The whole document: chosen ensemble and floors, best members, best comparable published results, by group."""
+    rows = short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
+    models = [row for row in rows if row.kind in ("member", "external")]
+    groups = [
+        ("Ensembles", [row for row in rows if row.kind == "ensemble"]),
+        ("Members", [row for row in models if not row.extra_labels]),
+        (f"Members, extra labels ({', '.join(extra_labels(models))})", [row for row in models if row.extra_labels]),
+        ("Published, as reported", [row for row in rows if row.kind == "published"]),
+    ]
+    body = [line for heading, group in groups if group for line in _group(heading, group, results)]
+    test = results["splits"]["test"]
+    caption = (
+        f"{escape_tex(results['title'])}: accuracy on {escape_tex(test['name'])} ({test['size']:,} images). Bold: the "
+        "ensemble chosen on validation data. Published results are single numbers without predictions."
+    )
+    lines = [
+        r"\begin{table}",
+        r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{caption}}}",
+        rf"\label{{tab:{re.sub('[^A-Za-z0-9-]', '-', results['suite'])}-leaderboard}}",
+        r"\begin{tabular}{lrlrrrrl}",
+        r"\toprule",
+        _line(COLUMNS),
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return PREAMBLE + "\n".join(lines) + "\n" + END
+
+
+def _group(heading: str, rows: Iterable[Standing], results: Results) -> list[str]:
+    title = rf"\multicolumn{{{len(COLUMNS)}}}{{l}}{{\emph{{{heading}}}}} \\"
+    return [r"\midrule", title, *(_line(_cells(row, results)) for row in rows)]
+
+
+def _cells(row: Standing, results: Results) -> list[str | None]:
+    name = escape_tex(row.name if row.kind == "published" else row.title)
+    if row.kind == "ensemble" and row.name == results.get("headline"):
+        name = rf"\textbf{{{name}}}"
+    bounds = None if row.ci_low is None or row.ci_high is None else f"{100 * row.ci_low:.1f}--{100 * row.ci_high:.1f}"
+    models = None if row.models is None else str(row.models)
+    return [
+        name, percent(row.accuracy), bounds, percent(row.macro_f1), fraction(row.ece), models, count(row.params),
+        _cite(row),
+    ]  # fmt: skip
+
+
+def _cite(row: Standing) -> str | None:
+    keys = ",".join(source.key for source in cited(row.reference))
+    return rf"\cite{{{keys}}}" if keys else None
+
+
+def _line(cells: Iterable[str | None]) -> str:
+    return " & ".join(cell or "--" for cell in cells) + r" \\"

@@ -1,0 +1,195 @@
+"""The leaderboard as markdown and as CSV, and everything that is written beside it: pure functions of one results dict.
+
+The same dict always gives the same bytes: nothing here reads a clock, a machine or a random number.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evaluation.ablations import ablations_section
+from benchmarks.evaluation.protocols import contrast_section
+from benchmarks.files import write_atomic
+from benchmarks.formats import NONE, count, duration, escape, linked, table
+from benchmarks.report import classification as classification_report
+from benchmarks.report import figures
+from benchmarks.report.bibliography import bibliography
+from benchmarks.report.epochs import epoch_log
+from benchmarks.report.latex import tex_table
+from benchmarks.report.sections.affect import CSV_NAME, affect_csv, affect_section
+from benchmarks.report.sections.audit import audit_section
+from benchmarks.report.sections.headline import effort, headline, leak_warning
+from benchmarks.report.sections.published import published_section
+from benchmarks.report.sections.ranking import metrics_section, ranking_section, tests_section
+from benchmarks.report.summary import FILE, story
+from benchmarks.results import TEST_SCORES, Results, Standing, member_rows, standings
+from benchmarks.store.identity import EXTERNAL
+
+FIXED = {  # columns of leaderboard.csv printed with six decimals, so that no float noise reaches a diff
+    "accuracy", "ci_low", "ci_high", "val_accuracy", "fit_accuracy", "cross_fit_accuracy", *TEST_SCORES,
+}  # fmt: skip
+CSV_COLUMNS = tuple(column.name for column in fields(Standing) if column.repr)
+
+
+def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
+    """Write leaderboard.md, .csv and .tex, references.bib, classification report, epoch log and figures into
+    `folder`, which is results/<suite>, where the suite has them also its story as README.md, and valence and arousal as
+    CSV; returns their paths. `jobs` processes draw."""
+    texts = {
+        "leaderboard.md": markdown(results),
+        "leaderboard.csv": csv_table(results),
+        "leaderboard.tex": tex_table(results),
+        "references.bib": bibliography(results),
+        "classification_report.md": classification_report.markdown(results),
+        "classification_report.csv": classification_report.csv_table(results),
+        "epochs.csv": epoch_log(results, folder / "predictions"),
+    }
+    if results.get("story"):
+        texts[FILE] = story(results)
+    if results.get("affect"):
+        texts[CSV_NAME] = affect_csv(results)
+    else:
+        (folder / CSV_NAME).unlink(missing_ok=True)
+    for name, text in texts.items():
+        write_atomic(folder / name, text)
+    return [*(folder / name for name in texts), *figures.draw(results, folder, jobs)]
+
+
+def csv_table(results: Results) -> str:
+    """Every member, ensemble and published result, one a line under the same columns, best test accuracy first."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in standings(results):
+        writer.writerow([_cell(column, getattr(row, column)) for column in CSV_COLUMNS])
+    return buffer.getvalue()
+
+
+def _cell(column: str, value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if column in FIXED:
+        return f"{value:.6f}"
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def markdown(results: Results) -> str:
+    """The whole leaderboard: headline, tables of rows, what was published, what did not run, provenance, audit."""
+    sections = [
+        f"# {results['title']} leaderboard",
+        headline(results),
+        effort(results),
+        leak_warning(results),
+        f"What these numbers say, on one page: [{FILE}]({FILE})." if results.get("story") else "",
+        *_figures(results, slice(1)),
+        ranking_section(results),
+        metrics_section(results),
+        tests_section(results),
+        ablations_section(results),
+        affect_section(results),
+        *_figures(results, slice(1, None)),
+        contrast_section(results),
+        published_section(results),
+        _not_run(results),
+        _notes(results),
+        _protocol(results),
+        _external(results),
+        _provenance(results),
+        audit_section(results),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _figures(results: Results, some: slice) -> list[str]:
+    """Those of the most telling figures, each with its title."""
+    return [f"**{escape(entry.title)}**\n\n![{entry.alt}]({entry.file})" for entry in figures.index(results)[some]]
+
+
+def _not_run(results: Results) -> str:
+    body = [
+        [item["name"], item.get("seed"), item["reason"], f"`{item['command']}`" if item.get("command") else None]
+        for item in results["not_run"]
+    ]
+    missing = table("Member|Seed|Reason|Command", body, right={1}) + "\n\n" if body else ""
+    return (
+        f"## Not run\n\n{missing}`python benchmark.py --list` shows the whole zoo; `python benchmark.py --suite "
+        f"{results['suite']} --members NAME --train missing` adds any of it."
+    )
+
+
+def _notes(results: Results) -> str:
+    return "## Notes\n\n" + "\n".join(f"- {note}" for note in results["notes"]) if results["notes"] else ""
+
+
+def _protocol(results: Results) -> str:
+    train, val, test = (results["splits"][split]["name"] for split in ("train", "val", "test"))
+    unit = results.get("protocol", {}).get("unit", "images")
+    over = "test images" if unit == "images" else f"{unit}, whose test images stand or fall together"
+    tests = "exact two-sided McNemar tests on the same images"
+    if unit != "images":
+        tests += f", which take each image for independent and so separate rows too readily where it is {unit} that are"
+    return (
+        f"## Protocol\n\nMembers train on {train}; epochs, ensemble weights and the headline are chosen on {val}; "
+        f"{test} is scored once, at the end. Intervals are 95 % percentile bootstrap intervals over {over}, p values "
+        f"{tests}.{_folds(results)}"
+    )
+
+
+def _folds(results: Results) -> str:
+    protocol = results.get("protocol", {})
+    if protocol.get("folds", 1) == 1:
+        return ""
+    return (
+        f"\n\nEvery member is trained once in each of {protocol['folds']} folds: tested on one part of the "
+        f"{protocol['unit']} ({protocol['units']} in all), validated on the next, trained on the others. Ensembles are "
+        "fitted fold by fold, on that fold's validation images alone, and the test images of all folds, each image in "
+        "one of them, are scored together. Weights are means over the folds, *models*, parameters and FLOPs mean "
+        "counts, the time of training that of all folds. Which method is the headline, and the temperatures of the "
+        "audit, follow from the validation images of all folds together: these are the test images of other folds, "
+        "seen there by other networks."
+    )
+
+
+def _external(results: Results) -> str:
+    models = [member for member in results["members"] if member.get("kind") == EXTERNAL]
+    if not models:
+        return ""
+    body = [
+        [
+            model["name"], model["source"]["file"], f"`{model['source']['sha256'][:12]}`", model["source"]["given"],
+            model["extra_data"], linked(model["reference"]),
+        ]
+        for model in models
+    ]  # fmt: skip
+    return (
+        "## External models\n\nTrained elsewhere; only their predictions are known here, and what their owners state "
+        "of them.\n\n" + table("Model|File|SHA-256|Given as|Extra data and other notes|Reference", body)
+    )
+
+
+def _provenance(results: Results) -> str:
+    fingerprint = f"## Provenance\n\nData fingerprint `{results['data_fingerprint']}`."
+    if not results["members"]:
+        return fingerprint
+    head = "Member|Seed|Configuration|Device|Training|Images/s|FLOPs|Image size|Best epoch|Init|Reference"
+    body = [
+        [
+            row.name, row.seed, f"`{row.hash}`" if row.hash else None, row.device, duration(row.train_seconds),
+            f"{row.images_per_second:,.0f}" if row.images_per_second else None, count(row.flops),
+            member.get("image_size"), _epochs(member), row.init, linked(row.reference),
+        ]
+        for member, row in zip(results["members"], member_rows(results), strict=True)
+    ]  # fmt: skip
+    return fingerprint + "\n\n" + table(head, body, right={4, 5, 6, 7, 8})
+
+
+def _epochs(member: Any) -> str | None:
+    if member.get("epochs") is None:
+        return None
+    return f"{NONE if member.get('best_epoch') is None else member['best_epoch']} of {member['epochs']}"

@@ -1,0 +1,84 @@
+"""The columns of a page's ranking: what each shows of a row, what it sorts by, and whether it is there at first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.formats import count, duration, interval, milliseconds, p_value, percent, points
+from benchmarks.results import Standing
+
+Text = Callable[[Standing], "str | None"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """`value` is the number a column sorts by; None where it sorts by its text."""
+
+    key: str
+    label: str
+    hint: str
+    text: Text
+    value: Callable[[Standing], float | None] | None = None
+    shown: bool = False
+    narrow: bool = False  # also on a narrow screen
+    source: bool = False  # ids in it become links
+
+
+def _number(key: str, label: str, hint: str, form: Callable[[Any], str | None], **options: Any) -> Column:
+    return Column(key, label, hint, lambda row: form(getattr(row, key)), lambda row: getattr(row, key), **options)
+
+
+def _plain(key: str, label: str, hint: str, **options: Any) -> Column:
+    return Column(key, label, hint, lambda row: getattr(row, key), **options)
+
+
+def _decimals(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _whole(value: float | None) -> str | None:
+    return None if value is None else f"{value:.0f}"
+
+
+def _rank(row: Standing) -> float | None:
+    first = re.match(r"\d+", row.rank or "")
+    return float(first[0]) if first else None
+
+
+RANK = Column("rank", "Rank", "Rows that McNemar does not separate share it", lambda row: row.rank, _rank, True)
+NAME = _plain("title", "Name", "", shown=True, narrow=True)
+ACCURACY = _number("accuracy", "Test accuracy", "Per cent, with its 95 % interval", percent, shown=True, narrow=True)
+OTHERS = (
+    _plain("letters", "Letters", "Rows that share one are not separated, Holm-adjusted over all pairs", shown=True),
+    _number("cross_fit_accuracy", "Val, cross-fitted", "What the headline is chosen by", percent, shown=True),
+    _number("gap", "Gap", "Accuracy on val as fitted, minus test, in points", points, shown=True),
+    _number("p_best_single_holm", "p, best single", "McNemar, Holm-adjusted over all rows", p_value, shown=True),
+    _number("models", "Models", "Networks a prediction takes", _whole, shown=True),
+    _number("params", "Parameters", "", count, shown=True),
+    _number("ms_per_image", "ms/image", "Milliseconds an image, as measured in prediction", milliseconds, shown=True),
+    _number("train_seconds", "Training", "Wall clock, all members together", duration),
+    Column(
+        "interval", "95 % interval", "Percentile bootstrap over what the test split is a sample of",
+        lambda row: interval(row.ci_low, row.ci_high), lambda row: row.ci_low,
+    ),
+    _number("seen_accuracy", "Val, as fitted", "Accuracy on val, which chose the weights or the epoch", percent),
+    _number("p_uniform_holm", "p, uniform", "McNemar against the uniform average, Holm-adjusted", p_value),
+    _number("flops", "FLOPs", "An image, with all views at test time", count),
+    Column("pareto", "Front", "No row beats it in accuracy at as few FLOPs", lambda row: "yes" if row.pareto else None),
+    _number("macro_f1", "Macro F1", "", _decimals),
+    _number("log_loss", "Log-loss", "", _decimals),
+    _number("ece", "ECE", "Expected calibration error", _decimals),
+    _number("epochs", "Epochs", "", _whole),
+    _number("images_per_second", "Images/s", "In training", _whole),
+    _number("year", "Year", "", _whole),
+    _plain("split", "Split", "What the accuracy was measured on"),
+    _plain("device", "Device", ""),
+    _plain("init", "Init", "Where the weights started"),
+    _plain("tta", "TTA", "Test-time augmentation"),
+    _plain("extra_data", "Extra data", ""),
+    _plain("reference", "Source", "", source=True),
+)  # fmt: skip
+COLUMNS = (RANK, NAME, ACCURACY, *OTHERS)

@@ -1,0 +1,111 @@
+"""Where each row's number comes from: a member's recipe and training, an ensemble's members, a paper's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report.histories import member_history
+from benchmarks.report.page.plots import Panel, history_panels
+from benchmarks.results import Results
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A member in an ensemble; `share` is its bar's length in per cent of the longest, `by_class` one share a class."""
+
+    member: str
+    value: float | None = None
+    share: float = 0.0
+    by_class: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What a row opens to. Empty parts are not shown."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    reference: str | None = None
+    recipe: dict[str, str] | None = None  # None: not recorded
+    panels: list[Panel] = field(default_factory=list)
+    weights: list[Weight] = field(default_factory=list)
+    left_out: list[Mapping[str, Any]] = field(default_factory=list)
+    audit: dict[str, Any] = field(default_factory=dict)
+
+
+def member_detail(member: Mapping[str, Any], results: Results, predictions: Path) -> Detail:
+    """Of a member or an external model, its history read from beside its predictions."""
+    label, source = member.get("label"), member.get("source") or {}
+    fitted = [row for row in results["ensembles"] if row.get("members_used")]
+    best = member.get("best_epoch")
+    facts = {
+        "Configuration": member.get("hash"),
+        "Seed": member.get("seed"),
+        "Code": member.get("code"),
+        "Image size": member.get("image_size"),
+        "Epoch kept": None if best is None else f"{best} of {member.get('epochs')}",
+        "File": source.get("file"),
+        "SHA-256": source.get("sha256"),
+        "Given as": source.get("given"),
+        "Used by": f"{sum(label in row['members_used'] for row in fitted)} of {len(fitted)} ensembles",
+    }
+    recipe = member.get("recipe")
+    return Detail(
+        facts=known(facts),
+        reference=member.get("reference"),
+        recipe=None if recipe is None else flat(recipe),
+        panels=history_panels(member_history(member, predictions), best),
+        audit=_audited("member", label, results),
+    )
+
+
+def ensemble_detail(ensemble: Mapping[str, Any], results: Results) -> Detail:
+    """Of an ensembler, fitted or failed."""
+    return Detail(
+        facts=known({"Ensembler": ensemble["name"], "Fitted on": _split(ensemble.get("fitted_on"), results)}),
+        reference=ensemble.get("reference"),
+        weights=_weights(ensemble),
+        left_out=ensemble.get("left_out") or [],
+        audit=_audited("ensemble", ensemble["name"], results),
+    )
+
+
+def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A nested recipe as `loss.label_smoothing` and the like."""
+    found: dict[str, str] = {}
+    for key, value in recipe.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return found
+
+
+def known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts that are not None."""
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _split(split: str | None, results: Results) -> str | None:
+    return results["splits"].get(split, {}).get("name", split) if split else None
+
+
+def _weights(ensemble: Mapping[str, Any]) -> list[Weight]:
+    """The members used, the heaviest first; in their own order where the method has no weights."""
+    used, weights = ensemble.get("members_used") or [], ensemble.get("weights")
+    if not weights:
+        return [Weight(member) for member in used]
+    rows = {member: weights[member] if isinstance(weights[member], list) else [weights[member]] for member in used}
+    means = {member: sum(row) / len(row) for member, row in rows.items()}
+    longest = max(map(abs, means.values()), default=0.0) or 1.0
+    return [
+        Weight(member, means[member], round(100 * abs(means[member]) / longest, 1), row if len(row) > 1 else ())
+        for member, row in sorted(rows.items(), key=lambda found: -means[found[0]])
+    ]
+
+
+def _audited(kind: str, name: str | None, results: Results) -> dict[str, Any]:
+    rows = (results.get("audit") or {}).get("rows", ())
+    return next((dict(row) for row in rows if row["kind"] == kind and row["name"] == name), {})

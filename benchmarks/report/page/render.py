@@ -1,0 +1,69 @@
+"""Templates filled in, all data escaped, style and scripts put inside: one file that asks nothing of a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from benchmarks.formats import count, duration, interval, linked, milliseconds, p_value, percent, points
+
+TEMPLATES = Path(__file__).parent / "templates"
+LINK = re.compile(r"\[([^\]]+)\]\((https://\S+?)\)(?=[\s;,]|$)")  # as `linked` writes them; a DOI may hold brackets
+
+
+def render(template: str, *scripts: str, **context: Any) -> str:
+    """A whole page. `scripts` are files run at its end; the one that sets the theme runs before anything is drawn."""
+    theme, *rest = (_asset(name) for name in ("theme.js", *scripts))
+    return fill(template, style=_asset("style.css"), theme=theme, scripts=rest, policy=_policy(theme, *rest), **context)
+
+
+def fill(template: str, **context: Any) -> str:
+    """A part of a page, or all of it. What is no Markup is escaped."""
+    return _environment().get_template(template).render(**context)
+
+
+def _policy(*scripts: str) -> str:
+    """A content security policy: these scripts run and no other, and nothing is loaded but what the page holds."""
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
+    )
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {hashes}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def links(source: str) -> Markup:
+    """A source with its arXiv, DOI and GitHub ids as links, all else escaped."""
+    pieces = LINK.split(linked(source) or "")
+    texts, labels, targets = pieces[::3], pieces[1::3], pieces[2::3]
+    whole = escape(texts[0])
+    for label, target, text in zip(labels, targets, texts[1:], strict=True):
+        whole += Markup('<a href="{}" rel="noreferrer">{}</a>{}').format(target, label, text)
+    return whole
+
+
+@cache
+def _asset(name: str) -> Markup:
+    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for shown in (count, duration, interval, milliseconds, p_value, percent, points, links):
+        environment.filters[shown.__name__] = shown
+    return environment

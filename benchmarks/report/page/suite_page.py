@@ -1,0 +1,180 @@
+"""A suite's page: headline, ranking, figures, audit and protocol, from its results and the files beside them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from benchmarks.evaluation.cost import trained_once
+from benchmarks.files import write_atomic
+from benchmarks.report.page.columns import ACCURACY, COLUMNS, NAME
+from benchmarks.report.page.details import Detail, ensemble_detail, known, member_detail
+from benchmarks.report.page.embed import embed, has_figures
+from benchmarks.report.page.plots import HEIGHT, WIDTH, Axis
+from benchmarks.report.page.render import fill, render
+from benchmarks.report.sections.affect import affect_rows
+from benchmarks.report.sections.ranking import extra_labels_note
+from benchmarks.results import (
+    LEAK_ABOVE,
+    UNIFORM,
+    Results,
+    Standing,
+    best_single,
+    by_accuracy,
+    ensemble_rows,
+    headline_row,
+    looks_leaked,
+    member_rows,
+    published_rows,
+    standings,
+)
+from benchmarks.store.identity import EXTERNAL
+
+LIMIT = 2_950_000  # bytes of a page; figures get what the rest leaves of it
+FIGURES = Markup("<!-- figures -->")  # where they go: what comes from data is escaped and cannot hold it
+GROUPS = {  # heading of the chip and whether its rows are there at first
+    "ensemble": ("Ensembles", True),
+    "member": ("Members", True),
+    "extra-labels": ("Members, extra labels", True),
+    "external": ("External models", True),
+    "published": ("Published, comparable", True),
+    "doubtful": ("Published, not comparable", False),
+}
+RANGES = (("accuracy", "Test accuracy, %", 100.0), ("params", "Parameters, millions", 1e-6), ("year", "Year", 1.0))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the ranking and what it opens to."""
+
+    id: str
+    group: str
+    standing: Standing
+    leak: bool  # above what anyone reached without one
+    remarks: list[str]  # what stands beside the name as a badge
+    under: str  # what stands below it
+    detail: Detail
+
+
+def write(results: Results, folder: Path) -> Path:
+    """Writes index.html into a suite's folder, from the results and the figures and histories there; its path."""
+    path = folder / "index.html"
+    write_atomic(path, page(results, folder))
+    return path
+
+
+def page(results: Results, folder: Path) -> str:
+    """The page as text: the same results and files always give the same."""
+    ordered = standings(results)
+    text = render(
+        "suite.html",
+        "page.js",
+        title=results["title"],
+        extra_labels=extra_labels_note(results).strip().replace("*", ""),
+        results=results,
+        rows=list(_rows(results, folder)),
+        columns=COLUMNS,
+        name_column=NAME,
+        accuracy_column=ACCURACY,
+        groups=_groups(ordered),
+        ranges=RANGES,
+        axis=Axis.of(ordered),
+        chosen=headline_row(results),
+        single=best_single(results),
+        landmarks=_landmarks(results),
+        effort=_effort(results),
+        leaks=[row for row in ordered if row.kind != "published" and looks_leaked(row, results)],
+        limit=LEAK_ABOVE.get(results["suite"]),
+        figures=FIGURES,
+        has_figures=has_figures(folder / "figures"),
+        audit=results.get("audit"),
+        audited=sorted((results.get("audit") or {}).get("rows", []), key=lambda row: -row["accuracy"]),
+        affect_rows=affect_rows(results),
+        panel=(WIDTH, HEIGHT),
+    )
+    figures = embed(folder / "figures", LIMIT - len(text.encode()))
+    return text.replace(FIGURES, fill("figures.html", figures=figures))
+
+
+def _rows(results: Results, folder: Path) -> Iterator[Row]:
+    details = [
+        *(ensemble_detail(row, results) for row in results["ensembles"]),
+        *(member_detail(row, results, folder / "predictions") for row in results["members"]),
+        *(Detail(facts=known({"Kind": row.get("kind")}), reference=row.get("source")) for row in results["published"]),
+    ]
+    rows = [*ensemble_rows(results), *member_rows(results), *published_rows(results)]
+    detail_of = {id(row): detail for row, detail in zip(rows, details, strict=True)}
+    seen: Counter[str] = Counter()
+    for row in by_accuracy(rows):
+        detail = detail_of[id(row)]
+        slug = re.sub(r"[^a-z0-9]+", "-", f"{row.kind} {row.title}".lower()).strip("-")
+        seen[slug] += 1
+        name = slug if seen[slug] == 1 else f"{slug}--{seen[slug]}"  # no slug has two dashes in a row
+        yield Row(name, _group(row), row, looks_leaked(row, results), _remarks(row, results), _under(row), detail)
+
+
+def _group(row: Standing) -> str:
+    if row.kind == "member" and row.extra_labels:
+        return "extra-labels"
+    return row.kind if row.comparable else "doubtful"
+
+
+def _groups(rows: list[Standing]) -> list[tuple[str, str, bool, int]]:
+    """Key, heading, shown at first, and number of rows of each group that has any."""
+    counts = {key: sum(_group(row) == key for row in rows) for key in GROUPS}
+    return [(key, *GROUPS[key], number) for key, number in counts.items() if number]
+
+
+def _remarks(row: Standing, results: Results) -> list[str]:
+    uniform = next((other.accuracy for other in ensemble_rows(results) if other.name == UNIFORM), None)
+    ensemble = row.kind == "ensemble"
+    remarks = {
+        "headline": ensemble and row.name == results.get("headline") and row.accuracy is not None,
+        "failed": bool(row.error),
+        "leak?": row.comparable and looks_leaked(row, results),
+        "below uniform": ensemble and None not in (uniform, row.accuracy) and (row.accuracy or 0) < (uniform or 0),
+        "external": row.kind == EXTERNAL,
+        "extra labels": bool(row.extra_labels),
+        "not comparable": not row.comparable,
+    }
+    return [remark for remark, holds in remarks.items() if holds]
+
+
+def _under(row: Standing) -> str:
+    if row.error:
+        return row.error
+    if row.kind == "published":
+        return row.why_not or ", ".join(part for part in (row.init, row.tta and f"TTA {row.tta}") if part)
+    if row.kind == "ensemble":
+        return row.name
+    return ", ".join(str(part) for part in (row.init, row.epochs and f"{row.epochs} epochs") if part)
+
+
+def _landmarks(results: Results) -> list[tuple[str, Standing]]:
+    """The rows that say what the headline is worth, each with its role."""
+    published = [row for row in by_accuracy(published_rows(results)) if row.comparable and row.accuracy is not None]
+    uniform = next((row for row in ensemble_rows(results) if row.name == UNIFORM and row.accuracy is not None), None)
+    roles = {
+        "Chosen ensemble": headline_row(results),
+        "Best single member": best_single(results),
+        "Uniform average": uniform,
+        "Best published, comparable": published[0] if published else None,
+    }
+    return [(role, row) for role, row in roles.items() if row is not None]
+
+
+def _effort(results: Results) -> dict[str, Any]:
+    """How many members trained for how long in all on what; the time is None where not all of it is known."""
+    members = [member for member in results["members"] if member.get("kind") != EXTERNAL]
+    seconds = [member.get("train_seconds") for member in trained_once(members)]
+    return {
+        "members": len(members),
+        "seconds": None if None in seconds else sum(seconds),
+        "devices": sorted({member["device"] for member in members if member.get("device")}),
+    }

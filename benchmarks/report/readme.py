@@ -1,0 +1,51 @@
+"""The short leaderboard inside a README, between markers: headline, chart and one small table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from benchmarks.files import write_atomic
+from benchmarks.formats import count, duration, interval, percent, table
+from benchmarks.report.sections.headline import effort, headline, leak_warning
+from benchmarks.report.sections.ranking import extra_labels_note, name_cell
+from benchmarks.results import Results, short_list
+
+ENSEMBLES, MEMBERS, PUBLISHED = 4, 8, 4
+
+
+def embed(readme: Path, results: Results) -> bool:
+    """Put the compact leaderboard between this suite's markers in `readme`; True where the file changed.
+
+    The markers are `<!-- leaderboard:SUITE -->` and `<!-- /leaderboard -->`; a README without them stays as it is.
+    """
+    text = readme.read_text(encoding="utf-8")
+    marker = f"<!-- leaderboard:{results['suite']} -->"
+    block = re.compile(re.escape(marker) + r".*?(?=<!-- /leaderboard -->)", re.DOTALL)
+    replaced = block.sub(lambda _: f"{marker}\n{compact(results)}\n", text)
+    if replaced == text:
+        return False
+    write_atomic(readme, replaced)
+    return True
+
+
+def compact(results: Results) -> str:
+    """Headline, figure and one table: the chosen ensemble and the floors, best members, best comparable published."""
+    folder = f"results/{results['suite']}"
+    body = [
+        [
+            row.rank, row.category, name_cell(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
+            row.models, count(row.params), duration(row.train_seconds), row.init, row.tta,
+        ]
+        for row in short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
+    ]  # fmt: skip
+    ranking = table("Rank|Kind|Name|Test|95 % interval|Models|Parameters|Training|Init|TTA", body, right={3, 5, 6, 7})
+    parts = [
+        headline(results),
+        effort(results),
+        leak_warning(results),
+        f"![{results['title']} benchmark chart]({folder}/figures/benchmark.png)",
+        ranking + extra_labels_note(results),
+        f"All rows, all metrics, and what is known of published results: [leaderboard.md]({folder}/leaderboard.md).",
+    ]
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,113 @@
+"""The audit's part of the leaderboard: a pure function of the results, clearly apart from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.formats import escape, percent, points, table
+from benchmarks.results import Results, headline_row
+
+LABEL = "## Audit: not a result"
+EVERY_SIZE = 10  # of the learning curve: up to here each is shown, above only its multiples
+
+
+def audit_section(results: Results) -> str:
+    """Markdown; empty where the results have no audit."""
+    audit = results.get("audit")
+    if not audit:
+        return ""
+    test = results["splits"]["test"]["name"]
+    parts = [
+        f"{LABEL}\n\nNothing here was chosen, and nothing may be quoted as this benchmark's score: the audit says what "
+        "other ways of scoring would have claimed, and how far the scores above can be trusted.",
+        _selection(audit["best_subset_on_test"], results, test),
+        _overlap(audit, results),
+        _calibration(audit, results),
+        _curve(audit["learning_curve"], results),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _selection(best: Mapping[str, Any], results: Results, test: str) -> str:
+    chosen = headline_row(results)
+    against = ""
+    if chosen is not None and chosen.accuracy is not None:
+        against = f", {points(best['accuracy'] - chosen.accuracy)} points against the headline"
+    return (
+        f"### Members chosen on {test}\n\nOf the {best['subsets']:,} uniform averages of {best['candidates']} members, "
+        f"the best one *on {test} itself* has {percent(best['accuracy'])} %{against}: "
+        f"{escape(', '.join(best['members']))}. That is selection on the test set."
+    )
+
+
+def _overlap(audit: Mapping[str, Any], results: Results) -> str:
+    train, test = (results["splits"][split]["name"] for split in ("train", "test"))
+    heading = f"### Images of {test} that also stand in {train}\n\n"
+    if audit["overlap"] is None:
+        return f"{heading}Unknown: the stored targets do not say which images these are."
+    count, size = audit["overlap"]["test_in_train"], results["splits"]["test"]["size"]
+    sentence = f"{heading}The exact pixels of {count:,} of the {size:,} images also stand in {train}."
+    if not count:
+        return sentence
+    body = [
+        [
+            row["kind"], escape(row["title"]), percent(row["accuracy"]), percent(row["unseen_accuracy"]),
+            points(_difference(row["unseen_accuracy"], row["accuracy"])), percent(row["overlap_accuracy"]),
+        ]
+        for row in _sorted(audit)
+    ]  # fmt: skip
+    head = f"Kind|Name|All|Without the {count:,}|Change|The {count:,} alone"
+    return f"{sentence} Accuracy in per cent:\n\n{table(head, body, right={2, 3, 4, 5})}"
+
+
+def _calibration(audit: Mapping[str, Any], results: Results) -> str:
+    val = results["splits"]["val"]["name"]
+    body = [
+        [
+            row["kind"], escape(row["title"]), f"{row['temperature']:.2f}",
+            *(f"{row[name]:.4f}" for name in ("ece", "ece_scaled")),
+            *(f"{row[name]:.3f}" for name in ("log_loss", "log_loss_scaled", "brier", "brier_scaled")),
+        ]
+        for row in _sorted(audit)
+    ]  # fmt: skip
+    head = "Kind|Name|Temperature|ECE|scaled|Log-loss|scaled|Brier|scaled"
+    return (
+        f"### Calibration before and after temperature scaling\n\nThe temperature was fitted on {val}; ensembles that "
+        f"were fitted there too are judged by data they know.\n\n{table(head, body, right=set(range(2, 9)))}"
+    )
+
+
+def _curve(curve: Mapping[str, Any], results: Results) -> str:
+    names = {split: results["splits"][split]["name"] for split in ("val", "test")}
+    body = [
+        [size, *(_with_spread(curve[split], place) for split in names)]
+        for place, size in enumerate(curve["members"])
+        if size <= EVERY_SIZE or size % EVERY_SIZE == 0 or size == curve["members"][-1]
+    ]
+    text = (
+        "### What more members would bring\n\nThe uniform average of k members drawn at random: mean accuracy in per "
+        f"cent, and its spread over {curve['orders']} random orders.\n\n"
+        + table("k|" + "|".join(names.values()), body, right={0, 1, 2})
+    )
+    beyond = [
+        f"{names[split]} {percent(curve[split]['extrapolation']['twice'])} % with twice the members, "
+        f"{percent(curve[split]['extrapolation']['limit'])} % in the limit"
+        for split in names
+        if curve[split]["extrapolation"]
+    ]
+    if not beyond:
+        return text
+    return f"{text}\n\nExtrapolation, not a measurement (accuracy = limit - slope / k): {'; '.join(beyond)}."
+
+
+def _with_spread(split: Mapping[str, Any], place: int) -> str:
+    return f"{percent(split['mean'][place])} ± {100 * split['spread'][place]:.2f}"
+
+
+def _sorted(audit: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return sorted(audit["rows"], key=lambda row: -row["accuracy"])
+
+
+def _difference(one: float | None, other: float) -> float | None:
+    return None if one is None else one - other

@@ -1,0 +1,77 @@
+"""What a leaderboard says before its tables: the result, the effort behind it, and a warning where one is due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.evaluation.cost import trained_once
+from benchmarks.formats import duration, escape, interval, p_value, percent
+from benchmarks.results import (
+    BEST_SINGLE,
+    LEAK_ABOVE,
+    Results,
+    Standing,
+    best_single,
+    headline_row,
+    looks_leaked,
+    standings,
+)
+from benchmarks.store.identity import EXTERNAL
+
+
+def headline(results: Results) -> str:
+    """One paragraph: what the ensemble chosen on val reaches on test, and against which best single member."""
+    chosen, single = headline_row(results), best_single(results)
+    test, val = (results["splits"][split]["name"] for split in ("test", "val"))
+    if chosen is None:
+        if single is None:
+            return "No result yet."
+        return f"Best single member: **{single.title}**, {_score(single)} on {test}. No ensemble was chosen."
+    of = f" ({escape(single.title)})" if single is not None and chosen.name == BEST_SINGLE else _members(chosen)
+    sentence = (
+        f"**{_score(chosen)}** on {test}: *{escape(chosen.title)}*{of}, chosen by cross-fitted accuracy "
+        f"on {val} ({percent(chosen.cross_fit_accuracy)} %) under the one-standard-error rule."
+    )
+    if single is None or chosen.name == BEST_SINGLE:
+        return sentence
+    difference = f"{100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0)):+.2f}"
+    p = p_value(chosen.p_best_single)
+    mcnemar = "McNemar p not known" if p is None else f"McNemar p {p}" if p.startswith("<") else f"McNemar p = {p}"
+    return (
+        f"{sentence} The best single member on {val}, {escape(single.title)}, reaches {_score(single)}: a difference "
+        f"of {difference} points ({mcnemar})."
+    )
+
+
+def effort(results: Results) -> str:
+    """One sentence: how many members, trained for how long in all, on what; empty where that is not known."""
+    members = [member for member in results["members"] if member.get("kind") != EXTERNAL]
+    seconds: list[Any] = [member.get("train_seconds") for member in trained_once(members)]
+    devices = sorted({member["device"] for member in members if member.get("device")})
+    if not seconds or None in seconds or not devices:
+        return ""
+    count = f"{len(members)} member{'s' if len(members) != 1 else ''}"
+    trained = f"{count}, trained in {duration(sum(seconds))} in all on {escape(' and '.join(devices))} (wall clock)."
+    externals = len(results["members"]) - len(members)
+    return f"{trained} {externals} external model{'s' if externals != 1 else ''}." if externals else trained
+
+
+def leak_warning(results: Results) -> str:
+    """The rows of our own that are too good to be true on this suite, by name; empty where there are none."""
+    limit = LEAK_ABOVE.get(results["suite"])
+    leaks = [row for row in standings(results) if row.kind != "published" and looks_leaked(row, results)]
+    if limit is None or not leaks:
+        return ""
+    names = ", ".join(escape(row.title) for row in leaks)
+    return f"> **Warning.** Above {100 * limit:.0f} %: treat as a leak until shown otherwise: {names}."
+
+
+def _members(row: Standing) -> str:
+    if row.models is None or row.name == BEST_SINGLE:
+        return ""
+    return f" with {row.models} member{'s' if row.models != 1 else ''}"
+
+
+def _score(row: Standing) -> str:
+    bounds = interval(row.ci_low, row.ci_high)
+    return f"{percent(row.accuracy)} %" + (f" {bounds}" if bounds else "")

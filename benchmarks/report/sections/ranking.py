@@ -1,0 +1,143 @@
+"""The leaderboard's tables of rows: the ranking, all metrics, and what validation and paired tests say of each row."""
+
+from __future__ import annotations
+
+from benchmarks.formats import (
+    count,
+    duration,
+    escape,
+    fraction,
+    interval,
+    linked,
+    milliseconds,
+    p_value,
+    percent,
+    points,
+    table,
+)
+from benchmarks.results import (
+    EXTRA_LABELS,
+    LEAK_ABOVE,
+    UNIFORM,
+    Results,
+    Standing,
+    ensemble_rows,
+    extra_labels,
+    looks_leaked,
+    member_rows,
+    standings,
+)
+
+
+def ranking_section(results: Results) -> str:
+    """Members, ensembles and what was published, best first: one line each, short enough for a screen."""
+    test, val = (results["splits"][split] for split in ("test", "val"))
+    head = (
+        "Rank|Kind|Name|Test|95 % interval|Val|Gap|Macro-F1|ECE|Models|Parameters|FLOPs|Training|Init|TTA"
+    )  # fmt: skip
+    body = [
+        [
+            row.rank, row.category, name_cell(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
+            percent(row.cross_fit_accuracy if row.kind == "ensemble" else row.val_accuracy), points(row.gap),
+            percent(row.macro_f1), fraction(row.ece), row.models, count(row.params), count(row.flops),
+            duration(row.train_seconds), row.init, row.tta,
+        ]
+        for row in standings(results)
+        if row.kind != "published" or (row.comparable and row.chart)
+    ]  # fmt: skip
+    return (
+        "## Ranking\n\n"
+        f"Accuracy in per cent on {test['name']} ({test['size']:,} images), best first. Rows that McNemar does not "
+        f"separate from the best of their group (p ≥ 0.05) share a rank. *Val* is the accuracy on {val['name']}, "
+        "cross-fitted for ensembles; *gap* is what the accuracy there that chose weights or epoch loses on test, in "
+        "points. Published results (in italics) come without predictions, and so without rank and interval; here are "
+        "those that the chart shows, all are [below](#published-and-what-we-know-of-it).\n\n"
+        + table(head, body, right={3, 5, 6, 7, 8, 9, 10, 11, 12})
+        + extra_labels_note(results)
+    )
+
+
+def extra_labels_note(results: Results) -> str:
+    """A paragraph on the rows that learnt from labels which are not the suite's own; empty where there are none."""
+    members = member_rows(results)
+    names = ", ".join(extra_labels(members))
+    if not names:
+        return ""
+    ensembles = (
+        "Here all members did, and so their ensembles."
+        if all(row.extra_labels for row in members)
+        else "They are a class of their own: no ensemble has them as members, nor are they the best single member."
+    )
+    return (
+        f"\n\n{EXTRA_LABELS} *Extra labels*: also learnt from the {escape(names)} of the training images, which "
+        f"are not {escape(results['title'])}'s own labels. {ensembles}"
+    )
+
+
+def metrics_section(results: Results) -> str:
+    """Every metric of every row that has predictions; empty where none has."""
+    rows = _scored(results)
+    if not rows:
+        return ""
+    body = [
+        [
+            name_cell(row, results), percent(row.accuracy), percent(row.balanced_accuracy), percent(row.macro_f1),
+            *(fraction(value) for value in (row.kappa, row.auroc, row.auprc, row.log_loss, row.brier, row.ece)),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    head = "Name|Accuracy|Balanced accuracy|Macro-F1|Cohen's κ|AUROC|AUPRC|Log-loss|Brier|ECE"
+    return (
+        f"## All metrics\n\nOn {results['splits']['test']['name']}, the first three in per cent. Balanced accuracy is "
+        "the mean recall of the classes; AUROC and AUPRC are means over classes, each against the rest; log-loss in "
+        "nats; ECE in 15 bins. Precision and recall by class: [classification_report.md](classification_report.md); "
+        "training epoch by epoch: [epochs.csv](epochs.csv).\n\n" + table(head, body, right=set(range(1, 10)))
+    )
+
+
+def tests_section(results: Results) -> str:
+    """How far rows can be told apart, what choosing on val made of them, and what an image costs."""
+    rows = _scored(results)
+    if not rows:
+        return ""
+    body = [
+        [
+            name_cell(row, results), row.letters, percent(row.seen_accuracy), percent(row.cross_fit_accuracy),
+            p_value(row.p_best_single_holm), p_value(row.p_uniform_holm), milliseconds(row.ms_per_image),
+            "yes" if row.pareto else None, linked(row.reference),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    head = "Name|Letters|Val, as fitted|Val, cross-fitted|p, best single|p, uniform|ms/image|Front|Source"
+    return (
+        "## Paired tests and cost\n\nRows that share a letter are not separated by McNemar's test after Holm's "
+        "correction over all pairs of rows. The p values, against the best single member and the uniform average, are "
+        f"Holm-adjusted over all rows. *Val, as fitted* is the accuracy on {results['splits']['val']['name']} that "
+        "chose the weights or the epoch. FLOPs are those of an image with all views at test time; *front* marks the "
+        "rows that none beats in accuracy at as few.\n\n" + table(head, body, right=set(range(2, 7)))
+    )
+
+
+def _scored(results: Results) -> list[Standing]:
+    return [row for row in standings(results) if row.kind != "published" and row.accuracy is not None]
+
+
+def name_cell(row: Standing, results: Results) -> str:
+    """The row's title as tables show it: the headline bold, published rows in italics, what is odd about it behind."""
+    name = escape(row.title)
+    if row.error:
+        return f"{name}: failed, {escape(row.error)}"
+    if row.kind == "published":
+        name = f"*{name}*"
+    if row.kind == "ensemble" and row.name == results.get("headline"):
+        name = f"**{name}**"
+    if looks_leaked(row, results):
+        name += f" (**above {100 * LEAK_ABOVE[results['suite']]:.0f} %: treat as a leak until shown otherwise**)"
+    if row.kind == "ensemble" and _below_uniform(row, results):
+        name += " (below uniform)"
+    return name
+
+
+def _below_uniform(row: Standing, results: Results) -> bool:
+    floor = next((other.accuracy for other in ensemble_rows(results) if other.name == UNIFORM), None)
+    return floor is not None and row.accuracy is not None and row.accuracy < floor

@@ -1,0 +1,107 @@
+"""What the command prints when a run is over: headline, the top rows as a table, what did not run, where the report is.
+
+On a terminal the table is rich's; in a pipe it is aligned plain text, and rich is not imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.formats import NONE, count, duration, interval, percent
+from benchmarks.report.sections.headline import headline, leak_warning
+from benchmarks.results import Results, Standing, short_list
+
+ENSEMBLES, MEMBERS, PUBLISHED = 5, 6, 3
+COLUMNS = ("rank", "kind", "name", "test", "95 % interval", "models", "parameters", "training")
+RIGHT = {3, 5, 6, 7}
+NAME, NARROWEST = 2, 24
+GAP = 2  # characters between columns
+
+
+def show(results: Results, report: Path) -> None:
+    """Print it all to stdout; `report` is the path named at the end."""
+    print(opening(results))
+    print()
+    if sys.stdout.isatty():
+        _print_rich(results)
+    else:
+        print(plain_table(results))
+        print()
+    print(closing(results, report))
+
+
+def opening(results: Results) -> str:
+    """The headline, and a warning where a row is too good to be true, without markup."""
+    paragraphs = [headline(results), leak_warning(results).removeprefix("> ")]
+    return "\n".join(text.replace("*", "").replace("\\", "") for text in paragraphs if text)
+
+
+def closing(results: Results, report: Path) -> str:
+    """A line for each member that did not run, with the reason, and where the report is."""
+    lines = [f"not run: {item['name']} (seed {item['seed']}): {item['reason']}" for item in results["not_run"]]
+    return "\n".join([*lines, f"report: {report}"])
+
+
+def plain_table(results: Results) -> str:
+    """The top rows in columns of text, best test accuracy first."""
+    lines = [COLUMNS, *(_cells(row, results) for row in _top(results))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+    return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        cell.rjust(width) if column in RIGHT else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return (" " * GAP).join(padded).rstrip()
+
+
+def _top(results: Results) -> list[Standing]:
+    return short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
+
+
+def _cells(row: Standing, results: Results) -> list[str]:
+    name = f"{row.title} (chosen)" if _chosen(row, results) else row.title
+    cells = [
+        row.rank, row.category, name, percent(row.accuracy), interval(row.ci_low, row.ci_high), row.models,
+        count(row.params), duration(row.train_seconds),
+    ]  # fmt: skip
+    return [NONE if cell is None else str(cell) for cell in cells]
+
+
+def _chosen(row: Standing, results: Results) -> bool:
+    return row.kind == "ensemble" and row.name == results.get("headline")
+
+
+def fitting(lines: Sequence[Sequence[str]], width: int) -> tuple[int, int]:
+    """How many of the columns fit into `width` characters, and the width of the name, which gives way first."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+    shown = len(COLUMNS)
+    while shown > NAME + 2 and _needed(widths[:shown]) - widths[NAME] + NARROWEST > width:
+        shown -= 1
+    return shown, min(widths[NAME], max(NARROWEST, width - _needed(widths[:shown]) + widths[NAME]))
+
+
+def _needed(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _print_rich(results: Results) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console, rows = Console(), _top(results)
+    cells = [_cells(row, results) for row in rows]
+    shown, name_width = fitting([COLUMNS, *cells], console.width)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim")
+    for column, title in enumerate(COLUMNS[:shown]):
+        width = name_width if column == NAME else max(len(line[column]) for line in [COLUMNS, *cells])
+        table.add_column(title, justify="right" if column in RIGHT else "left", no_wrap=True, width=width)
+    for row, line in zip(rows, cells, strict=True):
+        style = "bold" if _chosen(row, results) else "dim" if row.kind == "published" else ""
+        table.add_row(*(Text(cell, overflow="ellipsis") for cell in line[:shown]), style=style)
+    console.print(table, end="\n\n")

@@ -1,0 +1,1 @@
+"""The prediction store: what identifies predictions, how they lie on disk, and the targets that score them."""

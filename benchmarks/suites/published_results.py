@@ -1,0 +1,66 @@
+"""Published results of a suite: numbers from papers and repositories, with what is known of their protocol.
+
+One CSV a suite in `suites/published/`. `accuracy` is in per cent there, as papers print it, and a fraction once read.
+A row is comparable only where its number is on the suite's test split, was reached without extra expression data, and
+no selection on that split and no leak is known; otherwise `why_not` gives the reason, its first words short enough for
+a figure. `selection` is the split that chose epochs or members, as far as code or paper tell; `seen` says whether the
+number was read in its own source, elsewhere, or could not be confirmed. `doubt` states in one line what code or a
+public thread shows that bears on the number, whether comparable or not, and `doubt_source` where to check it. `chart`
+marks the rows that the benchmark figure draws.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "published"
+COLUMNS = (
+    "method", "kind", "year", "accuracy", "split", "selection", "n_models", "extra_data", "tta", "pretraining",
+    "source", "seen", "comparable", "why_not", "doubt", "doubt_source", "chart",
+)  # fmt: skip
+SEEN = ("source", "elsewhere", "not confirmed")
+KINDS = ("single", "ensemble", "handcrafted", "human")
+YES_NO = {"yes": True, "no": False}
+
+
+def read_published(suite: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
+    """The published results of `suite`, in the order of the file.
+
+    Each is a dict of COLUMNS: `accuracy` a fraction, `year` an int, `n_models` an int or None where unknown,
+    `comparable` and `chart` bools, the rest text. Raises FileNotFoundError where the suite has no file, and ValueError
+    naming the line where a row breaks the rules above.
+    """
+    path = folder / f"{suite}.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ValueError(f"{path}: columns are {reader.fieldnames}, expected {list(COLUMNS)}")
+        return [_parse(line, f"{path}:{reader.line_num}") for line in reader]
+
+
+def _parse(line: dict[str, str], where: str) -> dict[str, Any]:
+    try:
+        parsed: dict[str, Any] = {
+            **line,
+            "year": int(line["year"]),
+            # Rounded because 72.53 / 100 is 0.7253000000000001.
+            "accuracy": round(float(line["accuracy"]) / 100.0, 6),
+            "n_models": int(line["n_models"]) if line["n_models"] else None,
+            "comparable": YES_NO[line["comparable"]],
+            "chart": YES_NO[line["chart"]],
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{where}: not a published result: {error!r}") from error
+    if line["kind"] not in KINDS:
+        raise ValueError(f"{where}: kind {line['kind']!r} is none of {KINDS}")
+    if line["seen"] not in SEEN:
+        raise ValueError(f"{where}: seen {line['seen']!r} is none of {SEEN}")
+    if bool(line["doubt"]) != bool(line["doubt_source"]):
+        raise ValueError(f"{where}: a doubt comes with its source, and only a doubt")
+    if not 0.0 < parsed["accuracy"] <= 1.0:
+        raise ValueError(f"{where}: accuracy {line['accuracy']} is no percentage")
+    if parsed["comparable"] == bool(line["why_not"]):
+        raise ValueError(f"{where}: a row that is not comparable gives its reason, and only such a row")
+    return parsed

@@ -1,0 +1,217 @@
+"""Members that learn from other members, on the digits suite: teachers, judges, doubtful labels, trials."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.torch import save_file
+
+from benchmarks import csv_files as csv_rows
+from benchmarks import suites
+from benchmarks.commands import label_issues as label_quality
+from benchmarks.commands import trials
+from benchmarks.commands import tta as views
+from benchmarks.data import DataOptions
+from benchmarks.execution.distillation import guidance
+from benchmarks.execution.train import read_weights
+from benchmarks.store.identity import Configuration
+from benchmarks.store.predictions import PredictionStore
+from tests.helpers.runs import Outcome, cli
+from zoo import registry
+from zoo.inference import predict as inference
+from zoo.inference.tta import VIEWS
+from zoo.overrides import override
+
+LINEAR = registry.get("linear")
+
+
+def run(results: Path, *options: str) -> Outcome:
+    common = ("--suite", "digits", "--results", results, "--device", "cpu", "--train", "missing", "--quiet")
+    return cli(*common, "--ensemblers", "uniform", *options)
+
+
+@pytest.fixture
+def results(digits_run: tuple[Path, Outcome], tmp_path: Path) -> Path:
+    """A copy of the digits results, weights and all."""
+    return Path(shutil.copytree(digits_run[0], tmp_path / "results"))
+
+
+@pytest.fixture
+def judged(results: Path) -> Path:
+    """The same with out-of-fold predictions of one member."""
+    done = run(results, "--members", "linear", "--set", "recipe.folds=3", "recipe.epochs=2")
+    assert done.code == 0, done.err
+    return results
+
+
+def stored(results: Path, pattern: str) -> list[Path]:
+    return sorted((results / "digits" / "predictions").glob(pattern))
+
+
+def test_a_member_of_the_store_teaches_another(results: Path):
+    before = stored(results, "linear.*.safetensors")
+    done = run(results, "--members", "linear", "--set", "recipe.labels.teacher=lenet+mlp", "recipe.epochs=2")
+    assert done.code == 0, done.err
+    assert len(stored(results, "linear.*.safetensors")) == len(before) + 1
+
+
+def test_a_teacher_is_asked_once_until_its_weights_are_others(results: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    predict = inference.predict
+
+    def noted(member: registry.Member, *about: Any) -> np.ndarray:
+        asked.append(member.name)
+        return predict(member, *about)
+
+    monkeypatch.setattr(inference, "predict", noted)
+    dataset, checkpoints = suites.get("digits").read(DataOptions()), results / "digits" / "checkpoints"
+    student = override(LINEAR, ["recipe.labels.teacher=mlp"])
+    configuration = Configuration(student, 0, dataset.fingerprint, len(dataset.classes))
+
+    def teach() -> np.ndarray:
+        store = PredictionStore(results / "digits" / "predictions")
+        teacher = guidance(configuration, dataset, store, checkpoints, "cpu").teacher
+        assert teacher is not None
+        return teacher
+
+    first = teach()
+    np.testing.assert_array_equal(teach(), first)
+    assert asked == ["mlp"]
+    (kept,) = checkpoints.glob("mlp.*.lessons.safetensors")
+    kept.write_bytes(kept.read_bytes()[:100])
+    np.testing.assert_array_equal(teach(), first)
+    (weights,) = checkpoints.glob("mlp.*.weights.safetensors")
+    values, provenance, history = read_weights(weights)
+    header = {"provenance": json.dumps(provenance), "history": json.dumps(history)}
+    save_file({name: value * 0 for name, value in values.items()}, weights, header)
+    assert not np.array_equal(teach(), first), "other weights, other lessons"
+    assert asked == ["mlp"] * 3
+
+
+def test_a_teacher_without_weights_is_named_with_the_command_that_makes_them(results: Path):
+    shutil.rmtree(results / "digits" / "checkpoints")
+    done = run(results, "--members", "linear", "--set", "recipe.labels.teacher=lenet", "recipe.epochs=2")
+    assert done.code == 2
+    assert (
+        "lenet cannot teach: its weights are not in checkpoints/; --members lenet --seeds 0 --train always" in done.err
+    )
+
+
+def test_a_judge_without_folds_is_named_with_the_command_that_makes_them(results: Path):
+    done = run(results, "--members", "linear", "--set", "recipe.labels.judge=mlp", "recipe.labels.clean=0.1")
+    assert done.code == 2
+    assert "mlp, seed 0, has no out-of-fold predictions" in done.err
+    assert "--set recipe.folds=5" in done.err
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"), [("lenot", "did you mean lenet"), ("lenet:one", "'lenet:one': write a member as name")]
+)
+def test_a_teacher_that_cannot_be_is_refused(results: Path, teacher: str, message: str):
+    done = run(results, "--members", "linear", "--set", f"recipe.labels.teacher={teacher}", "recipe.epochs=2")
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_labels_are_cleaned_by_out_of_fold_predictions(judged: Path):
+    assert len(stored(judged, "linear.*.train.safetensors")) == 1
+    settings = ("recipe.labels.judge=linear", "recipe.labels.clean=0.1", "recipe.labels.pseudo=0.6", "recipe.epochs=2")
+    assert run(judged, "--members", "mlp", "--set", *settings).code == 0
+
+
+def test_parts_leave_no_checkpoints_behind(judged: Path):
+    assert list((judged / "digits" / "checkpoints").glob("*.pt")) == []
+
+
+def test_doubtful_labels_are_ranked(judged: Path, capsys: pytest.CaptureFixture[str]):
+    assert label_quality.main(["--suite", "digits", "--judges", "linear", "--results", str(judged)]) == 0
+    with (judged / "digits" / "label_quality.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    confidence = [float(row["confidence_in_given"]) for row in rows]
+    assert confidence == sorted(confidence)
+    assert confidence[0] < 0.3 < confidence[-1]
+    assert len({row["row"] for row in rows}) == len(rows)
+    assert f"{len(rows)} training images" in capsys.readouterr().out
+
+
+def test_a_judge_that_has_not_judged_is_refused(results: Path, capsys: pytest.CaptureFixture[str]):
+    assert label_quality.main(["--suite", "digits", "--judges", "mlp", "--results", str(results)]) == 2
+    assert "mlp has no out-of-fold predictions; make them with" in capsys.readouterr().err
+
+
+def test_trials_write_a_row_a_member_and_do_not_repeat_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["--suite", "digits", "--members", "linear", "mlp", "--seconds", "1", "--results", str(tmp_path)]
+    assert trials.main([*command, "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.count("val") == 2
+    rows = csv_rows.read(tmp_path / "digits" / "trials.csv")
+    assert {row["member"] for row in rows} == {"linear", "mlp"}
+    assert all(float(row["test_accuracy"]) > 0.3 for row in rows)
+    assert rows == sorted(rows, key=lambda row: -float(row["val_accuracy"]))
+    assert trials.main([*command, "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_views_are_compared_on_val_alone_and_once(results: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["--suite", "digits", "--members", "linear", "mlp", "--results", str(results), "--device", "cpu"]
+    assert views.main(command) == 0
+    assert "(linear.s0, mlp.s0)" in capsys.readouterr().out
+    rows = csv_rows.read(results / "digits" / "tta.csv")
+    assert len(rows) == 2 * len(VIEWS)
+    stored = {row["name"]: row for row in json.loads((results / "digits" / "results.json").read_text())["members"]}
+    for row in rows:
+        if row["tta"] == "none":  # as the digits' recipes predict
+            known = stored[row["stem"].partition(".")[0]]["val_accuracy"]
+            assert float(row["val_accuracy"]) == pytest.approx(known, abs=0.005), "logits in the store are rounded"
+    mirrored = {float(row["val_accuracy"]) for row in rows if row["tta"] == "flip"}
+    assert max(mirrored) < min(float(row["val_accuracy"]) for row in rows if row["tta"] == "none"), "digits have a side"
+    assert views.main(command) == 0
+    assert "ten_crop, 0" not in capsys.readouterr().out, "what is there is not computed again"
+    assert views.main([*command, "--results", str(results / "nowhere")]) == 2
+
+
+def test_trees_on_the_features_of_a_member_are_a_member(results: Path, add_member: Callable[[registry.Member], None]):
+    add_member(replace(registry.get("mlp"), name="mlp_xgboost", features_of="mlp"))
+    (weights,) = (results / "digits" / "checkpoints").glob("mlp.*.weights.safetensors")
+    before = weights.stat().st_mtime_ns
+    done = run(results, "--members", "mlp", "mlp_xgboost")
+    assert done.code == 0, done.err
+    assert weights.stat().st_mtime_ns == before, "the network's weights are those of the member, not trained again"
+    rows = json.loads((results / "digits" / "results.json").read_text())["members"]
+    network, trees = (next(row for row in rows if row["name"] == name) for name in ("mlp", "mlp_xgboost"))
+    assert abs(network["test_accuracy"] - trees["test_accuracy"]) < 0.05
+    assert trees["hash"] != network["hash"]
+    assert trees["train_seconds"] > network["train_seconds"]
+    assert len(stored(results, "mlp_xgboost.*.safetensors")) == 1
+
+
+def test_a_change_of_the_trees_leaves_the_network_as_it_is(
+    results: Path, add_member: Callable[[registry.Member], None]
+):
+    add_member(replace(registry.get("mlp"), name="mlp_xgboost", features_of="mlp"))
+    for depth in ("2", "3"):
+        assert run(results, "--members", "mlp_xgboost", "--set", f"recipe.trees.depth={depth}").code == 0
+    assert len(stored(results, "mlp_xgboost.*.safetensors")) == 2
+    assert len(list((results / "digits" / "checkpoints").glob("mlp*.weights.safetensors"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("speed", "epochs", "bound"),
+    [
+        (1000.0, LINEAR.recipe.epochs, 0),  # more than its recipe asks for fits
+        (100.0, 10, 0),
+        (10.0, trials.LEAST_EPOCHS, 128),
+        (0.1, trials.LEAST_EPOCHS, LINEAR.recipe.batch_size),  # never less than a step an epoch
+    ],
+)
+def test_a_trial_has_as_many_images_as_fit(speed: float, epochs: int, bound: int):
+    plain = replace(LINEAR, recipe=replace(LINEAR.recipe, start_size=1.0))
+    recipe = trials.fitted(plain, images_per_second=speed, seconds=100.0, train_size=1000).recipe
+    assert (recipe.epochs, recipe.epoch_images) == (epochs, bound)

@@ -1,0 +1,378 @@
+"""The figures: what is drawn of which results, that nothing overlaps or is cut off, and that bytes repeat."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import suites
+from benchmarks.commands import contact_sheet
+from benchmarks.commands.ferplus_votes import save_votes
+from benchmarks.data import DataOptions
+from benchmarks.evaluation import metrics
+from benchmarks.evaluation.figure_data import greedy_path
+from benchmarks.report import figures
+from benchmarks.report.figures.curves import History, histories
+from benchmarks.report.figures.style import LEAST, Chart, fitted, joined, plural, shorten, styled, text_width, wrapped
+from benchmarks.run import evaluate, search_part
+from benchmarks.session import Options, Session
+from benchmarks.store.predictions import PredictionStore
+from benchmarks.store.targets import Targets
+from tests.helpers.generated import FACES, stored_predictions
+from tests.helpers.runs import ROOT, files
+
+pytestmark = pytest.mark.usefixtures("nowhere_else")
+
+EVERY = {
+    "benchmark", "differences", "size", "cost", "validation", "training", "class_scores", "confusion", "reliability",
+    "disagreement", "kappa_error", "agreement",
+}  # fmt: skip
+MANY = (
+    "vgg_fer", "resnet18", "mini_xception", "resnet10t", "vgg_fer@muon@taught@equalised", "convnext_atto",
+    "resnet_fer@muon@taught@geometric",
+)  # fmt: skip
+
+
+def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], **changes: Any) -> dict[str, Any]:
+    """Results of random predictions of members (name, seed, skill), ensembles of few kinds, nothing drawn."""
+    store = PredictionStore(folder / "fer2013" / "predictions")
+    store.save_targets(targets)
+    found = [
+        stored_predictions(store, targets, name, seed=seed, skill=skill, **changes) for name, seed, skill in members
+    ]
+    kinds = ("best_single", "uniform", "top_k", "greedy", "stack_logistic")
+    session = Session(Options("fer2013", results=folder, ensemblers=kinds))
+    return evaluate(session, search_part(session, found), [], [])
+
+
+def learnt(results: dict[str, Any], epochs: int = 5) -> dict[str, History]:
+    """A made-up training history for every member."""
+    rise = [0.3 + 0.4 * (1 - 0.6**epoch) for epoch in range(epochs)]
+    fall = [2.0 - value for value in rise]
+    columns = {"val_accuracy": rise, "train_accuracy": rise, "val_loss": fall, "train_loss": fall}
+    return {member["label"]: columns for member in results["members"]}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Results of eight members on 400 test images of seven classes."""
+    random = np.random.default_rng(0)
+    targets = Targets(random.integers(0, 7, 300), random.integers(0, 7, 400), "f" * 32, FACES, train_size=500)
+    members = [(name, 0, 1.0 + 0.3 * place) for place, name in enumerate(MANY)]
+    folder = tmp_path_factory.mktemp("many")
+    votes = {"val": random.multinomial(10, [0.1] * 10, 300), "test": random.multinomial(10, [0.1] * 10, 400)}
+    save_votes(folder / "fer2013" / "predictions", targets, votes)
+    return evaluated(folder, targets, *members, ("vgg_fer", 1, 1.2))
+
+
+def texts(chart: Chart) -> tuple[Any, list[tuple[str, Any, bool]]]:
+    """The box of the drawn sheet, and every drawn text with its box in pixels and whether it is slanted."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    with styled():
+        figure = chart.draw()
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        found, hidden = [], _out_of_view(figure)
+        for text in figure.findobj(Text):
+            assert isinstance(text, Text)
+            if text.get_visible() and text.get_text().strip() and id(text) not in hidden:
+                # The box of an annotation's text alone, without its line
+                box = Text.get_window_extent(text, canvas.get_renderer())
+                found.append((text.get_text(), box, text.get_rotation() % 90 != 0))
+        return figure.bbox, found
+
+
+def _out_of_view(figure: Any) -> set[int]:
+    """The ids of tick labels that axes keep beyond their limits and do not draw."""
+    hidden = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        room = 1e-9 * (high - low)
+        for tick in (*axis.majorTicks, *axis.minorTicks):
+            if not low - room <= tick.get_loc() <= high + room:
+                hidden |= {id(tick.label1), id(tick.label2)}
+    return hidden
+
+
+def flaws(chart: Chart) -> Iterator[str]:
+    """Texts that leave the sheet, and pairs that overlap by more than a hair."""
+    sheet, found = texts(chart)
+    for text, box, _ in found:
+        if box.x0 < -0.5 or box.y0 < -0.5 or box.x1 > sheet.x1 + 0.5 or box.y1 > sheet.y1 + 0.5:
+            yield f"{text!r} is cut off"
+    for (one, a, slanted), (other, b, slanted_too) in combinations(found, 2):
+        wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        beside = slanted and slanted_too  # boxes around slanted texts overlap where the texts do not
+        if wide > 1.5 and high > 3.0 and not beside:
+            yield f"{one!r} overlaps {other!r}"
+
+
+# --- which figures there are ---------------------------------------------------------------------------------------
+
+
+def test_whole_results_give_every_figure(many: dict[str, Any]):
+    found = figures.charts(many, learnt(many))
+    assert set(found) == EVERY
+    assert [name for name, chart in found.items() if chart is None] == []
+    assert len({chart.title for chart in found.values() if chart}) == len(EVERY)
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_no_text_overlaps_or_is_cut_off(many: dict[str, Any], name: str):
+    chart = figures.charts(many, learnt(many))[name]
+    assert chart is not None
+    assert list(flaws(chart)) == []
+
+
+def test_two_members_with_little_known_are_drawn_where_it_makes_sense(tmp_path: Path, faces: Targets):
+    unknown = {"macs": None, "inference_seconds": None, "params": None, "train_seconds": None, "best_epoch": None}
+    results = evaluated(tmp_path, faces, ("vgg_fer", 0, 2.0), ("resnet18", 0, 1.5), **unknown)
+    found = {name: chart for name, chart in figures.charts(results).items() if chart is not None}
+    assert set(found) == EVERY - {"cost", "training", "disagreement", "kappa_error", "agreement"}
+    assert [flaw for chart in found.values() for flaw in flaws(chart)] == []
+
+
+def test_one_member_alone_is_drawn(tmp_path: Path, faces: Targets):
+    results = evaluated(tmp_path, faces, ("vgg_fer", 0, 2.0))
+    found = {name: chart for name, chart in figures.charts(results, learnt(results)).items() if chart is not None}
+    assert {"benchmark", "validation", "training", "class_scores", "confusion", "reliability"} <= set(found)
+    assert not {"size", "disagreement", "kappa_error"} & set(found)
+    for chart in found.values():
+        assert list(flaws(chart)) == []
+
+
+@pytest.mark.parametrize("names", [("calm", "upset"), tuple("0123456789")], ids=["two classes", "ten classes"])
+def test_any_number_of_classes_is_drawn(tmp_path: Path, names: tuple[str, ...]):
+    random = np.random.default_rng(1)
+    val, test = random.integers(0, len(names), (2, 90))
+    targets = Targets(val, test, "e" * 32, names, train_size=100)
+    results = evaluated(tmp_path, targets, *((name, 0, 1.5) for name in MANY[:3]))
+    for chart in figures.charts(results).values():
+        assert chart is None or list(flaws(chart)) == []
+
+
+def test_a_class_without_images_has_no_rate_and_no_score(tmp_path: Path):
+    random = np.random.default_rng(2)
+    targets = Targets(random.integers(0, 6, 80), random.integers(0, 6, 80), "d" * 32, FACES, train_size=100)
+    results = evaluated(tmp_path, targets, ("vgg_fer", 0, 9.0), ("resnet18", 0, 9.0))
+    assert results["members"][0]["test_class_f1"][6] is None
+    for chart in (figures.charts(results)[name] for name in ("confusion", "class_scores")):
+        assert chart is not None and list(flaws(chart)) == []
+
+
+def test_results_of_an_older_version_give_the_figures_they_have(many: dict[str, Any]):
+    older = copy.deepcopy(many)
+    for key in ("charts", "audit", "diversity", "story"):
+        del older[key]
+    for row in (*older["members"], *older["ensembles"]):
+        for key in ("difference", "difference_interval", "test_class_f1", "val_macro_f1", "val_log_loss", "val_ece"):
+            row.pop(key, None)
+    found = figures.charts(older)
+    assert {name for name, chart in found.items() if chart} == {"benchmark", "cost", "validation"}
+
+
+def test_failed_ensemblers_and_external_models_are_no_hindrance(many: dict[str, Any]):
+    results = copy.deepcopy(many)
+    results["ensembles"][1] = {"name": "uniform", "title": "Uniform average", "error": "ValueError: no"}
+    results["members"][2] |= {"kind": "external", "seed": None, "init": "external", "flops": None, "pareto": None}
+    for chart in figures.charts(results, learnt(many)).values():
+        assert chart is not None
+        with styled():
+            chart.draw()
+
+
+def test_of_members_that_cost_the_same_the_best_is_named(many: dict[str, Any]):
+    results = copy.deepcopy(many)
+    for place, member in enumerate(results["members"]):
+        member |= {"flops": 10**8 * (1 + place // 2), "pareto": False}
+    chart = figures.charts(results)["cost"]
+    assert chart is not None
+    members = sorted(results["members"], key=lambda member: member["test_accuracy"])
+    best = {member["flops"]: shorten(member["label"], 30) for member in members}
+    every = {shorten(member["label"], 30) for member in members}
+    assert {text for text, _, _ in texts(chart)[1]} & every == set(best.values())
+    assert len(best) == len(every) / 2
+
+
+def test_many_members_are_cut_to_the_best(many: dict[str, Any]):
+    results = copy.deepcopy(many)
+    results["members"] = [
+        {**copy.deepcopy(member), "seed": seed, "label": f"{member['name']} (seed {seed})"}
+        for seed in range(7)
+        for member in results["members"][:-1]
+    ]
+    known = learnt(results)
+    for name in ("validation", "training", "class_scores", "differences", "benchmark"):
+        chart = figures.charts(results, known)[name]
+        assert chart is not None
+        with styled():
+            assert chart.draw().get_size_inches()[1] < 11, name
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def drawn(many: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the figures of `many`, where there was one of a kind that its results do not have."""
+    folder = tmp_path_factory.mktemp("drawn")
+    (folder / "figures").mkdir()
+    (folder / "figures" / "training.png").write_bytes(b"of a member that is gone")
+    figures.draw(many, folder)
+    return folder
+
+
+def test_figures_are_byte_identical_when_processes_draw_them_again(many: dict[str, Any], drawn: Path, tmp_path: Path):
+    paths = figures.draw(copy.deepcopy(many), tmp_path, jobs=2)
+    assert files(tmp_path) == files(drawn)  # nor is a stale file left
+    assert {path.stem for path in paths} == EVERY - {"training"}
+    assert {path.suffix for path in paths} == {".png", ".svg"}
+    assert max(path.stat().st_size for path in paths) < 500_000
+    assert not any(b"dc:date" in path.read_bytes() for path in paths)
+
+
+def test_the_index_names_files_that_are_drawn(many: dict[str, Any], drawn: Path):
+    entries = figures.index(many)
+    assert {entry.file for entry in entries} <= set(files(drawn))
+    assert entries[0].file == "figures/benchmark.png"
+    assert all(entry.title and entry.alt for entry in entries)
+    assert "figures/size.png" not in {entry.file for entry in figures.index(many | {"audit": {}})}
+
+
+def test_histories_are_read_beside_the_predictions(many: dict[str, Any], tmp_path: Path):
+    member = many["members"][0]
+    path = tmp_path / f"{member['name']}.s{member['seed']}.{member['hash']}.csv"
+    path.write_text("epoch,val_loss,val_accuracy\n1,1.5,0.4\n2,1.25,0.5\n")
+    known = histories(many, tmp_path)
+    assert known == {member["label"]: {"epoch": [1.0, 2.0], "val_loss": [1.5, 1.25], "val_accuracy": [0.4, 0.5]}}
+    twin = {**many["members"][1], "weights_of": f"{member['name']}.s{member['seed']}", "hash": member["hash"]}
+    again = {**many, "members": [member, {**twin, "name": member["name"]}]}
+    assert list(histories(again, tmp_path)) == list(known), "the other one is of the same training"
+    chart = figures.charts(many, known)["training"]
+    assert chart is not None and "1 member " in chart.title
+
+
+# --- what they say -------------------------------------------------------------------------------------------------
+
+
+def test_differences_are_those_of_accuracy_with_intervals_around_them(many: dict[str, Any]):
+    best = max(many["members"], key=lambda member: member["val_accuracy"])
+    assert best["difference"] == 0 and best["difference_interval"] == [0, 0]
+    for row in (*many["members"], *many["ensembles"]):
+        low, high = row["difference_interval"]
+        assert row["difference"] == pytest.approx(row["test_accuracy"] - best["test_accuracy"], abs=2e-6)
+        assert low <= row["difference"] <= high
+    chart = figures.charts(many)["differences"]
+    assert chart is not None
+    above = sum(row["difference_interval"][0] > 0 for row in many["ensembles"] if row["name"] != "best_single")
+    assert chart.title.startswith(f"{above} of 4 ensembles beat")
+
+
+def test_confusions_and_reliability_are_those_of_the_shown_models(many: dict[str, Any]):
+    single, headline = many["charts"]["shown"]
+    assert headline["name"] == many["headline"]
+    best = max(many["members"], key=lambda member: member["val_accuracy"])
+    for shown, row in ((single, best), (headline, next(e for e in many["ensembles"] if e["name"] == many["headline"]))):
+        counts = np.array(shown["confusion"])
+        assert counts.sum() == 400 and np.trace(counts) / 400 == pytest.approx(row["test_accuracy"], abs=1e-6)
+        bins = shown["reliability"]
+        weights = np.array(bins["count"]) / 400
+        gap = weights @ np.abs(np.array(bins["accuracy"]) - bins["confidence"])
+        assert gap == pytest.approx(row["test_ece"], abs=1e-5)
+    chart = figures.charts(many)["reliability"]
+    assert chart is not None and "headline ensemble" in chart.title
+
+
+def test_the_greedy_path_takes_the_best_member_first_and_never_one_twice(tmp_path: Path, faces: Targets):
+    store = PredictionStore(tmp_path)
+    skills = (("vgg_fer", 1.0), ("resnet18", 4.0), ("mini_xception", 1.5))
+    found = [stored_predictions(store, faces, name, skill=skill) for name, skill in skills]
+    path = greedy_path(found, faces)
+    assert path["members"][0] == "resnet18" and sorted(path["members"]) == sorted(name for name, _ in skills)
+    assert path["val"][0] == pytest.approx((found[1].val.argmax(1) == faces.val).mean())
+    assert len(path["val"]) == len(path["test"]) == 3
+
+
+def test_the_size_chart_names_how_many_members_are_enough(many: dict[str, Any]):
+    results = copy.deepcopy(many)
+    results["charts"]["greedy_path"] |= {"val": [0.5, 0.6, 0.7, 0.65, 0.65, 0.65, 0.65, 0.6], "test": [0.61] * 8}
+    chart = figures.charts(results)["size"]
+    assert chart is not None and chart.title.startswith("3 members picked on PublicTest reach 61.0 %")
+
+
+def test_class_f1_averages_to_macro_f1():
+    probabilities = np.eye(4)[[0, 0, 1, 2]]
+    targets = np.array([0, 1, 1, 2])
+    assert metrics.class_f1(probabilities, targets) == [pytest.approx(2 / 3), pytest.approx(2 / 3), 1.0, None]
+    assert metrics.macro_f1(probabilities, targets) == pytest.approx(7 / 9)
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_is_made_smaller_before_it_is_cut():
+    name, room = "vgg_fer@muon@taught@equalised", 120.0
+    assert fitted("vgg_fer", room, 8.8) == ("vgg_fer", 8.8)
+    text, size = fitted(name, room, 8.8)
+    assert text == name and LEAST <= size < 8.8 and text_width(text, size, "normal") <= room
+    text, size = fitted(f"{name} (seed 1)", room / 2, 8.8)
+    assert text.endswith("… s1") and text_width(text, size, "normal") <= room / 2
+
+
+def test_a_shortened_name_keeps_its_seed():
+    assert shorten("vgg_fer (seed 1)", 20) == "vgg_fer (seed 1)"
+    assert shorten("mobilenetv4_conv_small (seed 12)", 20) == "mobilenetv4_con… s12"
+    assert len(shorten("mobilenetv4_conv_small_and_more", 20)) <= 20
+
+
+def test_lines_hold_every_word_and_fit_the_sheet():
+    text = "what is seen " * 30
+    lines = wrapped(text, 10.5, "bold", even=True)
+    assert " ".join(lines) == text.strip() and max(map(len, lines)) < 90
+    assert (joined(["a", "b", "c"]), plural(1, "image"), plural(2000, "image")) == (
+        "a, b and c",
+        "1 image",
+        "2,000 images",
+    )
+
+
+# --- contact sheets ------------------------------------------------------------------------------------------------
+
+
+def test_hard_and_doubtful_images_are_found():
+    logits = np.zeros((3, 4, 3))
+    logits[:, 0, 1] = 9  # all say 1 and are sure
+    logits[:2, 1, 1] = 5  # two of three say 1
+    logits[:, 2, 0] = 5  # right
+    logits[:, 3, 2] = (0, 5, 5)  # one of three says 0, the label is 2
+    targets = np.array([0, 0, 0, 2])
+    opinions = contact_sheet.Opinions.of(logits, targets)
+    assert contact_sheet.doubtful(opinions, targets, 3, 9).tolist() == [0, 1]
+    assert contact_sheet.hardest(opinions, 2).tolist()[0] == 0
+    assert opinions.votes.tolist()[:3] == [3, 2, 3]
+
+
+def test_contact_sheets_go_where_git_does_not_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    targets = Targets.of(suites.get("digits").load(DataOptions()))
+    store = PredictionStore(tmp_path / "digits" / "predictions")
+    store.save_targets(targets)
+    stored_predictions(store, targets, "linear")
+    arguments = ["--suite", "digits", "--results", str(tmp_path), "--images", "5"]
+    assert contact_sheet.main(arguments) == 0
+    assert {path.parent.name for path in map(Path, capsys.readouterr().out.split())} == {"local"}
+    assert "results/*/local/" in (ROOT / ".gitignore").read_text().split()
+    assert contact_sheet.main([*arguments[:-1], "0"]) == 2
+    assert "--images must be at least 1" in capsys.readouterr().err
+
+
+def test_contact_sheets_need_predictions(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert contact_sheet.main(["--suite", "digits", "--results", str(tmp_path)]) == 2
+    assert "no member of digits has predictions" in capsys.readouterr().err

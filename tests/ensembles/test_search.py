@@ -1,0 +1,276 @@
+"""The search scores honestly, survives a broken method, and chooses the simplest method that is good enough."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import ensembles
+from ensembles import base
+from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray
+from ensembles.search import SearchResult, choose, search
+from ensembles.splits import stratified_splits
+
+
+def make(samples: int = 200, noise: bool = False, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(0, 4, samples)
+    logits = 1.5 * np.eye(4)[targets] + rng.normal(size=(6, samples, 4))
+    return logits.astype(np.float32), rng.integers(0, 4, samples) if noise else targets
+
+
+def record(name: str, complexity: int, correct: np.ndarray, error: str | None = None) -> SearchResult:
+    accuracy = float(correct.mean()) if error is None else float("nan")
+    return SearchResult(name, name, complexity, None, accuracy, accuracy, correct.astype(float), 0.0, error)
+
+
+@dataclass
+class Broken(Ensembler):
+    """Fails in fit, or only where it has not seen all images, or in predict_proba."""
+
+    name: ClassVar[str] = "broken"
+    title: ClassVar[str] = "Broken"
+    reference: ClassVar[str] = "doi:none"
+    complexity: ClassVar[int] = 1
+    where: ClassVar[str] = "fit"
+
+    def _fit(self, logits: LogitArray, targets: IntArray) -> None:
+        if self.where == "fit" or (self.where == "fold" and len(targets) < 200):
+            raise RuntimeError(f"no luck in {self.where}")
+
+    def _predict_proba(self, logits: LogitArray) -> FloatArray:
+        if self.where == "predict":
+            raise RuntimeError("no luck in predict")
+        return np.full(logits.shape[1:], 0.25)
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> type[Broken]:
+    monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
+    return ensembles.register(Broken)
+
+
+def test_all_methods_are_found_in_registry_order():
+    logits, targets = make()
+    found = search(logits, targets, repeats=1)
+    assert [one.name for one in found] == ensembles.names()
+    for one in found:
+        assert one.error is None and isinstance(one.ensembler, ensembles.get(one.name))
+        assert (one.title, one.complexity) == (one.ensembler.title, one.ensembler.complexity)
+        fit_accuracy = (one.ensembler.predict_proba(logits).argmax(axis=1) == targets).mean()
+        assert one.fit_accuracy == fit_accuracy
+        assert one.cross_fit_accuracy == pytest.approx(one.cross_fit_correct.mean())
+        assert one.seconds > 0
+
+
+def test_cross_fit_equals_a_written_out_loop():
+    logits, targets = make()
+    (one,) = search(logits, targets, names=["greedy"], folds=4, repeats=3, random_state=5)
+    correct = np.zeros(200)
+    for fit, scored in stratified_splits(targets, 4, 3, 5):
+        ensembler = ensembles.create("greedy").fit(logits[:, fit], targets[fit])
+        correct[scored] += ensembler.predict_proba(logits[:, scored]).argmax(axis=1) == targets[scored]
+    np.testing.assert_allclose(one.cross_fit_correct, correct / 3)
+
+
+@pytest.mark.parametrize("name", ["greedy", "stack_xgboost"])
+def test_cross_fit_sees_through_luck_on_noise(name):
+    (one,) = search(*make(400, noise=True), names=[name])
+    assert one.fit_accuracy > one.cross_fit_accuracy + 0.03
+    assert abs(one.cross_fit_accuracy - 0.25) < 0.07
+
+
+def test_stacking_on_random_labels_is_near_chance_when_cross_fitted():
+    (one,) = search(*make(400, noise=True), names=["stack_logistic"])
+    assert abs(one.cross_fit_accuracy - 0.25) < 0.07
+
+
+def test_nothing_to_fit_means_no_optimism():
+    (one,) = search(*make(), names=["uniform"])
+    assert one.cross_fit_accuracy == pytest.approx(one.fit_accuracy)
+    assert set(np.unique(one.cross_fit_correct)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("where", ["fit", "fold", "predict"])
+def test_a_broken_method_is_recorded_and_stops_nobody(broken, monkeypatch, where):
+    monkeypatch.setattr(broken, "where", where)
+    before, bad, after = search(*make(), names=["uniform", "broken", "best_single"], repeats=1)
+    assert bad.error == f"RuntimeError: no luck in {where}"
+    assert bad.ensembler is None and np.isnan([bad.fit_accuracy, bad.cross_fit_accuracy]).all()
+    assert bad.cross_fit_correct.shape == (200,) and np.isnan(bad.cross_fit_correct).all()
+    assert before.error is after.error is None and after.name == "best_single"
+    assert choose([before, bad, after]).name in {"uniform", "best_single"}
+
+
+def test_missing_xgboost_is_recorded(monkeypatch):
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    (one,) = search(*make(), names=["stack_xgboost"], repeats=1)
+    assert "pip install xgboost" in one.error
+
+
+def test_runs_are_byte_identical():
+    data = make()
+    for one, other in zip(search(*data, repeats=1), search(*data, repeats=1), strict=True):
+        assert one.cross_fit_correct.tobytes() == other.cross_fit_correct.tobytes()
+        assert one.ensembler.predict_proba(data[0]).tobytes() == other.ensembler.predict_proba(data[0]).tobytes()
+
+
+def test_random_state_reaches_folds_and_ensemblers():
+    logits, targets = make()
+    one, other = (search(logits, targets, names=["stack_xgboost"], repeats=1, random_state=s)[0] for s in (0, 1))
+    assert one.ensembler.random_state == 0 and other.ensembler.random_state == 1
+    assert one.cross_fit_correct.tobytes() != other.cross_fit_correct.tobytes()
+
+
+def test_processes_give_the_same_result():
+    data = make()
+    names = ["uniform", "greedy", "weighted"]
+    for one, other in zip(search(*data, names, repeats=1), search(*data, names, repeats=1, n_jobs=2), strict=True):
+        assert one.cross_fit_correct.tobytes() == other.cross_fit_correct.tobytes()
+        assert other.error is None
+
+
+STACKERS = [name for name in ensembles.names() if ensembles.get(name).stacks]
+
+
+def test_stackers_may_learn_from_out_of_fold_train_predictions():
+    logits, targets = make()
+    train_logits, train_targets = make(300, seed=1)
+    names = [*STACKERS, "uniform", "greedy"]
+    found = search(logits, targets, names, repeats=1, train_logits=train_logits, train_targets=train_targets)
+    assert {one.name for one in found if one.fitted_on == "train"} == set(STACKERS) and len(STACKERS) == 3
+    plain = {one.name: one for one in search(logits, targets, names[3:], repeats=1)}
+    for one in found:
+        assert one.error is None and one.ensembler is not None
+        if one.name not in STACKERS:
+            assert one.cross_fit_correct.tobytes() == plain[one.name].cross_fit_correct.tobytes()
+            continue
+        assert one.title.endswith("(on out-of-fold train)")
+        expected = ensembles.create(one.name).fit(train_logits, train_targets).predict_proba(logits)
+        assert one.ensembler.predict_proba(logits).tobytes() == expected.tobytes()
+        assert one.cross_fit_accuracy == (expected.argmax(axis=1) == targets).mean()
+        assert one.cross_fit_correct.shape == (200,)
+    assert choose(found).name
+
+
+def test_train_predictions_are_checked():
+    logits, targets = make()
+    with pytest.raises(ValueError, match="come together"):
+        search(logits, targets, train_logits=logits)
+    with pytest.raises(ValueError, match=r"train_logits \[5, 200, 4\] are not of the members"):
+        search(logits, targets, train_logits=logits[:5], train_targets=targets)
+
+
+def test_a_failure_on_train_predictions_is_recorded(broken, monkeypatch):
+    monkeypatch.setattr(broken, "stacks", True)
+    logits, targets = make()
+    bad, good = search(logits, targets, ["broken", "uniform"], train_logits=logits, train_targets=targets)
+    assert bad.error == "RuntimeError: no luck in fit" and good.error is None
+    assert choose([bad, good]).name == "uniform"
+
+
+def test_a_member_that_is_no_number_is_refused_by_its_name():
+    logits, targets = make()
+    logits[4, 17, 2] = np.inf
+    labels = ["vgg", "vgg (seed 1)", "resnet", "swin", "emonext", "patt_lite"]
+    with pytest.raises(ValueError, match="the first at member emonext, sample 17, class 2"):
+        search(logits, targets, labels=labels)
+    with pytest.raises(ValueError, match="2 labels for logits of 6 members"):
+        search(logits, targets, labels=labels[:2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_rare_and_absent_classes_pass_without_warning():
+    logits, targets = make()
+    targets = np.where(targets >= 2, 0, targets)
+    targets[:3] = 3  # three of class 3, none of class 2
+    for one in search(logits, targets, repeats=1):
+        assert one.error is None
+        assert not np.isnan(one.cross_fit_correct).any()
+
+
+def test_bad_input_is_refused_before_any_fit():
+    logits, targets = make()
+    with pytest.raises(ValueError, match="to match the logits"):
+        search(logits, targets[:-1])
+    with pytest.raises(ensembles.UnknownEnsemblerError, match="did you mean uniform"):
+        search(logits, targets, names=["unifrm"])
+
+
+def test_no_argument_can_carry_a_test_label():
+    known = ["logits", "targets", "names", "folds", "repeats", "random_state", "n_jobs", "labels"]
+    assert list(inspect.signature(search).parameters) == [*known, "train_logits", "train_targets"]
+    assert list(inspect.signature(choose).parameters) == ["found"]
+
+
+# The choice: 1,000 images, `simple` right on the first 700
+
+
+SIMPLE = np.arange(1000) < 700
+
+
+def test_choice_is_the_simpler_within_one_standard_error():
+    rival = SIMPLE.copy()
+    rival[700:760] = True  # right on 60 more and wrong on 55 others: 0.5 points better, standard error 1.07 points
+    rival[:55] = False
+    assert choose([record("rival", 5, rival), record("simple", 1, SIMPLE)]).name == "simple"
+
+
+def test_choice_pairs_the_images():
+    """Better by the same 0.5 points, but never worse: the error is 0.22 points paired, and 1.4 of an accuracy."""
+    rival = SIMPLE.copy()
+    rival[700:705] = True
+    assert choose([record("simple", 1, SIMPLE), record("rival", 5, rival)]).name == "rival"
+
+
+def test_choice_breaks_ties_by_complexity_then_accuracy_then_name():
+    assert choose([record("b", 1, SIMPLE), record("a", 1, SIMPLE), record("c", 2, SIMPLE)]).name == "a"
+    assert choose([record("a", 3, SIMPLE), record("b", 2, SIMPLE)]).name == "b"
+    luckier = SIMPLE.copy()
+    luckier[700] = True
+    assert choose([record("a", 1, SIMPLE), record("b", 1, luckier)]).name == "b"
+
+
+def test_choice_ignores_failures_and_needs_one_success():
+    failed = record("failed", 0, np.full(1000, np.nan), error="RuntimeError: no")
+    assert choose([failed, record("uniform", 1, SIMPLE)]).name == "uniform"
+    with pytest.raises(ValueError, match="nothing to choose from"):
+        choose([failed])
+
+
+# Splits
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "counts", [[20, 20, 20], [30, 4, 1], [30, 2, 0, 1], [30, 3, 3, 3], [2, 2, 2, 2], [5, 0, 0], [1, 1, 1, 1, 1]]
+)
+def test_splits_partition_the_samples_whatever_the_classes(counts):
+    targets = np.repeat(np.arange(len(counts)), counts)
+    splits = stratified_splits(targets, 5, 2, 0)
+    assert len(splits) == 10
+    for repeat in (splits[:5], splits[5:]):
+        held_out = np.concatenate([scored for _, scored in repeat])
+        np.testing.assert_array_equal(np.sort(held_out), np.arange(len(targets)))
+    for fit, scored in splits:
+        assert not set(fit) & set(scored) and len(fit) + len(scored) == len(targets)
+
+
+def test_splits_keep_the_shares_of_classes():
+    targets = np.repeat([0, 1, 2], [50, 30, 20])
+    for _, scored in stratified_splits(targets, 5, 1, 0):
+        assert list(np.bincount(targets[scored])) == [10, 6, 4]
+
+
+@pytest.mark.parametrize(
+    ("folds", "repeats", "message"),
+    [(1, 1, "two folds"), (5, 0, "one repeat"), (9, 1, "8 samples cannot be split into 9")],
+)
+def test_impossible_splits_are_named(folds, repeats, message):
+    with pytest.raises(ValueError, match=message):
+        stratified_splits(np.arange(8), folds, repeats, 0)

@@ -1,0 +1,47 @@
+"""Ways to run the command line, in this process and in one of its own."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import benchmark
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 900  # seconds a subprocess may take, on however busy a machine
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command line did."""
+
+    code: int
+    out: str
+    err: str
+
+
+def cli(*arguments: object) -> Outcome:
+    """Runs benchmark.main in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = benchmark.main([str(argument) for argument in arguments])
+        except SystemExit as left:
+            code = int(left.code or 0)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def python(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Runs Python in a process of its own."""
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder but locks, by its relative path."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}

@@ -1,0 +1,131 @@
+"""The copy of a network that predicts on the CPU: batch norms folded, weights as oneDNN has them."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from zoo import registry
+from zoo.inference.fuse import folded
+from zoo.inference.predict import predict, predict_tasks
+from zoo.inference.tta import network_inputs
+from zoo.outputs import Outputs, logits_of
+
+torch.set_num_threads(1)
+
+MEMBERS = ["vgg_fer", "mini_xception", "mobilenetv3_small", "lenet"]
+"""Plain, depthwise and all convolutions, squeeze-and-excitation with timm's norms, and no norm."""
+
+
+def with_statistics(network: nn.Module) -> nn.Module:
+    """In eval mode, with batch norms that are no identity."""
+    torch.manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and module.running_var is not None:
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    return network.eval()
+
+
+def noise(count: int, side: int) -> Tensor:
+    return torch.randn(count, 1, side, side, generator=torch.Generator().manual_seed(2))
+
+
+def changed(network: nn.Module, kind: type[nn.Module]) -> list[bool]:
+    return ["forward" in vars(module) for module in network.modules() if isinstance(module, kind)]
+
+
+class Used(nn.Module):
+    """A convolution and a norm that stand in each other's way unless `alone`."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.convolution, self.norm, self.way = nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), way
+
+    def forward(self, images: Tensor) -> Tensor:
+        output = self.convolution(images)
+        if self.way == "activated in place":
+            F.relu_(output)
+        result = self.norm(output)
+        if self.way == "used elsewhere":
+            result = result + output
+        if self.way == "called twice":
+            result = result + self.norm(self.convolution(images.flip(3)))
+        return result.amax((2, 3))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", MEMBERS)
+def test_the_faster_copy_gives_the_same_logits(name: str):
+    member = registry.get(name)
+    network, side = with_statistics(member.build(7, 1)), member.image_size
+    copy, images = folded(network, (1, side, side)), noise(3, side)
+    for some in (images, images[:1], images[1:]):  # an image alone has weights of its own
+        expected = network(some)
+        torch.testing.assert_close(copy(some), expected, atol=1e-4 * expected.abs().max().item(), rtol=0)
+    assert all(changed(copy, nn.BatchNorm2d)) and all(changed(copy, nn.Conv2d)), "all of them were folded"
+    assert not any(changed(network, nn.Module)), "the network itself is left as it is"
+
+
+@torch.no_grad()
+def test_the_copy_of_several_tasks_gives_the_same_answers():
+    member = registry.get("resnet_digits")
+    member = replace(member, recipe=replace(member.recipe, affect=0.5))
+    network = with_statistics(member.build(7, 1))
+    copy, images = folded(network, (1, member.image_size, member.image_size)), noise(3, member.image_size)
+    expected, found = network(images), copy(images)
+    assert isinstance(found, Outputs) and found.affect is not None and all(changed(copy, nn.Conv2d))
+    torch.testing.assert_close(found.logits, expected.logits)
+    torch.testing.assert_close(found.affect, expected.affect)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("way", ["alone", "used elsewhere", "called twice", "activated in place"])
+def test_a_norm_is_folded_only_where_it_alone_follows_a_convolution(way: str):
+    network = with_statistics(Used(way))
+    copy, images = folded(network, (1, 12, 12)), noise(3, 12)
+    torch.testing.assert_close(copy(images), network(images))
+    assert changed(copy, nn.BatchNorm2d) == [way == "alone"]
+    assert changed(copy, nn.Conv2d) == [True], "its weights are in oneDNN's order either way"
+
+
+def test_the_copy_shares_nothing_with_a_network_that_is_trained_on():
+    network = Used("alone").train()
+    before = deepcopy(network.state_dict())
+    copy = folded(network, (1, 12, 12))
+    images = noise(4, 12)
+    expected = copy(images)
+    assert network.training and not copy.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(1)
+    assert torch.equal(copy(images), expected)
+
+
+def test_the_random_numbers_of_a_training_are_not_drawn_upon():
+    network = Used("alone")
+    state = torch.get_rng_state()
+    folded(network, (1, 12, 12))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", ["resnet_digits", "mini_xception"])
+def test_predictions_are_those_of_the_network_and_do_not_depend_on_batch_mates(name: str):
+    member = registry.get(name)
+    network = with_statistics(member.build(7, 1))
+    images = np.random.default_rng(0).integers(0, 256, (9, 1, 48, 48), dtype=np.uint8)
+    together = predict(member, network.state_dict(), images, 7, "cpu")
+    views = network_inputs(torch.from_numpy(images), member.image_size, member.recipe, member.recipe.tta)
+    with torch.no_grad():
+        expected = torch.stack([logits_of(network(view)) for view in views]).mean(0).numpy()
+    np.testing.assert_allclose(together, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
+    order = np.array([4, 8, 0, 2])
+    apart = predict_tasks(member, network.state_dict(), images[order], 7, "cpu")[0]
+    np.testing.assert_allclose(apart, together[order], atol=1e-4 * np.abs(expected).max(), rtol=0)

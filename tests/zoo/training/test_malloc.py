@@ -1,0 +1,31 @@
+"""Memory that is freed stays with the process."""
+
+from __future__ import annotations
+
+import platform
+
+import pytest
+import torch
+
+from zoo.training.malloc import keep_freed_memory
+
+resource = pytest.importorskip("resource")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries cannot be told")
+def test_a_block_that_was_freed_is_had_again_without_new_pages():
+    assert keep_freed_memory()
+
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        blocks = [torch.ones(2**20) for _ in range(8)]  # 4 MiB each, 8192 pages together
+        del blocks
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    faults()
+    assert min(faults() for _ in range(3)) < 8192 / 2
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert not keep_freed_memory.__wrapped__()

@@ -1,0 +1,97 @@
+"""Test-time augmentation: the views of an image whose logits are averaged. A new kind is one entry of `VIEWS`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.recipes import Recipe
+from zoo.registry import UnknownName
+from zoo.training.augment import normalise, to_float
+
+TEN_CROP_RATIO = 0.875  # of the side, where the recipe crops nothing by itself
+
+
+@dataclass(frozen=True)
+class Views:
+    """`of(images uint8 [B,C,H,W], size, crop_ratio)` yields float [B,C,size,size] in [0,1], one tensor a view.
+
+    Where `mirrored`, the mirror image of each counts as a further view.
+    """
+
+    of: Callable[[Tensor, int, float], Iterator[Tensor]]
+    mirrored: bool = True
+
+
+class Warp(NamedTuple):
+    """Where a view lies: its `zoom` and its angle in `degrees`, and how far it is `across` and `down` in sides."""
+
+    zoom: float = 1.0
+    degrees: float = 0.0
+    across: float = 0.0
+    down: float = 0.0
+
+
+def network_inputs(images: Tensor, size: int, recipe: Recipe, tta: str) -> Iterator[Tensor]:
+    """uint8 [B,C,H,W] to network input [B,C,size,size] (channels last), one a view; an image's do not depend on others.
+
+    Raises UnknownName where `VIEWS` has no such kind.
+    """
+    if tta not in VIEWS:
+        raise UnknownName("test-time augmentation", tta, VIEWS)
+    for view in VIEWS[tta].of(images, size, recipe.crop_ratio):
+        inputs = normalise(view, recipe.normalise).contiguous(memory_format=torch.channels_last)
+        yield inputs
+        if VIEWS[tta].mirrored:
+            yield inputs.flip(3)
+
+
+def _centre(images: Tensor, size: int, crop_ratio: float) -> Iterator[Tensor]:
+    floats = _resized(images, size, crop_ratio)
+    start = (floats.shape[-1] - size) // 2
+    yield floats[:, :, start : start + size, start : start + size]
+
+
+def _corners_and_centre(images: Tensor, size: int, crop_ratio: float) -> Iterator[Tensor]:
+    floats = _resized(images, size, crop_ratio if crop_ratio < 1 else TEN_CROP_RATIO)
+    end = floats.shape[-1] - size
+    for top, left in ((0, 0), (0, end), (end, 0), (end, end), (end // 2, end // 2)):
+        yield floats[:, :, top : top + size, left : left + size]
+
+
+def _warped(images: Tensor, size: int, crop_ratio: float, warps: tuple[Warp, ...]) -> Iterator[Tensor]:
+    """One grid sample a view; beyond its edge the image is reflected, as in training."""
+    floats = _resized(images, size, crop_ratio)
+    share = size / floats.shape[-1]
+    for warp in warps:
+        angle = math.radians(warp.degrees)
+        cos, sin = share * warp.zoom * math.cos(angle), share * warp.zoom * math.sin(angle)
+        affine = floats.new_tensor([[cos, -sin, 2 * warp.across], [sin, cos, 2 * warp.down]])
+        grid = F.affine_grid(affine.expand(len(floats), 2, 3), [*floats.shape[:2], size, size], align_corners=False)
+        yield F.grid_sample(floats, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def _resized(images: Tensor, size: int, crop_ratio: float) -> Tensor:
+    """Float [B,C,S,S] of which `size` pixels are `crop_ratio` of a side, to as many whole pixels on either side."""
+    return to_float(images, size + 2 * round(size * (1 / crop_ratio - 1) / 2))
+
+
+SHIFTS = tuple(Warp(across=x / 16, down=y / 16) for x, y in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)))
+SCALES = tuple(Warp(zoom=zoom) for zoom in (0.9, 1.0, 1.1))
+ROTATIONS = tuple(Warp(degrees=degrees) for degrees in (-8.0, 0.0, 8.0))
+
+VIEWS = {
+    "none": Views(_centre, mirrored=False),
+    "flip": Views(_centre),
+    "ten_crop": Views(_corners_and_centre),
+    "shift": Views(partial(_warped, warps=SHIFTS)),
+    "scale": Views(partial(_warped, warps=SCALES)),
+    "rotate": Views(partial(_warped, warps=ROTATIONS)),
+}

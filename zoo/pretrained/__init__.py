@@ -1,0 +1,1 @@
+"""Weights to start from: the hub's, and those inside Python packages."""

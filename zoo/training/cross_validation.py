@@ -1,0 +1,76 @@
+"""Cross-validated training: one network a fold, and with them out-of-fold logits on the training images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+from zoo.inference import multi as parts
+from zoo.inference.predict import predict
+from zoo.registry import Member
+from zoo.training.checkpoint import part_checkpoint
+from zoo.training.loop import Control, Trained, together, train
+from zoo.training.soft_labels import Guidance, LabelledImages
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some rows of a split."""
+
+    images: np.ndarray
+    targets: np.ndarray
+    votes: np.ndarray | None
+    affect: np.ndarray | None
+
+    @classmethod
+    def of(cls, split: LabelledImages, rows: np.ndarray) -> Subset:
+        """The rows, in the order given."""
+        votes, affect = (None if part is None else part[rows] for part in (split.votes, split.affect))
+        return cls(split.images[rows], split.targets[rows], votes, affect)
+
+
+def train_folds(
+    member: Member,
+    train_split: LabelledImages,
+    val_split: LabelledImages,
+    *,
+    num_classes: int,
+    seed: int,
+    device: str,
+    checkpoint: Path,
+    guidance: Guidance | None = None,
+    control: Control | None = None,
+    compiled: bool = False,
+) -> Trained:
+    """Trains as many networks as the recipe has folds, stratified by class; arguments and errors are those of `train`.
+
+    Each fold has a checkpoint of its own beside `checkpoint`, so a stopped run goes on in the fold where it stopped.
+    """
+    guidance = guidance or Guidance()
+    folds = StratifiedKFold(member.recipe.folds, shuffle=True, random_state=seed)
+    out_of_fold = np.zeros((len(train_split.targets), num_classes), dtype=np.float32)
+    done: list[Trained] = []
+    for index, (seen, held_out) in enumerate(folds.split(train_split.targets, train_split.targets)):
+        trained = train(
+            member,
+            Subset.of(train_split, seen),
+            val_split,
+            num_classes=num_classes,
+            seed=seed,
+            device=device,
+            checkpoint=part_checkpoint(checkpoint, index),
+            guidance=_rows(guidance, seen),
+            control=control,
+            compiled=compiled,
+        )
+        done.append(trained)
+        out_of_fold[held_out] = predict(member, trained.weights, train_split.images[held_out], num_classes, device)
+    return together(done, parts.join([trained.weights for trained in done]), "fold", out_of_fold)
+
+
+def _rows(guidance: Guidance, rows: np.ndarray) -> Guidance:
+    teacher, out_of_fold = (None if part is None else part[rows] for part in (guidance.teacher, guidance.out_of_fold))
+    return Guidance(teacher, out_of_fold)

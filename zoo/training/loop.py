@@ -1,0 +1,371 @@
+"""The training loop: resumable to the step, stops when asked, and knows nothing of suites.
+
+Every random draw is seeded by (seed, epoch, step), so a run that was killed and resumed follows the same path as an
+unbroken one, and a checkpoint needs no generator states.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import clip_grad_norm_
+
+from zoo.inference import multi as parts
+from zoo.inference.images import batch_of, prepared
+from zoo.inference.predict import scores, supports_bf16
+from zoo.outputs import Outputs, logits_of
+from zoo.pretrained.hub import initialise
+from zoo.recipes import Recipe
+from zoo.registry import Member
+from zoo.training import checkpoint as checkpoints
+from zoo.training.async_scalar import LaggingNumber
+from zoo.training.augment import augment, normalise
+from zoo.training.averaging import build_average, reestimate_norm
+from zoo.training.checkpoint import State
+from zoo.training.compiling import compiled_passes
+from zoo.training.finetune import set_phase
+from zoo.training.losses import affect_loss, build_loss, rated_concordance
+from zoo.training.malloc import keep_freed_memory
+from zoo.training.mixup import mix_rated
+from zoo.training.optimizers import build_optimizer
+from zoo.training.oversampling import epoch_order
+from zoo.training.sam import SharpnessAware, statistics_kept
+from zoo.training.schedule import learning_rate_factor, size_at, snapshot_epochs, stop_early
+from zoo.training.soft_labels import Guidance, LabelledImages, sample_class, training_targets
+
+CHECK_EVERY = 20  # steps between two looks at the loss
+NORM_BATCHES = 50  # of training images, from which batch norm learns the statistics of averaged weights
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a number; the message says where and what to change."""
+
+
+class Stopped(RuntimeError):
+    """The caller asked to stop; the state is saved and `train` called again goes on from it."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training is; handed to the progress display."""
+
+    epoch: int  # complete ones
+    epochs: int
+    step: int  # of all epochs together
+    steps: int
+    images_per_second: float
+    seconds_left: float
+    val_accuracy: float | None  # of the last complete epoch
+
+
+@dataclass(frozen=True)
+class Control:
+    """How the caller takes part: `stop` is asked before each step, and with a reason from it training stops."""
+
+    stop: Callable[[], str | None] = lambda: None
+    report: Callable[[Progress], None] = lambda moment: None
+
+
+@dataclass
+class Trained:
+    """Weights of the best epoch by val accuracy (ties: lower val loss), and how they came to be.
+
+    Several networks (snapshots, folds) lie in one dictionary, their names prefixed by `part.0.`, `part.1.`, ...
+    `out_of_fold` are logits float32 [N,K] on the training images, by networks that did not see them.
+    """
+
+    weights: dict[str, Tensor]
+    best_epoch: int
+    history: list[dict[str, float]]
+    seconds: float
+    images_per_second: float
+    out_of_fold: np.ndarray | None = None
+
+
+def train(
+    member: Member,
+    train_split: LabelledImages,
+    val_split: LabelledImages,
+    *,
+    num_classes: int,
+    seed: int,
+    device: str,
+    checkpoint: Path,
+    guidance: Guidance | None = None,
+    control: Control | None = None,
+    compiled: bool = False,
+) -> Trained:
+    """Trains one network of a member, going on from `checkpoint` where there is one.
+
+    With `compiled` the network's passes are those of `torch.compile`, equal to rounding (zoo/training/compiling.py:
+    where to). Raises Stopped when asked to stop, the state saved; TrainingDiverged where the loss is not finite;
+    ValueError where the recipe asks for what the data has not.
+    """
+    keep_freed_memory()
+    guidance, control = guidance or Guidance(), control or Control()
+    about = (member, train_split, val_split, num_classes, seed, device, guidance, compiled)
+    state = None
+    if checkpoint.exists():
+        run = _Run(*about, fresh=False)
+        state = checkpoints.load(checkpoint, run.parts, device)
+    if state is None:  # also where a network was loaded in part: it is of no use
+        run, state = _Run(*about, fresh=True), State()
+    run.state = state
+    while state.epoch < member.recipe.epochs and not stop_early(member.recipe, state.accuracies):
+        try:
+            run.epoch(control)
+        except Stopped:
+            checkpoints.save(checkpoint, state, run.parts)
+            raise
+        checkpoints.save(checkpoint, state, run.parts)
+    weights = parts.join(state.snapshots) if state.snapshots else state.best_weights
+    return Trained(weights, state.best_epoch, state.history, state.seconds, state.images / state.seconds)
+
+
+def together(
+    done: Sequence[Trained], weights: dict[str, Tensor], part: str, out_of_fold: np.ndarray | None = None
+) -> Trained:
+    """Several trainings as one with these weights: time added up, histories one after the other, numbered as `part`."""
+    seconds = sum(trained.seconds for trained in done)
+    images = sum(trained.seconds * trained.images_per_second for trained in done)
+    history = [{part: number, **row} for number, trained in enumerate(done) for row in trained.history]
+    best_epoch = round(sum(trained.best_epoch for trained in done) / len(done))
+    return Trained(weights, best_epoch, history, seconds, images / seconds, out_of_fold)
+
+
+def augmented(images: Tensor, size: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """uint8 [B,C,H,W] to what the network is trained on: float [B,C,size,size], augmented and normalised."""
+    floats = augment(images, size, recipe.augment, generator, recipe.crop_ratio)
+    return normalise(floats, recipe.normalise).contiguous(memory_format=torch.channels_last)
+
+
+class _Run:
+    """One network on its way: what `epoch` moves forward."""
+
+    def __init__(
+        self,
+        member: Member,
+        train: LabelledImages,
+        val: LabelledImages,
+        num_classes: int,
+        seed: int,
+        device: str,
+        guidance: Guidance,
+        compiled: bool,
+        fresh: bool,
+    ) -> None:
+        self.member, self.recipe = member, member.recipe
+        self.seed, self.device = seed, device
+        torch.manual_seed(seed)
+        network = member.build(num_classes, train.images.shape[1])
+        if fresh:
+            initialise(network, member, num_classes, train.images.shape[1])
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if compiled else self.network
+        self.optimizer = build_optimizer(self.recipe, self.network)
+        self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()
+        learnt = training_targets(train, num_classes, self.recipe, guidance, seed)
+        self.images, self.val_images = (
+            prepared(images, device, self.recipe.preprocess) for images in (learnt.images, val.images)
+        )
+        self.targets = torch.from_numpy(learnt.targets).to(device)
+        self.classes = torch.from_numpy(learnt.targets).argmax(1)  # on the host, where the order of an epoch is drawn
+        self.affect = None if learnt.affect is None else torch.from_numpy(learnt.affect).to(device)
+        self.val_targets = torch.from_numpy(val.targets).to(device)
+        self.val_affect = None if val.affect is None else torch.from_numpy(val.affect).float().to(device)
+        self.criterion = build_loss(self.recipe.loss, torch.bincount(self.classes, minlength=num_classes).to(device))
+        self.bf16 = device == "cuda" or (self.recipe.bf16_on_cpu and supports_bf16())
+        self.state = State()
+        seen = min(len(self.classes), self.recipe.epoch_images or len(self.classes))
+        self.steps = seen // self.recipe.batch_size
+        if not self.steps:
+            raise ValueError(
+                f"{seen} training images are less than one batch of {self.recipe.batch_size}: lower recipe.batch_size"
+            )
+        self.average = build_average(self.recipe, self.network, self.steps)
+
+    @property
+    def parts(self) -> dict[str, checkpoints.Stateful]:
+        """What a checkpoint holds besides the state."""
+        return {"network": self.network, "average": self.average, "optimizer": self.optimizer}
+
+    def epoch(self, control: Control) -> None:
+        """Trains from the state's step to the end of its epoch, evaluates, and moves the state to the next."""
+        state, size = self.state, size_at(self.recipe, self.member.image_size, self.state.epoch)
+        order = self._order()
+        loss_sum = torch.tensor(state.loss_sum, device=self.device, dtype=torch.float64)
+        correct = torch.tensor(state.correct, device=self.device, dtype=torch.float64)
+        began, images_before, lagging = time.perf_counter(), state.images, LaggingNumber(self.device)
+        set_phase(self.network, self.recipe.transfer, state.epoch)
+        while state.step < self.steps:
+            reason = control.stop()
+            if reason:
+                state.loss_sum, state.correct = loss_sum.item(), correct.item()
+                state.seconds += time.perf_counter() - began
+                raise Stopped(reason)
+            loss, right = self._step(order, size)
+            loss_sum += loss
+            correct += right
+            state.step += 1
+            state.images += self.recipe.batch_size
+            if state.step % CHECK_EVERY == 0 or state.step == self.steps:
+                self._check(lagging.look(loss_sum, state.step))
+                control.report(self._moment((state.images - images_before) / (time.perf_counter() - began)))
+        total, hits = loss_sum.item(), correct.item()  # a GPU has then done all steps
+        self._check((state.step, total))
+        seconds, images = time.perf_counter() - began, state.images - images_before
+        self._finish(size, total, hits, seconds, images)
+        control.report(self._moment(images / seconds))
+
+    def _step(self, order: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        """One update of the weights; returns the loss, and how many arg-max labels of the batch were right."""
+        recipe, state = self.recipe, self.state
+        rows = order[state.step * recipe.batch_size : (state.step + 1) * recipe.batch_size]
+        generator = self._generator(self.device, state.step)
+        _seed_global(self.device, generator.initial_seed())
+        inputs = augmented(batch_of(self.images, rows), size, recipe, generator)
+        targets = sample_class(self.targets[rows], generator) if recipe.labels.draw else self.targets[rows]
+        affect = None if self.affect is None else self.affect[rows]
+        inputs, targets, affect = mix_rated(inputs, targets, affect, recipe, generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate() * group["scale"]
+        loss, logits = self._backward(inputs, targets, affect)
+        if isinstance(self.optimizer, SharpnessAware):
+            self.optimizer.first_step()
+            with statistics_kept(self.network):
+                self._backward(inputs, targets, affect)
+            self.optimizer.second_step()
+        else:
+            self.optimizer.step()
+        self.average.update(self.network, state.epoch * self.steps + state.step)
+        return loss, (logits.argmax(1) == targets.argmax(1)).sum()
+
+    def _backward(self, inputs: Tensor, targets: Tensor, affect: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Leaves clipped gradients of the mean loss; returns it and the logits, both detached."""
+        recipe = self.recipe
+        self.optimizer.zero_grad(set_to_none=True)
+        part = len(inputs) // recipe.accumulate
+        loss, logits = torch.zeros((), device=self.device), []
+        for first in range(0, len(inputs), part):
+            some = slice(first, first + part)
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+                result = self.forward(inputs[some])
+            share = self._loss(result, targets[some], None if affect is None else affect[some]) / recipe.accumulate
+            share.backward()
+            loss += share.detach()
+            logits.append(logits_of(result).detach())
+        if recipe.clip_norm:
+            clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
+        return loss, torch.cat(logits)
+
+    def _loss(self, result: Tensor | Outputs, targets: Tensor, affect: Tensor | None) -> Tensor:
+        loss, options = self.criterion(logits_of(result).float(), targets), self.recipe.loss
+        if not isinstance(result, Outputs):
+            return loss
+        if result.auxiliary is not None:
+            loss = loss + options.auxiliary * self.criterion(result.auxiliary.float(), targets)
+        if result.parts:
+            own: Callable[[Outputs, Tensor], Tensor] = self.network.regulariser  # type: ignore[assignment]
+            loss = loss + options.regulariser * own(result, targets)
+        if result.affect is not None and affect is not None:
+            loss = loss + affect_loss(result.affect.float(), affect, options)
+        return loss
+
+    def _finish(self, size: int, loss_sum: float, correct: float, seconds: float, images: int) -> None:
+        """Evaluates the averaged weights and closes the epoch in the state."""
+        state, learning_rate = self.state, self._learning_rate()
+        began = time.perf_counter()
+        if self.average.stale_norm:
+            reestimate_norm(self.average.module, self._batches(size))
+        val_accuracy, val_loss, val_affect = self._evaluate()
+        state.seconds += seconds + time.perf_counter() - began
+        state.epoch += 1
+        state.history.append(
+            {
+                "epoch": state.epoch,
+                "image_size": size,
+                "learning_rate": learning_rate,
+                "train_loss": loss_sum / self.steps,
+                "train_accuracy": correct / (self.steps * self.recipe.batch_size),
+                "val_loss": val_loss,
+                "val_accuracy": val_accuracy,
+                **val_affect,
+                "images_per_second": images / seconds,
+                "seconds": state.seconds,
+            }
+        )
+        if state.epoch - 1 in self.snapshot_epochs:
+            state.snapshots.append(_copy(self.average.module))
+        if (val_accuracy, -val_loss) > state.best_key:
+            state.best_key, state.best_epoch = (val_accuracy, -val_loss), state.epoch
+            state.best_weights = _copy(self.average.module)
+        state.step, state.loss_sum, state.correct = 0, 0.0, 0.0
+
+    def _evaluate(self) -> tuple[float, float, dict[str, float]]:
+        """Accuracy and loss on val, and the concordance of valence and of arousal where the network gives them."""
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+            found = scores(self.average.module, self.val_images, self.member, tta="none")
+        loss = F.cross_entropy(found.logits, self.val_targets).item()
+        accuracy = (found.logits.argmax(1) == self.val_targets).double().mean().item()
+        if found.affect is None or self.val_affect is None:
+            return accuracy, loss, {}
+        valence, arousal = rated_concordance(found.affect, self.val_affect)
+        return accuracy, loss, {"val_ccc_valence": valence.item(), "val_ccc_arousal": arousal.item()}
+
+    def _batches(self, size: int) -> Iterator[Tensor]:
+        """Augmented batches as the network sees them, for statistics."""
+        order = self._order()
+        for step in range(min(self.steps, NORM_BATCHES)):
+            rows = order[step * self.recipe.batch_size : (step + 1) * self.recipe.batch_size]
+            generator = self._generator(self.device, step)
+            yield augmented(batch_of(self.images, rows), size, self.recipe, generator)
+
+    def _order(self) -> Tensor:
+        """Rows in the order of this epoch."""
+        recipe, generator = self.recipe, self._generator("cpu", -1)
+        return epoch_order(self.classes, recipe.sampling, recipe.epoch_images, generator).to(self.device)
+
+    def _learning_rate(self) -> float:
+        """Of this moment, before a group's own scale."""
+        recipe, state = self.recipe, self.state
+        progress = (state.epoch * self.steps + state.step) / (recipe.epochs * self.steps)
+        return recipe.learning_rate * learning_rate_factor(recipe, progress, state.epoch, state.accuracies)
+
+    def _check(self, seen: tuple[int, float] | None) -> None:
+        """Raises TrainingDiverged where the sum of the losses, seen at that step of the epoch, is no number."""
+        if seen is None or math.isfinite(seen[1]):
+            return
+        where = f"epoch {self.state.epoch + 1}, step {seen[0]} of {self.steps}"
+        advice = f"learning_rate ({self.recipe.learning_rate}) or clip_norm ({self.recipe.clip_norm})"
+        raise TrainingDiverged(f"the loss is {seen[1]} in {where}: lower the recipe's {advice}")
+
+    def _moment(self, speed: float) -> Progress:
+        state, epochs = self.state, self.recipe.epochs
+        done = state.epoch * self.steps + state.step
+        accuracy = state.accuracies[-1] if state.history else None
+        seconds_left = (epochs * self.steps - done) * self.recipe.batch_size / speed
+        return Progress(state.epoch, epochs, done, epochs * self.steps, speed, seconds_left, accuracy)
+
+    def _generator(self, device: str, step: int) -> torch.Generator:
+        mixed = np.random.SeedSequence([self.seed, self.state.epoch, step + 1]).generate_state(1, np.uint64)[0]
+        return torch.Generator(device).manual_seed(int(mixed >> 1))
+
+
+def _seed_global(device: str, seed: int) -> None:
+    """What dropout and drop-path draw from; `torch.manual_seed` sees to every kind of device, for 0.1 ms a step."""
+    torch.random.default_generator.manual_seed(seed)
+    if device == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True) for name, value in network.state_dict().items()}

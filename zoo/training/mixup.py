@@ -1,0 +1,72 @@
+"""Mixing of the images of a batch and of their targets, on its device: MixUp and CutMix."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from zoo.recipes import Recipe
+from zoo.training.augment import rectangles
+from zoo.training.losses import UNLABELLED
+
+
+def mix(images: Tensor, targets: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Mixes each image with its neighbour in the batch: float [B,C,H,W] and distributions [B,K] to the same shapes.
+
+    MixUp (arXiv:1710.09412) keeps a share of every pixel, CutMix (arXiv:1905.04899) every pixel outside a rectangle;
+    the target keeps the share that its image keeps. Each image draws its own share; whether a batch is mixed, and how
+    where the recipe has both, is drawn for the batch. A shuffled batch is taken for granted. `generator` lives on the
+    device of `images`, which is not waited for.
+    """
+    if not (recipe.mixup or recipe.cutmix):
+        return images, targets
+    kept = _kept_share(images, recipe, generator)
+    mixed = _uniform(generator) < recipe.mix_probability
+    kept = torch.where(mixed, kept, torch.ones_like(kept))
+    share = kept.mean(dim=(1, 2, 3))[:, None]
+    return torch.lerp(images.roll(1, 0), images, kept), torch.lerp(targets.roll(1, 0), targets, share)
+
+
+def mix_rated(
+    images: Tensor, targets: Tensor, affect: Tensor | None, recipe: Recipe, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """As `mix`, and ratings [B,2] of the images along with them; a mixture with an unrated image has none (NaN)."""
+    if affect is None:
+        return *mix(images, targets, recipe, generator), None
+    ratings = affect.masked_fill(affect == UNLABELLED, math.nan)
+    images, both = mix(images, torch.cat([targets, ratings], dim=1), recipe, generator)
+    return images, both[:, :-2], both[:, -2:]
+
+
+def _kept_share(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """How much of its own each pixel keeps, [B,1,H,W], or [B,1,1,1] where that is the same for all pixels."""
+    if not recipe.cutmix:
+        return _beta(recipe.mixup, len(images), generator)[:, None, None, None]
+    cut = _outside_rectangle(images, recipe.cutmix, generator)
+    if not recipe.mixup:
+        return cut
+    even = _beta(recipe.mixup, len(images), generator)[:, None, None, None]
+    return torch.where(_uniform(generator) < 0.5, cut, even)
+
+
+def _outside_rectangle(images: Tensor, concentration: float, generator: torch.Generator) -> Tensor:
+    """0 in a rectangle of the image's aspect around any pixel, cut off at the edge, and 1 elsewhere."""
+    side = (1 - _beta(concentration, len(images), generator)).sqrt_()
+    centre_y, centre_x = _uniform(generator, len(images)), _uniform(generator, len(images))
+    height, width = images.shape[2:]
+    return 1 - rectangles(side, side, centre_y, centre_x, (height, width)).to(images.dtype)
+
+
+def _beta(concentration: float, count: int, generator: torch.Generator) -> Tensor:
+    """Symmetric beta draws [count], as the first part of a Dirichlet draw.
+
+    `torch.distributions` draws it by the same function, but from the global generator alone.
+    """
+    parameters = torch.full((count, 2), concentration, device=generator.device)
+    return torch._sample_dirichlet(parameters, generator)[:, 0]
+
+
+def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)

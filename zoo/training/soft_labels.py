@@ -1,0 +1,127 @@
+"""What a member learns from: distributions over the classes made of targets, votes, teachers and second thoughts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.recipes import Labels, Recipe
+
+
+class LabelledImages(Protocol):
+    """One split as training needs it: images uint8 [N,C,H,W], targets int64 [N].
+
+    Where the data has them: `votes` [N,K] of annotators, `affect` float [N,2] (valence, arousal).
+    """
+
+    @property
+    def images(self) -> np.ndarray: ...
+
+    @property
+    def targets(self) -> np.ndarray: ...
+
+    @property
+    def votes(self) -> np.ndarray | None: ...
+
+    @property
+    def affect(self) -> np.ndarray | None: ...
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What other members say of the training images: probabilities [N,K] of the teacher, and out-of-fold ones."""
+
+    teacher: np.ndarray | None = None
+    out_of_fold: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class TrainingTargets:
+    """The training images that take part: images uint8 [n,C,H,W], targets float32 [n,K], affect float32 [n,2]."""
+
+    images: np.ndarray
+    targets: np.ndarray
+    affect: np.ndarray | None = None
+
+
+def training_targets(
+    split: LabelledImages, num_classes: int, recipe: Recipe, guidance: Guidance, seed: int
+) -> TrainingTargets:
+    """Images and soft targets as the recipe wants them.
+
+    Raises ValueError where the recipe needs votes, ratings, a teacher or out-of-fold predictions that are not there.
+    """
+    if recipe.affect and split.affect is None:
+        raise ValueError("recipe.affect needs valence and arousal of the training images, and this data set has none")
+    if recipe.oversample != "none":
+        from zoo.training.oversampling import oversample
+
+        images, targets = oversample(split.images, split.targets, recipe.oversample, seed)
+        return TrainingTargets(images, _one_hot(targets, num_classes))
+    labels = recipe.labels
+    targets = _one_hot(split.targets, num_classes)
+    if labels.votes:
+        targets = _voted(targets, split.votes, labels)
+    if labels.teacher:
+        targets = _distilled(targets, _needed(guidance.teacher, "teacher"), labels)
+    affect = None if split.affect is None else split.affect.astype(np.float32)
+    if not labels.clean:
+        return TrainingTargets(split.images, targets.astype(np.float32), affect)
+    out_of_fold = _needed(guidance.out_of_fold, "out-of-fold predictions")
+    rows, targets = _cleaned(split.targets, targets, out_of_fold, labels)
+    return TrainingTargets(
+        split.images[rows], targets[rows].astype(np.float32), None if affect is None else affect[rows]
+    )
+
+
+def sample_class(targets: Tensor, generator: torch.Generator) -> Tensor:
+    """Distributions [B,K] to one class each, drawn by its share: one-hot [B,K] of the same type."""
+    classes = torch.multinomial(targets, 1, generator=generator)
+    return torch.zeros_like(targets).scatter_(1, classes, 1.0)
+
+
+def self_confidence(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Probability [N] that out-of-fold predictions [N,K] give to each image's own label (arXiv:1911.00068)."""
+    return probabilities[np.arange(len(targets)), targets]
+
+
+def _one_hot(targets: np.ndarray, num_classes: int) -> np.ndarray:
+    return np.eye(num_classes, dtype=np.float32)[targets]
+
+
+def _voted(targets: np.ndarray, votes: np.ndarray | None, labels: Labels) -> np.ndarray:
+    if votes is None:
+        raise ValueError("the recipe's labels.votes needs annotators' votes, and this data set has none")
+    shares = (votes / votes.sum(axis=1, keepdims=True)).astype(np.float32)
+    return (1 - labels.votes_weight) * targets + labels.votes_weight * shares
+
+
+def _needed(probabilities: np.ndarray | None, what: str) -> np.ndarray:
+    if probabilities is None:
+        raise ValueError(f"the recipe needs the {what}, and none were handed to the training")
+    return probabilities
+
+
+def _distilled(targets: np.ndarray, teacher: np.ndarray, labels: Labels) -> np.ndarray:
+    softened = teacher ** (1 / labels.temperature)
+    softened /= softened.sum(axis=1, keepdims=True)
+    return (1 - labels.teacher_weight) * targets + labels.teacher_weight * softened
+
+
+def _cleaned(
+    given: np.ndarray, targets: np.ndarray, out_of_fold: np.ndarray, labels: Labels
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that stay, in their order, and the targets with new labels for doubtful images that are sure of another."""
+    doubt = np.argsort(self_confidence(out_of_fold, given), kind="stable")[: round(labels.clean * len(given))]
+    stays = np.ones(len(given), dtype=bool)
+    stays[doubt] = False
+    if labels.pseudo:
+        back = doubt[out_of_fold[doubt].max(axis=1) >= labels.pseudo]
+        stays[back] = True
+        targets = targets.copy()
+        targets[back] = _one_hot(out_of_fold[back].argmax(axis=1), targets.shape[1])
+    return np.flatnonzero(stays), targets

@@ -1,0 +1,149 @@
+"""Model soups: one network whose weights are the mean of several trained ones (arXiv:2203.05482).
+
+Ingredients mix where they started from the same trained weights; networks from scratch do not, and a greedy soup of
+them is its best ingredient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zoo.inference.images import prepared
+from zoo.inference.multi import Weights
+from zoo.inference.predict import class_scores
+from zoo.registry import Member
+from zoo.training.averaging import reestimate_norm
+from zoo.training.checkpoint import part_checkpoint
+from zoo.training.loop import NORM_BATCHES, Control, Trained, augmented, together, train
+from zoo.training.soft_labels import Guidance, LabelledImages
+
+SEED_STEP = 1000  # between the ingredients' seeds, so that they are none of the member's other seeds
+
+
+def uniform_soup(ingredients: Sequence[Weights]) -> dict[str, Tensor]:
+    """The mean of all; what is not floating point (counters) is the first one's.
+
+    Raises ValueError where there is none, or where names or shapes differ.
+    """
+    _check(ingredients)
+    first = ingredients[0]
+    return {
+        name: _mean([weights[name] for weights in ingredients]) if value.is_floating_point() else value.clone()
+        for name, value in first.items()
+    }
+
+
+def greedy_soup(
+    ingredients: Sequence[Weights], score: Callable[[dict[str, Tensor]], float]
+) -> tuple[dict[str, Tensor], list[int]]:
+    """The soup to which each ingredient, best first, is added where the score does not fall; and the numbers it took.
+
+    `score` is the val accuracy of a state dict, higher is better; of equal ones the earlier comes first.
+    """
+    _check(ingredients)
+    scores = [score(dict(weights)) for weights in ingredients]
+    best, *others = sorted(range(len(ingredients)), key=lambda number: -scores[number])
+    taken, soup, reached = [best], uniform_soup([ingredients[best]]), scores[best]
+    for number in others:
+        candidate = uniform_soup([ingredients[other] for other in [*taken, number]])
+        scored = score(candidate)
+        if scored >= reached:
+            taken, soup, reached = [*taken, number], candidate, scored
+    return soup, taken
+
+
+def train_soup(
+    member: Member,
+    train_split: LabelledImages,
+    val_split: LabelledImages,
+    *,
+    num_classes: int,
+    seed: int,
+    device: str,
+    checkpoint: Path,
+    guidance: Guidance | None = None,
+    control: Control | None = None,
+    compiled: bool = False,
+) -> Trained:
+    """Trains the recipe's `ingredients` and mixes them; arguments and errors are those of `train`.
+
+    Batch norm statistics of a mixture are measured on augmented training images. Each ingredient has a checkpoint of
+    its own beside `checkpoint`.
+    """
+    recipe, done = member.recipe, []
+    for number in range(recipe.ingredients):
+        done.append(
+            train(
+                member,
+                train_split,
+                val_split,
+                num_classes=num_classes,
+                seed=seed + SEED_STEP * number,
+                device=device,
+                checkpoint=part_checkpoint(checkpoint, number),
+                guidance=guidance,
+                control=control,
+                compiled=compiled,
+            )
+        )
+    evaluator = _SoupEvaluator(member, train_split, val_split, num_classes, seed, device)
+    ingredients = [trained.weights for trained in done]
+    if recipe.soup == "greedy":
+        soup, _ = greedy_soup(ingredients, evaluator.accuracy)
+    else:
+        soup = uniform_soup(ingredients)
+    return together(done, evaluator.recalibrate(soup), "ingredient")
+
+
+class _SoupEvaluator:
+    """One network into which mixtures are poured to measure them."""
+
+    def __init__(
+        self, member: Member, train: LabelledImages, val: LabelledImages, num_classes: int, seed: int, device: str
+    ) -> None:
+        self.member, self.seed, self.val_targets = member, seed, torch.from_numpy(val.targets).to(device)
+        self.network = member.build(num_classes, train.images.shape[1]).to(device)
+        self.images, self.val_images = (
+            prepared(split.images, device, member.recipe.preprocess) for split in (train, val)
+        )
+
+    def recalibrate(self, weights: Weights) -> dict[str, Tensor]:
+        """The weights with batch norm statistics of their own."""
+        self.network.load_state_dict(weights)
+        reestimate_norm(self.network, self._batches())
+        return {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
+
+    def accuracy(self, weights: Weights) -> float:
+        """Val accuracy of the tempered weights."""
+        self.recalibrate(weights)
+        logits = class_scores(self.network, self.val_images, self.member, tta="none")
+        return (logits.argmax(1) == self.val_targets).double().mean().item()
+
+    def _batches(self) -> Iterator[Tensor]:
+        size, recipe = self.member.image_size, self.member.recipe
+        generator = torch.Generator(self.images.device).manual_seed(self.seed)
+        for batch in islice(self.images.split(recipe.batch_size), NORM_BATCHES):
+            yield augmented(batch, size, recipe, generator)
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(values)).double().mean(0).to(values[0].dtype)
+
+
+def _check(ingredients: Sequence[Weights]) -> None:
+    if not ingredients:
+        raise ValueError("a soup needs at least one ingredient")
+    first = {name: tuple(value.shape) for name, value in ingredients[0].items()}
+    for number, weights in enumerate(ingredients[1:], start=1):
+        shapes = {name: tuple(value.shape) for name, value in weights.items()}
+        for name in [*first, *shapes]:
+            if first.get(name) != shapes.get(name):
+                raise ValueError(
+                    f"the ingredients of a soup must be of one architecture: {name!r} is "
+                    f"{first.get(name, 'missing')} in number 0, {shapes.get(name, 'missing')} in number {number}"
+                )
