@@ -17,13 +17,14 @@ from benchmarks.data.fer2013 import reader as fer2013
 from benchmarks.data.fer2013.table import CLASSES, USAGES
 from benchmarks.data.ferplus import reader as ferplus
 from benchmarks.data.ferplus.votes import COLUMNS
+from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.extra_labels import learns_from_votes, split_extra_labels
 from benchmarks.report import leaderboard, readme
 from benchmarks.report.figures import benchmark_chart
 from benchmarks.report.latex import tex_table
 from benchmarks.report.page.suite_page import page
 from benchmarks.results import best_single
-from benchmarks.run import evaluate, search_part
+from benchmarks.run import search_part
 from benchmarks.session import Options, Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
@@ -139,7 +140,9 @@ def results_of(folder: Path, targets: Targets, plain: Sequence[str], voting: Seq
     members = [stored_predictions(store, targets, name) for name in plain]
     members[:0] = [taught_by_votes(stored_predictions(store, targets, name, skill=5.0)) for name in voting]
     session = Session(Options("fer2013", results=folder, ensemblers=("best_single", "uniform", "greedy")))
-    return evaluate(session, search_part(session, members), [], [])
+    return evaluate(
+        session.suite, search_part(session, members), session.options.results, folds=1, not_run=[], notes=[]
+    )
 
 
 @pytest.fixture

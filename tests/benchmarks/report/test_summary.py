@@ -21,12 +21,13 @@ from benchmarks.commands.ferplus_votes import keep_votes, kept_votes, save_votes
 from benchmarks.data import DataError
 from benchmarks.data.ferplus.votes import ANSWERS, COLUMNS
 from benchmarks.evaluation import label_noise
+from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.significance import share_difference_interval, wilson_interval
 from benchmarks.formats import interval, percent, points
 from benchmarks.report import leaderboard
 from benchmarks.report.figures import charts
 from benchmarks.report.summary import story
-from benchmarks.run import evaluate, search_part
+from benchmarks.run import search_part
 from benchmarks.session import Options, Session
 from benchmarks.store.container import StoreError
 from benchmarks.store.predictions import PredictionStore
@@ -70,7 +71,9 @@ def evaluated(folder: Path, targets: Targets, votes: bool = True, members: Any =
     found = [stored_predictions(store, targets, name, seed=seed, skill=skill) for name, seed, skill in members]
     kinds = ("best_single", "uniform", "top_k", "greedy", "stack_logistic")
     session = Session(Options("fer2013", results=folder, ensemblers=kinds))
-    results: dict[str, Any] = evaluate(session, search_part(session, found), [], [])
+    results: dict[str, Any] = evaluate(
+        session.suite, search_part(session, found), session.options.results, folds=1, not_run=[], notes=[]
+    )
     return dict(json.loads(json.dumps(results)))
 
 

@@ -16,11 +16,12 @@ from benchmarks.commands import contact_sheet
 from benchmarks.commands.ferplus_votes import save_votes
 from benchmarks.data import DataOptions
 from benchmarks.evaluation import metrics
+from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.figure_data import greedy_path
 from benchmarks.report import figures
 from benchmarks.report.figures.curves import History, histories
 from benchmarks.report.figures.style import LEAST, Chart, fitted, joined, plural, shorten, styled, text_width, wrapped
-from benchmarks.run import evaluate, search_part
+from benchmarks.run import search_part
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
@@ -48,7 +49,7 @@ def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], 
     ]
     kinds = ("best_single", "uniform", "top_k", "greedy", "stack_logistic")
     session = Session(Options("fer2013", results=folder, ensemblers=kinds))
-    return evaluate(session, search_part(session, found), [], [])
+    return evaluate(session.suite, search_part(session, found), session.options.results, folds=1, not_run=[], notes=[])
 
 
 def learnt(results: dict[str, Any], epochs: int = 5) -> dict[str, History]:
