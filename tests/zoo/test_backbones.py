@@ -156,6 +156,44 @@ def test_shapes_give_the_counts_of_a_real_build():
         assert (real.params, real.macs) == (member.params, member.macs)
 
 
+class Attention(nn.Module):
+    """Four heads of 4 channels over the pixels of an image, each a token of 16 channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Linear(1, 16)
+        self.attention = nn.MultiheadAttention(16, 4, batch_first=True)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.embedding(images.flatten(1)[:, :, None])
+        return self.attention(tokens, tokens, tokens, need_weights=False)[0]
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_attention_is_counted_as_by_hand(device: str):
+    tokens, channels = 6 * 6, 16
+    projections = 4 * tokens * channels**2  # query, key, value, output
+    products = 2 * tokens**2 * channels  # queries by keys, then weights by values, of all heads together
+    expected = tokens * channels + projections + products
+    assert facts._count(Attention, 6, 1, device).macs == expected
+
+
+def test_counting_leaves_the_choice_of_attention_kernels_as_it_was():
+    before = torch.backends.cuda.flash_sdp_enabled(), torch.backends.cuda.mem_efficient_sdp_enabled()
+    facts.count(Attention, 6)
+    assert (torch.backends.cuda.flash_sdp_enabled(), torch.backends.cuda.mem_efficient_sdp_enabled()) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["dan", "eva02_tiny", "emonext_tiny", "lhc_net", "multi_scale_attention_small", "patt_lite", "ddamfn"],
+)
+def test_networks_with_attention_have_the_counts_of_a_real_build(name: str):
+    member = registry.get(name)
+    real = facts._count(lambda: member.build(7, 1), member.image_size, 1, "cpu")
+    assert (real.params, real.macs) == (member.params, member.macs)
+
+
 def test_a_network_that_cannot_be_built_is_not_counted():
     def broken() -> nn.Module:
         raise ValueError("no such layer")
