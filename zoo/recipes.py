@@ -154,7 +154,7 @@ class Recipe:
     crop_ratio: float = 1.0  # the network sees this share of the image side: the centre at test, anywhere in training
     start_size: float = 1.0  # progressive resizing (arXiv:2104.00298): share of the image side in the first epochs
     bf16_on_cpu: bool = True  # autocast where the CPU has bf16 instructions; a loss for depthwise convolutions
-    tta: Literal["none", "flip", "ten_crop", "shift", "scale", "rotate"] = "flip"
+    tta: Literal["none", "flip", "ten_crop", "shift", "scale", "rotate", "grid"] = "flip"
     augment: Augment = field(default_factory=Augment)
     loss: Loss = field(default_factory=Loss)
     transfer: Transfer = field(default_factory=Transfer)

@@ -42,6 +42,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     ),
     "votes": ("recipe.labels.votes=true", "recipe.labels.votes_weight=0.5"),
     "scale_tta": ("recipe.tta=scale",),
+    "grid_tta": ("recipe.tta=grid",),
     "ten_crop": ("recipe.tta=ten_crop", "recipe.crop_ratio=0.875"),
 }
 """What each changes. The teachers of `taught` were the best three of FER2013's leaderboard, so its student is the

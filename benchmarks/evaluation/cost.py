@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "shift": 10, "scale": 6, "rotate": 6}
+VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "shift": 10, "scale": 6, "rotate": 6, "grid": 18}
 """Forward passes an image by the recipe's `tta`, as zoo/inference/tta.py makes them; known here without torch."""
 
 

@@ -85,6 +85,7 @@ def _resized(images: Tensor, size: int, crop_ratio: float) -> Tensor:
 
 SHIFTS = tuple(Warp(across=x / 16, down=y / 16) for x, y in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)))
 SCALES = tuple(Warp(zoom=zoom) for zoom in (0.9, 1.0, 1.1))
+GRID = tuple(Warp(zoom=zoom, degrees=degrees) for zoom in (0.9, 1.0, 1.1) for degrees in (-8.0, 0.0, 8.0))
 ROTATIONS = tuple(Warp(degrees=degrees) for degrees in (-8.0, 0.0, 8.0))
 
 VIEWS = {
@@ -94,4 +95,5 @@ VIEWS = {
     "shift": Views(partial(_warped, warps=SHIFTS)),
     "scale": Views(partial(_warped, warps=SCALES)),
     "rotate": Views(partial(_warped, warps=ROTATIONS)),
+    "grid": Views(partial(_warped, warps=GRID)),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +74,8 @@ def shown(images: Tensor, to: Member, tta: str) -> list[Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("tta", "count"), [("none", 1), ("flip", 2), ("ten_crop", 10), ("shift", 10), ("scale", 6), ("rotate", 6)]
+    ("tta", "count"),
+    [("none", 1), ("flip", 2), ("ten_crop", 10), ("shift", 10), ("scale", 6), ("rotate", 6), ("grid", 18)],
 )
 def test_logits_are_the_mean_over_all_views(tta: str, count: int):
     network, images = Recorder(), noise(3)
@@ -137,17 +140,23 @@ def test_shift_moves_by_a_sixteenth_of_the_side():
         torch.testing.assert_close(view, moved, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("tta", "amounts"), [("scale", (0.9, 1.0, 1.1)), ("rotate", (-8, 0, 8))])
-def test_scale_and_rotate_move_a_dot_by_what_they_say(tta: str, amounts: tuple[float, ...]):
+ZOOMS, ANGLES = (0.9, 1.0, 1.1), (-8, 0, 8)
+
+
+@pytest.mark.parametrize(
+    ("tta", "warps"),
+    [("scale", product(ZOOMS, (0,))), ("rotate", product((1.0,), ANGLES)), ("grid", product(ZOOMS, ANGLES))],
+)
+def test_views_move_a_dot_by_what_they_say(tta: str, warps: Iterable[tuple[float, float]]):
     image = torch.zeros(1, 1, 48, 48, dtype=torch.uint8)
     image[:, :, 22:26, 36:40] = 255  # 14 pixels to the right of the centre
     ticks = torch.arange(48.0) - 23.5
-    for view, amount in zip(shown(image, member(), tta)[::2], amounts, strict=True):
+    for view, (zoom, degrees) in zip(shown(image, member(), tta)[::2], warps, strict=True):
         mass = view[0, 0] / view.sum()
         x, y = (mass.sum(0) * ticks).sum(), (mass.sum(1) * ticks).sum()
         radius, angle = torch.hypot(x, y).item(), torch.rad2deg(torch.atan2(y, x)).item()
-        assert radius == pytest.approx(14 / amount if tta == "scale" else 14, abs=0.1)
-        assert angle == pytest.approx(0 if tta == "scale" else -amount, abs=0.3)
+        assert radius == pytest.approx(14 / zoom, abs=0.1)
+        assert angle == pytest.approx(-degrees, abs=0.3)
 
 
 @pytest.mark.parametrize("tta", VIEWS)
