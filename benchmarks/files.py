@@ -1,11 +1,15 @@
-"""Write a file so that no reader ever sees half of it."""
+"""Files of the project: written whole or not at all, and tables of text as CSV, one way for all of them."""
 
 from __future__ import annotations
 
+import csv
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+CsvRow = dict[str, str]
 
 
 def replace_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -23,3 +27,29 @@ def replace_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Put `content` (text as UTF-8) at `path`, making its folder."""
     replace_atomically(path, lambda draft: draft.write_bytes(content.encode() if isinstance(content, str) else content))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV table as text: a head of `columns`, a line a row, line feeds as line ends; None as an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def csv_text_of(rows: Sequence[Mapping[str, object]]) -> str:
+    """The CSV table of `rows`, one at least, under the keys of the first; raises ValueError where keys differ."""
+    columns = list(rows[0])
+    for row in rows:
+        if row.keys() != rows[0].keys():
+            raise ValueError(f"rows of a table differ in their columns: {columns} and {list(row)}")
+    return csv_text(columns, ([row[column] for column in columns] for row in rows))
+
+
+def read_csv(path: Path) -> list[CsvRow]:
+    """The rows of a CSV table as text by column; none where there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -1,16 +1,28 @@
-"""Markdown tables, and the one way in which every number of a report is printed."""
+"""How reports print things: tables as markdown and as text, sources as links, and every number in one way."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 NONE = "-"
+GAP = 2  # characters between the columns of a table of text
+ADDRESSES = {  # kinds of sources, and where each leads
+    "arXiv": "https://arxiv.org/abs/{}",
+    "doi": "https://doi.org/{}",
+    "ieee": "https://ieeexplore.ieee.org/document/{}",
+    "github": "https://github.com/{}",
+}
+SOURCES = re.compile(  # how sources are written in references and published results
+    r"arXiv:(?P<arXiv>\d{4}\.\d{4,5})|(?i:doi):(?P<doi>[^\s;,]+)|IEEE (?P<ieee>\d{5,})"
+    r"|github (?P<github>[\w.-]+/[\w.-]+)(?: issue (?P<issue>\d+))?"
+)
 
 
-def table(head: str, body: Iterable[Sequence[Any]], right: frozenset[int] | set[int] = frozenset()) -> str:
+def table(head: str, body: Iterable[Sequence[Any]], right: Collection[int] = ()) -> str:
     """A markdown table: `head` separated by `|`, None as a dash, `|` and line breaks in cells escaped."""
     columns = head.split("|")
     rule = ["---:" if column in right else "---" for column in range(len(columns))]
@@ -33,22 +45,71 @@ def labels(models: Iterable[tuple[str, int | None]]) -> list[str]:
     return [f"{name} (seed {seed})" if seeds[name] > 1 or seed else name for name, seed in named]
 
 
-LINKS = {  # how sources are written in the published results, and where each leads
-    r"arXiv:(\d{4}\.\d{4,5})": r"[\g<0>](https://arxiv.org/abs/\1)",
-    r"(?i:DOI):([^\s;]+)": r"[\g<0>](https://doi.org/\1)",
-    r"IEEE (\d+)": r"[\g<0>](https://ieeexplore.ieee.org/document/\1)",
-    r"github ([\w.-]+)/([\w.-]+) issue (\d+)": r"[\2 issue \3](https://github.com/\1/\2/issues/\3)",
-    r"github ([\w.-]+)/([\w.-]+)(?! issue|[\w.-])": r"[\2](https://github.com/\1/\2)",
-}
+def columns(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of equal keys, one at least, as text under these keys."""
+    return aligned([list(rows[0]), *(row.values() for row in rows)])
 
 
-def linked(source: str | None) -> str | None:
-    """A source with its arXiv, DOI, IEEE and GitHub ids as markdown links; a repository without its owner."""
-    if source is None:
-        return None
-    for pattern, link in LINKS.items():
-        source = re.sub(pattern, link, source)
-    return source
+def aligned(lines: Iterable[Iterable[Any]], right: Collection[int] = ()) -> str:
+    """Lines of cells as text in columns, those of `right` with their ends below each other; None as a dash, whole
+    numbers with thousands separators."""
+    cells = [[_text(cell) for cell in line] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(_aligned(line, widths, right) for line in cells)
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int], right: Collection[int]) -> str:
+    padded = [
+        cell.rjust(width) if column in right else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return (" " * GAP).join(padded).rstrip()
+
+
+def _text(cell: Any) -> str:
+    return NONE if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+@dataclass(frozen=True, order=True)
+class Source:
+    """What can be cited: an id of one of the kinds of ADDRESSES."""
+
+    kind: str
+    id: str
+
+    @property
+    def key(self) -> str:
+        """The name of its BibTeX entry: letters, digits, dots and hyphens."""
+        return re.sub(r"[^A-Za-z0-9.]+", "-", f"{self.kind}-{self.id}").strip("-")
+
+    @property
+    def address(self) -> str:
+        """Where it leads."""
+        return ADDRESSES[self.kind].format(self.id)
+
+
+def cited(text: str | None) -> list[Source]:
+    """The sources that a reference names, in its order, each once; none for None and for words without an id."""
+    return list(dict.fromkeys(_source(match) for match in SOURCES.finditer(text or "")))
+
+
+def _source(match: re.Match[str]) -> Source:
+    return next(Source(kind, match[kind]) for kind in ADDRESSES if match[kind])
+
+
+def linked(text: str | None) -> str | None:
+    """A reference with its sources as markdown links; a repository is called by its name without its owner."""
+    return None if text is None else SOURCES.sub(_link, text)
+
+
+def _link(match: re.Match[str]) -> str:
+    source, label = _source(match), match.group()
+    address = source.address
+    if source.kind == "github":
+        label = source.id.partition("/")[2]
+        if match["issue"]:
+            label, address = f"{label} issue {match['issue']}", f"{address}/issues/{match['issue']}"
+    return f"[{label}]({address})"
 
 
 def percent(fraction: float | None) -> str | None:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands.listing import columns
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
-from benchmarks.formats import labels, p_value, percent
+from benchmarks.formats import columns, labels, p_value, percent
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets

@@ -7,15 +7,13 @@ arXiv:1911.00068). Where annotators' votes are at hand, their opinion stands bes
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.data import DataOptions, Dataset
-from benchmarks.files import write_atomic
+from benchmarks.files import csv_text, write_atomic
 from benchmarks.session import Options, Session
 from ensembles.base import softmax
 from zoo import registry
@@ -60,11 +58,7 @@ def ranked(dataset: Dataset, probabilities: np.ndarray) -> list[dict[str, object
 
 def table(rows: list[dict[str, object]]) -> str:
     """The rows as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ensembles
 from benchmarks import suites
 from benchmarks.evaluation.models import member_labels
-from benchmarks.formats import duration
+from benchmarks.formats import columns, duration
 from zoo import recipes, registry
 from zoo.variants import VARIANTS
 
@@ -124,18 +124,3 @@ def schedule(session: Session) -> str:
     count = sum(any(task.step.train for task in row) for row in tasks)
     end = f"{len(session.ensemblers)} ensemblers; {count} {what}, about {duration(total)} by estimate"
     return "\n".join([columns(rows), "", end, *(f"not used: {note}" for note in [*notes, *unusable])])
-
-
-def columns(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of equal keys, one at least, as aligned text, numbers with thousands separators."""
-    table = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "\n".join(_line(cells, widths) for cells in table)
-
-
-def _line(cells: Iterable[str], widths: Iterable[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

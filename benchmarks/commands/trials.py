@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.csv_files import Row, read, write
 from benchmarks.data import DataOptions, Dataset, Split
 from benchmarks.execution.plan import size_share
 from benchmarks.execution.train import resolve_device
+from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.provenance import code_version, device_name
 from benchmarks.session import Options, Session
 from zoo import registry
@@ -69,7 +69,7 @@ def fitted(member: Member, images_per_second: float, seconds: float, train_size:
     return replace(member, recipe=replace(member.recipe, epochs=epochs, epoch_images=bound, cycles=cycles))
 
 
-def attempt(member: Member, dataset: Dataset, device: str, seconds: float) -> Row:
+def attempt(member: Member, dataset: Dataset, device: str, seconds: float) -> CsvRow:
     """One trial; raises what training raises."""
     from zoo.inference.predict import predict
     from zoo.training.loop import Control, Stopped
@@ -132,7 +132,7 @@ def run(session: Session, members: list[Member], seconds: float, device: str) ->
     path = session.folder / "trials.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     for member in members:
-        rows = read(path)
+        rows = read_csv(path)
         if any(row["member"] == member.name and row["asked_seconds"] == f"{seconds:g}" for row in rows):
             continue
         try:
@@ -140,7 +140,8 @@ def run(session: Session, members: list[Member], seconds: float, device: str) ->
         except (RuntimeError, ValueError) as error:
             print(f"{member.name}: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
             continue
-        write(path, sorted([*rows, row], key=lambda row: (-float(row["val_accuracy"]), row["member"])))
+        ranked = sorted([*rows, row], key=lambda row: (-float(row["val_accuracy"]), row["member"]))
+        write_atomic(path, csv_text_of(ranked))
         print(f"{member.name}: val {row['val_accuracy']}, test {row['test_accuracy']}, {row['seconds']} s", flush=True)
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.csv_files import Row, read, write
 from benchmarks.data import DataOptions
 from benchmarks.evaluation.metrics import accuracy, log_loss
 from benchmarks.execution.train import read_weights, resolve_device, weights_path
+from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.formats import percent, table
 from benchmarks.session import Options, Session
 from benchmarks.store.identity import Configuration
@@ -28,7 +28,7 @@ from zoo import registry
 from zoo.overrides import override
 
 
-def measured(session: Session, configuration: Configuration, kind: str, device: str) -> Row:
+def measured(session: Session, configuration: Configuration, kind: str, device: str) -> CsvRow:
     """A member's accuracy and log-loss on val by one kind; raises SafetensorError where its weights are damaged."""
     from zoo.inference.predict import predict
 
@@ -46,10 +46,10 @@ def measured(session: Session, configuration: Configuration, kind: str, device: 
     }
 
 
-def means(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def means(rows: Sequence[CsvRow]) -> list[dict[str, Any]]:
     """Of each kind, over the members that have all kinds: their stems, and means; `gain` is over no views."""
     kinds = list(dict.fromkeys(row["tta"] for row in rows))
-    by_stem: dict[str, dict[str, Row]] = {}
+    by_stem: dict[str, dict[str, CsvRow]] = {}
     for row in rows:
         by_stem.setdefault(row["stem"], {})[row["tta"]] = row
     whole = {stem: found for stem, found in by_stem.items() if set(found) == set(kinds)}
@@ -92,7 +92,7 @@ def section(found: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def run(session: Session, device: str) -> list[Row]:
+def run(session: Session, device: str) -> list[CsvRow]:
     """Every kind of every member whose weights lie there; raises ValueError where there are none."""
     from zoo.inference.tta import VIEWS
 
@@ -103,12 +103,13 @@ def run(session: Session, device: str) -> list[Row]:
         raise ValueError(f"no trained weights in {checkpoints}: train members first, with --train missing")
     for configuration in trained:
         for kind in VIEWS:
-            rows = read(path)
+            rows = read_csv(path)
             if not any((row["stem"], row["tta"]) == (configuration.stem, kind) for row in rows):
-                rows.append(measured(session, configuration, kind, device))
-                write(path, sorted(rows, key=lambda row: row["stem"]))
-                print(", ".join(rows[-1].values()), flush=True)
-    return read(path)
+                row = measured(session, configuration, kind, device)
+                ordered: list[CsvRow] = sorted([*rows, row], key=lambda known: known["stem"])
+                write_atomic(path, csv_text_of(ordered))
+                print(", ".join(row.values()), flush=True)
+    return read_csv(path)
 
 
 def main(argv: list[str] | None = None) -> int:

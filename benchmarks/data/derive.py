@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,6 +12,7 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.splits import draw
 from benchmarks.data.twins import also_in
+from benchmarks.files import csv_text
 
 
 def of_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
@@ -48,9 +47,6 @@ def deduplicated(dataset: Dataset) -> Dataset:
 
 def _listing(split: Split, classes: Sequence[str]) -> str:
     """A line an image: id, row of the original file where it is known, class."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "row", "class"))
     rows = [""] * len(split) if split.rows is None else split.rows.tolist()
-    writer.writerows(zip(split.ids, rows, (classes[target] for target in split.targets), strict=True))
-    return text.getvalue()
+    lines = zip(split.ids, rows, (classes[target] for target in split.targets), strict=True)
+    return csv_text(("id", "row", "class"), lines)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import csv_files as csv_rows
 from benchmarks.commands import tta as views
 from benchmarks.commands.ferplus_votes import kept_votes
 from benchmarks.evaluation.ablations import ablations
@@ -19,6 +18,7 @@ from benchmarks.evaluation.folds import SearchedModels
 from benchmarks.evaluation.protocols import contrast
 from benchmarks.evaluation.rivals import story_data
 from benchmarks.evaluation.score import score
+from benchmarks.files import read_csv
 from benchmarks.report.classification import confusions
 from benchmarks.store.targets import Targets
 from benchmarks.suites.published_affect import read_published_affect
@@ -60,7 +60,7 @@ def evaluate(
             **affect_part(predictions, targets, read_published_affect(suite.published)),
             "diversity": diversity(predictions, targets),
             "ablations": ablations([*predictions, *searched.excluded], targets),
-            "views": views.means(csv_rows.read(folder / "tta.csv")),
+            "views": views.means(read_csv(folder / "tta.csv")),
             "audit": audited,
             "charts": charts_data(rows, predictions, targets, audited, headline),
             "confusions": confusions(rows, targets.test, headline),

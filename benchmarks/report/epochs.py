@@ -1,16 +1,51 @@
-"""Every member's training, epoch by epoch, with the best accuracy on val so far: epochs.csv of a suite."""
+"""Training epoch by epoch: the histories beside the stored predictions, and epochs.csv, which has those of all members.
+
+A history is a CSV of a member, seed and fold, with a line an epoch.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
-from benchmarks.report.histories import History, history_paths, read_history
+from benchmarks.files import csv_text, read_csv
 from benchmarks.results import Results
 
 MEASURED = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+History = dict[str, list[float]]
+
+
+def history_paths(member: Mapping[str, Any], predictions: Path) -> list[Path]:
+    """Where the histories of a member of the results lie in a suite's predictions: one, or one a fold; none of a model
+    without seed or hash."""
+    if member.get("seed") is None or not member.get("hash"):
+        return []
+    hashes = member.get("folds") or [member["hash"]]
+    return [predictions / f"{member['name']}.s{member['seed']}.{one}.csv" for one in hashes]
+
+
+def member_history(member: Mapping[str, Any], predictions: Path) -> History:
+    """Columns of a member's training history, of folds the mean over them, as far as the shortest goes; empty where
+    there is none. Raises ValueError where a file holds no numbers."""
+    found = [read_history(path) for path in history_paths(member, predictions)]
+    if len(found) < 2:
+        return found[0] if found else {}
+    shared = [name for name in found[0] if all(name in history for history in found)]
+    return {
+        name: [fmean(values) for values in zip(*(history[name] for history in found), strict=False)] for name in shared
+    }
+
+
+def read_history(path: Path) -> History:
+    """Columns of a training history; empty where there is none. Raises ValueError where the file holds no numbers."""
+    rows = read_csv(path)
+    try:
+        return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: is no training history ({error}); remove it or restore it") from error
 
 
 def epoch_log(results: Results, predictions: Path) -> str:
@@ -19,17 +54,15 @@ def epoch_log(results: Results, predictions: Path) -> str:
     `best_so_far` is the best val accuracy up to the epoch; `new_best` marks epochs that were better than any before, at
     equal accuracy by val loss: the last of these is the one that was kept.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("member", "fold", "epoch", *MEASURED, "best_so_far", "new_best"))
+    rows: list[list[object]] = []
     for member in results["members"]:
         paths = history_paths(member, predictions)
         for fold, path in enumerate(paths, start=1):
-            writer.writerows(_rows(member["label"], fold if len(paths) > 1 else "", read_history(path)))
-    return text.getvalue()
+            rows += _rows(member["label"], fold if len(paths) > 1 else None, read_history(path))
+    return csv_text(("member", "fold", "epoch", *MEASURED, "best_so_far", "new_best"), rows)
 
 
-def _rows(label: str, fold: int | str, history: History) -> list[list[object]]:
+def _rows(label: str, fold: int | None, history: History) -> list[list[object]]:
     accuracies = history.get("val_accuracy", [])
     losses = history.get("val_loss", [0.0] * len(accuracies))
     best = list(accumulate(zip(accuracies, (-loss for loss in losses), strict=True), max))

@@ -17,9 +17,8 @@ from benchmarks.files import write_atomic
 from benchmarks.formats import NONE, count, duration, escape, linked, table
 from benchmarks.report import classification as classification_report
 from benchmarks.report import figures
-from benchmarks.report.bibliography import bibliography
 from benchmarks.report.epochs import epoch_log
-from benchmarks.report.latex import tex_table
+from benchmarks.report.latex import bibliography, tex_table
 from benchmarks.report.sections.affect import CSV_NAME, affect_csv, affect_section
 from benchmarks.report.sections.audit import audit_section
 from benchmarks.report.sections.headline import effort, headline, leak_warning

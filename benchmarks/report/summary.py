@@ -8,10 +8,10 @@ from __future__ import annotations
 from benchmarks.commands.ferplus_votes import COMMAND
 from benchmarks.formats import escape
 from benchmarks.report import figures
-from benchmarks.report.sections.comparability import published_part
 from benchmarks.report.sections.ensembles import ensemble_section, selection_section
 from benchmarks.report.sections.headline import effort, headline, leak_warning
 from benchmarks.report.sections.label_noise import duplicates_section, noise_section
+from benchmarks.report.sections.published import comparability_section
 from benchmarks.results import Results
 
 FILE = "README.md"
@@ -40,7 +40,7 @@ def story(results: Results) -> str:
         selection_section(results),
         duplicates_section(results),
         noise_section(results),
-        published_part(results),
+        comparability_section(results),
         _commands(results),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"

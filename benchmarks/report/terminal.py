@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.formats import NONE, count, duration, interval, percent
+from benchmarks.formats import GAP, NONE, aligned, count, duration, interval, percent
 from benchmarks.report.sections.headline import headline, leak_warning
 from benchmarks.results import Results, Standing, short_list
 
@@ -17,7 +17,6 @@ ENSEMBLES, MEMBERS, PUBLISHED = 5, 6, 3
 COLUMNS = ("rank", "kind", "name", "test", "95 % interval", "models", "parameters", "training")
 RIGHT = {3, 5, 6, 7}
 NAME, NARROWEST = 2, 24
-GAP = 2  # characters between columns
 
 
 def show(results: Results, report: Path) -> None:
@@ -46,17 +45,7 @@ def closing(results: Results, report: Path) -> str:
 
 def plain_table(results: Results) -> str:
     """The top rows in columns of text, best test accuracy first."""
-    lines = [COLUMNS, *(_cells(row, results) for row in _top(results))]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
-    return "\n".join(_aligned(line, widths) for line in lines)
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [
-        cell.rjust(width) if column in RIGHT else cell.ljust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    return (" " * GAP).join(padded).rstrip()
+    return aligned([COLUMNS, *(_cells(row, results) for row in _top(results))], RIGHT)
 
 
 def _top(results: Results) -> list[Standing]:

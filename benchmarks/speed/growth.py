@@ -9,13 +9,11 @@ Each is varied alone, from 50 members of FER2013's shape and 25 steps; the figur
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks.files import write_atomic
+from benchmarks.files import csv_text_of, write_atomic
 from benchmarks.speed.timing import header, made_up, timed
 from ensembles.base import Ensembler
 from ensembles.greedy import GreedyBagged
@@ -49,11 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = measure(options.repeats)
     folder = options.results / "speed"
     folder.mkdir(parents=True, exist_ok=True)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(folder / "growth.csv", buffer.getvalue())
+    write_atomic(folder / "growth.csv", csv_text_of(rows))
     draw(rows, title.splitlines()[1], folder)
     print(f"figure: {folder / 'growth.png'}")
 

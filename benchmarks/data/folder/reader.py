@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +21,7 @@ from benchmarks.data.folder.splits import Assignment, assign
 from benchmarks.data.image_files import read_images, shorter_sides
 from benchmarks.data.options import DataOptions
 from benchmarks.data.twins import digests
+from benchmarks.files import csv_text
 
 LARGEST_SIDE = 112
 SAMPLE = 500  # images whose size is looked at, of all parts of the folder
@@ -114,14 +113,12 @@ def _contradictions(
 
 def _listing(layout: Layout, assignment: Assignment, groups: np.ndarray | None) -> str:
     """A line an image, in the order of their paths."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "split", "class", *(("group",) if groups is not None else ())))
     split_of = {row: name for name in SPLIT_NAMES for row in assignment.rows[name].tolist()}
-    for row, file in enumerate(layout.files):
-        group = () if groups is None else (groups[row],)
-        writer.writerow((file, split_of[row], layout.classes[layout.targets[row]], *group))
-    return text.getvalue()
+    lines = [
+        (file, split_of[row], layout.classes[layout.targets[row]], *(() if groups is None else (groups[row],)))
+        for row, file in enumerate(layout.files)
+    ]
+    return csv_text(("file", "split", "class", *(("group",) if groups is not None else ())), lines)
 
 
 HELP = """Give a folder of images, in folders named after their classes: --suite folder --data DIR

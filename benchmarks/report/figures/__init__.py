@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.report.epochs import History
 from benchmarks.report.figures.annotator_agreement import agreement
 from benchmarks.report.figures.benchmark_chart import benchmark
 from benchmarks.report.figures.calibration import reliability
@@ -20,7 +21,6 @@ from benchmarks.report.figures.differences import differences
 from benchmarks.report.figures.diversity import disagreement, kappa_error
 from benchmarks.report.figures.members import validation
 from benchmarks.report.figures.style import SUFFIXES, Chart, save
-from benchmarks.report.histories import History
 from benchmarks.results import Results
 
 FOLDER = "figures"

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.report.epochs import History, member_history
 from benchmarks.report.figures.style import (
     BLUE,
     INK,
@@ -22,7 +23,6 @@ from benchmarks.report.figures.style import (
     plural,
     sheet,
 )
-from benchmarks.report.histories import History, member_history
 from benchmarks.results import Results, member_rows
 
 if TYPE_CHECKING:

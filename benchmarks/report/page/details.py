@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report.histories import member_history
+from benchmarks.report.epochs import member_history
 from benchmarks.report.page.plots import Panel, history_panels
 from benchmarks.results import Results
 

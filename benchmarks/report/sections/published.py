@@ -1,14 +1,15 @@
-"""The leaderboard's part on published results: what each number is of, and what is known against it."""
+"""Published results: what each number is of and what is known against it, and how the headline compares with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.formats import linked, percent, table
-from benchmarks.results import LEAK_ABOVE, Results, Standing, by_accuracy, looks_leaked, published_rows
+from benchmarks.formats import linked, percent, points, table
+from benchmarks.results import LEAK_ABOVE, Results, Standing, by_accuracy, headline_row, looks_leaked, published_rows
 
 TITLE = "## Published, and what we know of it"
+LEADERBOARD = "leaderboard.md#published-and-what-we-know-of-it"
 
 
 def published_section(results: Results) -> str:
@@ -54,3 +55,62 @@ def _reported(row: Standing, results: Results) -> str | None:
 
 def _doubt(row: Standing) -> Any:
     return None if row.doubt is None else f"{row.doubt} ({linked(row.doubt_source)})"
+
+
+def comparability_section(results: Results) -> str:
+    """Markdown: every comparable result beside the headline; empty for a suite without published results."""
+    rows = [row for row in by_accuracy(published_rows(results)) if row.accuracy is not None]
+    if not rows:
+        return ""
+    comparable = [row for row in rows if row.comparable]
+    chosen, test = headline_row(results), results["splits"]["test"]["name"]
+    text = (
+        f"## Which published numbers are comparable\n\n{len(comparable)} of {len(rows)}: those on {test} without extra "
+        "expression data, where no selection on that split and no leak is known."
+    )
+    others = _why_not([row for row in rows if not row.comparable], test)
+    text += f"{others} Every reason, doubt and source: [leaderboard]({LEADERBOARD})."
+    if chosen is None or chosen.accuracy is None or not comparable:
+        return text
+    return f"{text} {_standing(chosen, comparable)}\n\n{_differences(chosen, comparable)}"
+
+
+def _why_not(rows: Sequence[Standing], test: str) -> str:
+    """How many are not comparable for each kind of reason that the columns show; a row may have several."""
+    reasons = {
+        f"are on another split than {test} or do not state it": [row.split != test for row in rows],
+        f"chose on {test} or on the part they report": [row.selection in (test, "the reported part") for row in rows],
+        "used extra data or may have": [row.extra_data != "none" for row in rows],
+        "could not be confirmed": [row.seen == "not confirmed" for row in rows],
+    }
+    told = [f"{sum(found)} {words}" for words, found in reasons.items() if any(found)]
+    return f" Of the other {len(rows)}, {', '.join(told)}; a row may have several reasons." if told else ""
+
+
+def _standing(chosen: Standing, comparable: Sequence[Standing]) -> str:
+    """The headline's place among them, and how many its interval does not tell from it."""
+    above = sum((row.accuracy or 0.0) > (chosen.accuracy or 0.0) for row in comparable)
+    place = f"The headline would be number {above + 1} of {len(comparable) + 1}"
+    if chosen.ci_low is None or chosen.ci_high is None:
+        return f"{place}."
+    inside = sum(chosen.ci_low <= (row.accuracy or 0.0) <= chosen.ci_high for row in comparable)
+    return (
+        f"{place}; {inside} of the others lie in its interval. Their predictions are not at hand, so differences are "
+        "not paired: the intervals below take the published number as exact and are too narrow for what its own test "
+        "images and seed leave open."
+    )
+
+
+def _differences(chosen: Standing, comparable: Sequence[Standing]) -> str:
+    body = []
+    for row in comparable:
+        published = row.accuracy or 0.0
+        differences = [None if one is None else one - published for one in (chosen.ci_low, chosen.ci_high)]
+        low, high = (points(one, 2) for one in differences)
+        body.append(
+            [
+                row.title, percent(published), points((chosen.accuracy or 0.0) - published, 2),
+                None if low is None else f"[{low}, {high}]", row.selection, row.tta, row.init, linked(row.reference),
+            ]
+        )  # fmt: skip
+    return table("Method|Reported|Headline minus it|95 %|Selection|TTA|Init|Source", body, right={1, 2, 3})

@@ -13,7 +13,7 @@ from benchmarks.evaluation.models import scored_models
 from benchmarks.evaluation.score import score
 from benchmarks.evaluation.significance import bootstrap_intervals
 from benchmarks.execution.plan import inspect
-from benchmarks.report.histories import member_history
+from benchmarks.report.epochs import member_history
 from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from benchmarks import csv_files as csv_rows
 from benchmarks import suites
 from benchmarks.commands import label_issues as label_quality
 from benchmarks.commands import trials
@@ -22,6 +21,7 @@ from benchmarks.commands import tta as views
 from benchmarks.data import DataOptions
 from benchmarks.execution.distillation import guidance
 from benchmarks.execution.train import read_weights
+from benchmarks.files import read_csv
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore
 from tests.helpers.runs import Outcome, cli
@@ -151,7 +151,7 @@ def test_trials_write_a_row_a_member_and_do_not_repeat_them(tmp_path: Path, caps
     command = ["--suite", "digits", "--members", "linear", "mlp", "--seconds", "1", "--results", str(tmp_path)]
     assert trials.main([*command, "--device", "cpu"]) == 0
     assert capsys.readouterr().out.count("val") == 2
-    rows = csv_rows.read(tmp_path / "digits" / "trials.csv")
+    rows = read_csv(tmp_path / "digits" / "trials.csv")
     assert {row["member"] for row in rows} == {"linear", "mlp"}
     assert all(float(row["test_accuracy"]) > 0.3 for row in rows)
     assert rows == sorted(rows, key=lambda row: -float(row["val_accuracy"]))
@@ -163,7 +163,7 @@ def test_views_are_compared_on_val_alone_and_once(results: Path, capsys: pytest.
     command = ["--suite", "digits", "--members", "linear", "mlp", "--results", str(results), "--device", "cpu"]
     assert views.main(command) == 0
     assert "(linear.s0, mlp.s0)" in capsys.readouterr().out
-    rows = csv_rows.read(results / "digits" / "tta.csv")
+    rows = read_csv(results / "digits" / "tta.csv")
     assert len(rows) == 2 * len(VIEWS)
     stored = {row["name"]: row for row in json.loads((results / "digits" / "results.json").read_text())["members"]}
     for row in rows:

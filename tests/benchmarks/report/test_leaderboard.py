@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.formats import linked
+from benchmarks.formats import cited, linked
 from benchmarks.report import leaderboard, readme, terminal
-from benchmarks.report.bibliography import bibliography
-from benchmarks.report.citations import cited
 from benchmarks.report.latex import COLUMNS as TEX_COLUMNS
-from benchmarks.report.latex import escape_tex, tex_table
+from benchmarks.report.latex import bibliography, escape_tex, tex_table
 from benchmarks.report.sections import headline
 from benchmarks.results import BEST_SINGLE, UNIFORM, leading_ensembles, leading_published, standings
 from benchmarks.suites.published_results import COLUMNS, FOLDER, read_published

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.report import page
-from benchmarks.report.histories import read_history
+from benchmarks.report.epochs import read_history
 from benchmarks.report.page.details import flat
 from benchmarks.report.page.embed import embed
 from benchmarks.report.page.plots import Axis, history_panels

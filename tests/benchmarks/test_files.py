@@ -1,0 +1,38 @@
+"""Files that are written whole, and CSV tables that read back as they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.files import csv_text, csv_text_of, read_csv, replace_atomically, write_atomic
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path):
+    path = tmp_path / "deep" / "notes.txt"
+    write_atomic(path, "old")
+
+    def broken(draft: Path) -> None:
+        draft.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        replace_atomically(path, broken)
+    assert path.read_text() == "old" and list(path.parent.iterdir()) == [path]
+
+
+def test_a_table_reads_back_with_commas_quotes_and_line_breaks(tmp_path: Path):
+    rows = [{"name": 'a, "b"', "note": "two\nlines"}, {"name": "ü", "note": ""}]
+    write_atomic(tmp_path / "table.csv", csv_text_of(rows))
+    assert read_csv(tmp_path / "table.csv") == rows
+    assert read_csv(tmp_path / "none.csv") == []
+
+
+def test_none_is_an_empty_cell_and_lines_end_alike_on_every_system():
+    assert csv_text(("a", "b"), [(1, None), (True, 0.5)]) == "a,b\n1,\nTrue,0.5\n"
+
+
+def test_rows_under_other_columns_are_refused():
+    with pytest.raises(ValueError, match="differ in their columns"):
+        csv_text_of([{"a": 1}, {"b": 2}])
