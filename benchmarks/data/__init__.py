@@ -3,8 +3,7 @@
 numpy alone is imported here, so that a report from stored predictions pays for nothing else.
 """
 
-from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.dataset import SPLIT_NAMES, DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError
-from benchmarks.data.options import DataOptions
 
 __all__ = ["SPLIT_NAMES", "DataError", "DataOptions", "Dataset", "Split"]

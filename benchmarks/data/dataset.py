@@ -1,13 +1,37 @@
-"""What every reader returns: images with targets, in three splits."""
+"""What every reader is given and what it returns: the user's options, and images with targets in three splits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.data.mapped import take
 
 SPLIT_NAMES = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """`path` a file or folder (None: the usual places), `side` the stored images' side in pixels (None: the suite's),
+    `groups` what keeps images together in one split, `seed` of splits that no one has published."""
+
+    path: Path | None = None
+    side: int | None = None
+    groups: str = ""
+    seed: int = 0
+
+    def flags(self) -> dict[str, str]:
+        """What was asked for beside the path, by the command line's name of it."""
+        return {
+            flag: str(getattr(self, field))
+            for field, flag in FLAGS.items()
+            if getattr(self, field) != getattr(DataOptions, field)
+        }
+
+
+FLAGS = {"side": "--image-side", "groups": "--groups", "seed": "--split-seed"}
+"""The command line's name of each option that not every suite has."""
 
 
 @dataclass(frozen=True, eq=False)

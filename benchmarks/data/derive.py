@@ -9,9 +9,8 @@ import numpy as np
 
 from benchmarks.data.dataset import Dataset, Split
 from benchmarks.data.errors import DataError
-from benchmarks.data.fingerprint import assemble
+from benchmarks.data.fingerprint import also_in, assemble
 from benchmarks.data.splits import draw
-from benchmarks.data.twins import also_in
 from benchmarks.files import csv_text
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-EXPRESSIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt")
-"""The names used here: those of FER2013, and contempt."""
+FER2013_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""Names and order of FER2013's classes, which KDEF and RAF-DB have, too."""
+
+EXPRESSIONS = (*FER2013_CLASSES, "contempt")
+"""All names of expressions that are used here."""
 
 SYNONYMS = {
     "anger": "angry",

@@ -51,6 +51,18 @@ def assemble(splits: Mapping[str, Split], classes: Sequence[str], source: str, n
     return Dataset(train, val, test, tuple(classes), state.hexdigest(), source, tuple(notes))
 
 
+def also_in(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which of `images [N, C, H, W]` also stand, pixel for pixel, among `others [M, C, H, W]`: bool [N]."""
+    known = set(digests(others))
+    return np.array([digest in known for digest in digests(images)], dtype=bool)
+
+
+def digests(images: np.ndarray) -> list[bytes]:
+    """A digest of the pixels of each of `images [N, C, H, W]`."""
+    shape = repr(images.shape[1:]).encode()
+    return [hashlib.blake2b(image.tobytes(), digest_size=DIGEST_BYTES, key=shape).digest() for image in images]
+
+
 def _canonical(split: Split) -> tuple[Split, bytes]:
     """The split sorted by row digest, and its sorted digests joined."""
     digests = row_digests(split)

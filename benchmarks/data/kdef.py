@@ -15,13 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.cache import cached
-from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.dataset import SPLIT_NAMES, DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError, first_line
-from benchmarks.data.fer2013.table import CLASSES
+from benchmarks.data.expressions import FER2013_CLASSES
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import ENDINGS, read_images
 from benchmarks.data.locate import files_below, folder_of
-from benchmarks.data.options import DataOptions
 from benchmarks.data.splits import folds, hold_out
 
 SIDE = 96  # the members look at 48 to 112 pixels; 4,900 colour images take 135 MB so
@@ -146,7 +145,7 @@ def _photograph(file: Path) -> Photograph | None:
         EXPRESSIONS.index(expression),
         ANGLES.index(angle),
     )
-    return Photograph(file, int(np.ravel_multi_index(place, SHAPE)), CLASSES.index(NAMES[expression]))
+    return Photograph(file, int(np.ravel_multi_index(place, SHAPE)), FER2013_CLASSES.index(NAMES[expression]))
 
 
 def _build(found: Sequence[Photograph], side: int) -> Dataset:
@@ -161,4 +160,4 @@ def _build(found: Sequence[Photograph], side: int) -> Dataset:
     notes = []
     if len(found) != IMAGES:
         notes.append(f"{len(found):,} of KDEF's {IMAGES:,} images are there: scores do not compare to published ones.")
-    return assemble({"train": whole, "val": nothing, "test": nothing}, CLASSES, "KDEF photographs", notes)
+    return assemble({"train": whole, "val": nothing, "test": nothing}, FER2013_CLASSES, "KDEF photographs", notes)

@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.cache import cached
-from benchmarks.data.dataset import Dataset, Split
+from benchmarks.data.dataset import DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError, first_line
-from benchmarks.data.fer2013.table import CLASSES
+from benchmarks.data.expressions import FER2013_CLASSES
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import read_images
 from benchmarks.data.locate import files_below, folder_of
-from benchmarks.data.options import DataOptions
 from benchmarks.data.splits import hold_out
 
 SIDE = 100  # that of the aligned images
@@ -122,7 +121,7 @@ def _lines(listing: Path) -> Sequence[str]:
 
 def _target(text: str, where: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= len(LABELS):
-        return CLASSES.index(LABELS[int(text) - 1])
+        return FER2013_CLASSES.index(LABELS[int(text) - 1])
     meaning = ", ".join(f"{number} {name}" for number, name in enumerate(LABELS, start=1))
     raise DataError(f"{where}: label {text!r} is not in 1..{len(LABELS)} ({meaning}).")
 
@@ -143,4 +142,4 @@ def _build(entries: Sequence[Entry], side: int) -> Dataset:
         for name, count in OFFICIAL.items()
         if len(splits[name]) != count
     ]
-    return assemble(splits, CLASSES, "RAF-DB, aligned images", notes)
+    return assemble(splits, FER2013_CLASSES, "RAF-DB, aligned images", notes)

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import expression
-from benchmarks.data.twins import also_in
+from benchmarks.data.fingerprint import also_in
 from benchmarks.store.container import StoreError, read_header
 from benchmarks.store.identity import FROM, Configuration, Transferred, identity_from
 from benchmarks.store.predictions import Predictions, PredictionStore

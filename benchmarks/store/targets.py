@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.data import Dataset
-from benchmarks.data.twins import also_in
+from benchmarks.data.fingerprint import also_in
 
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
 RATINGS = ("val_affect", "test_affect")

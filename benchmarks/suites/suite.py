@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from benchmarks.data import DataError, DataOptions, Dataset
-from benchmarks.data.options import FLAGS
+from benchmarks.data.dataset import FLAGS
 
 
 @dataclass(frozen=True)

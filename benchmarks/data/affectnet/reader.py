@@ -13,12 +13,11 @@ import numpy as np
 
 from benchmarks.data.affectnet.forms import UNRATED, Listing, find
 from benchmarks.data.cache import cached
-from benchmarks.data.dataset import Dataset, Split
+from benchmarks.data.dataset import DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import read_images
 from benchmarks.data.locate import usual_roots
-from benchmarks.data.options import DataOptions
 from benchmarks.data.splits import draw, hold_out
 
 CLASSES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")  # codes 0 to 7

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.errors import DataError
-from benchmarks.data.expressions import SYNONYMS, expression, suggestion
+from benchmarks.data.expressions import FER2013_CLASSES, SYNONYMS, expression, suggestion
 from benchmarks.data.fer2013.decode import decode_grey
-from benchmarks.data.fer2013.table import CLASSES, IMAGE_SIZE, USAGES, Rows
+from benchmarks.data.fer2013.table import IMAGE_SIZE, USAGES, Rows
 
 FOLDER_USAGES = {"train": ("Training",), "test": ("PublicTest", "PrivateTest")}
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -33,8 +33,8 @@ def why_not(root: Path) -> str | None:
     if not folders:
         return "no folders train and test"
     names = [child.name for folder in folders for child in _folders(Path(folder))]
-    if not any(expression(name) in CLASSES for name in names):
-        return f"folders train and test without class folders ({', '.join(CLASSES)})"
+    if not any(expression(name) in FER2013_CLASSES for name in names):
+        return f"folders train and test without class folders ({', '.join(FER2013_CLASSES)})"
     return None
 
 
@@ -89,12 +89,12 @@ def _image_file(root: Path, path: str) -> ImageFile:
 
 def _target(path: str, folder: str) -> int:
     name = expression(folder)
-    if name not in CLASSES:
+    if name not in FER2013_CLASSES:
         raise DataError(
-            f"{path}: no class is called {folder!r}.{suggestion(folder, (*CLASSES, *SYNONYMS))} "
-            f"The class folders are {', '.join(CLASSES)}."
+            f"{path}: no class is called {folder!r}.{suggestion(folder, (*FER2013_CLASSES, *SYNONYMS))} "
+            f"The class folders are {', '.join(FER2013_CLASSES)}."
         )
-    return CLASSES.index(name)
+    return FER2013_CLASSES.index(name)
 
 
 def _usage(path: str, folder: str, name: str) -> int:

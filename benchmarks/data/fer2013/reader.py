@@ -13,9 +13,7 @@ from benchmarks.data.errors import DataError, first_line
 from benchmarks.data.fer2013 import class_folders, pixel_csv
 from benchmarks.data.fer2013 import parquet as image_parquet
 from benchmarks.data.fer2013.locate import FORMS, Source, find
-from benchmarks.data.fer2013.table import CLASSES, Rows, dataset_of
-
-__all__ = ["CLASSES", "Source", "download", "find", "load"]
+from benchmarks.data.fer2013.table import Rows, dataset_of
 
 # Of the copies on Kaggle, this one is the original CSV. The more popular class folders (msambare/fer2013) are JPEG, and
 # their pixels are not the original ones.

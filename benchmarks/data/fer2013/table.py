@@ -6,10 +6,9 @@ import numpy as np
 
 from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
 from benchmarks.data.errors import DataError
-from benchmarks.data.expressions import suggestion
+from benchmarks.data.expressions import FER2013_CLASSES, suggestion
 from benchmarks.data.fingerprint import assemble
 
-CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 IMAGE_SIZE = 48
 USAGES = ("Training", "PublicTest", "PrivateTest")  # train, val, test
 ORIGINAL_COUNTS = (28709, 3589, 3589)
@@ -20,7 +19,7 @@ class Rows:
     """The rows of FER2013 in the order of their source.
 
     images   uint8 [N, 48, 48]
-    targets  int64 [N], indices of CLASSES
+    targets  int64 [N], indices of FER2013_CLASSES
     usages   int64 [N], indices of USAGES
     ordered  whether the order is that of the original file, so that a row's place is its number there
     """
@@ -55,7 +54,7 @@ def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
             ids=np.zeros(len(chosen), dtype=str),
             rows=chosen if rows.ordered else None,
         )
-    return assemble(splits, CLASSES, source, notes)
+    return assemble(splits, FER2013_CLASSES, source, notes)
 
 
 def usage_index(value: str, where: str) -> int:
@@ -69,7 +68,7 @@ def usage_index(value: str, where: str) -> int:
 def emotion_index(value: str, where: str) -> int:
     """Index of an emotion written as a number. Raises DataError where it is not in 0..6."""
     text = value.strip()
-    if text.isdecimal() and int(text) < len(CLASSES):
+    if text.isdecimal() and int(text) < len(FER2013_CLASSES):
         return int(text)
-    meaning = ", ".join(f"{index} {name}" for index, name in enumerate(CLASSES))
-    raise DataError(f"{where}: emotion {value!r} is not in 0..{len(CLASSES) - 1} ({meaning}).")
+    meaning = ", ".join(f"{index} {name}" for index, name in enumerate(FER2013_CLASSES))
+    raise DataError(f"{where}: emotion {value!r} is not in 0..{len(FER2013_CLASSES) - 1} ({meaning}).")

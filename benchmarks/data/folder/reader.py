@@ -12,15 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.cache import cached
-from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
+from benchmarks.data.dataset import SPLIT_NAMES, DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError
-from benchmarks.data.fingerprint import assemble
+from benchmarks.data.fingerprint import assemble, digests
 from benchmarks.data.folder.groups import read_groups
 from benchmarks.data.folder.layout import Layout, scan
 from benchmarks.data.folder.splits import Assignment, assign
 from benchmarks.data.image_files import read_images, shorter_sides
-from benchmarks.data.options import DataOptions
-from benchmarks.data.twins import digests
 from benchmarks.files import csv_text
 
 LARGEST_SIDE = 112

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset, kdef
-from benchmarks.data.fer2013.table import CLASSES
+from benchmarks.data.expressions import FER2013_CLASSES
 from tests.helpers.kdef_rafdb_layouts import write_kdef
 from zoo import registry
 
@@ -59,7 +59,7 @@ def test_a_file_name_says_expression_person_and_place(
 ):
     (tmp_path / name).touch()
     found, unknown = kdef.photographs(tmp_path)
-    assert [(one.number, CLASSES[one.target]) for one in found] == [(number, expression)]
+    assert [(one.number, FER2013_CLASSES[one.target]) for one in found] == [(number, expression)]
     assert kdef.subjects(np.array([number])).tolist() == [person]
     assert unknown == []
 

@@ -11,8 +11,7 @@ import pytest
 
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset, rafdb
-from benchmarks.data.expressions import expression
-from benchmarks.data.fer2013.table import CLASSES
+from benchmarks.data.expressions import FER2013_CLASSES, expression
 from tests.helpers.kdef_rafdb_layouts import RAF_LABELS, write_rafdb
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
@@ -55,7 +54,7 @@ def test_the_labels_of_the_list_become_the_usual_classes(images: Path):
     for split in found.splits().values():
         assert split.rows is not None
         names = [expression(RAF_LABELS[row % 7]) for row in split.rows]
-        assert [CLASSES[target] for target in split.targets] == names
+        assert [FER2013_CLASSES[target] for target in split.targets] == names
 
 
 def test_another_seed_moves_validation_alone(images: Path):

@@ -13,8 +13,9 @@ import pytest
 
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
+from benchmarks.data.expressions import FER2013_CLASSES
 from benchmarks.data.fer2013 import reader as fer2013
-from benchmarks.data.fer2013.table import CLASSES, USAGES
+from benchmarks.data.fer2013.table import USAGES
 from benchmarks.data.ferplus import reader as ferplus
 from benchmarks.data.ferplus.votes import COLUMNS
 from benchmarks.evaluation.evaluate import evaluate
@@ -34,14 +35,14 @@ from tests.helpers.portraits import FOLDER
 from zoo import registry
 from zoo.overrides import override
 
-LABELS = [3, 0, 6, 4]  # of each split's images, in the order of CLASSES
+LABELS = [3, 0, 6, 4]  # of each split's images, in the order of FER2013_CLASSES
 BALLOTS = [  # of each split's images, in the order of FER+'s columns
     [0, 10, 0, 0, 0, 0, 0, 0, 0, 0],
     [1, 0, 0, 0, 4, 3, 0, 2, 0, 0],
     [0, 0, 5, 0, 0, 0, 4, 0, 1, 0],
     [0, 0, 0, 0, 0, 0, 0, 3, 3, 4],
 ]
-VOTES = [  # in the order of CLASSES; the last image has none over them
+VOTES = [  # in the order of FER2013_CLASSES; the last image has none over them
     [0, 0, 0, 10, 0, 0, 0],
     [4, 3, 0, 0, 0, 0, 1],
     [0, 0, 4, 0, 0, 5, 0],
@@ -118,7 +119,9 @@ def test_only_a_member_that_asks_for_votes_needs_them(copy: Path):
 def test_rows_line_up_in_the_real_files():
     assert FOLDER is not None
     train = ferplus.with_votes(fer2013.load(FOLDER), FOLDER).train
-    assert train.votes is not None and train.votes.shape == (28709, len(CLASSES)) and train.votes.any(axis=1).all()
+    assert (
+        train.votes is not None and train.votes.shape == (28709, len(FER2013_CLASSES)) and train.votes.any(axis=1).all()
+    )
     agreement = (train.votes.argmax(axis=1) == train.targets).mean()
     moved = (np.roll(train.votes, 1, axis=0).argmax(axis=1) == train.targets).mean()
     assert agreement == pytest.approx(0.647, abs=0.001) and moved < 0.25
