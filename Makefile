@@ -1,15 +1,27 @@
 # Two commands on a fresh machine with Python >= 3.11, make and git: `make benchmark` and `make test`.
+# VERSIONS says of which libraries: `constrained`, the ones that the results were made and tested with; `lowest`, the
+# oldest that pyproject.toml promises; `newest`, what the package index has today. Each has an environment of its own.
 PYTHON ?= python3
-VENV ?= .venv
+VERSIONS ?= constrained
+VENV ?= .venv$(if $(filter-out constrained,$(VERSIONS)),-$(VERSIONS))
 BIN := $(VENV)/bin
 
-.PHONY: benchmark test check lint clean
+PINS_constrained := constraints.txt
+PINS_lowest := constraints-lowest.txt
+PINS_newest :=
+ifeq ($(filter $(VERSIONS),constrained lowest newest),)
+$(error VERSIONS=$(VERSIONS): it is constrained, lowest or newest)
+endif
+PINS := $(PINS_$(VERSIONS))
+INSTALL = $(BIN)/pip install -q $(addprefix -c ,$(PINS))
+
+.PHONY: benchmark test check lint constraints clean
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8
 
 check: $(VENV)/installed
 	$(BIN)/python benchmark.py --check results
@@ -25,17 +37,38 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "python3 -m venv failed: on Debian or Ubuntu, apt install python3-venv"; exit 1; }
 
-$(VENV)/installed: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q -e .
+$(VENV)/installed: pyproject.toml $(PINS) | $(BIN)/python
+	$(INSTALL) -e .
 	@touch $@
 
-$(VENV)/installed-test: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q -e ".[test]"
+$(VENV)/installed-test: pyproject.toml $(PINS) | $(BIN)/python
+	$(INSTALL) -e ".[test]"
 	@touch $@ $(VENV)/installed
 
-$(VENV)/installed-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q -e ".[dev]"
+$(VENV)/installed-dev: pyproject.toml $(PINS) | $(BIN)/python
+	$(INSTALL) -e ".[dev]"
 	@touch $@ $(VENV)/installed $(VENV)/installed-test
 
+# Writes both constraints files: constraints.txt for every Python and platform at once, constraints-lowest.txt for the
+# oldest Python. What stands in constraints.txt stays where pyproject.toml allows; `make constraints UPGRADE=1` takes
+# today's newest. The extra `speed` is left out: its peers hold pandas below 3. So are CUDA's libraries and triton: each
+# build of torch names its own, exactly. torch stands there by its public version alone, which every build of it meets
+# (2.14.1 from the index, 2.14.1+cpu, 2.14.1+cu126, ...): who has one of them installed first keeps it. Who has another
+# version of torch and wants to keep it installs without constraints, as the README's pip line does.
+UV := $(VENV)/uv/bin/uv
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make constraints" $(UV) pip compile pyproject.toml --quiet --no-annotate \
+	--python-version 3.11 --extra dev --extra download --extra weights
+BUILD_OF_TORCH := ^(cuda|nvidia)-|^triton=
+
+constraints: $(UV)
+	$(COMPILE) --universal --fork-strategy fewest $(if $(UPGRADE),--upgrade) --output-file constraints.txt
+	$(COMPILE) --python-platform linux --resolution lowest-direct --upgrade --output-file constraints-lowest.txt
+	@for file in constraints.txt constraints-lowest.txt; do \
+		grep -vE "$(BUILD_OF_TORCH)" $$file > $$file.part && mv $$file.part $$file; done
+
+$(UV):
+	@$(PYTHON) -m venv $(VENV)/uv
+	@$(VENV)/uv/bin/pip install -q uv
+
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-lowest .venv-newest $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
