@@ -41,6 +41,15 @@ def cpu_cores() -> int:
     return min(given, int(threads)) if threads.isdigit() and int(threads) else given
 
 
+def resolve_device(wanted: str) -> str:
+    """Return `cuda` or `cpu` for `auto` or either of them; raise ValueError for a GPU that is not there."""
+    import torch
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch sees no GPU here; use --device cpu or auto")
+    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def device_name(device: str) -> str:
     """The hardware in words: `NVIDIA H100 80GB HBM3`, `AMD EPYC, 2 cores`."""
     if device == "cuda":

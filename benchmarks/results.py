@@ -18,8 +18,12 @@ KINDS = ("ensemble", "member", "external", "published")  # also the order of row
 BEST_SINGLE = "best_single"  # the ensembler that picks one member
 TOP_K = "top_k"  # the average of the members that are best on val
 UNIFORM = "uniform"  # the ensemble every other has to beat
+EXTERNAL = "external"  # the kind of a model of which only predictions are known
 EXTRA_LABELS = "†"  # behind the title of what learnt from labels that are not the suite's own
 LEAK_ABOVE = {"fer2013": 0.77}  # no clean published result passes it; a suite not named here has no limit
+
+VOTES_COMMAND = "python -m benchmarks.commands.ferplus_votes --data DIR"
+"""Writes the votes of FER+ into a store, for the sections that need them."""
 
 TEST_SCORES = ("macro_f1", "balanced_accuracy", "kappa", "auroc", "auprc", "log_loss", "brier", "ece")
 

@@ -20,11 +20,12 @@ from benchmarks.execution.parallel import side_by_side, workers
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.stopping import stop_signal
 from benchmarks.execution.tasks import Task, complete_members, external_members, not_run, schedule
-from benchmarks.execution.train import resolve_device
-from benchmarks.external.cross_dataset import remarks, transfer
+from benchmarks.external.cross_dataset import transfer
 from benchmarks.files import write_atomic
+from benchmarks.provenance import resolve_device
 from benchmarks.report import leaderboard, page, readme
 from benchmarks.session import Options, Session
+from benchmarks.store.external_members import remarks
 from benchmarks.store.predictions import Predictions
 from ensembles.search import search
 

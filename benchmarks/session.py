@@ -14,11 +14,14 @@ import ensembles
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.execution.plan import Mode, Step, decide, inspect
-from benchmarks.execution.train import resolve_device
-from benchmarks.external import cross_dataset as transferred
-from benchmarks.external import importer as external
 from benchmarks.files import write_atomic
-from benchmarks.provenance import cpu_cores
+from benchmarks.provenance import cpu_cores, resolve_device
+from benchmarks.store.external_members import (
+    external_names,
+    load_external,
+    load_transferred,
+    transferred_names,
+)
 from benchmarks.store.identity import FROM, Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
@@ -103,8 +106,8 @@ class Session:
         self.folder = options.results / self.suite.name
         self.store = PredictionStore(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
-        self.external_names = external.names(self.store)
-        self.transferred_names = transferred.names(self.store)
+        self.external_names = external_names(self.store)
+        self.transferred_names = transferred_names(self.store)
         self.members = self._members()
 
     def _members(self) -> list[registry.Member]:
@@ -188,8 +191,8 @@ class Session:
     def external_members(self) -> tuple[list[Predictions], list[str]]:
         """Predictions of the external models and the members from other suites that take part, and notes on files not
         used."""
-        elsewhere, unusable = transferred.load(self.store, self.targets, self.transferred_names)
-        externals, unreadable = external.load(self.store, self.targets, self.external_names)
+        elsewhere, unusable = load_transferred(self.store, self.targets, self.transferred_names)
+        externals, unreadable = load_external(self.store, self.targets, self.external_names)
         return elsewhere + externals, unusable + unreadable
 
     def steps(self) -> tuple[list[Step], list[str]]:

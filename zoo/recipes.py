@@ -196,6 +196,18 @@ class Recipe:
 GROUPS = {"augment": Augment, "loss": Loss, "transfer": Transfer, "labels": Labels, "trees": Trees}
 
 
+def named_members(text: str) -> list[tuple[str, int]]:
+    """Read `a+b:1`, as Labels names teachers and judges, as names with seeds; raise ValueError for a seed that is no
+    number."""
+    members = []
+    for item in text.split("+"):
+        name, _, seed = item.strip().partition(":")
+        if seed and not seed.isdigit():
+            raise ValueError(f"{item!r}: write a member as name or name:seed, several joined by +")
+        members.append((name, int(seed or 0)))
+    return members
+
+
 def differing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """The part of a nested dictionary that differs from another one of the same shape."""
     found = {}

@@ -10,10 +10,10 @@ from safetensors import SafetensorError, safe_open
 from benchmarks.external import importer as external
 from benchmarks.external.plausibility import Implausible, examine
 from benchmarks.formats import percent
-from benchmarks.results import LEAK_ABOVE
+from benchmarks.results import EXTERNAL, LEAK_ABOVE
 from benchmarks.session import Options, Session
 from benchmarks.store.container import FORMAT, StoreError, read_header
-from benchmarks.store.identity import EXTERNAL
+from benchmarks.store.external_members import check_name, external_files
 from benchmarks.store.predictions import Predictions, PredictionStore
 
 
@@ -62,7 +62,7 @@ def _check_store_files(path: Path, failures: list[str]) -> list[str]:
     reports: list[str] = []
     for folder in dict.fromkeys(file.parent for file in meant):
         trusted: list[Predictions] = []
-        externals = external.files(PredictionStore(folder))
+        externals = external_files(PredictionStore(folder))
         # Members first: an external model that repeats one of them is the copy, whatever it is called.
         for file in sorted(_files(folder), key=lambda file: (file in externals, file.name)):
             try:
@@ -105,7 +105,7 @@ def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predicti
     if found.configuration.described()["kind"] != EXTERNAL:
         accuracy = float((found.val.argmax(1) == targets.val).mean())
         return f"{path.name}: ok\n  accuracy on val: {percent(accuracy)} %", found
-    external.check_name(name)
+    check_name(name)
     if any(other.configuration.name == name for other in others):
         raise StoreError(f"{path.name}: is a second file of {name}; remove the one that is not meant")
     limit = LEAK_ABOVE.get(path.parent.parent.name)

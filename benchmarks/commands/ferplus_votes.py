@@ -10,42 +10,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-from safetensors.numpy import save_file
-
 from benchmarks.data.ferplus import reader as ferplus
-from benchmarks.data.ferplus.votes import ANSWERS
-from benchmarks.files import replace_atomically
 from benchmarks.session import Options, Session
-from benchmarks.store.container import StoreError, packed, read_file
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
-
-SOURCE = "FER+, arXiv:1608.01041, https://github.com/microsoft/FERPlus, MIT License, (c) Microsoft Corporation"
-COMMAND = "python -m benchmarks.commands.ferplus_votes --data DIR"
-
-
-def kept_votes(folder: Path, targets: Targets) -> dict[str, np.ndarray] | None:
-    """Votes int64 [N,10] of `val` and `test`, in the order of the targets, of the store in `folder`; None where it has
-    none for this data.
-
-    Raises StoreError where the file is damaged or of another number of images.
-    """
-    path = votes_path(folder, targets.fingerprint)
-    if not path.exists():
-        return None
-    arrays, header = read_file(path)
-    for split, count in (("val", len(targets.val)), ("test", len(targets.test))):
-        found = arrays[split].shape if split in arrays else None
-        if header.get("fingerprint") != targets.fingerprint or found != (count, len(ANSWERS)):
-            raise StoreError(
-                f"{path.name}: holds votes of {split} of shape {found}, not [{count}, {len(ANSWERS)}] for data "
-                f"{targets.fingerprint}; write it anew: {COMMAND}"
-            )
-    return {split: votes.astype(np.int64) for split, votes in arrays.items()}
+from benchmarks.store.votes import save_votes
 
 
 def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str], data: Path | None) -> Path:
@@ -66,20 +37,6 @@ def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str]
         ferplus.check_rows(rows[split], usages, usage)
     votes = {split: table[rows[split]] for split in rows}
     return save_votes(folder, targets, votes)
-
-
-def save_votes(folder: Path, targets: Targets, votes: Mapping[str, np.ndarray]) -> Path:
-    """Writes votes [N,10] of `val` and `test`, which line up with the targets, as uint8; returns the file's path."""
-    tensors = {split: votes[split].astype(np.uint8, order="C") for split in ("val", "test")}
-    path = votes_path(folder, targets.fingerprint)
-    header = {"fingerprint": targets.fingerprint, "answers": list(ANSWERS), "source": SOURCE}
-    replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))
-    return path
-
-
-def votes_path(folder: Path, fingerprint: str) -> Path:
-    """Where a store keeps the votes for the data of that fingerprint."""
-    return folder / f"votes.{fingerprint[:12]}.safetensors"
 
 
 def _stored_targets(store: PredictionStore) -> Targets:

@@ -21,9 +21,8 @@ import numpy as np
 
 from benchmarks.data import DataOptions, Dataset, Split
 from benchmarks.execution.plan import size_share
-from benchmarks.execution.train import resolve_device
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
-from benchmarks.provenance import code_version, device_name
+from benchmarks.provenance import code_version, device_name, resolve_device
 from benchmarks.session import Options, Session
 from zoo import registry
 from zoo.registry import Member

@@ -18,11 +18,12 @@ import numpy as np
 
 from benchmarks.data import DataOptions
 from benchmarks.evaluation.metrics import accuracy, log_loss
-from benchmarks.execution.train import read_weights, resolve_device, weights_path
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.formats import percent, table
+from benchmarks.provenance import resolve_device
 from benchmarks.session import Options, Session
 from benchmarks.store.identity import Configuration
+from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import softmax
 from zoo import registry
 from zoo.overrides import override

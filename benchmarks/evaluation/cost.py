@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.store.weights import shared_weights
+
 VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "shift": 10, "scale": 6, "rotate": 6, "grid": 18}
 """Forward passes an image by the recipe's `tta`, as zoo/inference/tta.py makes them; known here without torch."""
 
@@ -20,11 +22,6 @@ def networks(recipe: Mapping[str, Any] | None) -> int:
     """Of how many networks a member is made, by what its recipe differs in from the defaults."""
     recipe = recipe or {}
     return int(recipe.get("cycles", 1) if recipe.get("average") == "snapshots" else recipe.get("folds", 0) or 1)
-
-
-def shared_weights(name: str, seed: int | None) -> str:
-    """Whose weights a member uses, in one suite's results."""
-    return f"{name}.s{seed}"
 
 
 def trained_once(members: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.commands import tta as views
-from benchmarks.commands.ferplus_votes import kept_votes
 from benchmarks.evaluation.ablations import ablations
 from benchmarks.evaluation.affect import affect_part
 from benchmarks.evaluation.audit import audit
@@ -21,6 +20,7 @@ from benchmarks.evaluation.score import score
 from benchmarks.files import read_csv
 from benchmarks.report.classification import confusions
 from benchmarks.store.targets import Targets
+from benchmarks.store.votes import kept_votes
 from benchmarks.suites.published_affect import read_published_affect
 from benchmarks.suites.published_results import read_published
 from benchmarks.suites.suite import Suite

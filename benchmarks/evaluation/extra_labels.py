@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.execution.distillation import named
 from benchmarks.store.predictions import Predictions
 from benchmarks.suites.suite import ExtraLabels
 from zoo import registry
+from zoo.recipes import named_members
 
 
 def split_extra_labels(
@@ -34,7 +34,7 @@ def learns_from_votes(recipe: Mapping[str, Any]) -> bool:
     Teachers and judges are taken as they are registered.
     """
     labels = recipe.get("labels", {})
-    guides = [name for key in ("teacher", "judge") if labels.get(key) for name, _ in named(labels[key])]
+    guides = [name for key in ("teacher", "judge") if labels.get(key) for name, _ in named_members(labels[key])]
     return bool(labels.get("votes")) or any(
         learns_from_votes(registry.get(name).recipe.changes()) for name in guides if registry.is_known(name)
     )

@@ -14,8 +14,10 @@ from benchmarks.files import replace_atomically
 from benchmarks.store.container import StoreError, packed, read_file
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore
+from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import softmax
 from zoo import registry
+from zoo.recipes import named_members
 
 if TYPE_CHECKING:
     from zoo.training.soft_labels import Guidance
@@ -51,25 +53,13 @@ def guidance(
     return Guidance(teacher, judge)
 
 
-def named(members: str) -> list[tuple[str, int]]:
-    """`a+b:1` to names and seeds; raises ValueError for a seed that is no number."""
-    found = []
-    for one in members.split("+"):
-        name, _, seed = one.strip().partition(":")
-        if seed and not seed.isdigit():
-            raise ValueError(f"{one!r}: write a member as name or name:seed, several joined by +")
-        found.append((name, int(seed or 0)))
-    return found
-
-
 def _registered(members: str) -> list[tuple[str, int]]:
-    return [(registry.get(name).name, seed) for name, seed in named(members)]
+    return [(registry.get(name).name, seed) for name, seed in named_members(members)]
 
 
 def _in_sample(name: str, seed: int, dataset: Dataset, checkpoints: Path, device: str) -> np.ndarray:
     """Logits float32 [N,K] of a trained member on the images it was trained on, kept beside its weights: every student
     asks for the same."""
-    from benchmarks.execution.train import read_weights, weights_path
     from zoo.inference.predict import predict
 
     configuration = Configuration(registry.get(name), seed, dataset.fingerprint, len(dataset.classes))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.stopping import BUDGET_SPENT, INTERRUPT, Interrupted
 from benchmarks.execution.tasks import Task
-from benchmarks.execution.train import outcome, resolve_device, train_or_load
+from benchmarks.execution.train import outcome, train_or_load
+from benchmarks.provenance import resolve_device
 from benchmarks.session import Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions

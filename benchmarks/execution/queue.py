@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from benchmarks.execution.distillation import named
 from benchmarks.execution.tasks import Task
+from zoo.recipes import named_members
 from zoo.registry import trained_as
 
 Key = tuple[str, int, int]  # name of the member, seed, fold
@@ -51,7 +51,7 @@ def needed(task: Task) -> list[Key]:
     found = [(source, seed)] if source != member.name else []
     for text in filter(None, (member.recipe.labels.teacher, member.recipe.labels.judge)):
         try:
-            found += named(text)
+            found += named_members(text)
         except ValueError:  # its training says what is wrong with it
             continue
     return [(name, its_seed, fold) for name, its_seed in found]

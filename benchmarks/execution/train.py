@@ -16,7 +16,6 @@ import numpy as np
 from safetensors import SafetensorError
 
 from benchmarks.data import Dataset, Split
-from benchmarks.evaluation.cost import shared_weights
 from benchmarks.execution.boosting import fit_boosting
 from benchmarks.execution.distillation import guidance
 from benchmarks.execution.progress import NullProgress
@@ -25,21 +24,13 @@ from benchmarks.formats import duration
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.weights import read_weights, shared_weights, weights_path
 from zoo import registry
 from zoo.recipes import Trees
 from zoo.training.compiling import is_of_compiler
 
 if TYPE_CHECKING:
     from zoo.training.loop import Trained
-
-
-def resolve_device(wanted: str) -> str:
-    """`cuda` or `cpu`; raises ValueError where a GPU is asked for and there is none."""
-    import torch
-
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch sees no GPU here; use --device cpu or auto")
-    return wanted if wanted != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def train_or_load(
@@ -109,12 +100,6 @@ def _weights(
             os.replace(weights_file, weights_file.with_suffix(".unreadable"))
     _train(configuration, dataset, store, checkpoints, device, compiled, stop, display)
     return read_weights(weights_file)
-
-
-def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
-    """Where the trained weights of a member lie: those of another one, where it is that one with other views."""
-    trained = replace(configuration, member=registry.trained_as(configuration.member))
-    return checkpoints / f"{trained.stem}.weights.safetensors"
 
 
 def _train(
@@ -198,16 +183,6 @@ def _provenance(
         "libraries": library_versions(),
         "created": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
-
-
-def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
-    """Weights by name, provenance and training history; raises SafetensorError where the file is damaged."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata()
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
-    return weights, json.loads(header["provenance"]), json.loads(header["history"])
 
 
 def _predict(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import expression
 from benchmarks.data.fingerprint import also_in
-from benchmarks.store.container import StoreError, read_header
-from benchmarks.store.identity import FROM, Configuration, Transferred, identity_from
+from benchmarks.store.container import read_header
+from benchmarks.store.identity import Configuration, Transferred, identity_from
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import log_softmax
 from zoo import registry
 from zoo.registry import Member
@@ -27,31 +27,6 @@ if TYPE_CHECKING:
 
 ABSENT = -15.0  # log-probability of a class that the training data did not have: below what a network says of any
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue in grey (ITU-R BT.601)
-
-
-def names(store: PredictionStore) -> list[str]:
-    """Names of the members from other suites that have a file in the store, fitting or not."""
-    return sorted({name for path in store.prediction_files() if FROM in (name := path.name.split(".")[0])})
-
-
-def load(store: PredictionStore, targets: Targets, wanted: Collection[str]) -> tuple[list[Predictions], list[str]]:
-    """Predictions of the members of these names, and why a file of theirs is not used; those of other folds of the data
-    are passed over."""
-    found, notes, other_folds = [], [], set(store.folds()) - {targets.fingerprint}
-    for path in store.prediction_files():
-        if path.name.split(".")[0] in wanted:
-            try:
-                if read_header(path).get("configuration", {}).get("data") in other_folds:
-                    continue
-                found.append(store.read(path, targets))
-            except StoreError as error:
-                notes.append(str(error))
-    return found, notes
-
-
-def remarks(external: Iterable[Predictions]) -> list[str]:
-    """What a reader must know of how these came to be, each once."""
-    return list(dict.fromkeys(remark for model in external for remark in model.provenance.get("remarks", ())))
 
 
 def transfer(session: Session, source: str, members: Sequence[str], device: str) -> None:
@@ -139,8 +114,6 @@ def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
 
 def _with_weights(folder: Path, patterns: Sequence[str]) -> list[Configuration]:
     """Configurations in the store of that folder whose weights lie beside it, of members that match any pattern."""
-    from benchmarks.execution.train import weights_path
-
     store, found = PredictionStore(folder / "predictions"), []
     for path in store.prediction_files():
         identity = identity_from(read_header(path)["configuration"])
@@ -168,7 +141,6 @@ def _evaluated(
     shared: Sequence[int | None],
     device: str,
 ) -> Predictions:
-    from benchmarks.execution.train import read_weights, weights_path
     from zoo.inference.predict import predict
 
     weights, provenance, _ = read_weights(weights_path(folder / "checkpoints", trained))

@@ -1,11 +1,10 @@
-"""External models: predictions made elsewhere, judged, taken into the store, and read from it again.
+"""External models: predictions made elsewhere, judged and taken into the store.
 
 They take part like members and are marked external: nothing is known of their training but what their owner states.
 """
 
 from __future__ import annotations
 
-import re
 from argparse import Namespace
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,15 +20,13 @@ from benchmarks.external.plausibility import Findings, examine
 from benchmarks.formats import percent
 from benchmarks.results import LEAK_ABOVE
 from benchmarks.store.container import StoreError
-from benchmarks.store.identity import EXTERNAL, External
+from benchmarks.store.external_members import check_name, external_files, external_names
+from benchmarks.store.identity import External
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
-from zoo import registry
 
 if TYPE_CHECKING:
     from benchmarks.session import Session
-
-NAME = re.compile(r"[A-Za-z][\w+-]{0,59}", re.ASCII)  # no dot: the store's file names are split at dots
 
 
 @dataclass(frozen=True)
@@ -60,44 +57,6 @@ def details_from(arguments: Namespace) -> Details:
     return Details(arguments.name, arguments.reference, arguments.notes, arguments.replace, arguments.accept_suspicious)
 
 
-def names(store: PredictionStore) -> list[str]:
-    """Names of the external models that have a file in the store, fitting or not."""
-    return sorted({path.name.split(".")[0] for path in files(store)})
-
-
-def files(store: PredictionStore) -> list[Path]:
-    """The files of external models."""
-    return [path for path in store.prediction_files() if path.name.split(".")[1] == EXTERNAL]
-
-
-def load(store: PredictionStore, targets: Targets, wanted: Collection[str]) -> tuple[list[Predictions], list[str]]:
-    """Predictions of the external models of these names, by name, and why a file of theirs is not used."""
-    found: dict[str, Predictions] = {}
-    notes = []
-    for path in files(store):
-        name = path.name.split(".")[0]
-        if name not in wanted:
-            continue
-        try:
-            if name in found:
-                raise StoreError(f"{path.name}: is a second file of {name}; remove the one that is not meant")
-            check_name(name)
-            found[name] = store.read(path, targets)
-        except StoreError as error:
-            notes.append(str(error))
-    return list(found.values()), notes
-
-
-def check_name(name: str) -> None:
-    """Raises StoreError where an external model cannot bear this name."""
-    if not NAME.fullmatch(name):
-        raise StoreError(
-            f"{name!r} cannot name a model: letters, digits, _, + and -, a letter first, 60 at most (--name)"
-        )
-    if name in registry.members():
-        raise StoreError(f"{name!r} is a member of the zoo: give the external model another name (--name)")
-
-
 def inspect(session: Session, path: Path, details: Details) -> Examined:
     """Everything that `add` does, but for writing. Raises ValueError naming the file and what is wrong with it."""
     name = details.name or path.stem
@@ -108,7 +67,7 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
         )
     check_name(name)
     store, targets = session.store, session.targets
-    if name in names(store) and not details.replace:
+    if name in external_names(store) and not details.replace:
         raise ValueError(f"an external model {name!r} is there already: --replace puts this one in its place")
     expected = Expected(targets.classes, dict(zip(SPLITS, session.suite.split_names[1:], strict=True)))
     incoming = read(path, expected)
@@ -134,7 +93,9 @@ def add(session: Session, path: Path, details: Details) -> str:
     """
     examined = inspect(session, path, details)
     store, identity = session.store, examined.predictions.configuration
-    before = [old for old in files(store) if old.name.split(".")[0] == identity.name and old != store.path(identity)]
+    before = [
+        old for old in external_files(store) if old.name.split(".")[0] == identity.name and old != store.path(identity)
+    ]
     store.save_targets(session.targets)
     store.save(examined.predictions, history=[])
     for old in before:

@@ -25,8 +25,7 @@ from benchmarks.report.sections.headline import effort, headline, leak_warning
 from benchmarks.report.sections.published import published_section
 from benchmarks.report.sections.ranking import metrics_section, ranking_section, tests_section
 from benchmarks.report.summary import FILE, story
-from benchmarks.results import TEST_SCORES, Results, Standing, member_rows, standings
-from benchmarks.store.identity import EXTERNAL
+from benchmarks.results import EXTERNAL, TEST_SCORES, Results, Standing, member_rows, standings
 
 FIXED = {  # columns of leaderboard.csv printed with six decimals, so that no float noise reaches a diff
     "accuracy", "ci_low", "ci_high", "val_accuracy", "fit_accuracy", "cross_fit_accuracy", *TEST_SCORES,

@@ -5,14 +5,13 @@ Figures first, then short paragraphs whose numbers all follow from the results, 
 
 from __future__ import annotations
 
-from benchmarks.commands.ferplus_votes import COMMAND
 from benchmarks.formats import escape
 from benchmarks.report import figures
 from benchmarks.report.sections.ensembles import ensemble_section, selection_section
 from benchmarks.report.sections.headline import effort, headline, leak_warning
 from benchmarks.report.sections.label_noise import duplicates_section, noise_section
 from benchmarks.report.sections.published import comparability_section
-from benchmarks.results import Results
+from benchmarks.results import VOTES_COMMAND, Results
 
 FILE = "README.md"
 FIGURES = ("benchmark", "size", "differences", "agreement", "cost")
@@ -57,7 +56,7 @@ def _commands(results: Results) -> str:
         run: "this page, leaderboard and figures from the stored predictions",
         f"{run} --train missing --data DIR": "trains what has no predictions yet; with --plan says how long",
         f"{run} --train always --data DIR": "trains every member anew",
-        COMMAND: "keeps the votes of FER+, once, from fer2013new.csv",
+        VOTES_COMMAND: "keeps the votes of FER+, once, from fer2013new.csv",
         f"{run} --check mine.npz && {run} --add-predictions mine.npz {own}": "adds predictions of your own",
     }
     text = "\n".join(f"{command}  # {comment}" for command, comment in lines.items())

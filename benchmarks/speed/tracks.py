@@ -27,8 +27,7 @@ from scipy.stats import ttest_1samp
 from benchmarks import suites
 from benchmarks.data import DataOptions, Dataset
 from benchmarks.evaluation.metrics import accuracy
-from benchmarks.execution.train import resolve_device
-from benchmarks.provenance import cpu_cores
+from benchmarks.provenance import cpu_cores, resolve_device
 from benchmarks.speed.records import Comparison, add_json_option, write_record
 from benchmarks.speed.timing import header
 from ensembles.search import choose, search

@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from benchmarks.results import EXTERNAL
 from zoo.recipes import Recipe
 from zoo.registry import Member
 
-EXTERNAL = "external"
 FROM = "-from-"  # between a member's name and the suite it was trained on, where that is another
 
 

@@ -17,8 +17,9 @@ from filelock import FileLock
 from safetensors.numpy import save_file
 
 from benchmarks.files import replace_atomically, write_atomic
+from benchmarks.results import EXTERNAL
 from benchmarks.store.container import StoreError, packed, read_file, read_header
-from benchmarks.store.identity import EXTERNAL, Configuration, Identity, identity_from
+from benchmarks.store.identity import Configuration, Identity, identity_from
 from benchmarks.store.targets import OPTIONAL, OVERLAPS, RATINGS, Targets
 from zoo.recipes import Recipe, differences
 

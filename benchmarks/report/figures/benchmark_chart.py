@@ -32,6 +32,7 @@ from benchmarks.report.figures.style import (
 )
 from benchmarks.results import (
     BEST_SINGLE,
+    EXTERNAL,
     Results,
     Standing,
     best_single,
@@ -42,7 +43,6 @@ from benchmarks.results import (
     member_rows,
     published_rows,
 )
-from benchmarks.store.identity import EXTERNAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

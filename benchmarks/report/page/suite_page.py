@@ -21,6 +21,7 @@ from benchmarks.report.page.render import fill, render
 from benchmarks.report.sections.affect import affect_rows
 from benchmarks.report.sections.ranking import extra_labels_note
 from benchmarks.results import (
+    EXTERNAL,
     LEAK_ABOVE,
     UNIFORM,
     Results,
@@ -34,7 +35,6 @@ from benchmarks.results import (
     published_rows,
     standings,
 )
-from benchmarks.store.identity import EXTERNAL
 
 LIMIT = 2_950_000  # bytes of a page; figures get what the rest leaves of it
 FIGURES = Markup("<!-- figures -->")  # where they go: what comes from data is escaped and cannot hold it

@@ -8,6 +8,7 @@ from benchmarks.evaluation.cost import trained_once
 from benchmarks.formats import duration, escape, interval, p_value, percent
 from benchmarks.results import (
     BEST_SINGLE,
+    EXTERNAL,
     LEAK_ABOVE,
     Results,
     Standing,
@@ -16,7 +17,6 @@ from benchmarks.results import (
     looks_leaked,
     standings,
 )
-from benchmarks.store.identity import EXTERNAL
 
 
 def headline(results: Results) -> str:

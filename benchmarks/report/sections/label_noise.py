@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.commands.ferplus_votes import COMMAND
 from benchmarks.formats import escape, interval, percent, points, table
-from benchmarks.results import Results
+from benchmarks.results import VOTES_COMMAND, Results
 
 NAMES = {"headline": "The headline", "single": "The best single member"}
 NOISE = "## Where label noise puts the ceiling"
@@ -59,7 +58,7 @@ def noise_section(results: Results) -> str:
     """Markdown: the test labels beside annotators' votes; where no votes are at hand, the command that gets them."""
     noise = results["story"]["label_noise"]
     if not noise:
-        return f"{NOISE}\n\nNot told here: the store has no votes of FER+ for this data. `{COMMAND}` adds them."
+        return f"{NOISE}\n\nNot told here: the store has no votes of FER+ for this data. `{VOTES_COMMAND}` adds them."
     title, test = escape(results["title"]), results["splits"]["test"]["name"]
     label, other, tied = (noise["groups"][name] for name in ("label", "other", "tied"))
     return (

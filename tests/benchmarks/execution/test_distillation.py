@@ -20,10 +20,10 @@ from benchmarks.commands import trials
 from benchmarks.commands import tta as views
 from benchmarks.data import DataOptions
 from benchmarks.execution.distillation import guidance
-from benchmarks.execution.train import read_weights
 from benchmarks.files import read_csv
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore
+from benchmarks.store.weights import read_weights
 from tests.helpers.runs import Outcome, cli
 from zoo import registry
 from zoo.inference import predict as inference

@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 
 from benchmarks import suites
 from benchmarks.commands import ferplus_votes as agreement
-from benchmarks.commands.ferplus_votes import keep_votes, kept_votes, save_votes
+from benchmarks.commands.ferplus_votes import keep_votes
 from benchmarks.data import DataError
 from benchmarks.data.ferplus.votes import ANSWERS, COLUMNS
 from benchmarks.evaluation import label_noise
@@ -27,11 +27,13 @@ from benchmarks.formats import interval, percent, points
 from benchmarks.report import leaderboard
 from benchmarks.report.figures import charts
 from benchmarks.report.summary import story
+from benchmarks.results import VOTES_COMMAND
 from benchmarks.run import search_part
 from benchmarks.session import Options, Session
 from benchmarks.store.container import StoreError
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
+from benchmarks.store.votes import kept_votes, save_votes
 from ensembles import softmax
 from tests.helpers.generated import FACES, stored_predictions
 from tests.helpers.runs import ROOT, cli, files
@@ -296,7 +298,7 @@ def test_label_noise_is_told_with_its_numbers(tmp_path: Path, seen: Targets):
 
 def test_without_votes_the_page_says_how_to_get_them(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen, votes=False)
-    assert f"the store has no votes of FER+ for this data. `{agreement.COMMAND}` adds them." in story(results)
+    assert f"the store has no votes of FER+ for this data. `{VOTES_COMMAND}` adds them." in story(results)
     assert charts(results)["agreement"] is None
     assert "figures/agreement.png" not in story(results)
 

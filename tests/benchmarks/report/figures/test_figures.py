@@ -13,7 +13,6 @@ import pytest
 
 from benchmarks import suites
 from benchmarks.commands import contact_sheet
-from benchmarks.commands.ferplus_votes import save_votes
 from benchmarks.data import DataOptions
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.evaluate import evaluate
@@ -25,6 +24,7 @@ from benchmarks.run import search_part
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
+from benchmarks.store.votes import save_votes
 from tests.helpers.generated import FACES, stored_predictions
 from tests.helpers.runs import ROOT, files
 

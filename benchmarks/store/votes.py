@@ -1,0 +1,51 @@
+"""Annotators' votes beside the predictions: FER+ (arXiv:1608.01041), ten answers for each image of val and test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from benchmarks.data.ferplus.votes import ANSWERS
+from benchmarks.files import replace_atomically
+from benchmarks.results import VOTES_COMMAND
+from benchmarks.store.container import StoreError, packed, read_file
+from benchmarks.store.targets import Targets
+
+SOURCE = "FER+, arXiv:1608.01041, https://github.com/microsoft/FERPlus, MIT License, (c) Microsoft Corporation"
+
+
+def kept_votes(folder: Path, targets: Targets) -> dict[str, np.ndarray] | None:
+    """Votes int64 [N,10] of `val` and `test`, in the order of the targets, of the store in `folder`; None where it has
+    none for this data.
+
+    Raises StoreError where the file is damaged or of another number of images.
+    """
+    path = votes_path(folder, targets.fingerprint)
+    if not path.exists():
+        return None
+    arrays, header = read_file(path)
+    for split, count in (("val", len(targets.val)), ("test", len(targets.test))):
+        found = arrays[split].shape if split in arrays else None
+        if header.get("fingerprint") != targets.fingerprint or found != (count, len(ANSWERS)):
+            raise StoreError(
+                f"{path.name}: holds votes of {split} of shape {found}, not [{count}, {len(ANSWERS)}] for data "
+                f"{targets.fingerprint}; write it anew: {VOTES_COMMAND}"
+            )
+    return {split: votes.astype(np.int64) for split, votes in arrays.items()}
+
+
+def save_votes(folder: Path, targets: Targets, votes: Mapping[str, np.ndarray]) -> Path:
+    """Writes votes [N,10] of `val` and `test`, which line up with the targets, as uint8; returns the file's path."""
+    tensors = {split: votes[split].astype(np.uint8, order="C") for split in ("val", "test")}
+    path = votes_path(folder, targets.fingerprint)
+    header = {"fingerprint": targets.fingerprint, "answers": list(ANSWERS), "source": SOURCE}
+    replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))
+    return path
+
+
+def votes_path(folder: Path, fingerprint: str) -> Path:
+    """Where a store keeps the votes for the data of that fingerprint."""
+    return folder / f"votes.{fingerprint[:12]}.safetensors"

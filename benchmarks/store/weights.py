@@ -1,0 +1,32 @@
+"""Trained weights beside the predictions: where they lie, how they are read, and who shares those of another."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.store.identity import Configuration
+from zoo import registry
+
+
+def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
+    """Where the trained weights of a member lie: those of another one, where it is that one with other views."""
+    trained = replace(configuration, member=registry.trained_as(configuration.member))
+    return checkpoints / f"{trained.stem}.weights.safetensors"
+
+
+def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
+    """Weights by name, provenance and training history; raises SafetensorError where the file is damaged."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
+    return weights, json.loads(header["provenance"]), json.loads(header["history"])
+
+
+def shared_weights(name: str, seed: int | None) -> str:
+    """Whose weights a member uses, in one suite's results."""
+    return f"{name}.s{seed}"
