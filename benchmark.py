@@ -39,50 +39,53 @@ def parser() -> argparse.ArgumentParser:
         description="Trains or loads the members of a suite, searches ensembles of them on the validation split, "
         "scores all of them once on the test split, and writes leaderboard and figures to results/<suite>/.",
         epilog="Without options, what is committed under results/ is rebuilt: no GPU, no data set, a few seconds.",
+        argument_default=argparse.SUPPRESS,  # the defaults are those of Options
     )
     add = arguments.add_argument
-    add("--suite", metavar="NAME", default="fer2013", help="which benchmark to run (default: fer2013)")
-    add("--list", action="store_true", help="list suites, members and ensemblers, and exit")
-    add("--json", action="store_true", help="with --list and --compare: machine-readable")
-    add("--plan", action="store_true", help="say what would be loaded and trained, and how long by estimate, and exit")
-    add("--members", metavar="GLOB", nargs="+", default=[], help="only these members (default: the suite's)")
+    add("--suite", metavar="NAME", help="which benchmark to run (default: fer2013)")
+    add("--list", action="store_true", default=False, help="list suites, members and ensemblers, and exit")
+    add("--json", action="store_true", default=False, help="with --list and --compare: machine-readable")
+    add(
+        "--plan",
+        action="store_true",
+        default=False,
+        help="say what would be loaded and trained, and how long by estimate, and exit",
+    )
+    add("--members", metavar="GLOB", nargs="+", help="only these members (default: the suite's)")
     add(
         "--zoo",
         metavar="FILE",
         nargs="+",
-        default=[],
         help="Python files, or importable modules, that register members of your own",
     )
     add(
         "--from",
         metavar="SUITE",
         dest="source",
-        default="",
         help="evaluate here the members that were trained on another suite, their classes mapped by name; trains none",
     )
-    add("--ensemblers", metavar="GLOB", nargs="+", default=["*"], help="only these ensemblers (default: all)")
-    add("--seeds", metavar="N", nargs="+", type=natural, default=[], help="seeds (default: 0 and those in the store)")
+    add("--ensemblers", metavar="GLOB", nargs="+", help="only these ensemblers (default: all)")
+    add("--seeds", metavar="N", nargs="+", type=natural, help="seeds (default: 0 and those in the store)")
     add(
         "--data", metavar="DIR", type=Path, help="where the images are (default: $BENCHMARK_DATA/<suite>, data/<suite>)"
     )
     add("--image-side", metavar="N", type=positive, help="side of the stored images, of suites that read image files")
     groups = "what stays together in one split, such as a person's images: a CSV, or a pattern of file names"
-    add("--groups", metavar="WHAT", default="", help=groups)
-    add("--split-seed", metavar="N", type=natural, default=0, help="of splits that nobody published (default: 0)")
-    add("--download", action="store_true", help="fetch the images first, into --data or data/<suite>")
+    add("--groups", metavar="WHAT", help=groups)
+    add("--split-seed", metavar="N", type=natural, help="of splits that nobody published (default: 0)")
+    add("--download", action="store_true", default=False, help="fetch the images first, into --data or data/<suite>")
     add("--results", metavar="DIR", type=Path, help="where predictions and reports live (default: results)")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="what trains (default: auto)")
+    add("--device", choices=("auto", "cpu", "cuda"), help="what trains (default: auto)")
     add(
         "--train",
         choices=("auto", "missing", "always", "never"),
-        default="auto",
         help="auto: train what has no predictions where there is a GPU or the estimate fits the time budget (without "
         "one: two minutes in all); missing: train all that is missing; always: train anew; never: only what is stored",
     )
     add(
         "--compile",
+        dest="compiling",
         choices=("auto", "always", "never"),
-        default="auto",
         help="training steps by torch.compile: auto: where by estimate it saves more than it costs, on a GPU alone; "
         "always; never",
     )
@@ -90,24 +93,23 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--recipe",
         metavar="NAME",
-        default="house",
         help="how to train: house (the members' own), paper (their publication's), or a named one of --list",
     )
     add(
         "--set",
+        dest="changes",
         metavar="KEY=VALUE",
         nargs="+",
-        default=[],
         help="change a setting, such as recipe.lr=0.05 or image_size=64; such members are stored apart",
     )
     add("--time-budget", metavar="SECONDS", type=positive, help="stop training by then, with everything saved")
     beside = "members trained at once, each in a process with its share of the cores (default: 1); auto: 4 on a GPU"
-    add("--side-by-side", metavar="N|auto", type=count_or_auto, default=1, help=beside)
+    add("--side-by-side", metavar="N|auto", type=count_or_auto, help=beside)
     add("--jobs", metavar="N", type=positive, help="processes for search and figures (default: one a core if it pays)")
-    add("--quiet", action="store_true", help="print errors only")
+    add("--quiet", action="store_true", default=False, help="print errors only")
     _add_external(arguments)
     compare = "print paired differences, B minus A, between two runs (folders of results, or of a suite's), and exit"
-    add("--compare", metavar=("A", "B"), nargs=2, type=Path, help=compare)
+    add("--compare", metavar=("A", "B"), nargs=2, type=Path, default=None, help=compare)
     return arguments
 
 
@@ -117,6 +119,7 @@ def _add_external(arguments: argparse.ArgumentParser) -> None:
         "--add-predictions",
         metavar="FILE",
         type=Path,
+        default=None,
         help="take the predictions of a model trained elsewhere (npz, safetensors, csv, parquet), then run",
     )
     add(
@@ -124,13 +127,19 @@ def _add_external(arguments: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="+",
         type=Path,
+        default=None,
         help="say whether files could be added, or whether those in a folder of results are in order, and exit",
     )
-    add("--name", help="what the model is called (default: as the file)")
-    add("--reference", metavar="TEXT", help="where it comes from: arXiv:ID, DOI:ID, or an address")
-    add("--notes", metavar="TEXT", help="its extra data, and what else decides whether it compares")
-    add("--replace", action="store_true", help="in place of the external model of that name")
-    add("--accept-suspicious", action="store_true", help="even where its accuracy on val looks like a leak")
+    add("--name", default=None, help="what the model is called (default: as the file)")
+    add("--reference", default=None, metavar="TEXT", help="where it comes from: arXiv:ID, DOI:ID, or an address")
+    add("--notes", default=None, metavar="TEXT", help="its extra data, and what else decides whether it compares")
+    add("--replace", action="store_true", default=False, help="in place of the external model of that name")
+    add(
+        "--accept-suspicious",
+        action="store_true",
+        default=False,
+        help="even where its accuracy on val looks like a leak",
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -153,7 +162,7 @@ def _execute(arguments: argparse.Namespace) -> None:
     from benchmarks.commands import listing  # imports wait until they are needed: --help costs nothing
 
     if arguments.list:
-        print(listing.catalogue(as_json=arguments.json, zoo=arguments.zoo))
+        print(listing.catalogue(as_json=arguments.json, zoo=getattr(arguments, "zoo", [])))
         return
     from benchmarks import run, session
     from benchmarks.execution.progress import display

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import ensembles
 from benchmarks import suites
@@ -32,20 +32,28 @@ from zoo.training.compiling import Choice
 
 ROOT = Path(__file__).resolve().parents[1]
 USUAL = DataOptions()
+DATA_OPTIONS = {"data": "path", "image_side": "side", "groups": "groups", "split_seed": "seed"}
+"""The field of DataOptions that each argument of the command line sets."""
 WORTH_PROCESSES = 200_000  # numbers in the val predictions: about six seconds of search, to two of starting a process
+
+
+def usual_results() -> Path:
+    """Where results lie unless the user says otherwise: in the source tree; of an installed package, which is no place
+    to write to, in the current folder."""
+    return ROOT / "results" if (ROOT / "pyproject.toml").is_file() else Path("results")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; the defaults are its defaults."""
+    """What the command line asks for; its arguments have these names, and no defaults but these."""
 
-    suite: str
+    suite: str = "fer2013"
     members: tuple[str, ...] = ()
     zoo: tuple[str, ...] = ()
     ensemblers: tuple[str, ...] = ("*",)
     seeds: tuple[int, ...] = ()
     data: DataOptions = USUAL
-    results: Path = ROOT / "results"
+    results: Path = field(default_factory=usual_results)
     device: str = "auto"
     train: Mode = "auto"
     compiling: Choice = "auto"
@@ -59,25 +67,14 @@ class Options:
 
 
 def options_from(arguments: Namespace) -> Options:
-    """The options of a parsed command line."""
+    """The options of a parsed command line: what it does not say keeps its default, what it says twice counts once."""
+    given: dict[str, Any] = {
+        name: tuple(dict.fromkeys(value)) if isinstance(value, list) else value
+        for name, value in vars(arguments).items()
+    }
+    data = {its_name: given.pop(name) for name, its_name in DATA_OPTIONS.items() if name in given}
     return Options(
-        suite=arguments.suite,
-        members=tuple(arguments.members),
-        zoo=tuple(arguments.zoo),
-        ensemblers=tuple(arguments.ensemblers),
-        seeds=tuple(dict.fromkeys(arguments.seeds)),
-        data=DataOptions(arguments.data, arguments.image_side, arguments.groups, arguments.split_seed),
-        results=arguments.results or ROOT / "results",
-        device=arguments.device,
-        train=arguments.train,
-        compiling=arguments.compile,
-        epochs=arguments.epochs,
-        recipe=arguments.recipe,
-        changes=tuple(arguments.set),
-        time_budget=arguments.time_budget,
-        jobs=arguments.jobs,
-        side_by_side=arguments.side_by_side,
-        source=arguments.source,
+        data=DataOptions(**data), **{one.name: given[one.name] for one in fields(Options) if one.name in given}
     )
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.data import DataOptions
 from benchmarks.report.figures.style import MARGIN, SMALL, WIDTH, Chart, panel, plural, save, sheet
-from benchmarks.session import Options, Session
+from benchmarks.session import Options, Session, usual_results
 from benchmarks.store.predictions import Predictions
 from ensembles import softmax
 
@@ -127,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.contact_sheet", description=__doc__)
     parser.add_argument("--suite", default="fer2013")
     parser.add_argument("--data", metavar="DIR", type=Path)
-    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
     parser.add_argument("--images", metavar="N", type=int, default=MOST, help=f"on each sheet (default: {MOST})")
     arguments = parser.parse_args(argv)
     try:

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.data.ferplus import reader as ferplus
-from benchmarks.session import Options, Session
+from benchmarks.session import Options, Session, usual_results
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.votes import save_votes
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.ferplus_votes", description=__doc__)
     parser.add_argument("--suite", default="fer2013")
     parser.add_argument("--data", metavar="DIR", type=Path, help="where fer2013new.csv lies; default: the usual places")
-    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
     arguments = parser.parse_args(argv)
     try:
         session = Session(Options(arguments.suite, results=arguments.results))

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.data import DataOptions, Dataset
 from benchmarks.files import csv_text, write_atomic
-from benchmarks.session import Options, Session
+from benchmarks.session import Options, Session, usual_results
 from ensembles.base import softmax
 from zoo import registry
 
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--judges", metavar="MEMBER", nargs="+", required=True, help="members trained with folds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", metavar="DIR", type=Path)
-    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
     arguments = parser.parse_args(argv)
     try:
         session = Session(Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results))

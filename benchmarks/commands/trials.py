@@ -23,7 +23,7 @@ from benchmarks.data import DataOptions, Dataset, Split
 from benchmarks.execution.plan import size_share
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.provenance import code_version, device_name, resolve_device
-from benchmarks.session import Options, Session
+from benchmarks.session import Options, Session, usual_results
 from zoo import registry
 from zoo.registry import Member
 
@@ -152,7 +152,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=120.0, help="training time of each (default: 120)")
     parser.add_argument("--house-size", action="store_true", help="papers' recipes at this project's input size")
     parser.add_argument("--data", metavar="DIR", type=Path)
-    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args(argv)
     try:

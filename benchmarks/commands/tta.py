@@ -21,7 +21,7 @@ from benchmarks.evaluation.metrics import accuracy, log_loss
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.formats import percent, table
 from benchmarks.provenance import resolve_device
-from benchmarks.session import Options, Session
+from benchmarks.session import Options, Session, usual_results
 from benchmarks.store.identity import Configuration
 from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import softmax
@@ -119,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--suite", default="fer2013")
     parser.add_argument("--members", metavar="GLOB", nargs="+", default=[], help="default: all with trained weights")
     parser.add_argument("--data", metavar="DIR", type=Path)
-    parser.add_argument("--results", metavar="DIR", type=Path, default=Options.results)
+    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args(argv)
     try:

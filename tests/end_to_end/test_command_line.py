@@ -665,6 +665,7 @@ def project(digits_run: tuple[Path, Outcome], tmp_path: Path, monkeypatch: pytes
     """A project folder of its own, with results and a README that has a place for them."""
     root = tmp_path / "project"
     shutil.copytree(digits_run[0], root / "results")
+    (root / "pyproject.toml").touch()
     (root / "README.md").write_text("# Ours\n\n<!-- leaderboard:digits -->\nold\n<!-- /leaderboard -->\n\nEnd.\n")
     monkeypatch.setattr(session, "ROOT", root)
     monkeypatch.setattr(base, "_REGISTRY", {name: ensembles.get(name) for name in ("best_single", "uniform")})
@@ -676,6 +677,18 @@ def test_the_default_run_puts_its_table_into_the_readme(project: Path):
     text = (project / "README.md").read_text()
     assert "resnet_digits" in text and "old" not in text
     assert text.startswith("# Ours\n") and text.endswith("<!-- /leaderboard -->\n\nEnd.\n")
+
+
+def test_results_of_an_installed_package_land_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    site, here = tmp_path / "site-packages", tmp_path / "here"
+    for folder in (site, here):
+        folder.mkdir()
+    monkeypatch.setattr(session, "ROOT", site)
+    monkeypatch.chdir(here)
+    done = cli("--suite", "digits", "--members", "linear", "--device", "cpu", "--train", "missing", *SIMPLE)
+    assert done.code == 0, done.err
+    assert read(here / "results")["members"][0]["name"] == "linear"
+    assert not list(site.iterdir())
 
 
 def test_any_other_run_leaves_the_readme_alone(project: Path, tmp_path: Path):
