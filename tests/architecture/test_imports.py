@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,26 @@ FORBIDDEN = {
     "benchmarks": {"benchmark"},
 }
 HEAVY = {"torch", "timm", "torchvision", "pytorch_optimizer"}
+ROOMS = {
+    "files": (),
+    "formats": (),
+    "provenance": (),
+    "results": ("formats",),
+    "data": ("files", "provenance"),
+    "suites": ("data", "results", "zoo"),
+    "store": ("data", "results", "files", "zoo"),
+    "report": ("results", "formats", "files"),
+    "session": ("suites", "store", "zoo", "ensembles"),
+    "evaluation": ("store", "suites", "results", "ensembles"),
+    "external": ("session", "store", "evaluation"),
+    "execution": ("session", "store", "zoo"),
+    "publish": ("store", "suites", "results", "files", "zoo", "ensembles"),
+    "run": ("session", "external", "execution", "evaluation", "report"),
+    "commands": ("run", "publish"),
+    "speed": ("run", "publish"),
+    "__init__": ("run",),
+}
+"""A room of benchmarks/ (a file or a folder) and the rooms and packages it may import, with all that those may."""
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -48,11 +69,100 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def module_of(path: Path) -> str:
+    """The dotted name that imports the file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in SOURCES}
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """For each module the modules of ours that it imports: at once, inside functions or for type checking."""
+    return {module: set(imported_modules(parse(path))) - {module} for module, path in MODULES.items()}
+
+
+def imported_modules(tree: ast.AST) -> Iterator[str]:
+    """Modules of ours imported anywhere below a node; `from package import module` is an import of the module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in MODULES else node.module for name in names)
+
+
+def room_of(module: str) -> str:
+    """The room of a module of benchmarks; of other modules the package."""
+    package, _, rest = module.partition(".")
+    return rest.partition(".")[0] or "__init__" if package == "benchmarks" else package
+
+
+def allowed(room: str) -> set[str]:
+    """All that a room may import, directly or by what it imports."""
+    return {further for name in ROOMS.get(room, ()) for further in {name, *allowed(name)}}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_imports_run_one_way(path: Path):
     top = {name.partition(".")[0] for name in imported(parse(path))}
     package = path.relative_to(ROOT).parts[0]
     assert not top & FORBIDDEN.get(package, set())
+
+
+VIOLATIONS = {
+    "benchmarks.evaluation.ablations -> benchmarks.commands.tta",
+    "benchmarks.evaluation.evaluate -> benchmarks.commands.tta",
+    "benchmarks.evaluation.evaluate -> benchmarks.report.classification",
+    "benchmarks.report.classification -> benchmarks.evaluation.metrics",
+    "benchmarks.report.classification -> benchmarks.evaluation.models",
+    "benchmarks.report.leaderboard -> benchmarks.evaluation.ablations",
+    "benchmarks.report.leaderboard -> benchmarks.evaluation.protocols",
+    "benchmarks.report.page.index -> benchmarks.suites",
+    "benchmarks.report.page.suite_page -> benchmarks.evaluation.cost",
+    "benchmarks.report.sections.affect -> benchmarks.evaluation.metrics",
+    "benchmarks.report.sections.headline -> benchmarks.evaluation.cost",
+    "benchmarks.session -> benchmarks.execution.plan",
+    "benchmarks.suites.published_affect -> benchmarks.evaluation.metrics",
+    "benchmarks.suites.published_affect -> benchmarks.report.sections.affect",
+}
+"""Imports that break the rule of rooms; whoever mends one deletes its line, and nobody adds any."""
+
+CIRCLES = [{"zoo.overrides", "zoo.registry"}]
+"""Modules that import each other, directly or by others; the same."""
+
+
+def test_rooms_import_only_the_rooms_below_them():
+    found = {
+        f"{module} -> {other}"
+        for module, others in graph().items()
+        for other in others
+        if module.startswith("benchmarks") and room_of(other) not in {room_of(module), *allowed(room_of(module))}
+    }
+    assert found == VIOLATIONS
+
+
+def test_every_room_is_in_the_table_and_the_table_has_no_circle():
+    assert {room_of(module) for module in MODULES if module.startswith("benchmarks")} <= set(ROOMS)
+    assert all(room not in allowed(room) for room in ROOMS)
+
+
+def test_no_modules_import_each_other():
+    def reached(start: str) -> set[str]:
+        seen, waiting = set(), [start]
+        while waiting:
+            new = graph()[waiting.pop()] - seen
+            seen |= new
+            waiting += new
+        return seen
+
+    reach = {module: reached(module) for module in MODULES}
+    circles = {
+        frozenset(other for other in reach if other in reach[module] and module in reach[other]) for module in reach
+    }
+    assert {circle for circle in circles if circle} == set(map(frozenset, CIRCLES))
 
 
 @pytest.mark.parametrize("path", [ROOT / "benchmark.py"], ids=name_of)
@@ -105,3 +215,10 @@ def test_the_scan_sees_an_import_inside_a_function_and_a_bare_load():
     tree = ast.parse("def f():\n    from benchmarks.data import Split\n    import torch.nn\n")
     assert set(imported(tree)) == {"benchmarks.data", "torch.nn"}
     assert imported_at_once(tree) == set()
+
+
+def test_the_graph_sees_modules_behind_from_imports_and_type_checking():
+    tree = ast.parse("if TYPE_CHECKING:\n    from benchmarks import run\nfrom benchmarks.session import Session\n")
+    assert set(imported_modules(tree)) == {"benchmarks.run", "benchmarks.session"}
+    assert "benchmarks.session" in graph()["benchmarks.run"]
+    assert allowed("report") == {"results", "formats", "files"}
