@@ -160,6 +160,25 @@ def test_ratings_are_mixed_as_their_images_are():
     torch.testing.assert_close(ratings[[0, 1, 4, 5]], (soft @ affect)[[0, 1, 4, 5]])
 
 
+@pytest.mark.parametrize("recipe", [Recipe(mixup=0.5, mix_probability=0.0), Recipe(cutmix=1.0, mix_probability=0.0)])
+def test_an_unmixed_image_keeps_its_ratings_beside_an_unrated_one(recipe: Recipe):
+    affect = torch.linspace(-1, 1, 12).reshape(6, 2)
+    affect[2] = -2.0
+    _, _, ratings = mix_rated(torch.rand(6, 1, 4, 4), torch.eye(6), affect, recipe, torch.Generator().manual_seed(0))
+    assert ratings is not None and ratings[2].isnan().all()
+    rated = [0, 1, 3, 4, 5]
+    assert torch.equal(ratings[rated], affect[rated])
+
+
+def test_an_image_wholly_replaced_has_its_neighbours_ratings(monkeypatch: pytest.MonkeyPatch):
+    affect = torch.tensor([[0.5, -0.5], [-2.0, -2.0], [0.25, 0.75]])
+    monkeypatch.setattr("zoo.training.mixup._kept_share", lambda images, recipe, generator: torch.zeros(3, 1, 4, 4))
+    recipe = Recipe(cutmix=1.0)
+    _, _, ratings = mix_rated(torch.rand(3, 1, 4, 4), torch.eye(3), affect, recipe, torch.Generator().manual_seed(0))
+    assert ratings is not None and ratings[2].isnan().all()
+    assert torch.equal(ratings[:2], affect[[2, 0]])
+
+
 def test_concordance_on_val_leaves_unrated_images_out():
     predicted, wanted = torch.rand(6, 2), torch.rand(6, 2)
     wanted[:2] = torch.tensor([[-2.0, -2.0], [float("nan"), 0.1]])

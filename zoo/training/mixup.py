@@ -26,7 +26,11 @@ def mix(images: Tensor, targets: Tensor, recipe: Recipe, generator: torch.Genera
     mixed = _uniform(generator) < recipe.mix_probability
     kept = torch.where(mixed, kept, torch.ones_like(kept))
     share = kept.mean(dim=(1, 2, 3))[:, None]
-    return torch.lerp(images.roll(1, 0), images, kept), torch.lerp(targets.roll(1, 0), targets, share)
+    neighbours = targets.roll(1, 0)
+    both = torch.lerp(neighbours, targets, share)
+    # An image that keeps all of itself keeps its target, whatever its neighbour's: nothing times NaN is NaN.
+    both = torch.where(share == 1, targets, torch.where(share == 0, neighbours, both))
+    return torch.lerp(images.roll(1, 0), images, kept), both
 
 
 def mix_rated(
