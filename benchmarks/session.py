@@ -22,9 +22,10 @@ from benchmarks.store.external_members import (
     load_transferred,
     transferred_names,
 )
+from benchmarks.store.folds import save_folds, stored_targets
 from benchmarks.store.identity import FROM, Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from benchmarks.suites.suite import Suite
 from zoo import registry
 from zoo.overrides import override
@@ -163,18 +164,18 @@ class Session:
         A folder of one's own that is gone leaves what is stored of it.
         """
         named = self.options.data != USUAL and not self.suite.gone(self.options.data)
-        stored = None if named else self.store.targets(self.fold if self.folds > 1 else None)
+        stored = None if named else stored_targets(self.store.folder, self.fold if self.folds > 1 else None)
         return stored or Targets.of(self.dataset)
 
     def keep_targets(self) -> None:
         """Stores what scores the predictions of every fold, and beside the reports what the data, where it was read,
         has to list."""
         for part in self.parts:
-            self.store.save_targets(part.targets)
+            save_targets(self.store.folder, part.targets)
             for name, text in part.dataset.listings.items() if "dataset" in vars(part) else ():
                 write_atomic(self.folder / name, text)
         if self.folds > 1:
-            self.store.save_folds([part.targets.fingerprint for part in self.parts])
+            save_folds(self.store.folder, [part.targets.fingerprint for part in self.parts])
 
     def wanted(self) -> list[Configuration]:
         """Each member with the seeds asked for; else with seed 0 and those in the store."""

@@ -14,7 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here or in a su
 from benchmarks.data import Dataset
 from benchmarks.data.fingerprint import assemble
 from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import FACES, stored_predictions, stripes
 from tests.helpers.runs import Outcome, cli
 from zoo import registry
@@ -52,7 +52,7 @@ def faces() -> Targets:
 def stored_results(tmp_path: Path, faces: Targets) -> Path:
     """A results folder that holds random predictions of three members of fer2013, one of them with a second seed."""
     store = PredictionStore(tmp_path / "results" / "fer2013" / "predictions")
-    store.save_targets(faces)
+    save_targets(store.folder, faces)
     for name, seed, skill in (
         ("vgg_fer", 0, 2.0),
         ("resnet18", 0, 1.5),

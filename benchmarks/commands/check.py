@@ -15,6 +15,7 @@ from benchmarks.session import Options, Session
 from benchmarks.store.container import FORMAT, StoreError, read_header
 from benchmarks.store.external_members import check_name, external_files
 from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.targets import load_targets
 
 
 class CheckFailed(ValueError):
@@ -97,7 +98,7 @@ def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predicti
     store = PredictionStore(path.parent)
     data = read_header(path).get("configuration", {}).get("data", "unknown")
     try:
-        targets = store.targets_of(data)
+        targets = load_targets(store.folder, data)
     except StoreError as error:
         raise StoreError(f"{path.name}: {error}") from error
     found = store.read(path, targets)

@@ -15,7 +15,7 @@ from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
 from benchmarks.formats import columns, labels, p_value, percent
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, load_targets
 from ensembles import softmax
 from ensembles.search import choose, search
 
@@ -88,7 +88,7 @@ def _read(folder: Path, suite: str) -> Run:
     if results.get("protocol", {}).get("folds", 1) > 1:
         raise ValueError(f"{folder}: {suite} is in folds, and runs in folds are not compared image by image yet")
     store, fingerprint = PredictionStore(home / "predictions"), results["data_fingerprint"]
-    targets = store.targets_of(fingerprint)
+    targets = load_targets(store.folder, fingerprint)
     files = {path.name.split(".")[-2]: path for path in store.prediction_files()}
     missing = [member["name"] for member in results["members"] if member["hash"] not in files]
     if missing:

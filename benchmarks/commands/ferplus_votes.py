@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.data.ferplus import reader as ferplus
 from benchmarks.session import Options, Session, usual_results
+from benchmarks.store.folds import stored_targets
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.votes import save_votes
@@ -40,7 +41,7 @@ def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str]
 
 
 def _stored_targets(store: PredictionStore) -> Targets:
-    found = store.targets()
+    found = stored_targets(store.folder)
     if found is None:
         raise ValueError(f"{store.folder}: holds no targets yet; run benchmark.py for this suite first")
     return found

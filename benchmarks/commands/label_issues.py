@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.data import DataOptions, Dataset
 from benchmarks.files import csv_text, write_atomic
 from benchmarks.session import Options, Session, usual_results
+from benchmarks.store.train_logits import load_out_of_fold
 from ensembles.base import softmax
 from zoo import registry
 
@@ -26,7 +27,7 @@ def judged(session: Session, judges: list[str], seed: int) -> np.ndarray:
     data, shape = session.dataset, (len(session.dataset.train), len(session.dataset.classes))
     opinions = []
     for name in judges:
-        logits = session.store.train_logits(registry.get(name).name, seed, data.fingerprint, shape)
+        logits = load_out_of_fold(session.store.folder, registry.get(name).name, seed, data.fingerprint, shape)
         if logits is None:
             command = f"python benchmark.py {session.selection} --members {name} --set recipe.folds=5"
             raise ValueError(f"{name} has no out-of-fold predictions; make them with: {command} --train missing")

@@ -14,6 +14,7 @@ from benchmarks.files import replace_atomically
 from benchmarks.store.container import StoreError, packed, read_file
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore
+from benchmarks.store.train_logits import load_out_of_fold
 from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import softmax
 from zoo import registry
@@ -36,14 +37,14 @@ def guidance(
     labels, classes = configuration.member.recipe.labels, configuration.num_classes
 
     def out_of_fold(name: str, seed: int) -> np.ndarray:
-        logits = store.train_logits(name, seed, dataset.fingerprint, (len(dataset.train), classes))
+        logits = load_out_of_fold(store.folder, name, seed, dataset.fingerprint, (len(dataset.train), classes))
         if logits is None:
             command = f"--members {name} --seeds {seed} --set recipe.folds=5 --train missing"
             raise ValueError(f"{name}, seed {seed}, has no out-of-fold predictions to judge labels by: {command}")
         return logits
 
     def teaching(name: str, seed: int) -> np.ndarray:
-        logits = store.train_logits(name, seed, dataset.fingerprint, (len(dataset.train), classes))
+        logits = load_out_of_fold(store.folder, name, seed, dataset.fingerprint, (len(dataset.train), classes))
         return _in_sample(name, seed, dataset, checkpoints, device) if logits is None else logits
 
     teacher = (

@@ -24,6 +24,7 @@ from benchmarks.formats import duration
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.train_logits import save_out_of_fold
 from benchmarks.store.weights import read_weights, shared_weights, weights_path
 from zoo import registry
 from zoo.recipes import Trees
@@ -135,7 +136,7 @@ def _train(
     )
     trained, compiled = _compiled_if_possible(start, compiled, member.name, display)
     if trained.out_of_fold is not None:
-        store.save_train(configuration, trained.out_of_fold)
+        save_out_of_fold(store.folder, configuration, trained.out_of_fold)
     header = {
         "provenance": json.dumps(_provenance(configuration, dataset, device, compiled, trained)),
         "history": json.dumps(trained.history),

@@ -15,6 +15,7 @@ from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import expression
 from benchmarks.data.fingerprint import also_in
 from benchmarks.store.container import read_header
+from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Configuration, Transferred, identity_from
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.weights import read_weights, weights_path
@@ -41,7 +42,7 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
     if source not in suites.suites() and not folder.is_dir():
         raise registry.UnknownName("suite to take members from", source, suites.suites())
     _refuse_folds(source)
-    origin = PredictionStore(folder / "predictions").targets()
+    origin = stored_targets(folder / "predictions")
     found = _with_weights(folder, members)
     if origin is None or not found:
         raise ValueError(

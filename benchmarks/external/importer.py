@@ -21,9 +21,10 @@ from benchmarks.formats import percent
 from benchmarks.results import LEAK_ABOVE
 from benchmarks.store.container import StoreError
 from benchmarks.store.external_members import check_name, external_files, external_names
+from benchmarks.store.file_names import model_in
 from benchmarks.store.identity import External
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 
 if TYPE_CHECKING:
     from benchmarks.session import Session
@@ -93,10 +94,8 @@ def add(session: Session, path: Path, details: Details) -> str:
     """
     examined = inspect(session, path, details)
     store, identity = session.store, examined.predictions.configuration
-    before = [
-        old for old in external_files(store) if old.name.split(".")[0] == identity.name and old != store.path(identity)
-    ]
-    store.save_targets(session.targets)
+    before = [old for old in external_files(store) if model_in(old) == identity.name and old != store.path(identity)]
+    save_targets(store.folder, session.targets)
     store.save(examined.predictions, history=[])
     for old in before:
         old.unlink()

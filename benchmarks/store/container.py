@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from benchmarks.files import replace_atomically
 
 FORMAT = "fer-ensembles/predictions/1"
 
@@ -19,18 +23,33 @@ class StoreError(ValueError):
 
 
 def packed(values: Mapping[str, Any]) -> dict[str, str]:
-    """Values as JSON, as a file's header holds them."""
+    """Return values as JSON, as a file's header holds them."""
     return {"format": FORMAT, "json": json.dumps(values, sort_keys=True)}
 
 
+def write_file(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
+    """Write arrays with a header, atomically and while no other process writes into the folder, which is made."""
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # save_file writes memory as it is
+    with locked(path.parent):
+        replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a store's folder, which is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        yield
+
+
 def read_header(path: Path) -> dict[str, Any]:
-    """What the header says: configuration and provenance. The arrays are not read. Raises StoreError."""
+    """Read configuration and provenance, and not the arrays; raise StoreError."""
     with _opened(path) as file:
         return _json(path, file)
 
 
 def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """All arrays by name, and what the header says. Raises StoreError."""
+    """Read all arrays by name, and the header; raise StoreError."""
     with _opened(path) as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
         return arrays, _json(path, file)

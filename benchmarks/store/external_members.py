@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from benchmarks.results import EXTERNAL
 from benchmarks.store.container import StoreError, read_header
+from benchmarks.store.file_names import is_external, model_in
+from benchmarks.store.folds import stored_folds
 from benchmarks.store.identity import FROM
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
@@ -18,17 +19,17 @@ NAME = re.compile(r"[A-Za-z][\w+-]{0,59}", re.ASCII)  # no dot: the store's file
 
 def external_files(store: PredictionStore) -> list[Path]:
     """List the files of external models."""
-    return [path for path in store.prediction_files() if path.name.split(".")[1] == EXTERNAL]
+    return [path for path in store.prediction_files() if is_external(path)]
 
 
 def external_names(store: PredictionStore) -> list[str]:
     """List the names of the external models that have a file in the store, fitting or not."""
-    return sorted({path.name.split(".")[0] for path in external_files(store)})
+    return sorted({model_in(path) for path in external_files(store)})
 
 
 def transferred_names(store: PredictionStore) -> list[str]:
     """List the names of the members from other suites that have a file in the store, fitting or not."""
-    return sorted({name for path in store.prediction_files() if FROM in (name := path.name.split(".")[0])})
+    return sorted({name for path in store.prediction_files() if FROM in (name := model_in(path))})
 
 
 def load_external(
@@ -38,7 +39,7 @@ def load_external(
     loaded: dict[str, Predictions] = {}
     notes = []
     for path in external_files(store):
-        name = path.name.split(".")[0]
+        name = model_in(path)
         if name not in wanted:
             continue
         try:
@@ -58,9 +59,9 @@ def load_transferred(
 
     Files of other folds of the same data are skipped.
     """
-    loaded, notes, other_folds = [], [], set(store.folds()) - {targets.fingerprint}
+    loaded, notes, other_folds = [], [], set(stored_folds(store.folder)) - {targets.fingerprint}
     for path in store.prediction_files():
-        if path.name.split(".")[0] in wanted:
+        if model_in(path) in wanted:
             try:
                 if read_header(path).get("configuration", {}).get("data") in other_folds:
                     continue

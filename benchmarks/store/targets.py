@@ -1,13 +1,16 @@
-"""What scores predictions: the targets of val and test, and what is known of the images behind them."""
+"""What scores predictions: the targets of val and test, what is known of the images behind them, and their files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.data import Dataset
 from benchmarks.data.fingerprint import also_in
+from benchmarks.store.container import StoreError, read_file, write_file
 
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
 RATINGS = ("val_affect", "test_affect")
@@ -76,3 +79,47 @@ class Targets:
     def overlaps(self) -> dict[str, np.ndarray]:
         """What is known of images that stand in two splits."""
         return {name: marks for name, marks in self.extras().items() if name in OVERLAPS}
+
+
+def save_targets(folder: Path, targets: Targets) -> None:
+    """Keep the targets of val and test in a store's folder, once for each fingerprint; add what a kept file lacks."""
+    path = targets_path(folder, targets.fingerprint)
+    kept = read_targets(path).extras() if path.exists() else {}
+    if path.exists() and targets.extras().keys() <= kept.keys():
+        return
+    labels = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
+    header = {
+        "fingerprint": targets.fingerprint,
+        "classes": list(targets.classes),
+        "train_size": targets.train_size,
+        "notes": list(targets.notes),
+    }
+    write_file(path, {**labels, **_as_bytes(kept), **_as_bytes(targets.extras())}, header)
+
+
+def load_targets(folder: Path, fingerprint: str) -> Targets:
+    """Load the targets that a store keeps of that data; raise StoreError where it has none or their file is damaged."""
+    path = targets_path(folder, fingerprint)
+    if not path.exists():
+        raise StoreError(f"{path.name}: is missing, and with it the targets of data {fingerprint}")
+    return read_targets(path)
+
+
+def read_targets(path: Path) -> Targets:
+    """Read a file of targets; raise StoreError where it is damaged."""
+    arrays, header = read_file(path)
+    val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
+    known: dict[str, Any] = {name: arrays[name] for name in OPTIONAL if name in arrays}
+    known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
+    known["notes"] = tuple(header.get("notes", ()))
+    return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
+
+
+def targets_path(folder: Path, fingerprint: str) -> Path:
+    """Where a store keeps the targets of the data of that fingerprint."""
+    return folder / f"targets.{fingerprint[:12]}.safetensors"
+
+
+def _as_bytes(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Truth values as uint8: the file format has them, its numpy reader does not."""
+    return {name: array.astype(np.uint8) if array.dtype == bool else array for name, array in arrays.items()}

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from benchmarks.data.ferplus.votes import ANSWERS
-from benchmarks.files import replace_atomically
 from benchmarks.results import VOTES_COMMAND
-from benchmarks.store.container import StoreError, packed, read_file
+from benchmarks.store.container import StoreError, read_file, write_file
 from benchmarks.store.targets import Targets
 
 SOURCE = "FER+, arXiv:1608.01041, https://github.com/microsoft/FERPlus, MIT License, (c) Microsoft Corporation"
@@ -39,10 +37,10 @@ def kept_votes(folder: Path, targets: Targets) -> dict[str, np.ndarray] | None:
 
 def save_votes(folder: Path, targets: Targets, votes: Mapping[str, np.ndarray]) -> Path:
     """Writes votes [N,10] of `val` and `test`, which line up with the targets, as uint8; returns the file's path."""
-    tensors = {split: votes[split].astype(np.uint8, order="C") for split in ("val", "test")}
+    tensors = {split: votes[split].astype(np.uint8) for split in ("val", "test")}
     path = votes_path(folder, targets.fingerprint)
     header = {"fingerprint": targets.fingerprint, "answers": list(ANSWERS), "source": SOURCE}
-    replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))
+    write_file(path, tensors, header)
     return path
 
 

@@ -151,7 +151,8 @@ def test_every_room_is_in_the_table_and_the_table_has_no_circle():
 
 def test_no_modules_import_each_other():
     def reached(start: str) -> set[str]:
-        seen, waiting = set(), [start]
+        seen: set[str] = set()
+        waiting = [start]
         while waiting:
             new = graph()[waiting.pop()] - seen
             seen |= new

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.formats import labels
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import stored_predictions
 from tests.helpers.runs import Outcome, cli, files
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("nowhere_else", "no_figures")
 def run(folder: Path, targets: Targets, *members: tuple[str, int, float]) -> dict[tuple[str, int], Predictions]:
     """A run of these members (name, seed, skill) in `folder`; their predictions."""
     store = PredictionStore(folder / "fer2013" / "predictions")
-    store.save_targets(targets)
+    save_targets(store.folder, targets)
     stored = {
         (name, seed): stored_predictions(store, targets, name, seed=seed, skill=skill) for name, seed, skill in members
     }

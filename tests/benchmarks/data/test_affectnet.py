@@ -14,6 +14,7 @@ import pytest
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.affectnet.reader import CLASSES
+from benchmarks.store.folds import stored_targets
 from benchmarks.suites.published_affect import read_published_affect
 from benchmarks.suites.published_results import read_published
 from ensembles.affect.base import rated
@@ -257,10 +258,9 @@ def test_a_whole_run_ends_with_a_leaderboard_of_both_tasks(suite: str, tmp_path:
 
 
 def test_ratings_reach_the_store_masked(folders: Path, tmp_path: Path, no_figures: None):
-    from benchmarks.store.predictions import PredictionStore
 
     assert run(tmp_path / "results", "affectnet8", folders, ("mlp",)).code == 0
-    targets = PredictionStore(tmp_path / "results/affectnet8/predictions").targets()
+    targets = stored_targets(tmp_path / "results/affectnet8/predictions")
     assert targets is not None and targets.test_affect is not None
     assert targets.test_affect.dtype == np.float32
     assert rated(targets.test_affect).sum() == 40 - 3

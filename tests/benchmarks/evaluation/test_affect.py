@@ -20,9 +20,10 @@ from benchmarks.evaluation.metrics import affect_scores, concordance
 from benchmarks.evaluation.significance import image_counts
 from benchmarks.report.sections.affect import affect_csv, affect_section
 from benchmarks.store.container import StoreError
+from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from benchmarks.suites.published_affect import COLUMNS, read_published_affect
 from ensembles.affect import search as affect_search
 from ensembles.affect.base import AffectMean
@@ -106,9 +107,9 @@ def test_true_ratings_are_kept_and_added_to_targets_that_lack_them(
     faces: Targets, rated_faces: Targets, tmp_path: Path
 ):
     store = PredictionStore(tmp_path)
-    store.save_targets(faces)
-    store.save_targets(rated_faces)
-    found = store.targets()
+    save_targets(store.folder, faces)
+    save_targets(store.folder, rated_faces)
+    found = stored_targets(store.folder)
     assert found is not None and found.test_affect is not None
     np.testing.assert_array_equal(found.test_affect, rated_faces.test_affect)
     assert found.test_affect.dtype == np.float32

@@ -29,7 +29,7 @@ from benchmarks.run import search_part
 from benchmarks.session import Options, Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import stored_predictions
 from tests.helpers.portraits import FOLDER
 from zoo import registry
@@ -139,7 +139,7 @@ def taught_by_votes(one: Predictions) -> Predictions:
 def results_of(folder: Path, targets: Targets, plain: Sequence[str], voting: Sequence[str]) -> dict[str, Any]:
     """Of random predictions, those of members that learnt from votes by far the best."""
     store = PredictionStore(folder / "fer2013" / "predictions")
-    store.save_targets(targets)
+    save_targets(store.folder, targets)
     members = [stored_predictions(store, targets, name) for name in plain]
     members[:0] = [taught_by_votes(stored_predictions(store, targets, name, skill=5.0)) for name in voting]
     session = Session(Options("fer2013", results=folder, ensemblers=("best_single", "uniform", "greedy")))

@@ -15,9 +15,10 @@ from benchmarks.evaluation.significance import bootstrap_intervals
 from benchmarks.execution.plan import inspect
 from benchmarks.report.epochs import member_history
 from benchmarks.store.container import StoreError
+from benchmarks.store.folds import save_folds, stored_folds, stored_targets
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from ensembles.search import search
 from tests.helpers.generated import FACES, PROVENANCE, stored_predictions
 from zoo import registry
@@ -124,29 +125,29 @@ def test_histories_of_folds_are_averaged_as_far_as_the_shortest_goes(tmp_path: P
 def test_the_store_knows_its_folds_without_images(tmp_path: Path, folds: list[SearchedModels]):
     store = PredictionStore(tmp_path)
     for fold in folds:
-        store.save_targets(fold.targets)
-    assert store.folds() == []
-    store.save_folds([fold.targets.fingerprint for fold in folds])
+        save_targets(store.folder, fold.targets)
+    assert stored_folds(store.folder) == []
+    save_folds(store.folder, [fold.targets.fingerprint for fold in folds])
     for place, fold in enumerate(folds):
-        found = store.targets(place)
+        found = stored_targets(store.folder, place)
         assert found is not None
         assert found.fingerprint == fold.targets.fingerprint
         np.testing.assert_array_equal(found.test_groups, fold.targets.test_groups)
-    assert store.targets(3) is None
+    assert stored_targets(store.folder, 3) is None
 
 
 def test_of_several_sets_of_folds_the_one_with_most_predictions_counts(tmp_path: Path, folds: list[SearchedModels]):
     store = PredictionStore(tmp_path)
-    store.save_folds(["8" * 32, "9" * 32])
-    store.save_folds([fold.targets.fingerprint for fold in folds])
-    assert store.folds() == [fold.targets.fingerprint for fold in folds]
+    save_folds(store.folder, ["8" * 32, "9" * 32])
+    save_folds(store.folder, [fold.targets.fingerprint for fold in folds])
+    assert stored_folds(store.folder) == [fold.targets.fingerprint for fold in folds]
 
 
 @pytest.mark.parametrize("text", ["{", '{"a": 1}', "[1, 2]"])
 def test_a_damaged_list_of_folds_is_named(tmp_path: Path, text: str):
     (tmp_path / "folds.000000000000.json").write_text(text)
     with pytest.raises(StoreError, match=r"folds.000000000000.json"):
-        PredictionStore(tmp_path).folds()
+        stored_folds(tmp_path)
 
 
 def test_predictions_of_another_fold_are_not_called_stale(tmp_path: Path, folds: list[SearchedModels]):
@@ -154,7 +155,7 @@ def test_predictions_of_another_fold_are_not_called_stale(tmp_path: Path, folds:
     missing = Targets(np.zeros(5, np.int64), np.zeros(5, np.int64), "e" * 32, FACES, 10)
     wanted = [Configuration(registry.get("vgg_fer"), 0, missing.fingerprint, 7)]
     assert len(inspect(wanted, store, missing)[1]) == 3
-    store.save_folds([*(fold.targets.fingerprint for fold in folds), missing.fingerprint])
+    save_folds(store.folder, [*(fold.targets.fingerprint for fold in folds), missing.fingerprint])
     assert inspect(wanted, store, missing)[1] == []
 
 

@@ -16,6 +16,7 @@ from benchmarks.data import DataOptions, Dataset, Split
 from benchmarks.data.derive import of_classes
 from benchmarks.data.fingerprint import assemble
 from benchmarks.external.cross_dataset import ABSENT, in_channels, map_classes, shared_classes
+from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Transferred
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.suites import digits as digits_suite
@@ -80,7 +81,7 @@ def test_members_answer_for_the_other_suite_as_for_their_own(results: Path):
     assert not found["not_run"]
 
     store, own = PredictionStore(results / "few" / "predictions"), PredictionStore(results / "digits" / "predictions")
-    targets, all_digits = store.targets(), own.targets()
+    targets, all_digits = stored_targets(store.folder), stored_targets(own.folder)
     assert targets is not None and all_digits is not None
     (path,) = store.folder.glob("mlp-from-digits.s0.*")
     guest = store.read(path, targets)

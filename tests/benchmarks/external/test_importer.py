@@ -17,8 +17,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from benchmarks.data import Dataset
+from benchmarks.store.folds import stored_targets
 from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from ensembles import log_softmax, softmax
 from tests.helpers.generated import FACES, stored_predictions
 from tests.helpers.runs import ROOT, Outcome, cli, files, python
@@ -96,7 +97,7 @@ def elsewhere(tmp_path: Path) -> Elsewhere:
     targets = Targets(val, test, "f" * 32, FACES, 700, val_rows, test_rows)
     results = tmp_path / "results"
     store = PredictionStore(results / "fer2013" / "predictions")
-    store.save_targets(targets)
+    save_targets(store.folder, targets)
     for name in ("vgg_fer", "resnet18"):
         stored_predictions(store, targets, name, skill=1.7)
     return Elsewhere(results, targets, answers(targets, 1.7), tmp_path)
@@ -453,7 +454,7 @@ def test_the_same_numbers_for_both_splits_are_refused(elsewhere: Elsewhere, tmp_
     assert targets.test_rows is not None
     even = replace(targets, test=targets.test[:300], test_rows=targets.test_rows[:300])
     store = PredictionStore(tmp_path / "even" / "fer2013" / "predictions")
-    store.save_targets(even)
+    save_targets(store.folder, even)
     # The same places in the store, and in the files those of the two official orders.
     both = np.empty((300, 7))
     both[np.argsort(rows_of(even, "val"))] = elsewhere.logits["val"]
@@ -523,10 +524,10 @@ def test_targets_without_the_official_order_keep_working_and_say_what_is_missing
 
 def test_the_official_order_is_added_to_targets_that_lack_it(dataset: Dataset, tmp_path: Path):
     store, known = PredictionStore(tmp_path), Targets.of(ordered(dataset))
-    store.save_targets(Targets.of(dataset))
+    save_targets(store.folder, Targets.of(dataset))
     for written in (known, Targets.of(dataset)):  # what is known is not forgotten
-        store.save_targets(written)
-        found = store.targets()
+        save_targets(store.folder, written)
+        found = stored_targets(store.folder)
         assert found is not None
         for split in SPLITS:
             np.testing.assert_array_equal(rows_of(found, split), rows_of(known, split))
@@ -592,7 +593,7 @@ def test_the_committed_predictions_are_in_order(tmp_path: Path):
     shutil.copytree(ROOT / "results", tmp_path / "results")
     done = cli("--check", tmp_path / "results")
     assert (done.code, done.err) == (0, "")
-    targets = PredictionStore(ROOT / "results" / "fer2013" / "predictions").targets()
+    targets = stored_targets(ROOT / "results" / "fer2013" / "predictions")
     assert targets is not None
     assert np.array_equal(np.sort(rows_of(targets, "val")), np.arange(28709, 32298))
     assert np.array_equal(np.sort(rows_of(targets, "test")), np.arange(32298, 35887))

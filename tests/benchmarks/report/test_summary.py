@@ -32,7 +32,7 @@ from benchmarks.run import search_part
 from benchmarks.session import Options, Session
 from benchmarks.store.container import StoreError
 from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from benchmarks.store.votes import kept_votes, save_votes
 from ensembles import softmax
 from tests.helpers.generated import FACES, stored_predictions
@@ -67,7 +67,7 @@ def seen(faces: Targets) -> Targets:
 def evaluated(folder: Path, targets: Targets, votes: bool = True, members: Any = MEMBERS) -> dict[str, Any]:
     """Results of a few random members and kinds of ensembles of fer2013, as they are read from results.json."""
     store = PredictionStore(folder / "fer2013" / "predictions")
-    store.save_targets(targets)
+    save_targets(store.folder, targets)
     if votes:
         save_votes(store.folder, targets, {"val": ballots(targets.val, seed=1), "test": ballots(targets.test, seed=2)})
     found = [stored_predictions(store, targets, name, seed=seed, skill=skill) for name, seed, skill in members]
@@ -113,7 +113,7 @@ def write_table(folder: Path, usages: dict[str, int]) -> np.ndarray:
 
 def test_votes_are_lined_up_with_the_targets_by_the_rows_of_the_original(tmp_path: Path, seen: Targets):
     store = PredictionStore(tmp_path / "results" / "fer2013" / "predictions")
-    store.save_targets(seen)
+    save_targets(store.folder, seen)
     table = write_table(tmp_path, {"Training": 5, "PublicTest": 75, "PrivateTest": 84})
     assert seen.val_rows is not None and seen.test_rows is not None
     assert agreement.main(["--data", str(tmp_path), "--results", str(tmp_path / "results")]) == 0
@@ -145,7 +145,7 @@ def test_votes_of_another_number_of_images_are_named(tmp_path: Path, faces: Targ
 
 def test_the_check_of_a_store_passes_votes_by(tmp_path: Path, seen: Targets):
     store = PredictionStore(tmp_path / "fer2013" / "predictions")
-    store.save_targets(seen)
+    save_targets(store.folder, seen)
     stored_predictions(store, seen, "vgg_fer")
     save_votes(store.folder, seen, {"val": ballots(seen.val, 1), "test": ballots(seen.test, 2)})
     done = cli("--check", tmp_path)

@@ -18,9 +18,10 @@ from benchmarks.data.fingerprint import assemble
 from benchmarks.execution.plan import inspect
 from benchmarks.provenance import cpu_cores, device_name
 from benchmarks.store.container import FORMAT, StoreError
+from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import FACES, HISTORY, PROVENANCE, stored_predictions
 from tests.helpers.runs import files
 from zoo import registry
@@ -117,7 +118,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_part_of_the_new_one(
         draft.write_bytes(b"half of a fi")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("benchmarks.store.predictions.save_file", fill_the_disk)
+    monkeypatch.setattr("benchmarks.store.container.save_file", fill_the_disk)
     with pytest.raises(OSError, match="no space left"):
         stored_predictions(store, faces, "mini_xception", device="other")
     after = files(store.folder)
@@ -135,7 +136,7 @@ def test_logits_that_float16_cannot_hold_are_refused_and_nothing_is_written(stor
 
 def test_what_is_not_there_is_none(store: PredictionStore, faces: Targets):
     assert store.load(configuration(), faces) is None
-    assert store.targets() is None
+    assert stored_targets(store.folder) is None
     assert store.stale(configuration()) == []
     assert store.members() == []
     assert store.speed("mini_xception") is None
@@ -261,18 +262,18 @@ def test_a_damaged_file_of_another_recipe_is_named_and_costs_nothing_else(
 
 
 def test_targets_are_kept_once_for_each_fingerprint(store: PredictionStore, dataset: Dataset, faces: Targets):
-    store.save_targets(faces)
+    save_targets(store.folder, faces)
     (path,) = store.folder.glob("targets.*")
     written = path.stat().st_mtime_ns
-    store.save_targets(faces)
+    save_targets(store.folder, faces)
     assert path.stat().st_mtime_ns == written
-    store.save_targets(Targets.of(dataset))
+    save_targets(store.folder, Targets.of(dataset))
     assert len(list(store.folder.glob("targets.*"))) == 2
 
 
 def test_targets_come_back_as_they_were(store: PredictionStore, dataset: Dataset):
-    store.save_targets(Targets.of(dataset))
-    found = store.targets()
+    save_targets(store.folder, Targets.of(dataset))
+    found = stored_targets(store.folder)
     assert found is not None
     np.testing.assert_array_equal(found.val, dataset.val.targets)
     np.testing.assert_array_equal(found.test, dataset.test.targets)
@@ -296,8 +297,8 @@ def test_images_in_two_splits_are_marked_by_their_pixels_whatever_their_labels(s
     assert [bytes(image) in known for image in data.val.images] == targets.val_in_train.tolist()
     assert targets.test_in_train is not None and not targets.test_in_train.any()
     assert targets.test_in_val is not None and targets.test_in_val.sum() == 1
-    store.save_targets(targets)
-    found = store.targets()
+    save_targets(store.folder, targets)
+    found = stored_targets(store.folder)
     assert found is not None and found.overlaps().keys() == targets.overlaps().keys()
     for name, marks in targets.overlaps().items():
         np.testing.assert_array_equal(found.overlaps()[name], marks)
@@ -307,32 +308,32 @@ def test_targets_that_know_of_no_overlap_are_kept_until_some_do(store: Predictio
     known = Targets.of(dataset)
     ignorant = replace(known, val_in_train=None, test_in_train=None, test_in_val=None)
     for targets, count in ((ignorant, 0), (known, 3), (ignorant, 3)):
-        store.save_targets(targets)
-        found = store.targets()
+        save_targets(store.folder, targets)
+        found = stored_targets(store.folder)
         assert found is not None and len(found.overlaps()) == count
 
 
 def test_of_several_targets_those_with_most_predictions_count(store: PredictionStore, faces: Targets):
     for digit, members in (("a", 1), ("b", 3), ("c", 2)):
         targets = replace(faces, fingerprint=digit * 32)
-        store.save_targets(targets)
+        save_targets(store.folder, targets)
         for seed in range(members):
             stored_predictions(store, targets, "mini_xception", seed=seed)
-    found = store.targets()
+    found = stored_targets(store.folder)
     assert found is not None
     assert found.fingerprint == "b" * 32
 
 
 def test_damaged_targets_are_refused_by_name(store: PredictionStore, faces: Targets):
-    store.save_targets(faces)
+    save_targets(store.folder, faces)
     (path,) = store.folder.glob("targets.*")
     cut(path)
     with pytest.raises(StoreError, match=path.name):
-        store.targets()
+        stored_targets(store.folder)
 
 
 def test_members_and_seeds_are_read_from_names_alone(store: PredictionStore, faces: Targets):
-    store.save_targets(faces)
+    save_targets(store.folder, faces)
     for name, seed in (("vgg_fer", 0), ("vgg_fer", 12), ("mini_xception", 2)):
         stored_predictions(store, faces, name, seed=seed)
     (store.folder / "notes.txt").write_text("not ours")

@@ -23,7 +23,7 @@ from benchmarks.report.figures.style import LEAST, Chart, fitted, joined, plural
 from benchmarks.run import search_part
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, save_targets
 from benchmarks.store.votes import save_votes
 from tests.helpers.generated import FACES, stored_predictions
 from tests.helpers.runs import ROOT, files
@@ -43,7 +43,7 @@ MANY = (
 def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], **changes: Any) -> dict[str, Any]:
     """Results of random predictions of members (name, seed, skill), ensembles of few kinds, nothing drawn."""
     store = PredictionStore(folder / "fer2013" / "predictions")
-    store.save_targets(targets)
+    save_targets(store.folder, targets)
     found = [
         stored_predictions(store, targets, name, seed=seed, skill=skill, **changes) for name, seed, skill in members
     ]
@@ -364,7 +364,7 @@ def test_hard_and_doubtful_images_are_found():
 def test_contact_sheets_go_where_git_does_not_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     targets = Targets.of(suites.get("digits").load(DataOptions()))
     store = PredictionStore(tmp_path / "digits" / "predictions")
-    store.save_targets(targets)
+    save_targets(store.folder, targets)
     stored_predictions(store, targets, "linear")
     arguments = ["--suite", "digits", "--results", str(tmp_path), "--images", "5"]
     assert contact_sheet.main(arguments) == 0

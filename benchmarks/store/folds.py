@@ -1,0 +1,69 @@
+"""Which data a store is of where no images can be asked: the folds of a data set, or the data with most predictions.
+
+A data set in folds has a fingerprint a fold; one file lists them in their order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.files import write_atomic
+from benchmarks.store.container import StoreError, locked, read_header
+from benchmarks.store.file_names import prediction_files
+from benchmarks.store.targets import Targets, load_targets, read_targets
+
+
+def save_folds(folder: Path, fingerprints: Sequence[str]) -> None:
+    """Keep in a store's folder which data sets are the folds of one, in their order."""
+    with locked(folder):
+        write_atomic(folder / f"folds.{fingerprints[0][:12]}.json", json.dumps(list(fingerprints), indent=1) + "\n")
+
+
+def fold_sets(folder: Path) -> list[list[str]]:
+    """Read the fingerprints of the folds of every data set in folds that a store keeps; raise StoreError."""
+    return [_read_folds(path) for path in sorted(folder.glob("folds.*.json"))]
+
+
+def stored_folds(folder: Path) -> list[str]:
+    """Read the fingerprints of the folds, in their order; of several data sets those with most predictions; or none.
+
+    Raises StoreError where a file is damaged.
+    """
+    return max(fold_sets(folder), key=lambda folds: sum(_predictions_of(folder, fold) for fold in folds), default=[])
+
+
+def stored_targets(folder: Path, fold: int | None = None) -> Targets | None:
+    """Load the targets of a fold; without folds, of several data sets those of the one with most predictions.
+
+    None where the store has none. Raises StoreError where a file is damaged.
+    """
+    if fold is not None:
+        folds = stored_folds(folder)
+        return load_targets(folder, folds[fold]) if fold < len(folds) else None
+    kept = [read_targets(path) for path in sorted(folder.glob("targets.*.safetensors"))]
+    if len(kept) < 2:
+        return kept[0] if kept else None
+    return max(kept, key=lambda targets: _predictions_of(folder, targets.fingerprint))
+
+
+def _predictions_of(folder: Path, fingerprint: str) -> int:
+    """How many files hold predictions on the data of that fingerprint."""
+    count = 0
+    for path in prediction_files(folder):
+        try:
+            count += read_header(path).get("configuration", {}).get("data") == fingerprint
+        except StoreError:
+            continue  # named when its member is loaded
+    return count
+
+
+def _read_folds(path: Path) -> list[str]:
+    try:
+        folds = json.loads(path.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise StoreError(f"{path.name}: is damaged ({error})") from error
+    if not isinstance(folds, list) or not all(isinstance(fold, str) for fold in folds):
+        raise StoreError(f"{path.name}: is no list of the fingerprints of folds")
+    return folds
