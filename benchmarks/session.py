@@ -131,7 +131,7 @@ class Session:
             chosen = list(dict.fromkeys([*(() if source else self.suite.members), *stored]))
         found = [registry.get(name) for name in chosen]
         if self.options.recipe != "house":
-            found = list(dict.fromkeys(member.with_recipe(self.options.recipe) for member in found))
+            found = list(dict.fromkeys(registry.with_recipe(member, self.options.recipe) for member in found))
         epochs = () if self.options.epochs is None else (f"recipe.epochs={self.options.epochs}",)
         return [override(member, [*self.suite.changes, *self.options.changes, *epochs]) for member in found]
 

@@ -11,8 +11,9 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zoo.member import Pretrained
 from zoo.recipes import ADAMW, DEPTHWISE, KDEF, PLAIN, Recipe, Transfer
-from zoo.registry import Pretrained, register
+from zoo.registry import register
 
 if TYPE_CHECKING:
     from torch import nn

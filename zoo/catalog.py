@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from zoo.registry import CATALOG, Member, counted, imported
+from zoo.member import Member
+from zoo.registry import CATALOG, counted, imported
 from zoo.sources import sources
 
 

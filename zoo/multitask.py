@@ -7,9 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zoo.inference.heads import classifier_of, with_features
 from zoo.outputs import Outputs, logits_of
-from zoo.training.param_groups import classifier_modules, layers
+from zoo.structure import classifier_modules, classifier_of, layers, with_features
 
 
 class MultiTask(nn.Module):

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from zoo.registry import Member, UnknownName
+from zoo.errors import UnknownName
+from zoo.member import Member
+from zoo.recipes import Recipe
 
 SETTABLE = ("recipe", "image_size")  # of a member; the rest is what it is
 SHORT = {"lr": "learning_rate", "wd": "weight_decay"}
@@ -59,8 +61,6 @@ def _value(text: str, kind: Any, assignment: str) -> Any:
 
 def settings() -> list[str]:
     """Every key that can be set, such as `recipe.loss.gamma`."""
-    from zoo.recipes import Recipe
-
     return ["image_size", *_keys(Recipe, "recipe")]
 
 

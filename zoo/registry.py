@@ -11,107 +11,27 @@ modules are imported whenever members are asked for.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from zoo import plugins as outside
+from zoo import plugins
+from zoo.errors import UnknownName
+from zoo.member import Member, Pretrained, load_builder
+from zoo.overrides import override
 from zoo.recipes import NAMED, Recipe
 from zoo.sources import FOLDER, sources
 from zoo.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from zoo.profile import Facts
 
 CATALOG = FOLDER / "catalog.json"
 RECIPE_OF_PAPER = "paper"
-
-
-class UnknownName(ValueError):
-    """A name or pattern that matches nothing; the message lists the nearest ones."""
-
-    def __init__(self, kind: str, wanted: str, known: Iterable[str]) -> None:
-        names = sorted(known)
-        near = difflib.get_close_matches(wanted, names, n=4, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
-        super().__init__(f"no {kind} matches {wanted!r}: {hint}")
-
-
-@dataclass(frozen=True)
-class Member:
-    """One trained network of the zoo, but for its seed: architecture, recipe and initialisation.
-
-    `params` and `macs` (multiply-adds an image) are counted at 7 classes and one input channel. `init` says what the
-    first weights were trained on (`scratch`: nothing), `weights` exactly which they are: a repository of the hub or a
-    file of zoo/pretrained/packages.py. `code` is the hash of the file a member from outside the package comes from.
-    """
-
-    name: str
-    builder: str  # "module:function", imported when the network is built
-    recipe: Recipe
-    image_size: int
-    init: str
-    reference: str  # id of the paper the network comes from
-    summary: str
-    params: int | None = None
-    macs: int | None = None
-    weights: str = ""
-    code: str = ""
-    features_of: str = ""  # the member on whose penultimate features XGBoost is the classifier; "": the network's own
-
-    def build(self, num_classes: int, in_chans: int, **options: Any) -> nn.Module:
-        """The network with random weights: float [B, in_chans, image_size, image_size] to logits [B, num_classes].
-
-        With the recipe's `affect` it is wrapped as zoo/multitask.py says, and returns Outputs. Only
-        zoo/pretrained/hub.py gives `options`, to the builders of members that start from trained weights.
-        """
-        network = _builder(self.builder)(num_classes, in_chans, self.image_size, **options)
-        if not self.recipe.affect:
-            return network
-        from zoo.multitask import MultiTask
-
-        return MultiTask(network)
-
-    def identity(self) -> dict[str, Any]:
-        """What makes this member this member; with seed and data it decides the configuration hash.
-
-        Two files outside the package may give one name to different networks of one size, and an experiment edits its
-        file: `code` tells them apart. In the package, the parameter count stands for the architecture.
-        """
-        facts = asdict(self)
-        kept = {key: facts[key] for key in ("name", "recipe", "image_size", "init", "params")}
-        return kept | {key: facts[key] for key in ("weights", "code", "features_of") if facts[key]}
-
-    def with_recipe(self, name: str) -> Member:
-        """The same network by another recipe: `house`, `paper`, or a named one of zoo/recipes.py; UnknownName."""
-        base = self.name.partition("@")[0]
-        return get(base if name == "house" else f"{base}@{name}")
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """Another start of the same network, which `register` makes a member of its own: `name_imagenet`.
-
-    The builder then takes options for `timm.create_model` beside its three arguments.
-    """
-
-    init: str  # what the weights were trained on: "imagenet", "imagenet-22k"
-    weights: str  # "timm/resnet18.a1_in1k" on the hub, or a file of zoo/pretrained/packages.py
-    recipe: Recipe
-    image_size: int
-    paper: Recipe | None = None  # makes one more member, `name_imagenet@paper`: fine-tuned as a publication has it
-    paper_size: int | None = None
-
-    @property
-    def suffix(self) -> str:
-        return f"_{self.init.replace('-', '_')}"
 
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
@@ -199,14 +119,14 @@ def members() -> dict[str, Member]:
     Raises ValueError where two members share a name, a file cannot be imported, or one from outside has no member.
     """
     found = _of_the_package()
-    for source in dict.fromkeys((*outside.entry_points(), *_outside)):
-        module = outside.load(source)
+    for source in dict.fromkeys((*plugins.entry_points(), *_outside)):
+        module = plugins.load(source)
         here = _registered_in(module)
         if not here:
             advice = "decorate a builder with zoo.registry.register, or call zoo.backbones.backbone"
             raise ValueError(f"{source} registers no member: {advice}")
         for member in here:
-            code = outside.fingerprint(member.builder.partition(":")[0])
+            code = plugins.fingerprint(member.builder.partition(":")[0])
             _add(found, _counted_if_it_builds(replace(member, code=code)), source)
     return found
 
@@ -266,12 +186,7 @@ def _facts(builder: str, image_size: int) -> Facts:
     """Members that differ in recipe or initialisation alone share their counts."""
     from zoo.profile import count
 
-    return count(lambda: _builder(builder)(7, 1, image_size), image_size)
-
-
-def _builder(target: str) -> Callable[..., nn.Module]:
-    module, _, name = target.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return count(lambda: load_builder(builder)(7, 1, image_size), image_size)
 
 
 def _counted_if_it_builds(member: Member) -> Member:
@@ -296,11 +211,15 @@ def get(name: str) -> Member:
     if last in NAMED:
         return replace(member, name=name, recipe=NAMED[last])
     if last in VARIANTS:
-        from zoo.overrides import override
-
         return replace(override(member, VARIANTS[last]), name=name)
     own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
     raise UnknownName(f"recipe of {base}", last, [*own, *NAMED, *VARIANTS])
+
+
+def with_recipe(member: Member, name: str) -> Member:
+    """Return the same network by another recipe: `house`, `paper`, or a named one of zoo/recipes.py; UnknownName."""
+    base = member.name.partition("@")[0]
+    return get(base if name == "house" else f"{base}@{name}")
 
 
 def without_one(name: str) -> Iterator[tuple[str, str]]:

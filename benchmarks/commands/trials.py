@@ -160,7 +160,7 @@ def main(argv: list[str] | None = None) -> int:
         names = registry.select("member", arguments.members, registry.members())
         members = [registry.get(name) for name in names]
         if arguments.house_size:
-            members = [replace(one, image_size=one.with_recipe("house").image_size) for one in members]
+            members = [replace(one, image_size=registry.with_recipe(one, "house").image_size) for one in members]
         run(session, members, arguments.seconds, resolve_device(arguments.device))
     except (ValueError, OSError) as error:
         print(f"trials: {error}", file=sys.stderr)

@@ -32,11 +32,10 @@ from benchmarks.provenance import cpu_cores
 from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
 from benchmarks.speed.timing import PeerMissing, Rate, header, peer, rates
 from zoo import registry
+from zoo.cpu import keep_freed_memory, supports_bf16
 from zoo.inference.fuse import folded
-from zoo.inference.predict import supports_bf16
 from zoo.outputs import logits_of
 from zoo.registry import Member
-from zoo.training.malloc import keep_freed_memory
 
 PACKAGES = ("torch", "timm", "onnxruntime", "openvino")
 PEERS = ("ONNX Runtime", "OpenVINO")

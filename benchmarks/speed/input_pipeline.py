@@ -22,10 +22,10 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.provenance import cpu_cores
 from benchmarks.speed.records import add_json_option, compare_rates, write_record
 from benchmarks.speed.timing import PeerMissing, header, peer, rates
+from zoo.cpu import keep_freed_memory
 from zoo.inference.images import batch_of
 from zoo.recipes import PLAIN, Augment, Recipe
 from zoo.training.loop import augmented
-from zoo.training.malloc import keep_freed_memory
 
 FULL = replace(PLAIN, augment=Augment(shear=8.0))
 TARGETS = {"cpu": 10.0, "cuda": 100.0}  # times the PIL loader

@@ -34,11 +34,11 @@ from benchmarks.speed.operators import Operator, Operators, groups
 from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
 from benchmarks.speed.timing import Rate, header, in_turns, rates
 from zoo import registry
+from zoo.cpu import keep_freed_memory
 from zoo.inference.fuse import folded
 from zoo.inference.predict import AT_ONCE, class_scores
 from zoo.registry import Member
 from zoo.training.loop import Control, Stopped, train
-from zoo.training.malloc import keep_freed_memory
 
 PACKAGES = ("torch", "timm")
 AUGMENTED = 128

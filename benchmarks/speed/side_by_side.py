@@ -44,11 +44,11 @@ from benchmarks.speed.records import Comparison, add_json_option, compare_rates,
 from benchmarks.speed.timing import Rate, header
 from benchmarks.speed.training import CLASSES, PACKAGES, Clock, clocked, made_up_images, ours, prepared
 from zoo import registry
+from zoo.cpu import keep_freed_memory
 from zoo.outputs import logits_of
 from zoo.recipes import Recipe
 from zoo.registry import Member
 from zoo.training.loop import augmented
-from zoo.training.malloc import keep_freed_memory
 
 ALONE = "one after the other, all cores"
 

@@ -34,11 +34,12 @@ from benchmarks.speed.input_pipeline import PilImages
 from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
 from benchmarks.speed.timing import Rate, header, in_turns
 from zoo import registry
+from zoo.cpu import keep_freed_memory
 from zoo.inference.images import batch_of
+from zoo.inference.pixels import normalise
 from zoo.registry import Member
-from zoo.training.augment import augment, normalise
+from zoo.training.augment import augment
 from zoo.training.loop import Control, Stopped, train
-from zoo.training.malloc import keep_freed_memory
 
 CLASSES = 7
 WARM_UP = 3  # steps of each round that are not counted: they allocate, and start workers

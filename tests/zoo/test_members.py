@@ -17,14 +17,13 @@ from torch.nn import functional as F
 
 from tests.helpers.runs import ROOT, python
 from zoo import catalog, registry
+from zoo.inference.pixels import normalise, to_float
 from zoo.inference.predict import class_scores
 from zoo.outputs import Outputs, logits_of
 from zoo.overrides import override
-from zoo.recipes import ADAMW, DEPTHWISE, DIGITS, PLAIN, Augment, Recipe, differences
-from zoo.training.augment import augment, normalise, to_float
+from zoo.recipes import PLAIN, Augment
 from zoo.training.optimizers import build_optimizer
 from zoo.training.schedule import size_at
-from zoo.variants import VARIANTS
 
 torch.set_num_threads(1)
 
@@ -170,6 +169,28 @@ def test_an_edited_file_speaks_for_itself(copy: Path):
     assert members["lenet"]["params"] == 16 * 6 * 6 * 84 + 84 + 84 * 7 + 7 + 8 * 9 + 8 + 8 * 9 * 16 + 16
 
 
+def test_a_member_shares_the_weights_of_the_one_that_it_is_with_other_views():
+    shared = {
+        "vgg_fer@scale_tta": "vgg_fer",
+        "vgg_fer@muon@scale_tta@long": "vgg_fer@muon@long",
+        "vgg_fer@muon@long": "vgg_fer@muon@long",
+        "vgg_fer@ten_crop": "vgg_fer@ten_crop",  # crops in training, too
+    }
+    assert {name: registry.trained_as(registry.get(name)).name for name in shared} == shared
+    changes = ["recipe.epochs=2", "recipe.labels.votes=true"]
+    changed = registry.trained_as(override(registry.get("vgg_fer@scale_tta"), changes))
+    assert changed.identity() == override(registry.get("vgg_fer"), changes).identity()
+    turned = registry.trained_as(override(registry.get("vgg_fer@scale_tta"), ["recipe.tta=rotate"]))
+    assert turned.identity() == override(registry.get("vgg_fer"), ["recipe.tta=rotate"]).identity()
+
+
+def test_what_another_image_size_costs_is_not_known_before_it_is_counted():
+    large = registry.get("vgg_fer@large")
+    assert large.macs is None
+    counted = registry.counted(large).macs
+    assert counted is not None and counted > 1.7 * (registry.get("vgg_fer").macs or 0)
+
+
 # Networks
 
 NETWORKS = list(
@@ -286,169 +307,3 @@ def test_mini_xception_has_the_published_number_of_parameters():
 def test_five_layer_cnn_has_the_published_number_of_parameters():
     network = registry.get("five_layer_cnn").build(7, 1)
     assert counted(network, without=(nn.BatchNorm1d, nn.BatchNorm2d)) == 2_436_007
-
-
-# Recipes
-
-
-@pytest.mark.parametrize("recipe", [PLAIN, ADAMW, DEPTHWISE, DIGITS, Recipe()])
-def test_a_recipe_survives_json(recipe: Recipe):
-    again = Recipe.from_dict(json.loads(json.dumps(asdict(recipe))))
-    assert again == recipe
-    assert hash(again) == hash(recipe)
-
-
-def test_recipes_differ_by_value():
-    assert Recipe() == Recipe()
-    assert len({Recipe(), Recipe(), Recipe(epochs=3), Recipe(augment=OFF)}) == 3
-
-
-def test_a_recipe_refuses_what_it_does_not_know():
-    with pytest.raises(TypeError, match="epochz"):
-        Recipe.from_dict({**asdict(PLAIN), "epochz": 3})
-
-
-@pytest.mark.parametrize("values", [{"epochs": 0}, {"batch_size": 1}])
-def test_a_recipe_refuses_what_cannot_be_trained(values: dict[str, Any]):
-    with pytest.raises(ValueError, match="epochs >= 1 and batch_size >= 2"):
-        Recipe(**values)
-
-
-def test_differences_name_each_changed_value():
-    new = replace(PLAIN, epochs=3, augment=replace(PLAIN.augment, shift=0.5))
-    assert differences(asdict(PLAIN), asdict(new)) == ["augment.shift was 0.1, is 0.5", "epochs was 24, is 3"]
-    assert differences(asdict(PLAIN), asdict(PLAIN)) == []
-    assert differences({"old": 1}, {"new": 2}, "x.") == ["x.new was None, is 2", "x.old was 1, is None"]
-
-
-# Augmentation
-
-
-def test_each_image_draws_its_own_transform():
-    same = noise(1).expand(16, -1, -1, -1)
-    for options in (replace(OFF, rotation=20.0), replace(OFF, shift=0.2), replace(OFF, scale=0.3),
-                    replace(OFF, contrast=0.5), replace(OFF, brightness=0.3), replace(OFF, erase=1.0)):  # fmt: skip
-        out = augment(same, 48, options, seeded(0))
-        assert len({tuple(image.flatten().tolist()) for image in out}) == 16, options
-
-
-def test_flip_alone_mirrors_exactly_some_images():
-    images = noise(64)
-    plain = to_float(images, 48)
-    out = augment(images, 48, replace(OFF, flip=True), seeded(0))
-    kept = (out - plain).abs().amax(dim=(1, 2, 3)) < 1e-4
-    mirrored = (out - plain.flip(3)).abs().amax(dim=(1, 2, 3)) < 1e-4
-    assert (kept ^ mirrored).all()
-    assert 16 < mirrored.sum() < 48
-
-
-@pytest.mark.parametrize("side", [48, 64, 96])
-def test_without_options_augment_is_a_plain_resize(side: int):
-    images = noise(4)
-    torch.testing.assert_close(augment(images, side, OFF, seeded(0)), to_float(images, side), atol=1e-4, rtol=0)
-
-
-def test_shift_and_rotation_move_by_what_they_say():
-    image = torch.zeros(512, 1, 48, 48, dtype=torch.uint8)
-    image[:, :, 22:26, 38:42] = 255  # a dot 16 pixels to the right of the centre
-    x, y = _centres(augment(image, 48, replace(OFF, shift=0.1), seeded(0)))
-    assert 4.3 < (x - 39.5).abs().max() < 5.0 and 4.3 < (y - 23.5).abs().max() < 5.0
-    x, y = _centres(augment(image, 48, replace(OFF, rotation=30.0), seeded(0)))
-    angles = torch.rad2deg(torch.atan2(y - 23.5, x - 23.5))
-    assert 27 < angles.abs().max() < 30.5
-    torch.testing.assert_close((x - 23.5).hypot(y - 23.5), torch.full((512,), 16.0), atol=0.3, rtol=0)
-
-
-def _centres(images: Tensor) -> tuple[Tensor, Tensor]:
-    mass = images[:, 0] / images.sum(dim=(1, 2, 3))[:, None, None]
-    ticks = torch.arange(images.shape[-1], dtype=torch.float32)
-    return (mass.sum(1) * ticks).sum(1), (mass.sum(2) * ticks).sum(1)
-
-
-@pytest.mark.parametrize("probability", [0.0, 0.25, 1.0])
-def test_erasing_takes_its_share_of_images_and_of_area(probability: float):
-    images = torch.zeros(600, 1, 48, 48, dtype=torch.uint8)
-    erased = augment(images, 48, replace(OFF, erase=probability), seeded(0)) > 0
-    share = erased.any(dim=3).any(dim=2).float().mean().item()
-    assert share == pytest.approx(probability, abs=0.06)
-    assert erased.float().mean(dim=(1, 2, 3)).max() < 0.3
-
-
-def test_the_same_generator_state_gives_the_same_batch():
-    images = noise(8)
-    torch.manual_seed(1)
-    first = augment(images, 48, Augment(), seeded(5))
-    torch.manual_seed(2)
-    assert torch.equal(augment(images, 48, Augment(), seeded(5)), first)
-    assert not torch.equal(augment(images, 48, Augment(), seeded(6)), first)
-
-
-@pytest.mark.parametrize("side", [32, 48, 64])
-def test_augmented_images_stay_in_range_at_any_size(side: int):
-    images = noise(32)
-    before = images.clone()
-    out = augment(images, side, Augment(contrast=0.9, brightness=0.9, erase=1.0, shift=0.5), seeded(0))
-    assert out.shape == (32, 1, side, side)
-    assert out.dtype == torch.float32
-    assert out.min() >= 0 and out.max() <= 1
-    assert torch.equal(images, before)
-
-
-# Input normalisation
-
-
-def test_per_image_normalisation_removes_light_and_contrast():
-    images = torch.cat([noise(4), noise(4) // 8 + 100])
-    out = normalise(to_float(images, 48), "image")
-    torch.testing.assert_close(out.mean(dim=(1, 2, 3)), torch.zeros(8), atol=1e-4, rtol=0)
-    torch.testing.assert_close(out.std(dim=(1, 2, 3)), torch.ones(8), atol=1e-3, rtol=0)
-
-
-@pytest.mark.parametrize("how", ["image", "fixed"])
-@pytest.mark.parametrize("grey", [0, 255])
-def test_a_constant_image_gives_finite_numbers(how: str, grey: int):
-    out = normalise(to_float(torch.full((2, 1, 48, 48), grey, dtype=torch.uint8), 48), how)
-    assert torch.isfinite(out).all()
-    assert out.abs().max() < 10
-
-
-def test_fixed_normalisation_is_the_same_for_every_image():
-    out = normalise(torch.tensor([0.0, 0.5, 1.0]).reshape(3, 1, 1, 1), "fixed")
-    assert out.flatten().tolist() == [-2, 0, 2]
-
-
-def test_shrinking_averages_instead_of_skipping_pixels():
-    lines = ((torch.arange(48) + 1) // 2 % 2 * 255).expand(48, 48)  # two black, two white
-    small = to_float(lines.to(torch.uint8)[None, None], 12)
-    torch.testing.assert_close(small, torch.full((1, 1, 12, 12), 0.5), atol=0.2, rtol=0)
-
-
-def test_a_member_shares_the_weights_of_the_one_that_it_is_with_other_views():
-    shared = {
-        "vgg_fer@scale_tta": "vgg_fer",
-        "vgg_fer@muon@scale_tta@long": "vgg_fer@muon@long",
-        "vgg_fer@muon@long": "vgg_fer@muon@long",
-        "vgg_fer@ten_crop": "vgg_fer@ten_crop",  # crops in training, too
-    }
-    assert {name: registry.trained_as(registry.get(name)).name for name in shared} == shared
-    changes = ["recipe.epochs=2", "recipe.labels.votes=true"]
-    changed = registry.trained_as(override(registry.get("vgg_fer@scale_tta"), changes))
-    assert changed.identity() == override(registry.get("vgg_fer"), changes).identity()
-    turned = registry.trained_as(override(registry.get("vgg_fer@scale_tta"), ["recipe.tta=rotate"]))
-    assert turned.identity() == override(registry.get("vgg_fer"), ["recipe.tta=rotate"]).identity()
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_a_variant_differs_from_its_network_by_what_it_says(variant: str):
-    network, changed = registry.get("vgg_fer"), registry.get(f"vgg_fer@{variant}")
-    assert changed == replace(override(network, VARIANTS[variant]), name=f"vgg_fer@{variant}")
-    said = {change.partition("=")[0] for change in VARIANTS[variant]}
-    found = {line.partition(" ")[0] for line in differences(asdict(network), asdict(changed))}
-    assert found - {"name", "macs"} == said, "a setting that a variant repeats changes nothing"
-
-
-def test_what_another_image_size_costs_is_not_known_before_it_is_counted():
-    large = registry.get("vgg_fer@large")
-    assert large.macs is None
-    counted = registry.counted(large).macs
-    assert counted is not None and counted > 1.7 * (registry.get("vgg_fer").macs or 0)

@@ -17,17 +17,16 @@ from benchmarks.evaluation.metrics import concordance, rmse
 from tests.helpers.portraits import portraits
 from tests.helpers.trained import trained
 from zoo import registry
-from zoo.inference.heads import classifier_of
 from zoo.inference.predict import class_scores, predict, predict_tasks, scores
 from zoo.multitask import MultiTask
 from zoo.outputs import Outputs
-from zoo.pretrained.hub import initialise
+from zoo.pretrained.initialise import initialise
 from zoo.recipes import PLAIN, Loss, Recipe, Transfer
 from zoo.registry import Member
+from zoo.structure import classifier_names, classifier_of, layers
 from zoo.training.losses import rated_concordance
 from zoo.training.mixup import mix_rated
 from zoo.training.optimizers import build_optimizer
-from zoo.training.param_groups import classifier_names, layers
 from zoo.training.soft_labels import Guidance, training_targets
 
 torch.set_num_threads(1)
@@ -118,7 +117,7 @@ def test_trained_weights_go_into_the_backbone(monkeypatch: pytest.MonkeyPatch):
 
     real = Member.build
     monkeypatch.setattr(Member, "build", build)
-    monkeypatch.setattr("zoo.pretrained.hub._source", lambda weights: {})
+    monkeypatch.setattr("zoo.pretrained.initialise._source", lambda weights: {})
     network = real(member, 8, 1)
     head = network.state_dict()["affect.weight"].clone()
     initialise(network, member, 8, 1)

@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
-from functools import cache
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zoo.cpu import keep_freed_memory
 from zoo.inference.fuse import folded
-from zoo.inference.heads import with_features
 from zoo.inference.images import MappedImages, prepared
-from zoo.inference.multi import split
+from zoo.inference.state_dicts import split
 from zoo.inference.tta import network_inputs
+from zoo.member import Member
 from zoo.outputs import Outputs, logits_of
-from zoo.registry import Member
-from zoo.training.malloc import keep_freed_memory
+from zoo.structure import with_features
 
 Result = TypeVar("Result")
 
 AT_ONCE = {"cpu": 64, "cuda": 256}
 """Images in a batch of predictions: a core's cache holds what layers make of few (mini_xception: 1.6 times as fast)."""
-
-
-CPU_FLAGS = Path("/proc/cpuinfo")
-
-
-@cache
-def supports_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware.
-
-    oneDNN says yes to every CPU with AVX-512, and emulates it where the instructions are missing: a training step of
-    vgg_fer then takes 2.6 times as long as in float32 (measured on an Ice Lake core).
-    """
-    if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
-        return False
-    return platform.machine() not in ("x86_64", "AMD64") or _has_avx512_bf16()
-
-
-def _has_avx512_bf16() -> bool:
-    """Whether an x86 CPU has the instructions; where torch has no such question yet (2.5), Linux says it."""
-    if hasattr(torch.cpu, "_is_avx512_bf16_supported"):
-        return torch.cpu._is_avx512_bf16_supported()
-    return CPU_FLAGS.exists() and "avx512_bf16" in CPU_FLAGS.read_text().split()
 
 
 class Scores(NamedTuple):
@@ -119,7 +94,7 @@ def predict_tasks(
     """Logits float32 [N,K] of a trained member, and valence and arousal float32 [N,2] of one that learnt them.
 
     In float32 arithmetic, on the CPU by zoo/inference/fuse.py, with the recipe's preprocessing and TTA; of several
-    networks (zoo/inference/multi.py), the mean.
+    networks (zoo/inference/state_dicts.py), the mean.
     """
 
     def both(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Scores:

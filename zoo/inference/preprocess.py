@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from zoo.registry import UnknownName
+from zoo.errors import UnknownName
 
 CHUNK = 2**22  # pixels filtered at once: about 100 MB of temporary tensors
 

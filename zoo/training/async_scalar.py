@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class LaggingNumber:
+class AsyncScalar:
     """Each look starts a copy of a scalar to the host, and returns what the look before had copied."""
 
     def __init__(self, device: str) -> None:

@@ -10,8 +10,8 @@ from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
+from zoo.errors import UnknownName
 from zoo.recipes import Recipe
-from zoo.registry import UnknownName
 
 
 class Average(Protocol):

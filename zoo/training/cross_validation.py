@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from zoo.inference import multi as parts
 from zoo.inference.predict import predict
-from zoo.registry import Member
+from zoo.inference.state_dicts import join
+from zoo.member import Member
 from zoo.training.checkpoint import part_checkpoint
 from zoo.training.loop import Control, Trained, together, train
 from zoo.training.soft_labels import Guidance, LabelledImages
@@ -68,7 +68,7 @@ def train_folds(
         )
         done.append(trained)
         out_of_fold[held_out] = predict(member, trained.weights, train_split.images[held_out], num_classes, device)
-    return together(done, parts.join([trained.weights for trained in done]), "fold", out_of_fold)
+    return together(done, join([trained.weights for trained in done]), "fold", out_of_fold)
 
 
 def _rows(guidance: Guidance, rows: np.ndarray) -> Guidance:

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from zoo.recipes import Transfer
-from zoo.training.param_groups import classifier_modules
+from zoo.structure import classifier_modules
 
 
 def set_phase(network: nn.Module, transfer: Transfer, epoch: int) -> None:

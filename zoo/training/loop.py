@@ -19,26 +19,27 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
-from zoo.inference import multi as parts
+from zoo.cpu import keep_freed_memory, supports_bf16
 from zoo.inference.images import batch_of, prepared
-from zoo.inference.predict import scores, supports_bf16
+from zoo.inference.pixels import normalise
+from zoo.inference.predict import scores
+from zoo.inference.state_dicts import join
+from zoo.member import Member
 from zoo.outputs import Outputs, logits_of
-from zoo.pretrained.hub import initialise
+from zoo.pretrained.initialise import initialise
 from zoo.recipes import Recipe
-from zoo.registry import Member
 from zoo.training import checkpoint as checkpoints
-from zoo.training.async_scalar import LaggingNumber
-from zoo.training.augment import augment, normalise
+from zoo.training.async_scalar import AsyncScalar
+from zoo.training.augment import augment
 from zoo.training.averaging import build_average, reestimate_norm
 from zoo.training.checkpoint import State
 from zoo.training.compiling import compiled_passes
 from zoo.training.finetune import set_phase
 from zoo.training.losses import affect_loss, build_loss, rated_concordance
-from zoo.training.malloc import keep_freed_memory
 from zoo.training.mixup import mix_rated
 from zoo.training.optimizers import build_optimizer
-from zoo.training.oversampling import epoch_order
 from zoo.training.sam import SharpnessAware, statistics_kept
+from zoo.training.sampling import epoch_order
 from zoo.training.schedule import learning_rate_factor, size_at, snapshot_epochs, stop_early
 from zoo.training.soft_labels import Guidance, LabelledImages, sample_class, training_targets
 
@@ -127,7 +128,7 @@ def train(
             checkpoints.save(checkpoint, state, run.parts)
             raise
         checkpoints.save(checkpoint, state, run.parts)
-    weights = parts.join(state.snapshots) if state.snapshots else state.best_weights
+    weights = join(state.snapshots) if state.snapshots else state.best_weights
     return Trained(weights, state.best_epoch, state.history, state.seconds, state.images / state.seconds)
 
 
@@ -204,7 +205,7 @@ class _Run:
         order = self._order()
         loss_sum = torch.tensor(state.loss_sum, device=self.device, dtype=torch.float64)
         correct = torch.tensor(state.correct, device=self.device, dtype=torch.float64)
-        began, images_before, lagging = time.perf_counter(), state.images, LaggingNumber(self.device)
+        began, images_before, lagging = time.perf_counter(), state.images, AsyncScalar(self.device)
         set_phase(self.network, self.recipe.transfer, state.epoch)
         while state.step < self.steps:
             reason = control.stop()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from zoo.errors import UnknownName
 from zoo.recipes import Loss
-from zoo.registry import UnknownName
 
 LOG_OF_ZERO = -4.0  # the "A" of symmetric cross-entropy, which stands for the logarithm of a target of zero
 VOTED = 0.3  # share of the votes from which on a label counts among several

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.inference.predict import supports_bf16
+from zoo.cpu import supports_bf16
+from zoo.errors import UnknownName
 from zoo.recipes import Recipe
-from zoo.registry import UnknownName
-from zoo.training.param_groups import hidden_matrices, parameter_groups
+from zoo.structure import hidden_matrices
+from zoo.training.param_groups import parameter_groups
 from zoo.training.sam import SharpnessAware
 
 Builder = Callable[..., torch.optim.Optimizer]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from zoo.errors import UnknownName
 from zoo.recipes import Recipe
-from zoo.registry import UnknownName
 
 
 def learning_rate_factor(recipe: Recipe, progress: float, epoch: int, val_accuracies: Sequence[float]) -> float:

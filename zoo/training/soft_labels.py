@@ -58,7 +58,7 @@ def training_targets(
     if recipe.affect and split.affect is None:
         raise ValueError("recipe.affect needs valence and arousal of the training images, and this data set has none")
     if recipe.oversample != "none":
-        from zoo.training.oversampling import oversample
+        from zoo.training.sampling import oversample
 
         images, targets = oversample(split.images, split.targets, recipe.oversample, seed)
         return TrainingTargets(images, _one_hot(targets, num_classes))

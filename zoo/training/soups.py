@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from zoo.inference.images import prepared
-from zoo.inference.multi import Weights
 from zoo.inference.predict import class_scores
-from zoo.registry import Member
+from zoo.inference.state_dicts import Weights
+from zoo.member import Member
 from zoo.training.averaging import reestimate_norm
 from zoo.training.checkpoint import part_checkpoint
 from zoo.training.loop import NORM_BATCHES, Control, Trained, augmented, together, train

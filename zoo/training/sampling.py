@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.registry import UnknownName
+from zoo.errors import UnknownName
 
 SAMPLERS = {"random": "RandomOverSampler", "smote": "SMOTE", "adasyn": "ADASYN"}  # classes of imbalanced-learn
 NEIGHBOURS = 5  # that new images are made with: its default, and that of both papers

@@ -1,0 +1,14 @@
+"""Made-up pixels that look like photographs."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+
+def patches(*shape: int) -> np.ndarray:
+    """uint8 noise with the smoothness and the uneven light of photographs."""
+    random = np.random.default_rng(0)
+    smooth = gaussian_filter(random.normal(size=shape), (0,) * (len(shape) - 2) + (2, 2))
+    light = random.uniform(60, 180, (*shape[:-2], 1, 1))
+    return np.clip(smooth * 160 + light, 0, 255).astype(np.uint8)

@@ -1,0 +1,66 @@
+"""bfloat16 where a CPU has the instructions, and freed memory that stays with the process."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.cpu import keep_freed_memory, supports_bf16
+
+resource = pytest.importorskip("resource")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries cannot be told")
+def test_a_block_that_was_freed_is_had_again_without_new_pages():
+    assert keep_freed_memory()
+
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        blocks = [torch.ones(2**20) for _ in range(8)]  # 4 MiB each, 8192 pages together
+        del blocks
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    faults()
+    assert min(faults() for _ in range(3)) < 8192 / 2
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert not keep_freed_memory.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("machine", "emulated", "native", "expected"),
+    [
+        ("x86_64", True, False, False),
+        ("x86_64", True, True, True),
+        ("x86_64", False, False, False),
+        ("aarch64", True, False, True),
+    ],
+)
+def test_bf16_is_used_where_the_hardware_has_it(
+    monkeypatch: pytest.MonkeyPatch, machine: str, emulated: bool, native: bool, expected: bool
+):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: emulated)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native, raising=False)
+    assert supports_bf16.__wrapped__() is expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("flags\t: avx512f avx512_bf16 amx_bf16\n", True), ("flags\t: avx512f\n", False), (None, False)],
+)
+def test_a_torch_that_cannot_tell_of_bf16_instructions_reads_them_from_the_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str | None, expected: bool
+):
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(flags)
+    monkeypatch.setattr("zoo.cpu.CPU_FLAGS", tmp_path / "cpuinfo")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    assert supports_bf16.__wrapped__() is expected

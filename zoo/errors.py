@@ -1,0 +1,16 @@
+"""The error of a name that nothing has, with a hint at the names that come near."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UnknownName(ValueError):
+    """A name or pattern that matches nothing; the message lists the nearest known names, or all of them."""
+
+    def __init__(self, kind: str, wanted: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(wanted, names, n=4, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"no {kind} matches {wanted!r}: {hint}")
