@@ -22,7 +22,7 @@ EXTERNAL = "external"  # the kind of a model of which only predictions are known
 EXTRA_LABELS = "†"  # behind the title of what learnt from labels that are not the suite's own
 LEAK_ABOVE = {"fer2013": 0.77}  # no clean published result passes it; a suite not named here has no limit
 
-VOTES_COMMAND = "python -m benchmarks.commands.ferplus_votes --data DIR"
+VOTES_COMMAND = "python benchmark.py ferplus-votes --data DIR"
 """Writes the votes of FER+ into a store, for the sections that need them."""
 
 TEST_SCORES = ("macro_f1", "balanced_accuracy", "kappa", "auroc", "auprc", "log_loss", "brier", "ece")

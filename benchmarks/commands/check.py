@@ -1,21 +1,38 @@
-"""The dry run: whether files made elsewhere could be added, and whether the files of a store can be trusted."""
+"""Say whether files of predictions can be used: `python benchmark.py check mine.npz`.
+
+The dry run of `add` for files made elsewhere, and whether the files of a store can be trusted.
+"""
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from benchmarks.commands.options import MODEL, suite_arguments
 from benchmarks.external import importer as external
 from benchmarks.external.plausibility import Implausible, examine
 from benchmarks.formats import percent
 from benchmarks.results import EXTERNAL, LEAK_ABOVE
-from benchmarks.session import Options, Session
+from benchmarks.session import Options, Session, options_from
 from benchmarks.store.container import FORMAT, StoreError, read_header
 from benchmarks.store.external_members import check_name, external_files
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import load_targets
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds the files, and what would be said of a model that is added."""
+    files = "to be added, or in a store; or folders of results"
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help=files)
+    suite_arguments(parser, *MODEL)
+
+
+def execute(arguments: Namespace) -> None:
+    """Prints what was found."""
+    print(check(options_from(arguments), arguments.files, external.details_from(arguments)))
 
 
 class CheckFailed(ValueError):

@@ -1,25 +1,42 @@
-"""Two runs on the same images, row by row: what changed, and whether it is more than chance."""
+"""Compare two runs on the same images: `python benchmark.py compare A B`.
+
+Row by row: what changed, and whether it is more than chance.
+"""
 
 from __future__ import annotations
 
 import json
+from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.commands.options import suite_arguments
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
 from benchmarks.formats import columns, labels, p_value, percent
-from benchmarks.session import Options, Session
+from benchmarks.session import Options, Session, options_from
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, load_targets
 from ensembles import softmax
 from ensembles.search import choose, search
 
 HEADLINE, ENSEMBLE, MODEL = "headline", "ensemble", "model"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds the two runs, and which ensembles are searched in both."""
+    runs = "A and B: folders of results, or of one suite's; what is printed is B minus A"
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs=2, help=runs)
+    suite_arguments(parser, "--ensemblers", "--jobs", "--json")
+
+
+def execute(arguments: Namespace) -> None:
+    """Prints the differences."""
+    print(report(options_from(arguments), *arguments.runs, as_json=arguments.json))
 
 
 @dataclass(frozen=True, eq=False)

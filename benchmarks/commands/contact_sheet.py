@@ -1,4 +1,4 @@
-"""Contact sheets of test images: `python -m benchmarks.commands.contact_sheet --suite fer2013 --data DIR`.
+"""Draw the hardest and the most doubtful test images: `python benchmark.py contact-sheet --data DIR`.
 
 Two sheets: the hardest images, whose label the members find least probable, and the most doubtful labels, where most
 members agree on one other class. They show people, so they are written to results/<suite>/local, which git ignores.
@@ -6,20 +6,19 @@ members agree on one other class. They show people, so they are written to resul
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.data import DataOptions
+from benchmarks.commands.options import positive, suite_arguments
 from benchmarks.report.figures.style import MARGIN, SMALL, WIDTH, Chart, panel, plural, save, sheet
-from benchmarks.session import Options, Session, usual_results
+from benchmarks.session import Session, options_from
 from benchmarks.store.predictions import Predictions
 from ensembles import softmax
 
@@ -29,6 +28,19 @@ if TYPE_CHECKING:
 LOCAL = "local"  # the folder under results/<suite>
 COLUMNS, MOST = 8, 48
 CAPTION = 0.28  # inches below an image
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds how many images, and whose opinions of them."""
+    images = f"on each sheet (default: {MOST})"
+    parser.add_argument("--images", metavar="N", type=positive, default=MOST, help=images)
+    suite_arguments(parser, "--members", "--seeds")
+
+
+def execute(arguments: Namespace) -> None:
+    """Writes the sheets, and prints where they are."""
+    session = Session(replace(options_from(arguments), train="never"))
+    print("\n".join(str(path) for path in write(session, arguments.images)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,27 +132,3 @@ def _draw(title: str, note: str, images: np.ndarray, captions: Sequence[tuple[st
             axes.text(left, top + size + below, text, fontsize=SMALL - 0.5)
     axes.set(xlim=(0, COLUMNS * size), ylim=(high, 0), aspect="auto")
     return figure
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Writes the sheets; returns 0, or 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.contact_sheet", description=__doc__)
-    parser.add_argument("--suite", default="fer2013")
-    parser.add_argument("--data", metavar="DIR", type=Path)
-    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
-    parser.add_argument("--images", metavar="N", type=int, default=MOST, help=f"on each sheet (default: {MOST})")
-    arguments = parser.parse_args(argv)
-    try:
-        if arguments.images < 1:
-            raise ValueError(f"--images must be at least 1, not {arguments.images}")
-        options = Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results, train="never")
-        paths = write(Session(options), arguments.images)
-    except (ValueError, OSError) as error:
-        print(f"contact_sheet: {error}", file=sys.stderr)
-        return 2
-    print("\n".join(str(path) for path in paths))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,5 +1,4 @@
-"""The votes of FER+ beside the predictions of FER2013: `python -m benchmarks.commands.ferplus_votes --data DIR` keeps
-them.
+"""Keep the votes of FER+ beside FER2013's predictions: `python benchmark.py ferplus-votes --data DIR`.
 
 Ten people said what each image shows (arXiv:1608.01041, MIT licence). Their votes are lined up with the stored targets
 by the rows of the original file, so that no image is needed, here or where the reports are rebuilt from the store.
@@ -8,16 +7,32 @@ Their licence lies beside the committed ones.
 
 from __future__ import annotations
 
-import argparse
-import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.commands.options import add_options
+from benchmarks.data import DataOptions
 from benchmarks.data.ferplus import reader as ferplus
-from benchmarks.session import Options, Session, usual_results
+from benchmarks.session import Session, options_from
 from benchmarks.store.folds import stored_targets
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.votes import save_votes
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds the suite, and where the votes are."""
+    add_options(parser, ("--suite", "--data", "--results"))
+
+
+def execute(arguments: Namespace) -> None:
+    """Writes results/<suite>/predictions/votes.<data>.safetensors."""
+    options = options_from(arguments)
+    session = Session(replace(options, data=DataOptions()))  # its own are those of the stored targets
+    targets = _stored_targets(session.store)
+    path = keep_votes(session.store.folder, targets, session.suite.split_names, options.data.path)
+    print(f"Votes of {len(targets.val):,} and {len(targets.test):,} images: {path}")
 
 
 def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str], data: Path | None) -> Path:
@@ -45,25 +60,3 @@ def _stored_targets(store: PredictionStore) -> Targets:
     if found is None:
         raise ValueError(f"{store.folder}: holds no targets yet; run benchmark.py for this suite first")
     return found
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Writes results/<suite>/predictions/votes.<data>.safetensors; returns 0, or 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.ferplus_votes", description=__doc__)
-    parser.add_argument("--suite", default="fer2013")
-    parser.add_argument("--data", metavar="DIR", type=Path, help="where fer2013new.csv lies; default: the usual places")
-    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
-    arguments = parser.parse_args(argv)
-    try:
-        session = Session(Options(arguments.suite, results=arguments.results))
-        targets = _stored_targets(session.store)
-        path = keep_votes(session.store.folder, targets, session.suite.split_names, arguments.data)
-    except (ValueError, OSError) as error:
-        print(f"agreement: {error}", file=sys.stderr)
-        return 2
-    print(f"Votes of {len(targets.val):,} and {len(targets.test):,} images: {path}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

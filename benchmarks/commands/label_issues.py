@@ -1,4 +1,4 @@
-"""Training images in the order in which their labels deserve doubt: `python -m benchmarks.commands.label_issues`.
+"""List training images, the most doubtful labels first: `python benchmark.py label-issues --judges MEMBER --data DIR`.
 
 The judges are members trained with folds, so no image is judged by a network that learnt its label (self-confidence,
 arXiv:1911.00068). Where annotators' votes are at hand, their opinion stands beside; no image is written.
@@ -6,20 +6,35 @@ arXiv:1911.00068). Where annotators' votes are at hand, their opinion stands bes
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
 
 import numpy as np
 
-from benchmarks.data import DataOptions, Dataset
+from benchmarks.commands.options import natural, suite_arguments
+from benchmarks.data import Dataset
 from benchmarks.files import csv_text, write_atomic
-from benchmarks.session import Options, Session, usual_results
+from benchmarks.session import Session, options_from
 from benchmarks.store.train_logits import load_out_of_fold
 from ensembles.base import softmax
 from zoo import registry
 
 COLUMNS = ("rank", "row", "given", "proposed", "confidence_in_given", "confidence_in_proposed", "votes")
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds who judges, and what."""
+    parser.add_argument("--judges", metavar="MEMBER", nargs="+", required=True, help="members trained with folds")
+    parser.add_argument("--seed", metavar="N", type=natural, default=0, help="of the judges (default: 0)")
+    suite_arguments(parser)
+
+
+def execute(arguments: Namespace) -> None:
+    """Writes results/<suite>/label_quality.csv."""
+    session = Session(options_from(arguments))
+    rows = ranked(session.dataset, judged(session, arguments.judges, arguments.seed))
+    path = session.folder / "label_quality.csv"
+    write_atomic(path, table(rows))
+    print(f"{len(rows)} training images, the most doubtful labels first: {path}")
 
 
 def judged(session: Session, judges: list[str], seed: int) -> np.ndarray:
@@ -60,28 +75,3 @@ def ranked(dataset: Dataset, probabilities: np.ndarray) -> list[dict[str, object
 def table(rows: list[dict[str, object]]) -> str:
     """The rows as CSV."""
     return csv_text(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Writes results/<suite>/label_quality.csv; returns 0, or 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.label_issues", description=__doc__)
-    parser.add_argument("--suite", default="fer2013")
-    parser.add_argument("--judges", metavar="MEMBER", nargs="+", required=True, help="members trained with folds")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", metavar="DIR", type=Path)
-    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
-    arguments = parser.parse_args(argv)
-    try:
-        session = Session(Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results))
-        rows = ranked(session.dataset, judged(session, arguments.judges, arguments.seed))
-        path = session.folder / "label_quality.csv"
-        write_atomic(path, table(rows))
-    except (ValueError, OSError) as error:
-        print(f"label_quality: {error}", file=sys.stderr)
-        return 2
-    print(f"{len(rows)} training images, the most doubtful labels first: {path}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Members side by side in the same small time: `python -m benchmarks.commands.trials --members '*fer' --seconds 120`.
+"""Train members in the same small time, to compare them: `python benchmark.py trials --members '*fer' --seconds 120`.
 
 A trial measures a member's training speed over a few steps, then trains it by its recipe, but with as many epochs and
 images as fit the time. It says what a recipe is worth at that price on this hardware, not what the network can reach.
@@ -8,22 +8,24 @@ results/<suite>/trials.csv as they come; a member whose row is there for the sam
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import math
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.data import DataOptions, Dataset, Split
+from benchmarks.commands.options import suite_arguments
+from benchmarks.data import Dataset, Split
 from benchmarks.execution.plan import size_share
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.provenance import code_version, device_name, resolve_device
-from benchmarks.session import Options, Session, usual_results
+from benchmarks.session import Session, options_from
 from zoo import registry
 from zoo.registry import Member
 
@@ -33,6 +35,38 @@ if TYPE_CHECKING:
 LEAST_EPOCHS = 4  # so that schedule and weight averaging mean something
 PROBE_STEPS = 6  # of which the first does not count: it allocates
 VAL_IMAGES = 512  # that choose the epoch; validating on all would eat the time of slow networks
+
+
+def time_of(text: str) -> float:
+    """Seconds, more than none."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise ArgumentTypeError(f"must be a number above 0, not {text!r}")
+    return seconds
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds the time, which members, and what trains."""
+    seconds = "training time of each (default: 120)"
+    parser.add_argument("--seconds", metavar="N", type=time_of, default=120.0, help=seconds)
+    house = "papers' recipes at this project's input size"
+    parser.add_argument("--house-size", action="store_true", help=house)
+    parser.add_argument("--members", metavar="GLOB", nargs="+", required=True, help="which are tried")
+    suite_arguments(parser, "--device")
+
+
+def execute(arguments: Namespace) -> None:
+    """Writes results/<suite>/trials.csv."""
+    options = options_from(arguments)
+    session = Session(replace(options, members=()))
+    names = registry.select("member", options.members, registry.members())
+    members = [registry.get(name) for name in names]
+    if arguments.house_size:
+        members = [replace(one, image_size=registry.with_recipe(one, "house").image_size) for one in members]
+    run(session, members, arguments.seconds, resolve_device(options.device))
 
 
 @dataclass
@@ -142,31 +176,3 @@ def run(session: Session, members: list[Member], seconds: float, device: str) ->
         ranked = sorted([*rows, row], key=lambda row: (-float(row["val_accuracy"]), row["member"]))
         write_atomic(path, csv_text_of(ranked))
         print(f"{member.name}: val {row['val_accuracy']}, test {row['test_accuracy']}, {row['seconds']} s", flush=True)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Returns 0, or 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.trials", description=__doc__)
-    parser.add_argument("--suite", default="fer2013")
-    parser.add_argument("--members", metavar="GLOB", nargs="+", required=True)
-    parser.add_argument("--seconds", type=float, default=120.0, help="training time of each (default: 120)")
-    parser.add_argument("--house-size", action="store_true", help="papers' recipes at this project's input size")
-    parser.add_argument("--data", metavar="DIR", type=Path)
-    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    arguments = parser.parse_args(argv)
-    try:
-        session = Session(Options(arguments.suite, data=DataOptions(arguments.data), results=arguments.results))
-        names = registry.select("member", arguments.members, registry.members())
-        members = [registry.get(name) for name in names]
-        if arguments.house_size:
-            members = [replace(one, image_size=registry.with_recipe(one, "house").image_size) for one in members]
-        run(session, members, arguments.seconds, resolve_device(arguments.device))
-    except (ValueError, OSError) as error:
-        print(f"trials: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,5 +1,4 @@
-"""What test-time augmentation is worth: `python -m benchmarks.commands.tta --suite fer2013 [--members GLOB] [--data
-DIR]`.
+"""Measure kinds of test-time augmentation on val: `python benchmark.py tta --members 'vgg*' --data DIR`.
 
 The trained weights of members, where they lie, answer val with every kind of zoo/inference/tta.py; test is not looked
 at. Rows go to results/<suite>/tta.csv as they come, and what is there is not computed again.
@@ -7,26 +6,35 @@ at. Rows go to results/<suite>/tta.csv as they come, and what is there is not co
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.data import DataOptions
+from benchmarks.commands.options import suite_arguments
 from benchmarks.evaluation.metrics import accuracy, log_loss
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.formats import percent, table
 from benchmarks.provenance import resolve_device
-from benchmarks.session import Options, Session, usual_results
+from benchmarks.session import Session, options_from
 from benchmarks.store.identity import Configuration
 from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import softmax
 from zoo import registry
 from zoo.overrides import override
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds which members, and what computes."""
+    suite_arguments(parser, "--members", "--seeds", "--device")
+
+
+def execute(arguments: Namespace) -> None:
+    """Writes results/<suite>/tta.csv, and prints the means."""
+    options = options_from(arguments)
+    print(section(means(run(Session(options), resolve_device(options.device)))))
 
 
 def measured(session: Session, configuration: Configuration, kind: str, device: str) -> CsvRow:
@@ -111,26 +119,3 @@ def run(session: Session, device: str) -> list[CsvRow]:
                 write_atomic(path, csv_text_of(ordered))
                 print(", ".join(row.values()), flush=True)
     return read_csv(path)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Returns 0, or 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.commands.tta", description=__doc__)
-    parser.add_argument("--suite", default="fer2013")
-    parser.add_argument("--members", metavar="GLOB", nargs="+", default=[], help="default: all with trained weights")
-    parser.add_argument("--data", metavar="DIR", type=Path)
-    parser.add_argument("--results", metavar="DIR", type=Path, default=usual_results())
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    arguments = parser.parse_args(argv)
-    try:
-        about = {"data": DataOptions(arguments.data), "results": arguments.results}
-        session = Session(Options(arguments.suite, tuple(arguments.members), **about))
-        print(section(means(run(session, resolve_device(arguments.device)))))
-    except (ValueError, OSError) as error:
-        print(f"views: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

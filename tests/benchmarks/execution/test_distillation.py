@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
+import benchmark
 from benchmarks import suites
-from benchmarks.commands import label_issues as label_quality
 from benchmarks.commands import trials
-from benchmarks.commands import tta as views
 from benchmarks.data import DataOptions
 from benchmarks.execution.distillation import guidance
 from benchmarks.files import read_csv
@@ -132,7 +131,7 @@ def test_parts_leave_no_checkpoints_behind(judged: Path):
 
 
 def test_doubtful_labels_are_ranked(judged: Path, capsys: pytest.CaptureFixture[str]):
-    assert label_quality.main(["--suite", "digits", "--judges", "linear", "--results", str(judged)]) == 0
+    assert benchmark.main(["label-issues", "--suite", "digits", "--judges", "linear", "--results", str(judged)]) == 0
     with (judged / "digits" / "label_quality.csv").open() as file:
         rows = list(csv.DictReader(file))
     confidence = [float(row["confidence_in_given"]) for row in rows]
@@ -143,25 +142,25 @@ def test_doubtful_labels_are_ranked(judged: Path, capsys: pytest.CaptureFixture[
 
 
 def test_a_judge_that_has_not_judged_is_refused(results: Path, capsys: pytest.CaptureFixture[str]):
-    assert label_quality.main(["--suite", "digits", "--judges", "mlp", "--results", str(results)]) == 2
+    assert benchmark.main(["label-issues", "--suite", "digits", "--judges", "mlp", "--results", str(results)]) == 2
     assert "mlp has no out-of-fold predictions; make them with" in capsys.readouterr().err
 
 
 def test_trials_write_a_row_a_member_and_do_not_repeat_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     command = ["--suite", "digits", "--members", "linear", "mlp", "--seconds", "1", "--results", str(tmp_path)]
-    assert trials.main([*command, "--device", "cpu"]) == 0
+    assert benchmark.main(["trials", *command, "--device", "cpu"]) == 0
     assert capsys.readouterr().out.count("val") == 2
     rows = read_csv(tmp_path / "digits" / "trials.csv")
     assert {row["member"] for row in rows} == {"linear", "mlp"}
     assert all(float(row["test_accuracy"]) > 0.3 for row in rows)
     assert rows == sorted(rows, key=lambda row: -float(row["val_accuracy"]))
-    assert trials.main([*command, "--device", "cpu"]) == 0
+    assert benchmark.main(["trials", *command, "--device", "cpu"]) == 0
     assert capsys.readouterr().out == ""
 
 
 def test_views_are_compared_on_val_alone_and_once(results: Path, capsys: pytest.CaptureFixture[str]):
     command = ["--suite", "digits", "--members", "linear", "mlp", "--results", str(results), "--device", "cpu"]
-    assert views.main(command) == 0
+    assert benchmark.main(["tta", *command]) == 0
     assert "(linear.s0, mlp.s0)" in capsys.readouterr().out
     rows = read_csv(results / "digits" / "tta.csv")
     assert len(rows) == 2 * len(VIEWS)
@@ -172,9 +171,9 @@ def test_views_are_compared_on_val_alone_and_once(results: Path, capsys: pytest.
             assert float(row["val_accuracy"]) == pytest.approx(known, abs=0.005), "logits in the store are rounded"
     mirrored = {float(row["val_accuracy"]) for row in rows if row["tta"] == "flip"}
     assert max(mirrored) < min(float(row["val_accuracy"]) for row in rows if row["tta"] == "none"), "digits have a side"
-    assert views.main(command) == 0
+    assert benchmark.main(["tta", *command]) == 0
     assert "ten_crop, 0" not in capsys.readouterr().out, "what is there is not computed again"
-    assert views.main([*command, "--results", str(results / "nowhere")]) == 2
+    assert benchmark.main(["tta", *command, "--results", str(results / "nowhere")]) == 2
 
 
 def test_trees_on_the_features_of_a_member_are_a_member(results: Path, add_member: Callable[[registry.Member], None]):

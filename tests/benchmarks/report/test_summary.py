@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+import benchmark
 from benchmarks import suites
-from benchmarks.commands import ferplus_votes as agreement
 from benchmarks.commands.ferplus_votes import keep_votes
 from benchmarks.data import DataError
 from benchmarks.data.ferplus.votes import ANSWERS, COLUMNS
@@ -116,7 +116,7 @@ def test_votes_are_lined_up_with_the_targets_by_the_rows_of_the_original(tmp_pat
     save_targets(store.folder, seen)
     table = write_table(tmp_path, {"Training": 5, "PublicTest": 75, "PrivateTest": 84})
     assert seen.val_rows is not None and seen.test_rows is not None
-    assert agreement.main(["--data", str(tmp_path), "--results", str(tmp_path / "results")]) == 0
+    assert benchmark.main(["ferplus-votes", "--data", str(tmp_path), "--results", str(tmp_path / "results")]) == 0
     votes = kept_votes(store.folder, seen)
     assert votes is not None
     np.testing.assert_array_equal(votes["val"], table[seen.val_rows])
@@ -127,7 +127,7 @@ def test_votes_of_another_file_are_refused(tmp_path: Path, seen: Targets, capsys
     write_table(tmp_path, {"Training": 5, "PublicTest": 76, "PrivateTest": 83})
     with pytest.raises(DataError, match="does not line up with FER2013"):
         keep_votes(tmp_path, seen, ("Training", "PublicTest", "PrivateTest"), tmp_path)
-    assert agreement.main(["--data", str(tmp_path), "--results", str(tmp_path / "none")]) == 2
+    assert benchmark.main(["ferplus-votes", "--data", str(tmp_path), "--results", str(tmp_path / "none")]) == 2
     assert "holds no targets yet" in capsys.readouterr().err
 
 

@@ -1,24 +1,35 @@
-"""What there is, and what a run would do, as text or JSON; imports no torch."""
+"""Show suites, members, recipes, variants and ensemblers: `python benchmark.py list --json`.
+
+It imports no torch: the members are those of the recorded catalogue.
+"""
 
 from __future__ import annotations
 
 import ast
 import itertools
 import json
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ensembles
 from benchmarks import suites
-from benchmarks.evaluation.models import member_labels
-from benchmarks.formats import columns, duration
+from benchmarks.commands.options import add_options
+from benchmarks.formats import columns
 from zoo import recipes, registry
 from zoo.variants import VARIANTS
 
-if TYPE_CHECKING:
-    from benchmarks.session import Session
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds what a list takes."""
+    add_options(parser, ("--zoo", "--json"))
+
+
+def execute(arguments: Namespace) -> None:
+    """Prints the list."""
+    print(catalogue(as_json=arguments.json, zoo=vars(arguments).get("zoo", ())))
 
 
 def catalogue(as_json: bool, zoo: Sequence[str] = ()) -> str:
@@ -35,7 +46,7 @@ def catalogue(as_json: bool, zoo: Sequence[str] = ()) -> str:
         "ensemblers": _ensemblers(),
     }
     if as_json:
-        return json.dumps(everything, indent=1)
+        return json.dumps(everything, indent=1, default=asdict)  # of a recipe
     tables = (f"{title}\n{columns([_short(row) for row in rows])}" for title, rows in everything.items())
     return "\n\n".join(tables)
 
@@ -62,7 +73,7 @@ def _members() -> list[dict[str, Any]]:
             "weights": member.weights or "random",
             "image_size": member.image_size,
             "batch": member.recipe.batch_size,
-            "recipe": asdict(member.recipe),
+            "recipe": member.recipe,
             "reference": member.reference,
             "summary": member.summary,
         }
@@ -75,7 +86,7 @@ def _recipes() -> list[dict[str, Any]]:
     texts = _texts_of_constants(Path(recipes.__file__).read_text())
     names = {id(value): name for name, value in vars(recipes).items() if isinstance(value, recipes.Recipe)}
     return [
-        {"name": key, "summary": texts.get(names.get(id(recipe), ""), ""), "recipe": asdict(recipe)}
+        {"name": key, "summary": texts.get(names.get(id(recipe), ""), ""), "recipe": recipe}
         for key, recipe in recipes.NAMED.items()
     ]
 
@@ -98,29 +109,3 @@ def _texts_of_constants(source: str) -> dict[str, str]:
 def _ensemblers() -> list[dict[str, Any]]:
     kinds = [ensembles.get(name) for name in ensembles.names()]
     return [{"name": kind.name, "reference": kind.reference, "summary": kind.title} for kind in kinds]
-
-
-def schedule(session: Session) -> str:
-    """What a run would load, train and leave out, with estimates."""
-    from benchmarks.execution.tasks import schedule as scheduled  # with it comes all that a run needs
-
-    tasks, notes = scheduled(session)
-    external, unusable = session.external_members()
-    rows: list[dict[str, Any]] = []
-    total = 0.0
-    for task in itertools.chain.from_iterable(tasks):
-        step = task.step
-        action = "load" if step.stored else "train" if step.train else "leave out"
-        detail = "stored predictions" if step.stored else step.reason
-        estimate = "" if step.stored else duration(step.seconds)
-        steps = str(step.execution) if step.train else ""
-        rows.append({"member": task.label, "action": action, "estimate": estimate, "steps": steps, "why": detail})
-        total += step.seconds if step.train else 0.0
-    for label in member_labels(external):
-        rows.append(
-            {"member": label, "action": "load", "estimate": "", "steps": "", "why": "predictions from elsewhere"}
-        )
-    what = f"members to train, each in {session.folds} folds" if session.folds > 1 else "members to train"
-    count = sum(any(task.step.train for task in row) for row in tasks)
-    end = f"{len(session.ensemblers)} ensemblers; {count} {what}, about {duration(total)} by estimate"
-    return "\n".join([columns(rows), "", end, *(f"not used: {note}" for note in [*notes, *unusable])])

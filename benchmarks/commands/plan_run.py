@@ -1,0 +1,65 @@
+"""Say what a run would load and train, and how long: `python benchmark.py plan --suite fer2013 --train missing`.
+
+It takes what a run takes, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.commands.options import run_arguments
+from benchmarks.commands.run_suite import options_with_data
+from benchmarks.formats import columns, duration
+
+if TYPE_CHECKING:
+    from benchmarks.execution.tasks import Task
+    from benchmarks.session import Session
+
+LOADED = {"member": "", "action": "load", "estimate": "", "steps": ""}
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds what a run takes."""
+    run_arguments(parser)
+
+
+def execute(arguments: Namespace) -> None:
+    """Prints the plan."""
+    from benchmarks.session import Session  # imports wait until they are needed: --help costs nothing
+
+    print(schedule(Session(options_with_data(arguments))))
+
+
+def schedule(session: Session) -> str:
+    """What a run would load, train and leave out, with estimates."""
+    from benchmarks.evaluation.models import member_labels
+    from benchmarks.execution import tasks
+
+    members, notes = tasks.schedule(session)
+    external, unusable = session.external_members()
+    rows = [_row(task) for task in itertools.chain.from_iterable(members)]
+    rows += [{**LOADED, "member": label, "why": "predictions from elsewhere"} for label in member_labels(external)]
+    trained = [[task.step for task in its if task.step.train] for its in members]
+    seconds = sum(step.seconds for step in itertools.chain.from_iterable(trained))
+    what = f"members to train, each in {session.folds} folds" if session.folds > 1 else "members to train"
+    end = (
+        f"{len(session.ensemblers)} ensemblers; {sum(map(bool, trained))} {what}, about {duration(seconds)} by estimate"
+    )
+    return "\n".join([columns(rows), "", end, *(f"not used: {note}" for note in [*notes, *unusable])])
+
+
+def _row(task: Task) -> dict[str, Any]:
+    """What happens to one member and seed, and why."""
+    step = task.step
+    if step.stored:
+        return {**LOADED, "member": task.label, "why": "stored predictions"}
+    action, steps = ("train", str(step.execution)) if step.train else ("leave out", "")
+    return {
+        "member": task.label,
+        "action": action,
+        "estimate": duration(step.seconds),
+        "steps": steps,
+        "why": step.reason,
+    }

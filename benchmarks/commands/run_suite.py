@@ -1,0 +1,50 @@
+"""Train or load members, search ensembles, score, report: `python benchmark.py run --suite fer2013`.
+
+The verb that is meant where none is named.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from benchmarks.commands.options import run_arguments
+
+if TYPE_CHECKING:
+    from benchmarks.session import Options
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Adds what a run takes."""
+    run_arguments(parser)
+
+
+def execute(arguments: Namespace) -> None:
+    """Runs the suite, and shows its leaderboard."""
+    run_and_show(options_with_data(arguments), quiet=arguments.quiet)
+
+
+def options_with_data(arguments: Namespace) -> Options:
+    """The options of a run, whose data is fetched first where that is asked for."""
+    from benchmarks import session  # imports wait until they are needed: --help costs nothing
+
+    options = session.options_from(arguments)
+    if arguments.download:
+        print(f"data in {session.download(options)}")
+    return options
+
+
+def run_and_show(options: Options, *, quiet: bool, before: Callable[[], str] | None = None) -> None:
+    """Runs the suite and shows its leaderboard; what `before` does first, and says, is shown with it."""
+    from benchmarks import run
+    from benchmarks.execution.progress import display
+
+    with display(quiet) as shown:
+        if before is not None:
+            shown.note(before())
+        results = run.run(options, shown)
+    if not quiet:
+        from benchmarks.report import terminal
+
+        terminal.show(results, options.results / results["suite"] / "leaderboard.md")
