@@ -162,7 +162,7 @@ def _channels(trained: Configuration, weights: dict[str, Any]) -> int:
     """How many the weights were trained with: those with which the network has parameters of their shapes."""
     import torch
 
-    from zoo.inference.state_dicts import split
+    from zoo.state_dicts import split
 
     part = next(iter(split(weights)))
     for channels in (1, 3):

@@ -28,15 +28,27 @@ MAY_IMPORT = {
     # networks, and what is known of any of them
     "outputs": set(),
     "structure": {"outputs"},
+    "state_dicts": set(),
     "multitask": {"outputs", "structure"},
     "profile": set(),
     "networks": {"outputs", "recipes", "registry"},
     "backbones": {"member", "recipes", "registry"},
     # what is done with them: training evaluates by inference, and starts from trained weights
     "cpu": set(),
-    "inference": {"cpu", "errors", "member", "outputs", "recipes", "structure"},
-    "pretrained": {"errors", "member", "multitask"},
-    "training": {"cpu", "errors", "inference", "member", "outputs", "pretrained", "recipes", "structure"},
+    "inference": {"cpu", "errors", "member", "outputs", "recipes", "state_dicts", "structure"},
+    "pretrained": {"errors", "member", "multitask", "state_dicts"},
+    "training": {
+        "cpu",
+        "errors",
+        "inference",
+        "member",
+        "outputs",
+        "pretrained",
+        "recipes",
+        "state_dicts",
+        "structure",
+    },
+    "models": {"member", "pretrained", "registry"},
 }
 """A room is a folder of zoo/ or a module at its top; imports inside functions and for types count, too."""
 
@@ -79,7 +91,7 @@ def test_neither_rooms_nor_modules_import_each_other_in_a_circle():
     TopologicalSorter(GRAPH).prepare()
 
 
-TORCH_FREE = ("errors", "recipes", "variants", "sources", "plugins", "member", "overrides", "registry")
+TORCH_FREE = ("models", "errors", "recipes", "variants", "sources", "plugins", "member", "overrides", "registry")
 
 
 @pytest.mark.parametrize("module", TORCH_FREE)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from zoo.cpu import keep_freed_memory
 from zoo.inference.fuse import folded
 from zoo.inference.images import MappedImages, prepared
-from zoo.inference.state_dicts import split
 from zoo.inference.tta import network_inputs
 from zoo.member import Member
 from zoo.outputs import Outputs, logits_of
+from zoo.state_dicts import split
 from zoo.structure import with_features
 
 Result = TypeVar("Result")
@@ -94,7 +94,7 @@ def predict_tasks(
     """Logits float32 [N,K] of a trained member, and valence and arousal float32 [N,2] of one that learnt them.
 
     In float32 arithmetic, on the CPU by zoo/inference/fuse.py, with the recipe's preprocessing and TTA; of several
-    networks (zoo/inference/state_dicts.py), the mean.
+    networks (zoo/state_dicts.py), the mean.
     """
 
     def both(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Scores:

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from zoo.inference.predict import predict
-from zoo.inference.state_dicts import join
 from zoo.member import Member
+from zoo.state_dicts import join
 from zoo.training.checkpoint import part_checkpoint
 from zoo.training.loop import Control, Trained, together, train
 from zoo.training.soft_labels import Guidance, LabelledImages

@@ -23,11 +23,11 @@ from zoo.cpu import keep_freed_memory, supports_bf16
 from zoo.inference.images import batch_of, prepared
 from zoo.inference.pixels import normalise
 from zoo.inference.predict import scores
-from zoo.inference.state_dicts import join
 from zoo.member import Member
 from zoo.outputs import Outputs, logits_of
 from zoo.pretrained.initialise import initialise
 from zoo.recipes import Recipe
+from zoo.state_dicts import join
 from zoo.training import checkpoint as checkpoints
 from zoo.training.async_scalar import AsyncScalar
 from zoo.training.augment import augment

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from zoo.inference.images import prepared
 from zoo.inference.predict import class_scores
-from zoo.inference.state_dicts import Weights
 from zoo.member import Member
+from zoo.state_dicts import Weights
 from zoo.training.averaging import reestimate_norm
 from zoo.training.checkpoint import part_checkpoint
 from zoo.training.loop import NORM_BATCHES, Control, Trained, augmented, together, train

@@ -16,14 +16,14 @@ import pytest
 import timm
 import torch
 from huggingface_hub import constants
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from tests.helpers.hub_cache import in_the_hubs_cache
 from zoo import registry
 from zoo.backbones import backbone
 from zoo.pretrained import packages as packaged
 from zoo.pretrained.__main__ import main
-from zoo.pretrained.hub import HUB_ANSWERS_WITHIN, HUB_FILE
+from zoo.pretrained.hub import HUB_ANSWERS_WITHIN
 from zoo.pretrained.initialise import in_order, initialise
 from zoo.pretrained.packages import PACKAGES, Package, WeightsUnavailable
 from zoo.recipes import PLAIN
@@ -58,14 +58,6 @@ def trained(model: str) -> nn.Module:
     """timm's network with weights that no fresh network has."""
     torch.manual_seed(99)
     return timm.create_model(model)
-
-
-def in_the_hubs_cache(folder: Path, repository: str, network: nn.Module) -> None:
-    snapshot = folder / "hub" / f"models--{repository.replace('/', '--')}" / "snapshots" / ("0" * 40)
-    snapshot.mkdir(parents=True)
-    (snapshot.parents[1] / "refs").mkdir()
-    (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, snapshot / HUB_FILE)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import torch
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
 
-from zoo.inference.state_dicts import join, split
 from zoo.recipes import Recipe
 from zoo.registry import UnknownName
+from zoo.state_dicts import join, split
 from zoo.training.averaging import KINDS, build_average, reestimate_norm
 from zoo.training.soups import greedy_soup, uniform_soup
 

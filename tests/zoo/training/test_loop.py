@@ -28,11 +28,11 @@ from zoo import registry
 from zoo.cpu import supports_bf16
 from zoo.inference.images import to_device
 from zoo.inference.predict import class_scores, predict
-from zoo.inference.state_dicts import split
 from zoo.networks.resnet_fer import preact_resnet
 from zoo.outputs import Outputs
 from zoo.recipes import Labels, Loss, Recipe, Transfer
 from zoo.registry import Member
+from zoo.state_dicts import split
 from zoo.training.cross_validation import train_folds
 from zoo.training.loop import Progress, Stopped, Trained, TrainingDiverged
 from zoo.training.soft_labels import Guidance
