@@ -1,12 +1,13 @@
 """A member with one thing changed, as `member@variant`: for ablations, and for members that differ in kind.
 
-A variant is a few settings on top of the member's own recipe, as the command line takes them (zoo/overrides.py).
+A variant is a few settings on top of the member's own recipe, as the command line takes them (zoo/overrides.py). Its
+name identifies stored results and never changes; people are shown its title.
 """
 
 from __future__ import annotations
 
 STUDENT = ("recipe.labels.teacher_weight=0.7", "recipe.labels.temperature=1", "recipe.loss.label_smoothing=0")
-"""How a student listens to its teachers, whoever they are."""
+"""How much of a student's target its teachers make, whoever they are."""
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "long": ("recipe.epochs=40",),
@@ -45,7 +46,57 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "grid_tta": ("recipe.tta=grid",),
     "ten_crop": ("recipe.tta=ten_crop", "recipe.crop_ratio=0.875"),
 }
-"""What each changes. The teachers of `taught` were the best three of FER2013's leaderboard, so its student is the
-ensemble born again (arXiv:1805.04770) as one network; those of `reborn` are the best three after that, a student of
-`taught` among them. `strong` is `geometric`, `erasing` and `cutmix` at once, for trainings of 60 epochs and more: the
-usual augmentation is used up after 30 to 40."""
+"""What each changes. `taught` learns from the three members that led FER2013's leaderboard before it, so that one
+network follows an ensemble (arXiv:1805.04770); `reborn` learns from the three that led after that, a student of
+`taught` among them. `strong` is `geometric`, `erasing` and `cutmix` at once, for trainings of 60 epochs and more: with
+the usual augmentation, accuracy stops rising after 30 to 40."""
+
+TITLES = {
+    "long": "40 epochs",
+    "sixty": "60 epochs",
+    "hundred": "100 epochs",
+    "small": "40 pixels",
+    "large": "64 pixels",
+    "equalised": "histogram equalisation",
+    "standardised": "per-image standardisation",
+    "geometric": "stronger geometric augmentation",
+    "erasing": "more random erasing",
+    "mixup": "MixUp",
+    "cutmix": "CutMix",
+    "strong": "strong augmentation",
+    "symmetric": "symmetric cross-entropy",
+    "sharp": "no label smoothing",
+    "swa": "stochastic weight averaging",
+    "snapshots": "snapshot ensemble",
+    "taught": "distilled",
+    "reborn": "born-again",
+    "votes": "soft labels",
+    "scale_tta": "multi-scale TTA",
+    "grid_tta": "scale and rotation TTA",
+    "ten_crop": "10-crop TTA",
+    # recipes (zoo/recipes.py), and a publication's own
+    "plain": "plain recipe",
+    "muon": "Muon",
+    "adamw": "AdamW",
+    "depthwise": "depthwise recipe",
+    "kdef": "KDEF recipe",
+    "paper": "paper's recipe",
+}
+"""What people are shown of a variant or a recipe in a member's name."""
+
+
+def display_title(name: str, seed: int | None = None) -> str:
+    """Return a member's name as people are shown it; a part that has no title stays as it is.
+
+    >>> display_title("vgg_fer@muon@taught@long")
+    'vgg_fer (Muon, distilled, 40 epochs)'
+    >>> display_title("vgg_fer@sharp", seed=1)
+    'vgg_fer (no label smoothing, seed 1)'
+    >>> display_title("vgg_fer")
+    'vgg_fer'
+    """
+    network, *changes = name.split("@")
+    details = [TITLES.get(change, change) for change in changes]
+    if seed is not None:
+        details.append(f"seed {seed}")
+    return f"{network} ({', '.join(details)})" if details else network
