@@ -20,6 +20,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(arguments: Namespace) -> None:
     """Adds the model to the store, and runs the suite."""
+    if not arguments.file.is_file():
+        raise ValueError(f"{arguments.file}: there is no such file")
     options = options_with_data(arguments)
 
     def add() -> str:

@@ -49,6 +49,8 @@ def check(options: Options, paths: Iterable[Path], details: external.Details) ->
     failures: list[str] = []
     for path in paths:
         try:
+            if not path.exists():
+                raise ValueError(f"{path}: there is no such file or folder")
             if path.is_dir() or _is_stored(path):
                 reports += _check_store_files(path, failures)
             else:

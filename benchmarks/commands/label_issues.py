@@ -31,7 +31,8 @@ def arguments(parser: ArgumentParser) -> None:
 def execute(arguments: Namespace) -> None:
     """Writes results/<suite>/label_quality.csv."""
     session = Session(options_from(arguments))
-    rows = ranked(session.dataset, judged(session, arguments.judges, arguments.seed))
+    judges = [registry.get(name).name for name in arguments.judges]
+    rows = ranked(session.dataset, judged(session, judges, arguments.seed))
     path = session.folder / "label_quality.csv"
     write_atomic(path, table(rows))
     print(f"{len(rows)} training images, the most doubtful labels first: {path}")
@@ -42,7 +43,7 @@ def judged(session: Session, judges: list[str], seed: int) -> np.ndarray:
     data, shape = session.dataset, (len(session.dataset.train), len(session.dataset.classes))
     opinions = []
     for name in judges:
-        logits = load_out_of_fold(session.store.folder, registry.get(name).name, seed, data.fingerprint, shape)
+        logits = load_out_of_fold(session.store.folder, name, seed, data.fingerprint, shape)
         if logits is None:
             command = f"python benchmark.py {session.selection} --members {name} --set recipe.folds=5"
             raise ValueError(f"{name} has no out-of-fold predictions; make them with: {command} --train missing")

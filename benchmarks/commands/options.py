@@ -43,6 +43,14 @@ def count_or_auto(text: str) -> int | str:
     return text if text == "auto" else positive(text)
 
 
+def folder(text: str) -> Path:
+    """A folder that is there, or may be made."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise ArgumentTypeError(f"{text} is no folder")
+    return path
+
+
 Option = dict[str, Any]  # what ArgumentParser.add_argument takes
 
 
@@ -126,7 +134,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         "--accept-suspicious": switch("even where its accuracy on val looks like a leak"),
     },
     "output": {
-        "--results": {"metavar": "DIR", "type": Path, "help": "where predictions and reports are (default: results)"},
+        "--results": {"metavar": "DIR", "type": folder, "help": "where predictions and reports are (default: results)"},
         "--json": switch("for programs"),
         "--quiet": switch("print errors only"),
     },

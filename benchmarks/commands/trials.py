@@ -161,13 +161,16 @@ def _first(split: Split, count: int) -> Split:
 
 
 def run(session: Session, members: list[Member], seconds: float, device: str) -> None:
-    """Tries each member that has no row yet; one that fails is named and does not stop the others."""
+    """Tries each member that has no row yet; one that fails is named and does not stop the others.
+
+    Raises DataError without data.
+    """
     path = session.folder / "trials.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
     for member in members:
         rows = read_csv(path)
         if any(row["member"] == member.name and row["asked_seconds"] == f"{seconds:g}" for row in rows):
             continue
+        session.dataset  # noqa: B018 - where it is missing, no member can be tried
         try:
             row = attempt(member, session.lesson(member), device, seconds)
         except (RuntimeError, ValueError) as error:
