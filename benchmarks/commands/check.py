@@ -11,11 +11,12 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from benchmarks import suites
 from benchmarks.commands.options import MODEL, suite_arguments
 from benchmarks.external import importer as external
 from benchmarks.external.plausibility import Implausible, examine
 from benchmarks.formats import percent
-from benchmarks.results import EXTERNAL, LEAK_ABOVE
+from benchmarks.results import EXTERNAL
 from benchmarks.session import Options, Session, options_from
 from benchmarks.store.container import FORMAT, StoreError, read_header
 from benchmarks.store.external_members import check_name, external_files
@@ -128,7 +129,8 @@ def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predicti
     check_name(name)
     if any(other.configuration.name == name for other in others):
         raise StoreError(f"{path.name}: is a second file of {name}; remove the one that is not meant")
-    limit = LEAK_ABOVE.get(path.parent.parent.name)
+    suite = suites.suites().get(path.parent.parent.name)
+    limit = None if suite is None else suite.leak_above
     try:
         accepted = bool(found.provenance.get("accepted_suspicious"))
         findings = examine(found.val, found.test, targets, others, limit, accepted)

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from benchmarks.commands.options import suite_arguments
 from benchmarks.evaluation.metrics import accuracy, log_loss
+from benchmarks.evaluation.tta import views_worth
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
-from benchmarks.formats import percent, table
 from benchmarks.provenance import resolve_device
+from benchmarks.report.sections.ablations import views_table
 from benchmarks.session import Session, options_from
 from benchmarks.store.identity import Configuration
 from benchmarks.store.weights import read_weights, weights_path
@@ -34,7 +31,7 @@ def arguments(parser: ArgumentParser) -> None:
 def execute(arguments: Namespace) -> None:
     """Writes results/<suite>/tta.csv, and prints the means."""
     options = options_from(arguments)
-    print(section(means(run(Session(options), resolve_device(options.device)))))
+    print(views_table(views_worth(run(Session(options), resolve_device(options.device)))))
 
 
 def measured(session: Session, configuration: Configuration, kind: str, device: str) -> CsvRow:
@@ -53,52 +50,6 @@ def measured(session: Session, configuration: Configuration, kind: str, device: 
         "val_log_loss": f"{log_loss(softmax(logits), val.targets):.6f}",
         "seconds": f"{seconds:.1f}",
     }
-
-
-def means(rows: Sequence[CsvRow]) -> list[dict[str, Any]]:
-    """Of each kind, over the members that have all kinds: their stems, and means; `gain` is over no views."""
-    kinds = list(dict.fromkeys(row["tta"] for row in rows))
-    by_stem: dict[str, dict[str, CsvRow]] = {}
-    for row in rows:
-        by_stem.setdefault(row["stem"], {})[row["tta"]] = row
-    whole = {stem: found for stem, found in by_stem.items() if set(found) == set(kinds)}
-
-    def mean(kind: str, column: str) -> float:
-        return float(np.mean([float(found[kind][column]) for found in whole.values()]))
-
-    return [
-        {
-            "tta": kind,
-            "members": list(whole),
-            "val_accuracy": mean(kind, "val_accuracy"),
-            "gain": mean(kind, "val_accuracy") - mean("none", "val_accuracy"),
-            "log_loss": mean(kind, "val_log_loss"),
-            "seconds": mean(kind, "seconds"),
-        }
-        for kind in (kinds if whole else ())
-    ]
-
-
-def section(found: Sequence[dict[str, Any]]) -> str:
-    """The means as a markdown table with a sentence; empty where there are none."""
-    if not found:
-        return ""
-    body = [
-        [
-            row["tta"],
-            percent(row["val_accuracy"]),
-            f"{100 * row['gain']:+.2f}",
-            f"{row['log_loss']:.4f}",
-            f"{row['seconds']:.1f}",
-        ]
-        for row in found
-    ]
-    names = ", ".join(stem.rpartition(".")[0] for stem in found[0]["members"])
-    head = "Views|Val|Gain, points|Log-loss|Seconds"
-    return (
-        "Views at test time, means on val of the same trained weights, which were chosen without any of them "
-        f"({names}):\n\n{table(head, body, right={1, 2, 3, 4})}"
-    )
 
 
 def run(session: Session, device: str) -> list[CsvRow]:

@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import tta as views
 from benchmarks.evaluation.metrics import log_loss
 from benchmarks.evaluation.significance import mcnemar
-from benchmarks.formats import duration, fraction, p_value, percent, points, table
-from benchmarks.results import EXTRA_LABELS, Results
+from benchmarks.results import EXTRA_LABELS
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
@@ -80,38 +78,3 @@ def _log_loss(some: Sequence[Predictions], targets: Targets) -> float:
 
 def _seconds(some: Sequence[Predictions]) -> float:
     return float(np.mean([one.provenance["train_seconds"] for one in some]))
-
-
-def ablations_section(results: Results) -> str:
-    """The rows as a markdown section, a table a network, and what views at test time are worth; or nothing."""
-    rows, seen = results.get("ablations", []), views.section(results.get("views", []))
-    if not rows and not seen:
-        return ""
-    splits = results["splits"]
-    head = "Variant|What changes|Seeds|Val|Difference|p|Log-loss|Difference|Training|of the network"
-    tables = [
-        f"Of {network}:\n\n"
-        + table(head, [_cells(row) for row in rows if row["network"] == network], right=set(range(3, 10)))
-        for network in dict.fromkeys(row["network"] for row in rows)
-    ]
-    about = (
-        f"Each variant beside its network with the same seeds, on {splits['val']['name']} ({splits['val']['size']:,} "
-        f"images) alone, so that what is kept is not chosen on {splits['test']['name']}. Differences are in points and "
-        "nats, p values McNemar's."
-    )
-    return "\n\n".join(block for block in ("## What one change is worth", about, *tables, seen) if block)
-
-
-def _cells(row: dict[str, Any]) -> list[Any]:
-    return [
-        row["variant"],
-        "; ".join(row["changes"]),
-        ", ".join(map(str, row["seeds"])),
-        percent(row["val_accuracy"]),
-        points(row["difference"]),
-        p_value(row["p"]),
-        fraction(row["log_loss"]),
-        f"{row['log_loss_difference']:+.3f}",
-        duration(row["train_seconds"]),
-        duration(row["network_seconds"]),
-    ]

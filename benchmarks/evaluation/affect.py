@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.evaluation.metrics import DIMENSIONS, affect_scores
+from benchmarks.evaluation.metrics import affect_scores
 from benchmarks.evaluation.models import member_labels
 from benchmarks.evaluation.significance import DRAWS_AT_ONCE, image_counts
+from benchmarks.results import DIMENSIONS
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles.affect.base import rated

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.results import EXTERNAL
 from benchmarks.store.weights import shared_weights
 
 VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "shift": 10, "scale": 6, "rotate": 6, "grid": 18}
@@ -30,6 +31,15 @@ def trained_once(members: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]
     for member in members:
         found.setdefault(member.get("weights_of") or shared_weights(member["name"], member.get("seed")), member)
     return list(found.values())
+
+
+def effort(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many members were trained and how many models come from elsewhere, how long the training took in all, and on
+    what; `seconds` is None where there is no member or not all of them have a time."""
+    own = [member for member in members if member["kind"] != EXTERNAL]
+    seconds = total(trained_once(own), "train_seconds") if own else None
+    devices = sorted({member["device"] for member in own if member.get("device")})
+    return {"members": len(own), "external": len(members) - len(own), "seconds": seconds, "devices": devices}
 
 
 def milliseconds(inference_seconds: float | None, images: int) -> float | None:

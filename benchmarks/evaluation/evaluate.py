@@ -7,22 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.commands import tta as views
 from benchmarks.evaluation.ablations import ablations
 from benchmarks.evaluation.affect import affect_part
 from benchmarks.evaluation.audit import audit
+from benchmarks.evaluation.cost import effort
 from benchmarks.evaluation.diversity import diversity
-from benchmarks.evaluation.figure_data import charts_data
+from benchmarks.evaluation.figure_data import charts_data, confusions
 from benchmarks.evaluation.folds import SearchedModels
 from benchmarks.evaluation.protocols import contrast
 from benchmarks.evaluation.rivals import story_data
 from benchmarks.evaluation.score import score
+from benchmarks.evaluation.tta import views_worth
 from benchmarks.files import read_csv
-from benchmarks.report.classification import confusions
 from benchmarks.store.targets import Targets
 from benchmarks.store.votes import kept_votes
-from benchmarks.suites.published_affect import read_published_affect
-from benchmarks.suites.published_results import read_published
+from benchmarks.suites.published_results import read_published, read_published_affect
 from benchmarks.suites.suite import Suite
 from ensembles.search import choose
 
@@ -48,6 +47,7 @@ def evaluate(
     sizes = (targets.train_size, len(targets.val), len(targets.test))
     names = zip(("train", "val", "test"), (train_name, val_name, test_name), sizes, strict=True)
     audited, headline = audit(rows, predictions, targets), choose(fitted).name if fitted else None
+    scored = score(rows, predictions, found, targets, searched.excluded)
     return _rounded(
         {
             "suite": suite.name,
@@ -56,11 +56,14 @@ def evaluate(
             "splits": {split: {"name": name, "size": size} for split, name, size in names},
             "data_fingerprint": targets.fingerprint,
             "headline": headline,
-            **score(rows, predictions, found, targets, searched.excluded),
+            "leak_above": suite.leak_above,
+            "rehearsal": suite.rehearsal,
+            "effort": effort(scored["members"]),
+            **scored,
             **affect_part(predictions, targets, read_published_affect(suite.published)),
             "diversity": diversity(predictions, targets),
             "ablations": ablations([*predictions, *searched.excluded], targets),
-            "views": views.means(read_csv(folder / "tta.csv")),
+            "views": views_worth(read_csv(folder / "tta.csv")),
             "audit": audited,
             "charts": charts_data(rows, predictions, targets, audited, headline),
             "confusions": confusions(rows, targets.test, headline),

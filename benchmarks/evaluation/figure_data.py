@@ -1,4 +1,4 @@
-"""What figures show of single images and classes, as counts: confusions, reliability, and the path of greedy selection.
+"""What reports show of images and classes, as counts: confusions, reliability, the path of greedy selection.
 
 Like the audit it reads test targets and chooses nothing.
 """
@@ -52,6 +52,20 @@ def charts_data(
         ],
         "greedy_path": greedy_path(predictions, targets),
     }
+
+
+def confusions(rows: Sequence[ScoredModel], targets: np.ndarray, headline: str | None) -> list[dict[str, Any]]:
+    """`confusions` of the results: of every member and the headline, counts on test, targets by predictions."""
+    return [
+        {
+            "kind": row.kind,
+            "name": row.name,
+            "title": row.title,
+            "counts": metrics.confusion_matrix(row.test, targets).tolist(),
+        }
+        for row in rows
+        if row.kind == "member" or row.name == headline
+    ]
 
 
 def _scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:

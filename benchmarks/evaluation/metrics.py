@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.results import DIMENSIONS
 from ensembles.affect.base import rated
 
 Probabilities = NDArray[np.floating]
 Targets = NDArray[np.integer]
-
-DIMENSIONS = ("valence", "arousal")
 
 
 def correctness(probabilities: Probabilities, targets: Targets) -> NDArray[np.bool_]:

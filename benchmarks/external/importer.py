@@ -18,7 +18,6 @@ from benchmarks.external.alignment import align
 from benchmarks.external.formats import SPLITS, Expected, digest, read
 from benchmarks.external.plausibility import Findings, examine
 from benchmarks.formats import percent
-from benchmarks.results import LEAK_ABOVE
 from benchmarks.store.container import StoreError
 from benchmarks.store.external_members import check_name, external_files, external_names
 from benchmarks.store.file_names import model_in
@@ -76,8 +75,7 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
     try:
         aligned = align(incoming, targets, expected)
         val, test = (part.astype(np.float16).astype(np.float32) for part in (aligned.val, aligned.test))
-        limit = LEAK_ABOVE.get(session.suite.name)
-        findings = examine(val, test, targets, others, limit, details.accept_suspicious)
+        findings = examine(val, test, targets, others, session.suite.leak_above, details.accept_suspicious)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
     provenance = _provenance(path, aligned.given, details)

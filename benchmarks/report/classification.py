@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.evaluation import metrics
-from benchmarks.evaluation.models import ScoredModel
 from benchmarks.formats import escape, percent, table
 from benchmarks.results import Results, best_single
 
@@ -29,20 +27,6 @@ class Line:
     recall: float
     f1: float
     support: int
-
-
-def confusions(rows: Sequence[ScoredModel], targets: np.ndarray, headline: str | None) -> list[dict[str, Any]]:
-    """`confusions` of the results: of every member and the headline, counts on test, targets by predictions."""
-    return [
-        {
-            "kind": row.kind,
-            "name": row.name,
-            "title": row.title,
-            "counts": metrics.confusion_matrix(row.test, targets).tolist(),
-        }
-        for row in rows
-        if row.kind == "member" or row.name == headline
-    ]
 
 
 def lines(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> list[Line]:

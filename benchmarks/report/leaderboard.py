@@ -11,17 +11,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evaluation.ablations import ablations_section
-from benchmarks.evaluation.protocols import contrast_section
 from benchmarks.files import write_atomic
 from benchmarks.formats import NONE, count, duration, escape, linked, table
 from benchmarks.report import classification as classification_report
 from benchmarks.report import figures
 from benchmarks.report.epochs import epoch_log
 from benchmarks.report.latex import bibliography, tex_table
+from benchmarks.report.sections.ablations import ablations_section
 from benchmarks.report.sections.affect import CSV_NAME, affect_csv, affect_section
 from benchmarks.report.sections.audit import audit_section
 from benchmarks.report.sections.headline import effort, headline, leak_warning
+from benchmarks.report.sections.protocols import contrast_section
 from benchmarks.report.sections.published import published_section
 from benchmarks.report.sections.ranking import metrics_section, ranking_section, tests_section
 from benchmarks.report.summary import FILE, story

@@ -7,19 +7,29 @@ a figure. `selection` is the split that chose epochs or members, as far as code 
 number was read in its own source, elsewhere, or could not be confirmed. `doubt` states in one line what code or a
 public thread shows that bears on the number, whether comparable or not, and `doubt_source` where to check it. `chart`
 marks the rows that the benchmark figure draws.
+
+Valence and arousal stand in `suites/published/affect/<suite>.csv`: scores as papers print them, empty where a source
+has none, and a `remark` on what decides whether a row compares.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.files import CsvRow
+from benchmarks.results import AFFECT_SCORES, DIMENSIONS
+
 FOLDER = Path(__file__).parent / "published"
+AFFECT_FOLDER = FOLDER / "affect"
 COLUMNS = (
     "method", "kind", "year", "accuracy", "split", "selection", "n_models", "extra_data", "tta", "pretraining",
     "source", "seen", "comparable", "why_not", "doubt", "doubt_source", "chart",
 )  # fmt: skip
+NUMBERS = tuple(f"{dimension}_{score}" for dimension in DIMENSIONS for score in AFFECT_SCORES)
+AFFECT_COLUMNS = ("method", "year", "split", *NUMBERS, "source", "seen", "remark")
 SEEN = ("source", "elsewhere", "not confirmed")
 KINDS = ("single", "ensemble", "handcrafted", "human")
 YES_NO = {"yes": True, "no": False}
@@ -32,15 +42,20 @@ def read_published(suite: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
     `comparable` and `chart` bools, the rest text. Raises FileNotFoundError where the suite has no file, and ValueError
     naming the line where a row breaks the rules above.
     """
-    path = folder / f"{suite}.csv"
+    return [_parse(line, where) for where, line in _lines(folder / f"{suite}.csv", COLUMNS)]
+
+
+def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, CsvRow]]:
+    """Each line of a CSV with where it stands; raises ValueError where its columns are others."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError(f"{path}: columns are {reader.fieldnames}, expected {list(COLUMNS)}")
-        return [_parse(line, f"{path}:{reader.line_num}") for line in reader]
+        if tuple(reader.fieldnames or ()) != tuple(columns):
+            raise ValueError(f"{path}: columns are {reader.fieldnames}, expected {list(columns)}")
+        for line in reader:
+            yield f"{path}:{reader.line_num}", line
 
 
-def _parse(line: dict[str, str], where: str) -> dict[str, Any]:
+def _parse(line: CsvRow, where: str) -> dict[str, Any]:
     try:
         parsed: dict[str, Any] = {
             **line,
@@ -63,4 +78,26 @@ def _parse(line: dict[str, str], where: str) -> dict[str, Any]:
         raise ValueError(f"{where}: accuracy {line['accuracy']} is no percentage")
     if parsed["comparable"] == bool(line["why_not"]):
         raise ValueError(f"{where}: a row that is not comparable gives its reason, and only such a row")
+    return parsed
+
+
+def read_published_affect(suite: str, folder: Path = AFFECT_FOLDER) -> list[dict[str, Any]]:
+    """The rows in the order of the file, scores as floats or None; empty where the suite has no such file.
+
+    Raises ValueError naming the line that is no such row.
+    """
+    path = folder / f"{suite}.csv"
+    if not path.exists():
+        return []
+    return [_parse_affect(line, where) for where, line in _lines(path, AFFECT_COLUMNS)]
+
+
+def _parse_affect(line: CsvRow, where: str) -> dict[str, Any]:
+    try:
+        numbers = {name: float(line[name]) if line[name] else None for name in NUMBERS}
+        parsed = {**line, **numbers, "year": int(line["year"])}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{where}: not a published result: {error!r}") from error
+    if line["seen"] not in SEEN or not any(number is not None for number in numbers.values()):
+        raise ValueError(f"{where}: needs a score, and a 'seen' of {SEEN}")
     return parsed

@@ -56,6 +56,7 @@ class Suite:
     extra_labels: ExtraLabels | None = None
     changes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    leak_above: float | None = None  # accuracy that no clean published result passes; None: no such limit is known
     published: str = ""  # published/<published>.csv; "": no number is known
     story: bool = False  # results/<suite>/README.md tells on one page what the results say
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it

@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
-from benchmarks.evaluation.cost import trained_once
 from benchmarks.files import write_atomic
 from benchmarks.report.page.columns import ACCURACY, COLUMNS, NAME
 from benchmarks.report.page.details import Detail, ensemble_detail, known, member_detail
@@ -22,10 +20,10 @@ from benchmarks.report.sections.affect import affect_rows
 from benchmarks.report.sections.ranking import extra_labels_note
 from benchmarks.results import (
     EXTERNAL,
-    LEAK_ABOVE,
     UNIFORM,
     Results,
     Standing,
+    below_uniform,
     best_single,
     by_accuracy,
     ensemble_rows,
@@ -88,9 +86,8 @@ def page(results: Results, folder: Path) -> str:
         chosen=headline_row(results),
         single=best_single(results),
         landmarks=_landmarks(results),
-        effort=_effort(results),
         leaks=[row for row in ordered if row.kind != "published" and looks_leaked(row, results)],
-        limit=LEAK_ABOVE.get(results["suite"]),
+        limit=results["leak_above"],
         figures=FIGURES,
         has_figures=has_figures(folder / "figures"),
         audit=results.get("audit"),
@@ -132,13 +129,11 @@ def _groups(rows: list[Standing]) -> list[tuple[str, str, bool, int]]:
 
 
 def _remarks(row: Standing, results: Results) -> list[str]:
-    uniform = next((other.accuracy for other in ensemble_rows(results) if other.name == UNIFORM), None)
-    ensemble = row.kind == "ensemble"
     remarks = {
-        "headline": ensemble and row.name == results.get("headline") and row.accuracy is not None,
+        "headline": row.kind == "ensemble" and row.name == results.get("headline") and row.accuracy is not None,
         "failed": bool(row.error),
         "leak?": row.comparable and looks_leaked(row, results),
-        "below uniform": ensemble and None not in (uniform, row.accuracy) and (row.accuracy or 0) < (uniform or 0),
+        "below uniform": below_uniform(row, results),
         "external": row.kind == EXTERNAL,
         "extra labels": bool(row.extra_labels),
         "not comparable": not row.comparable,
@@ -167,14 +162,3 @@ def _landmarks(results: Results) -> list[tuple[str, Standing]]:
         "Best published, comparable": published[0] if published else None,
     }
     return [(role, row) for role, row in roles.items() if row is not None]
-
-
-def _effort(results: Results) -> dict[str, Any]:
-    """How many members trained for how long in all on what; the time is None where not all of it is known."""
-    members = [member for member in results["members"] if member.get("kind") != EXTERNAL]
-    seconds = [member.get("train_seconds") for member in trained_once(members)]
-    return {
-        "members": len(members),
-        "seconds": None if None in seconds else sum(seconds),
-        "devices": sorted({member["device"] for member in members if member.get("device")}),
-    }

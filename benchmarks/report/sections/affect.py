@@ -7,13 +7,11 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.evaluation.metrics import DIMENSIONS
 from benchmarks.formats import escape, fraction, linked, table
-from benchmarks.results import Results
+from benchmarks.results import AFFECT_SCORES, DIMENSIONS, Results
 
 TITLE = "## Valence and arousal"
 CSV_NAME = "leaderboard_affect.csv"
-SCORES = ("rmse", "corr", "sagr", "ccc")
 HEAD = (
     "Kind|Name|Models|CCC, mean|95 % interval|V: RMSE|CORR|SAGR|CCC|95 % interval|A: RMSE|CORR|SAGR|CCC|95 % interval"
 )
@@ -80,7 +78,7 @@ def _name(row: Mapping[str, Any], affect: Mapping[str, Any]) -> str:
 
 
 def _cells(scores: Mapping[str, Any]) -> list[str | None]:
-    return [*(fraction(scores[name]) for name in SCORES), span(scores["ccc_interval"])]
+    return [*(fraction(scores[name]) for name in AFFECT_SCORES), span(scores["ccc_interval"])]
 
 
 def _published(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -89,7 +87,7 @@ def _published(rows: Sequence[Mapping[str, Any]]) -> str:
     body = [
         [
             f"{row['method']}, {row['year']}", row["split"],
-            *(fraction(row[f"{dimension}_{name}"]) for dimension in DIMENSIONS for name in SCORES),
+            *(fraction(row[f"{dimension}_{name}"]) for dimension in DIMENSIONS for name in AFFECT_SCORES),
             row["seen"], row["remark"], linked(row["source"]),
         ]
         for row in rows
@@ -102,14 +100,14 @@ def affect_csv(results: Results) -> str:
     """Every row of the section under stable columns, six decimals, best mean concordance first."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    columns = [f"{dimension}_{name}" for dimension in DIMENSIONS for name in (*SCORES, "ccc_low", "ccc_high")]
+    columns = [f"{dimension}_{name}" for dimension in DIMENSIONS for name in (*AFFECT_SCORES, "ccc_low", "ccc_high")]
     writer.writerow(
         ["kind", "name", "title", "models", "ccc", "ccc_low", "ccc_high", "val_ccc", "cross_fit_ccc", *columns]
     )
     for row in affect_rows(results):
         numbers = [row["ccc"], *row["ccc_interval"], row["val_ccc"], row["cross_fit_ccc"]]
         for dimension in DIMENSIONS:
-            numbers += [*(row[dimension][name] for name in SCORES), *row[dimension]["ccc_interval"]]
+            numbers += [*(row[dimension][name] for name in AFFECT_SCORES), *row[dimension]["ccc_interval"]]
         printed = ["" if number is None else f"{number:.6f}" for number in numbers]
         writer.writerow([row["kind"], row["name"], row["title"], row["models"], *printed])
     return buffer.getvalue()

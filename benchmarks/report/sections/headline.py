@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from benchmarks.evaluation.cost import trained_once
 from benchmarks.formats import duration, escape, interval, p_value, percent
 from benchmarks.results import (
     BEST_SINGLE,
-    EXTERNAL,
-    LEAK_ABOVE,
     Results,
     Standing,
     best_single,
@@ -45,20 +40,19 @@ def headline(results: Results) -> str:
 
 def effort(results: Results) -> str:
     """One sentence: how many members, trained for how long in all, on what; empty where that is not known."""
-    members = [member for member in results["members"] if member.get("kind") != EXTERNAL]
-    seconds: list[Any] = [member.get("train_seconds") for member in trained_once(members)]
-    devices = sorted({member["device"] for member in members if member.get("device")})
-    if not seconds or None in seconds or not devices:
+    known = results["effort"]
+    if known["seconds"] is None or not known["devices"]:
         return ""
-    count = f"{len(members)} member{'s' if len(members) != 1 else ''}"
-    trained = f"{count}, trained in {duration(sum(seconds))} in all on {escape(' and '.join(devices))} (wall clock)."
-    externals = len(results["members"]) - len(members)
+    members, externals = known["members"], known["external"]
+    count = f"{members} member{'s' if members != 1 else ''}"
+    devices = escape(" and ".join(known["devices"]))
+    trained = f"{count}, trained in {duration(known['seconds'])} in all on {devices} (wall clock)."
     return f"{trained} {externals} external model{'s' if externals != 1 else ''}." if externals else trained
 
 
 def leak_warning(results: Results) -> str:
     """The rows of our own that are too good to be true on this suite, by name; empty where there are none."""
-    limit = LEAK_ABOVE.get(results["suite"])
+    limit = results["leak_above"]
     leaks = [row for row in standings(results) if row.kind != "published" and looks_leaked(row, results)]
     if limit is None or not leaks:
         return ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.formats import linked, percent, points, table
-from benchmarks.results import LEAK_ABOVE, Results, Standing, by_accuracy, headline_row, looks_leaked, published_rows
+from benchmarks.results import Results, Standing, by_accuracy, headline_row, looks_leaked, published_rows
 
 TITLE = "## Published, and what we know of it"
 LEADERBOARD = "leaderboard.md#published-and-what-we-know-of-it"
@@ -28,7 +28,7 @@ def published_section(results: Results) -> str:
     ]
     others = [row for row in rows if not row.comparable]
     if others:
-        limit = LEAK_ABOVE.get(results["suite"])
+        limit = results["leak_above"]
         bold = f"Bold: above {100 * limit:.0f} %, treat as a leak until shown otherwise.\n\n" if limit else ""
         parts.append(f"### Not comparable, and why\n\n{bold}{_table(others, results, reasons=True)}")
     return "\n\n".join(parts)

@@ -17,11 +17,9 @@ from benchmarks.formats import (
 )
 from benchmarks.results import (
     EXTRA_LABELS,
-    LEAK_ABOVE,
-    UNIFORM,
     Results,
     Standing,
-    ensemble_rows,
+    below_uniform,
     extra_labels,
     looks_leaked,
     member_rows,
@@ -132,12 +130,7 @@ def name_cell(row: Standing, results: Results) -> str:
     if row.kind == "ensemble" and row.name == results.get("headline"):
         name = f"**{name}**"
     if looks_leaked(row, results):
-        name += f" (**above {100 * LEAK_ABOVE[results['suite']]:.0f} %: treat as a leak until shown otherwise**)"
-    if row.kind == "ensemble" and _below_uniform(row, results):
+        name += f" (**above {100 * results['leak_above']:.0f} %: treat as a leak until shown otherwise**)"
+    if below_uniform(row, results):
         name += " (below uniform)"
     return name
-
-
-def _below_uniform(row: Standing, results: Results) -> bool:
-    floor = next((other.accuracy for other in ensemble_rows(results) if other.name == UNIFORM), None)
-    return floor is not None and row.accuracy is not None and row.accuracy < floor

@@ -15,8 +15,7 @@ from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.affectnet.reader import CLASSES
 from benchmarks.store.folds import stored_targets
-from benchmarks.suites.published_affect import read_published_affect
-from benchmarks.suites.published_results import read_published
+from benchmarks.suites.published_results import read_published, read_published_affect
 from ensembles.affect.base import rated
 from tests.helpers.affectnet_layouts import faces, write_flat, write_folders, write_lists
 from tests.helpers.runs import Outcome, cli

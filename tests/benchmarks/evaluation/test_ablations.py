@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.evaluation.ablations import ablations, ablations_section
+from benchmarks.evaluation.ablations import ablations
+from benchmarks.report.sections.ablations import ablations_section
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from tests.helpers.generated import FACES, PROVENANCE
+from tests.helpers.results import blank_results
 from zoo import registry
 
 
@@ -66,8 +68,8 @@ def test_the_section_has_a_table_a_network_and_no_word_of_test_accuracies(faces:
     names = ("vgg_fer", "resnet_fer", "vgg_fer@mixup", "resnet_fer@small", "resnet_fer@equalised")
     rows = ablations([answers(name, 0, faces, 20 + place) for place, name in enumerate(names)], faces)
     splits = {"val": {"name": "PublicTest", "size": 70}, "test": {"name": "PrivateTest", "size": 84}}
-    text = ablations_section({"ablations": rows, "splits": splits})
+    text = ablations_section(blank_results(ablations=rows, splits=splits))
     assert text.count("| Variant |") == 2
     assert "| small | image_size was 48, is 40 | 0 | 32.86 | +2.9 |" in text
     assert "| mixup |" in text.partition("Of resnet_fer")[0]
-    assert ablations_section({"ablations": [], "splits": splits}) == ""
+    assert ablations_section(blank_results(splits=splits)) == ""

@@ -24,11 +24,12 @@ from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, save_targets
-from benchmarks.suites.published_affect import COLUMNS, read_published_affect
+from benchmarks.suites.published_results import AFFECT_COLUMNS, read_published_affect
 from ensembles.affect import search as affect_search
 from ensembles.affect.base import AffectMean
 from ensembles.affect.search import FOLDS, KINDS, search_affect
 from tests.helpers.generated import PROVENANCE, stored_predictions
+from tests.helpers.results import blank_results
 from zoo import registry
 
 NAMES = ("vgg_fer", "resnet18", "mini_xception")
@@ -229,8 +230,7 @@ def test_more_images_narrow_the_interval():
 
 @pytest.fixture
 def results(rated_faces: Targets) -> dict[str, Any]:
-    splits = {split: {"name": f"{split} images", "size": 9} for split in ("train", "val", "test")}
-    return {"splits": splits, **affect_part(predictions(rated_faces), rated_faces, read_published_affect("affectnet8"))}
+    return blank_results(**affect_part(predictions(rated_faces), rated_faces, read_published_affect("affectnet8")))
 
 
 def test_the_section_shows_every_row_and_marks_the_choice(results: dict[str, Any]):
@@ -239,8 +239,8 @@ def test_the_section_shows_every_row_and_marks_the_choice(results: dict[str, Any
     assert f"| **{chosen['title']}** |" in text and f"**Mean CCC {chosen['ccc']:.3f}" in text
     for row in (*results["affect"]["members"], *results["affect"]["ensembles"]):
         assert f"{row['valence']['rmse']:.3f} | {row['valence']['corr']:.3f}" in text
-    assert "79 images of test images" in text and "MT-EmotiEffNet" in text
-    assert affect_section({"splits": results["splits"]}) == ""
+    assert "79 images of test split" in text and "MT-EmotiEffNet" in text
+    assert affect_section(blank_results()) == ""
 
 
 def test_a_correlation_that_is_not_defined_is_left_blank(rated_faces: Targets, results: dict[str, Any]):
@@ -269,7 +269,7 @@ def test_the_csv_has_a_line_a_row_best_first(results: dict[str, Any]):
     ],
 )
 def test_broken_published_rows_are_named(tmp_path: Path, line: str, message: str):
-    (tmp_path / "some.csv").write_text(",".join(COLUMNS) + "\n" + line + "\n")
+    (tmp_path / "some.csv").write_text(",".join(AFFECT_COLUMNS) + "\n" + line + "\n")
     with pytest.raises(ValueError, match=message) as raised:
         read_published_affect("some", tmp_path)
     assert "some.csv:2" in str(raised.value)

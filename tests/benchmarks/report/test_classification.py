@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation import metrics
+from benchmarks.evaluation.figure_data import confusions
 from benchmarks.evaluation.models import ScoredModel
-from benchmarks.report.classification import confusions, lines
+from benchmarks.report.classification import lines
 from benchmarks.report.epochs import epoch_log
 
 CLASSES = ("a", "b", "c", "d")

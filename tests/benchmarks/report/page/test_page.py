@@ -20,6 +20,7 @@ from benchmarks.report.page.plots import Axis, history_panels
 from benchmarks.report.page.render import links
 from benchmarks.results import Standing, standings
 from tests.helpers import webdriver
+from tests.helpers.results import blank_results
 from tests.helpers.webdriver import Browser
 
 LIMIT = 3_000_000  # bytes
@@ -75,35 +76,31 @@ def results() -> dict[str, Any]:
     everyone = ["vgg (seed 0)", "vgg (seed 1)", "tiny"]
     classwise = {label: [0.5, 0.25, 0.25] for label in everyone}
     curve = {"mean": [0.6, 0.7], "spread": [0.02, 0.0], "extrapolation": {"twice": 0.71, "limit": 0.72}}
-    return {
-        "suite": "faces",
-        "title": "Faces",
-        "classes": ["angry", "happy", "neutral"],
-        "splits": {split: {"name": f"{split} split", "size": 1000} for split in ("train", "val", "test")},
-        "data_fingerprint": "f" * 32,
-        "headline": "greedy",
-        "members": [
+    return blank_results(
+        headline="greedy",
+        effort={"members": 3, "external": 0, "seconds": 1800.0, "devices": ["abacus"]},
+        members=[
             member("vgg", 0, 0.70, 2_000_000, "vgg (seed 0)"),
             member("vgg", 1, 0.69, 2_000_000, "vgg (seed 1)"),
             member("tiny", 0, 0.61, 50_000, "tiny"),
         ],
-        "ensembles": [
+        ensembles=[
             ensemble("greedy", "Greedy selection", 0.73, ["vgg (seed 0)", "tiny"], {**dict.fromkeys(everyone, 0.0),
                      "vgg (seed 0)": 0.75, "tiny": 0.25}) | {"left_out": [{**left, "agreement": 0.9}]},
             ensemble("uniform", "Uniform average", 0.72, everyone, dict.fromkeys(everyone, 1 / 3)),
             ensemble("classwise", "Weights by class", 0.71, everyone, classwise),
             {"name": "broken", "title": "Broken one", "error": "ValueError: no luck"},
         ],
-        "audit": {
+        audit={
             "best_subset_on_test": {"accuracy": 0.74, "members": ["tiny"], "subsets": 7, "candidates": 3},
             "overlap": {"val_in_train": 3, "test_in_train": 40, "test_in_val": 1},
             "rows": [audited("ensemble", "greedy", 0.73), audited("member", "tiny", 0.61)],
             "learning_curve": {"members": [1, 2], "orders": 40, "val": curve, "test": curve},
         },
-        "published": [published("Clean net", 0.74), published("Doubtful net", 0.96, "selected on the test set")],
-        "not_run": [{"name": "swin", "seed": 0, "reason": "no GPU", "command": "python benchmark.py --members swin"}],
-        "notes": ["old.safetensors is stale"],
-    }  # fmt: skip
+        published=[published("Clean net", 0.74), published("Doubtful net", 0.96, "selected on the test set")],
+        not_run=[{"name": "swin", "seed": 0, "reason": "no GPU", "command": "python benchmark.py --members swin"}],
+        notes=["old.safetensors is stale"],
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -6,25 +6,17 @@ functions of one results dict (`results/<suite>/results.json`); accuracies are f
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.formats import labels
+from benchmarks.results.names import BEST_SINGLE, EXTRA_LABELS, KINDS, TOP_K, UNIFORM
 
 Results = Mapping[str, Any]
 
-KINDS = ("ensemble", "member", "external", "published")  # also the order of rows with equal accuracy
-BEST_SINGLE = "best_single"  # the ensembler that picks one member
-TOP_K = "top_k"  # the average of the members that are best on val
-UNIFORM = "uniform"  # the ensemble every other has to beat
-EXTERNAL = "external"  # the kind of a model of which only predictions are known
-EXTRA_LABELS = "†"  # behind the title of what learnt from labels that are not the suite's own
-LEAK_ABOVE = {"fer2013": 0.77}  # no clean published result passes it; a suite not named here has no limit
-
-VOTES_COMMAND = "python benchmark.py ferplus-votes --data DIR"
-"""Writes the votes of FER+ into a store, for the sections that need them."""
-
+TRAINED_ALIKE = ("name", "seed", "recipe", "image_size", "init")  # of a member, whatever the suite
 TEST_SCORES = ("macro_f1", "balanced_accuracy", "kappa", "auroc", "auprc", "log_loss", "brier", "ece")
 
 SCORED = (  # what members and ensembles have under the same name in the results and in a Standing
@@ -257,5 +249,16 @@ def extra_labels(rows: Iterable[Standing]) -> list[str]:
 
 def looks_leaked(row: Standing, results: Results) -> bool:
     """Whether the accuracy is above what anyone reached on this suite without a leak or selection on the test split."""
-    limit = LEAK_ABOVE.get(results["suite"])
+    limit = results["leak_above"]
     return limit is not None and row.accuracy is not None and row.accuracy > limit
+
+
+def below_uniform(row: Standing, results: Results) -> bool:
+    """Whether an ensemble loses to the average of all members on test."""
+    floor = next((other.accuracy for other in ensemble_rows(results) if other.name == UNIFORM), None)
+    return row.kind == "ensemble" and None not in (row.accuracy, floor) and (row.accuracy or 0) < (floor or 0)
+
+
+def trained_alike(member: Mapping[str, Any]) -> str:
+    """What two rows of different suites share where they are of one member, trained in the same way."""
+    return json.dumps([member.get(key) for key in TRAINED_ALIKE], sort_keys=True)

@@ -1,0 +1,34 @@
+"""What views at test time are worth: means over members of what `commands/tta` has measured on val."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.files import CsvRow
+
+
+def views_worth(rows: Sequence[CsvRow]) -> list[dict[str, Any]]:
+    """Of each kind, over the members that have all kinds: their stems, and means; `gain` is over no views."""
+    kinds = list(dict.fromkeys(row["tta"] for row in rows))
+    by_stem: dict[str, dict[str, CsvRow]] = {}
+    for row in rows:
+        by_stem.setdefault(row["stem"], {})[row["tta"]] = row
+    whole = {stem: found for stem, found in by_stem.items() if set(found) == set(kinds)}
+
+    def mean(kind: str, column: str) -> float:
+        return float(np.mean([float(found[kind][column]) for found in whole.values()]))
+
+    return [
+        {
+            "tta": kind,
+            "members": list(whole),
+            "val_accuracy": mean(kind, "val_accuracy"),
+            "gain": mean(kind, "val_accuracy") - mean("none", "val_accuracy"),
+            "log_loss": mean(kind, "val_log_loss"),
+            "seconds": mean(kind, "seconds"),
+        }
+        for kind in (kinds if whole else ())
+    ]
