@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ from zoo import registry
 from zoo.registry import Member
 
 if TYPE_CHECKING:
-    from zoo.training.loop import Control, Trained
+    from zoo.training.loop import Trained
 
 LEAST_EPOCHS = 4  # so that schedule and weight averaging mean something
 PROBE_STEPS = 6  # of which the first does not count: it allocates
@@ -105,15 +106,15 @@ def fitted(member: Member, images_per_second: float, seconds: float, train_size:
 def attempt(member: Member, dataset: Dataset, device: str, seconds: float) -> CsvRow:
     """One trial; raises what training raises."""
     from zoo.inference.predict import predict
-    from zoo.training.loop import Control, Stopped
+    from zoo.training.loop import Stopped
 
     member = replace(member, recipe=replace(member.recipe, tta="none"))
     probe = Probe(limit=seconds / 10)
     endless = replace(member, recipe=replace(member.recipe, epochs=999, start_size=1.0))
     with contextlib.suppress(Stopped):
-        _trained(endless, dataset, device, Control(stop=probe))
+        _trained(endless, dataset, device, stop=probe)
     member = fitted(member, member.recipe.batch_size / probe.seconds_a_step, seconds, len(dataset.train))
-    done = _trained(member, dataset, device, Control())
+    done = _trained(member, dataset, device)
     recipe = member.recipe
 
     def accuracy(split: Split) -> str:
@@ -136,23 +137,13 @@ def attempt(member: Member, dataset: Dataset, device: str, seconds: float) -> Cs
     }
 
 
-def _trained(member: Member, dataset: Dataset, device: str, control: Control) -> Trained:
+def _trained(member: Member, dataset: Dataset, device: str, stop: Callable[[], str | None] = lambda: None) -> Trained:
+    from zoo.training.job import Splits, TrainContext, TrainJob
     from zoo.training.loop import train
 
-    val = _first(dataset.val, VAL_IMAGES)
-    classes = len(dataset.classes)
+    data = Splits(dataset.train, _first(dataset.val, VAL_IMAGES))
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder) / "trial.pt"
-        return train(
-            member,
-            dataset.train,
-            val,
-            num_classes=classes,
-            seed=0,
-            device=device,
-            checkpoint=checkpoint,
-            control=control,
-        )
+        return train(TrainJob(member, data, len(dataset.classes)), TrainContext(Path(folder), device, stop=stop))
 
 
 def _first(split: Split, count: int) -> Split:

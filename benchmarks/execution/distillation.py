@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -19,21 +18,15 @@ from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import softmax
 from zoo import registry
 from zoo.recipes import named_members
-
-if TYPE_CHECKING:
-    from zoo.training.soft_labels import Guidance
+from zoo.training.job import Guidance, TrainContext
 
 
-def guidance(
-    configuration: Configuration, dataset: Dataset, store: PredictionStore, checkpoints: Path, device: str
-) -> Guidance:
+def guidance(configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext) -> Guidance:
     """Probabilities of the teacher and of the judge that the member's recipe names, where it names any.
 
     A teacher's out-of-fold predictions come first; else its trained weights look at the training images. Raises
     ValueError where there is neither, with the command that makes them.
     """
-    from zoo.training.soft_labels import Guidance
-
     labels, classes = configuration.member.recipe.labels, configuration.num_classes
 
     def out_of_fold(name: str, seed: int) -> np.ndarray:
@@ -45,7 +38,7 @@ def guidance(
 
     def teaching(name: str, seed: int) -> np.ndarray:
         logits = load_out_of_fold(store.folder, name, seed, dataset.fingerprint, (len(dataset.train), classes))
-        return _in_sample(name, seed, dataset, checkpoints, device) if logits is None else logits
+        return _in_sample(name, seed, dataset, context) if logits is None else logits
 
     teacher = (
         np.mean([softmax(teaching(*one)) for one in _registered(labels.teacher)], axis=0) if labels.teacher else None
@@ -58,12 +51,13 @@ def _registered(members: str) -> list[tuple[str, int]]:
     return [(registry.get(name).name, seed) for name, seed in named_members(members)]
 
 
-def _in_sample(name: str, seed: int, dataset: Dataset, checkpoints: Path, device: str) -> np.ndarray:
+def _in_sample(name: str, seed: int, dataset: Dataset, context: TrainContext) -> np.ndarray:
     """Logits float32 [N,K] of a trained member on the images it was trained on, kept beside its weights: every student
     asks for the same."""
     from zoo.inference.predict import predict
 
     configuration = Configuration(registry.get(name), seed, dataset.fingerprint, len(dataset.classes))
+    checkpoints = context.checkpoints
     path = weights_path(checkpoints, configuration)
     if not path.exists():
         command = f"--members {name} --seeds {seed} --train always"
@@ -73,7 +67,7 @@ def _in_sample(name: str, seed: int, dataset: Dataset, checkpoints: Path, device
     if known is not None:
         return known
     weights, _, _ = read_weights(path)
-    logits = predict(configuration.member, weights, dataset.train.images, configuration.num_classes, device)
+    logits = predict(configuration.member, weights, dataset.train.images, configuration.num_classes, context.device)
     replace_atomically(kept, lambda draft: save_file({"train": logits}, draft, packed({"weights": of})))
     return logits
 

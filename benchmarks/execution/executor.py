@@ -12,6 +12,7 @@ from benchmarks.provenance import resolve_device
 from benchmarks.session import Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
+from zoo.training.job import TrainContext
 
 Outcomes = tuple[dict[str, Predictions], dict[str, str]]
 """By the stem of its task: predictions, and of each that failed or had to stop, why."""
@@ -48,17 +49,10 @@ def execute(
     part: Session, configuration: Configuration, compiled: bool, stop: Callable[[], str | None], display: NullProgress
 ) -> Predictions:
     """Predictions of one member on the data of `part`; raises what `obtain` raises."""
-    return train_or_load(
-        configuration,
-        part.lesson(configuration.member),
-        part.store,
-        part.folder / "checkpoints",
-        device=resolve_device(part.options.device),
-        compiled=compiled,
-        retrain=part.options.train == "always",
-        stop=stop,
-        display=display,
-    )
+    device = resolve_device(part.options.device)
+    context = TrainContext(part.folder / "checkpoints", device, compiled, stop, display.moment, display.note)
+    data = part.lesson(configuration.member)
+    return train_or_load(configuration, data, part.store, context, retrain=part.options.train == "always")
 
 
 def reason(error: Exception) -> str:

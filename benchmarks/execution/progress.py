@@ -13,7 +13,7 @@ from benchmarks.formats import duration
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from zoo.training.loop import Progress
+    from zoo.training.job import Progress
 
 
 class NullProgress:

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +16,6 @@ from safetensors import SafetensorError
 from benchmarks.data import Dataset, Split
 from benchmarks.execution.boosting import fit_boosting
 from benchmarks.execution.distillation import guidance
-from benchmarks.execution.progress import NullProgress
 from benchmarks.files import replace_atomically
 from benchmarks.formats import duration
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
@@ -29,6 +26,7 @@ from benchmarks.store.weights import read_weights, shared_weights, weights_path
 from zoo import registry
 from zoo.recipes import Trees
 from zoo.training.compiling import is_of_compiler
+from zoo.training.job import TrainContext, TrainJob
 
 if TYPE_CHECKING:
     from zoo.training.loop import Trained
@@ -38,31 +36,27 @@ def train_or_load(
     configuration: Configuration,
     dataset: Dataset,
     store: PredictionStore,
-    checkpoints: Path,
+    context: TrainContext,
     *,
-    device: str,
-    compiled: bool,
     retrain: bool,
-    stop: Callable[[], str | None],
-    display: NullProgress,
 ) -> Predictions:
-    """Predictions of a member, written to the store; its weights are kept in `checkpoints`.
+    """Predictions of a member, written to the store; its weights are kept beside its checkpoints.
 
     Raises TrainingDiverged and Stopped of zoo.training.loop, and whatever the network itself raises.
     """
     network = _network(configuration)
     borrowed = network.member.name != configuration.member.name and not configuration.member.features_of
     if retrain and not borrowed:  # what is borrowed is trained anew by its owner
-        weights_path(checkpoints, network).unlink(missing_ok=True)
-    weights, provenance, history = _weights(network, dataset, store, checkpoints, device, compiled, stop, display)
+        weights_path(context.checkpoints, network).unlink(missing_ok=True)
+    weights, provenance, history = _weights(network, dataset, store, context)
     if configuration.member.features_of:
-        val, test, about = fit_boosting(configuration, weights, dataset, device)
+        val, test, about = fit_boosting(configuration, weights, dataset, context.device)
         ratings: dict[str, np.ndarray | None] = {}  # its trees know classes alone
         provenance |= {**about, "train_seconds": round(provenance["train_seconds"] + about["trees_seconds"], 1)}
     else:
         began = time.perf_counter()
         (val, val_affect), (test, test_affect) = (
-            _predict(configuration, weights, split, device) for split in (dataset.val, dataset.test)
+            _predict(configuration, weights, split, context.device) for split in (dataset.val, dataset.test)
         )
         ratings = {"val_affect": val_affect, "test_affect": test_affect}
         provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
@@ -86,20 +80,16 @@ def _weights(
     configuration: Configuration,
     dataset: Dataset,
     store: PredictionStore,
-    checkpoints: Path,
-    device: str,
-    compiled: bool,
-    stop: Callable[[], str | None],
-    display: NullProgress,
+    context: TrainContext,
 ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
     """Trained weights with provenance and history: those that lie there, else by training."""
-    weights_file = weights_path(checkpoints, configuration)
+    weights_file = weights_path(context.checkpoints, configuration)
     if weights_file.exists():
         try:
             return read_weights(weights_file)
         except SafetensorError:  # set aside, as a damaged checkpoint is
             os.replace(weights_file, weights_file.with_suffix(".unreadable"))
-    _train(configuration, dataset, store, checkpoints, device, compiled, stop, display)
+    _train(configuration, dataset, store, context)
     return read_weights(weights_file)
 
 
@@ -107,59 +97,53 @@ def _train(
     configuration: Configuration,
     dataset: Dataset,
     store: PredictionStore,
-    checkpoints: Path,
-    device: str,
-    compiled: bool,
-    stop: Callable[[], str | None],
-    display: NullProgress,
+    context: TrainContext,
 ) -> None:
     """Trains and leaves the best weights with their provenance; the checkpoints of the way there are then removed."""
     from safetensors.torch import save_file
 
     from zoo.training.cross_validation import train_folds
-    from zoo.training.loop import Control, train
+    from zoo.training.loop import train
     from zoo.training.soups import train_soup
 
-    member, progress = configuration.member, checkpoints / f"{configuration.stem}.pt"
-    training = train_folds if member.recipe.folds else train_soup if member.recipe.soup != "none" else train
-    start = partial(
-        training,
-        member,
-        dataset.train,
-        dataset.val,
-        num_classes=len(dataset.classes),
-        seed=configuration.seed,
-        device=device,
-        checkpoint=progress,
-        guidance=guidance(configuration, dataset, store, checkpoints, device),
-        control=Control(stop, display.moment),
+    recipe = configuration.member.recipe
+    training = train_folds if recipe.folds else train_soup if recipe.soup != "none" else train
+    job = TrainJob(
+        configuration.member,
+        dataset,
+        configuration.num_classes,
+        configuration.seed,
+        guidance(configuration, dataset, store, context),
+        configuration.stem,
     )
-    trained, compiled = _compiled_if_possible(start, compiled, member.name, display)
+    trained, compiled = _compiled_if_possible(training, job, context)
     if trained.out_of_fold is not None:
         save_out_of_fold(store.folder, configuration, trained.out_of_fold)
     header = {
-        "provenance": json.dumps(_provenance(configuration, dataset, device, compiled, trained)),
+        "provenance": json.dumps(_provenance(configuration, dataset, context.device, compiled, trained)),
         "history": json.dumps(trained.history),
     }
     weights = {name: value.contiguous() for name, value in trained.weights.items()}  # channels-last kernels are not
-    replace_atomically(weights_path(checkpoints, configuration), lambda draft: save_file(weights, draft, header))
-    for path in checkpoints.glob(f"{configuration.stem}.*pt"):  # of the member, or of each of its parts
+    replace_atomically(
+        weights_path(context.checkpoints, configuration), lambda draft: save_file(weights, draft, header)
+    )
+    for path in context.checkpoints.glob(f"{configuration.stem}.*pt"):  # of the member, or of each of its parts
         path.unlink()
 
 
 def _compiled_if_possible(
-    start: Callable[..., Trained], compiled: bool, name: str, display: NullProgress
+    training: Callable[[TrainJob, TrainContext], Trained], job: TrainJob, context: TrainContext
 ) -> tuple[Trained, bool]:
-    """What `start` trained, and whether compiled: a network that the compiler cannot deal with is trained as it is, and
+    """What was trained, and whether compiled: a network that the compiler cannot deal with is trained as it is, and
     that is said."""
     try:
-        return start(compiled=compiled), compiled
+        return training(job, context), context.compiled
     except RuntimeError as error:
-        if not (compiled and is_of_compiler(error)):
+        if not (context.compiled and is_of_compiler(error)):
             raise
         what = next(iter(str(error).splitlines()), type(error).__name__)
-        display.note(f"{name}: torch.compile failed ({what}); it is trained as it is")
-    return start(compiled=False), False
+        context.note(f"{job.member.name}: torch.compile failed ({what}); it is trained as it is")
+    return training(job, replace(context, compiled=False)), False
 
 
 def _provenance(

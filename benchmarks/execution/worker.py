@@ -19,7 +19,7 @@ from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
 
 if TYPE_CHECKING:
-    from zoo.training.loop import Progress
+    from zoo.training.job import Progress
 
 ORPHANED = "the process that asked for it is gone"
 

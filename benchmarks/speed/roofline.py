@@ -38,7 +38,8 @@ from zoo.cpu import keep_freed_memory
 from zoo.inference.fuse import folded
 from zoo.inference.predict import AT_ONCE, class_scores
 from zoo.registry import Member
-from zoo.training.loop import Control, Stopped, train
+from zoo.training.job import Splits, TrainContext, TrainJob
+from zoo.training.loop import Stopped, train
 
 PACKAGES = ("torch", "timm")
 AUGMENTED = 128
@@ -158,16 +159,8 @@ def operators_of_a_step(member: Member, device: str) -> list[Operator]:
         return None
 
     with tempfile.TemporaryDirectory() as folder, suppress(Stopped), noted:
-        train(
-            member,
-            data,
-            data,
-            num_classes=training.CLASSES,
-            seed=0,
-            device=device,
-            checkpoint=Path(folder) / "checkpoint.pt",
-            control=Control(stop=stop),
-        )
+        job = TrainJob(member, Splits(data, data), training.CLASSES)
+        train(job, TrainContext(Path(folder), device, stop=stop))
     return found
 
 

@@ -15,7 +15,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,6 @@ from zoo.registry import Member
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from zoo.training.loop import Control
 
 PACKAGES = ("torch", "timm")
 SIGNIFICANT = 0.01  # of the one-sided test
@@ -137,11 +136,11 @@ def described(track: Track, member: Member) -> str:
 
 def warm_up(member: Member, dataset: Dataset, device: str) -> None:
     """A few steps that count for nothing."""
-    from zoo.training.loop import Control, Stopped
+    from zoo.training.loop import Stopped
 
     steps = iter(range(WARM_UP))
     with suppress(Stopped):
-        _trained(member, dataset, 0, device, Control(stop=lambda: "warm" if next(steps, None) is None else None))
+        _trained(member, dataset, 0, device, stop=lambda: "warm" if next(steps, None) is None else None)
 
 
 def run(track: Track, member: Member, dataset: Dataset, seed: int, device: str, scored: bool) -> Run:
@@ -160,28 +159,21 @@ def _predictions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of val and test; without scoring, those of val stand for both."""
     from zoo.inference.predict import predict
-    from zoo.training.loop import Control
 
-    weights = _trained(member, dataset, seed, device, Control())
+    weights = _trained(member, dataset, seed, device)
     val = predict(member, weights, dataset.val.images, len(dataset.classes), device)
     return val, predict(member, weights, dataset.test.images, len(dataset.classes), device) if scored else val
 
 
-def _trained(member: Member, dataset: Dataset, seed: int, device: str, control: Control) -> dict[str, Tensor]:
+def _trained(
+    member: Member, dataset: Dataset, seed: int, device: str, stop: Callable[[], str | None] = lambda: None
+) -> dict[str, Tensor]:
+    from zoo.training.job import TrainContext, TrainJob
     from zoo.training.loop import train
 
     with tempfile.TemporaryDirectory() as folder:
-        done = train(
-            member,
-            dataset.train,
-            dataset.val,
-            num_classes=len(dataset.classes),
-            seed=seed,
-            device=device,
-            checkpoint=Path(folder) / "track.pt",
-            control=control,
-        )
-    return done.weights
+        context = TrainContext(Path(folder), device, stop=stop)
+        return train(TrainJob(member, dataset, len(dataset.classes), seed), context).weights
 
 
 def _combined(val: np.ndarray, test: np.ndarray, val_targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

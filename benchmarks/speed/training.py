@@ -39,7 +39,8 @@ from zoo.inference.images import batch_of
 from zoo.inference.pixels import normalise
 from zoo.registry import Member
 from zoo.training.augment import augment
-from zoo.training.loop import Control, Stopped, train
+from zoo.training.job import Splits, TrainContext, TrainJob
+from zoo.training.loop import Stopped, train
 
 CLASSES = 7
 WARM_UP = 3  # steps of each round that are not counted: they allocate, and start workers
@@ -143,17 +144,8 @@ def clocked(clock: Clock, member: Member, data: Split, compiled: bool = False) -
     """Images a second of a training that stops when the clock says so."""
     val = Split(data.images[:256], data.targets[:256], data.ids[:256])
     with tempfile.TemporaryDirectory() as folder, suppress(Stopped):
-        train(
-            member,
-            data,
-            val,
-            num_classes=CLASSES,
-            seed=0,
-            device=clock.device,
-            checkpoint=Path(folder) / "checkpoint.pt",
-            control=Control(stop=clock),
-            compiled=compiled,
-        )
+        context = TrainContext(Path(folder), clock.device, compiled, stop=clock)
+        train(TrainJob(member, Splits(data, val), CLASSES), context)
     return clock.steps * member.recipe.batch_size / clock.elapsed
 
 

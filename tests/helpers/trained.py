@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data import Dataset
-from zoo.registry import Member
-from zoo.training.loop import Control, Trained, train
-from zoo.training.soft_labels import Guidance
+from zoo.member import Member
+from zoo.training.job import Guidance, TrainContext, TrainJob
+from zoo.training.loop import Trained, train
 
 
 def trained(
@@ -18,18 +18,10 @@ def trained(
     checkpoint: Path,
     *,
     seed: int = 0,
-    training: Callable[..., Trained] = train,
+    training: Callable[[TrainJob, TrainContext], Trained] = train,
     guidance: Guidance | None = None,
-    **control: Any,
+    **context: Any,
 ) -> Trained:
-    return training(
-        member,
-        dataset.train,
-        dataset.val,
-        num_classes=len(dataset.classes),
-        seed=seed,
-        device="cpu",
-        checkpoint=checkpoint,
-        guidance=guidance,
-        control=Control(**control),
-    )
+    """What a training that keeps its state at `checkpoint` leaves."""
+    job = TrainJob(member, dataset, len(dataset.classes), seed, guidance or Guidance(), checkpoint.stem)
+    return training(job, TrainContext(checkpoint.parent, **context))

@@ -24,10 +24,11 @@ from zoo.pretrained.initialise import initialise
 from zoo.recipes import PLAIN, Loss, Recipe, Transfer
 from zoo.registry import Member
 from zoo.structure import classifier_names, classifier_of, layers
+from zoo.training.job import Guidance
 from zoo.training.losses import rated_concordance
 from zoo.training.mixup import mix_rated
 from zoo.training.optimizers import build_optimizer
-from zoo.training.soft_labels import Guidance, training_targets
+from zoo.training.soft_labels import training_targets
 
 torch.set_num_threads(1)
 

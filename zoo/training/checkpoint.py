@@ -64,8 +64,3 @@ def load(path: Path, parts: Mapping[str, Stateful], device: str) -> State | None
     except Exception:  # a cut-off zip, a foreign file, another network: torch raises many kinds
         os.replace(path, path.with_suffix(".unreadable"))
         return None
-
-
-def part_checkpoint(checkpoint: Path, number: int) -> Path:
-    """Where the training of one of several networks keeps its state."""
-    return checkpoint.with_suffix(f".part{number}{checkpoint.suffix}")

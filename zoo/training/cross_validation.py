@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from zoo.inference.predict import predict
-from zoo.member import Member
 from zoo.state_dicts import join
-from zoo.training.checkpoint import part_checkpoint
-from zoo.training.loop import Control, Trained, together, train
-from zoo.training.soft_labels import Guidance, LabelledImages
+from zoo.training.job import Guidance, LabelledImages, Splits, TrainContext, TrainJob
+from zoo.training.loop import Trained, together, train
 
 
 @dataclass(frozen=True)
@@ -32,42 +29,22 @@ class Subset:
         return cls(split.images[rows], split.targets[rows], votes, affect)
 
 
-def train_folds(
-    member: Member,
-    train_split: LabelledImages,
-    val_split: LabelledImages,
-    *,
-    num_classes: int,
-    seed: int,
-    device: str,
-    checkpoint: Path,
-    guidance: Guidance | None = None,
-    control: Control | None = None,
-    compiled: bool = False,
-) -> Trained:
-    """Trains as many networks as the recipe has folds, stratified by class; arguments and errors are those of `train`.
+def train_folds(job: TrainJob, context: TrainContext) -> Trained:
+    """Train as many networks as the recipe has folds, stratified by class; errors are those of `train`.
 
-    Each fold has a checkpoint of its own beside `checkpoint`, so a stopped run goes on in the fold where it stopped.
+    Each fold has a checkpoint of its own, so a stopped run goes on in the fold where it stopped.
     """
-    guidance = guidance or Guidance()
-    folds = StratifiedKFold(member.recipe.folds, shuffle=True, random_state=seed)
+    member, train_split, num_classes = job.member, job.data.train, job.num_classes
+    folds = StratifiedKFold(member.recipe.folds, shuffle=True, random_state=job.seed)
     out_of_fold = np.zeros((len(train_split.targets), num_classes), dtype=np.float32)
     done: list[Trained] = []
     for index, (seen, held_out) in enumerate(folds.split(train_split.targets, train_split.targets)):
-        trained = train(
-            member,
-            Subset.of(train_split, seen),
-            val_split,
-            num_classes=num_classes,
-            seed=seed,
-            device=device,
-            checkpoint=part_checkpoint(checkpoint, index),
-            guidance=_rows(guidance, seen),
-            control=control,
-            compiled=compiled,
-        )
+        data = Splits(Subset.of(train_split, seen), job.data.val)
+        trained = train(replace(job.network(index), data=data, guidance=_rows(job.guidance, seen)), context)
         done.append(trained)
-        out_of_fold[held_out] = predict(member, trained.weights, train_split.images[held_out], num_classes, device)
+        out_of_fold[held_out] = predict(
+            member, trained.weights, train_split.images[held_out], num_classes, context.device
+        )
     return together(done, join([trained.weights for trained in done]), "fold", out_of_fold)
 
 

@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from zoo.cpu import keep_freed_memory, supports_bf16
 from zoo.inference.images import batch_of, prepared
 from zoo.inference.pixels import normalise
 from zoo.inference.predict import scores
-from zoo.member import Member
 from zoo.outputs import Outputs, logits_of
 from zoo.pretrained.initialise import initialise
 from zoo.recipes import Recipe
@@ -35,13 +33,14 @@ from zoo.training.averaging import build_average, reestimate_norm
 from zoo.training.checkpoint import State
 from zoo.training.compiling import compiled_passes
 from zoo.training.finetune import set_phase
+from zoo.training.job import Progress, TrainContext, TrainJob
 from zoo.training.losses import affect_loss, build_loss, rated_concordance
 from zoo.training.mixup import mix_rated
 from zoo.training.optimizers import build_optimizer
 from zoo.training.sam import SharpnessAware, statistics_kept
 from zoo.training.sampling import epoch_order
 from zoo.training.schedule import learning_rate_factor, size_at, snapshot_epochs, stop_early
-from zoo.training.soft_labels import Guidance, LabelledImages, sample_class, training_targets
+from zoo.training.soft_labels import sample_class, training_targets
 
 CHECK_EVERY = 20  # steps between two looks at the loss
 NORM_BATCHES = 50  # of training images, from which batch norm learns the statistics of averaged weights
@@ -53,27 +52,6 @@ class TrainingDiverged(RuntimeError):
 
 class Stopped(RuntimeError):
     """The caller asked to stop; the state is saved and `train` called again goes on from it."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a training is; handed to the progress display."""
-
-    epoch: int  # complete ones
-    epochs: int
-    step: int  # of all epochs together
-    steps: int
-    images_per_second: float
-    seconds_left: float
-    val_accuracy: float | None  # of the last complete epoch
-
-
-@dataclass(frozen=True)
-class Control:
-    """How the caller takes part: `stop` is asked before each step, and with a reason from it training stops."""
-
-    stop: Callable[[], str | None] = lambda: None
-    report: Callable[[Progress], None] = lambda moment: None
 
 
 @dataclass
@@ -92,38 +70,25 @@ class Trained:
     out_of_fold: np.ndarray | None = None
 
 
-def train(
-    member: Member,
-    train_split: LabelledImages,
-    val_split: LabelledImages,
-    *,
-    num_classes: int,
-    seed: int,
-    device: str,
-    checkpoint: Path,
-    guidance: Guidance | None = None,
-    control: Control | None = None,
-    compiled: bool = False,
-) -> Trained:
-    """Trains one network of a member, going on from `checkpoint` where there is one.
+def train(job: TrainJob, context: TrainContext) -> Trained:
+    """Train one network of the job's member, going on from its checkpoint where there is one.
 
-    With `compiled` the network's passes are those of `torch.compile`, equal to rounding (zoo/training/compiling.py:
-    where to). Raises Stopped when asked to stop, the state saved; TrainingDiverged where the loss is not finite;
-    ValueError where the recipe asks for what the data has not.
+    Where the context says compiled, the network's passes are those of `torch.compile`, equal to rounding
+    (zoo/training/compiling.py: where to). Raises Stopped when asked to stop, the state saved; TrainingDiverged where
+    the loss is not finite; ValueError where the recipe asks for what the data has not.
     """
     keep_freed_memory()
-    guidance, control = guidance or Guidance(), control or Control()
-    about = (member, train_split, val_split, num_classes, seed, device, guidance, compiled)
+    recipe, checkpoint = job.member.recipe, context.checkpoint(job)
     state = None
     if checkpoint.exists():
-        run = _Run(*about, fresh=False)
-        state = checkpoints.load(checkpoint, run.parts, device)
+        run = _Run(job, context, fresh=False)
+        state = checkpoints.load(checkpoint, run.parts, context.device)
     if state is None:  # also where a network was loaded in part: it is of no use
-        run, state = _Run(*about, fresh=True), State()
+        run, state = _Run(job, context, fresh=True), State()
     run.state = state
-    while state.epoch < member.recipe.epochs and not stop_early(member.recipe, state.accuracies):
+    while state.epoch < recipe.epochs and not stop_early(recipe, state.accuracies):
         try:
-            run.epoch(control)
+            run.epoch()
         except Stopped:
             checkpoints.save(checkpoint, state, run.parts)
             raise
@@ -152,29 +117,19 @@ def augmented(images: Tensor, size: int, recipe: Recipe, generator: torch.Genera
 class _Run:
     """One network on its way: what `epoch` moves forward."""
 
-    def __init__(
-        self,
-        member: Member,
-        train: LabelledImages,
-        val: LabelledImages,
-        num_classes: int,
-        seed: int,
-        device: str,
-        guidance: Guidance,
-        compiled: bool,
-        fresh: bool,
-    ) -> None:
-        self.member, self.recipe = member, member.recipe
-        self.seed, self.device = seed, device
-        torch.manual_seed(seed)
-        network = member.build(num_classes, train.images.shape[1])
+    def __init__(self, job: TrainJob, context: TrainContext, fresh: bool) -> None:
+        self.member, self.recipe, self.context = job.member, job.member.recipe, context
+        self.seed, self.device = job.seed, (device := context.device)
+        train, val, num_classes = job.data.train, job.data.val, job.num_classes
+        torch.manual_seed(job.seed)
+        network = self.member.build(num_classes, train.images.shape[1])
         if fresh:
-            initialise(network, member, num_classes, train.images.shape[1])
+            initialise(network, self.member, num_classes, train.images.shape[1])
         self.network = network.to(device).to(memory_format=torch.channels_last)
-        self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if compiled else self.network
+        self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if context.compiled else self.network
         self.optimizer = build_optimizer(self.recipe, self.network)
         self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()
-        learnt = training_targets(train, num_classes, self.recipe, guidance, seed)
+        learnt = training_targets(train, num_classes, self.recipe, job.guidance, job.seed)
         self.images, self.val_images = (
             prepared(images, device, self.recipe.preprocess) for images in (learnt.images, val.images)
         )
@@ -199,7 +154,7 @@ class _Run:
         """What a checkpoint holds besides the state."""
         return {"network": self.network, "average": self.average, "optimizer": self.optimizer}
 
-    def epoch(self, control: Control) -> None:
+    def epoch(self) -> None:
         """Trains from the state's step to the end of its epoch, evaluates, and moves the state to the next."""
         state, size = self.state, size_at(self.recipe, self.member.image_size, self.state.epoch)
         order = self._order()
@@ -208,7 +163,7 @@ class _Run:
         began, images_before, lagging = time.perf_counter(), state.images, AsyncScalar(self.device)
         set_phase(self.network, self.recipe.transfer, state.epoch)
         while state.step < self.steps:
-            reason = control.stop()
+            reason = self.context.stop()
             if reason:
                 state.loss_sum, state.correct = loss_sum.item(), correct.item()
                 state.seconds += time.perf_counter() - began
@@ -220,12 +175,12 @@ class _Run:
             state.images += self.recipe.batch_size
             if state.step % CHECK_EVERY == 0 or state.step == self.steps:
                 self._check(lagging.look(loss_sum, state.step))
-                control.report(self._moment((state.images - images_before) / (time.perf_counter() - began)))
+                self.context.progress(self._progress((state.images - images_before) / (time.perf_counter() - began)))
         total, hits = loss_sum.item(), correct.item()  # a GPU has then done all steps
         self._check((state.step, total))
         seconds, images = time.perf_counter() - began, state.images - images_before
         self._finish(size, total, hits, seconds, images)
-        control.report(self._moment(images / seconds))
+        self.context.progress(self._progress(images / seconds))
 
     def _step(self, order: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """One update of the weights; returns the loss, and how many arg-max labels of the batch were right."""
@@ -349,7 +304,7 @@ class _Run:
         advice = f"learning_rate ({self.recipe.learning_rate}) or clip_norm ({self.recipe.clip_norm})"
         raise TrainingDiverged(f"the loss is {seen[1]} in {where}: lower the recipe's {advice}")
 
-    def _moment(self, speed: float) -> Progress:
+    def _progress(self, speed: float) -> Progress:
         state, epochs = self.state, self.recipe.epochs
         done = state.epoch * self.steps + state.step
         accuracy = state.accuracies[-1] if state.history else None

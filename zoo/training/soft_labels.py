@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from zoo.recipes import Labels, Recipe
-
-
-class LabelledImages(Protocol):
-    """One split as training needs it: images uint8 [N,C,H,W], targets int64 [N].
-
-    Where the data has them: `votes` [N,K] of annotators, `affect` float [N,2] (valence, arousal).
-    """
-
-    @property
-    def images(self) -> np.ndarray: ...
-
-    @property
-    def targets(self) -> np.ndarray: ...
-
-    @property
-    def votes(self) -> np.ndarray | None: ...
-
-    @property
-    def affect(self) -> np.ndarray | None: ...
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """What other members say of the training images: probabilities [N,K] of the teacher, and out-of-fold ones."""
-
-    teacher: np.ndarray | None = None
-    out_of_fold: np.ndarray | None = None
+from zoo.training.job import Guidance, LabelledImages
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,18 @@ them is its best ingredient.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from zoo.inference.images import prepared
 from zoo.inference.predict import class_scores
-from zoo.member import Member
 from zoo.state_dicts import Weights
 from zoo.training.averaging import reestimate_norm
-from zoo.training.checkpoint import part_checkpoint
-from zoo.training.loop import NORM_BATCHES, Control, Trained, augmented, together, train
-from zoo.training.soft_labels import Guidance, LabelledImages
+from zoo.training.job import TrainContext, TrainJob
+from zoo.training.loop import NORM_BATCHES, Trained, augmented, together, train
 
 SEED_STEP = 1000  # between the ingredients' seeds, so that they are none of the member's other seeds
 
@@ -57,41 +55,18 @@ def greedy_soup(
     return soup, taken
 
 
-def train_soup(
-    member: Member,
-    train_split: LabelledImages,
-    val_split: LabelledImages,
-    *,
-    num_classes: int,
-    seed: int,
-    device: str,
-    checkpoint: Path,
-    guidance: Guidance | None = None,
-    control: Control | None = None,
-    compiled: bool = False,
-) -> Trained:
-    """Trains the recipe's `ingredients` and mixes them; arguments and errors are those of `train`.
+def train_soup(job: TrainJob, context: TrainContext) -> Trained:
+    """Train the recipe's `ingredients` and mix them; errors are those of `train`.
 
     Batch norm statistics of a mixture are measured on augmented training images. Each ingredient has a checkpoint of
-    its own beside `checkpoint`.
+    its own.
     """
-    recipe, done = member.recipe, []
-    for number in range(recipe.ingredients):
-        done.append(
-            train(
-                member,
-                train_split,
-                val_split,
-                num_classes=num_classes,
-                seed=seed + SEED_STEP * number,
-                device=device,
-                checkpoint=part_checkpoint(checkpoint, number),
-                guidance=guidance,
-                control=control,
-                compiled=compiled,
-            )
-        )
-    evaluator = _SoupEvaluator(member, train_split, val_split, num_classes, seed, device)
+    recipe = job.member.recipe
+    done = [
+        train(replace(job.network(number), seed=job.seed + SEED_STEP * number), context)
+        for number in range(recipe.ingredients)
+    ]
+    evaluator = _SoupEvaluator(job, context.device)
     ingredients = [trained.weights for trained in done]
     if recipe.soup == "greedy":
         soup, _ = greedy_soup(ingredients, evaluator.accuracy)
@@ -103,13 +78,12 @@ def train_soup(
 class _SoupEvaluator:
     """One network into which mixtures are poured to measure them."""
 
-    def __init__(
-        self, member: Member, train: LabelledImages, val: LabelledImages, num_classes: int, seed: int, device: str
-    ) -> None:
-        self.member, self.seed, self.val_targets = member, seed, torch.from_numpy(val.targets).to(device)
-        self.network = member.build(num_classes, train.images.shape[1]).to(device)
+    def __init__(self, job: TrainJob, device: str) -> None:
+        train, val = job.data.train, job.data.val
+        self.member, self.seed, self.val_targets = job.member, job.seed, torch.from_numpy(val.targets).to(device)
+        self.network = job.member.build(job.num_classes, train.images.shape[1]).to(device)
         self.images, self.val_images = (
-            prepared(split.images, device, member.recipe.preprocess) for split in (train, val)
+            prepared(split.images, device, job.member.recipe.preprocess) for split in (train, val)
         )
 
     def recalibrate(self, weights: Weights) -> dict[str, Tensor]:
@@ -119,7 +93,7 @@ class _SoupEvaluator:
         return {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
 
     def accuracy(self, weights: Weights) -> float:
-        """Val accuracy of the tempered weights."""
+        """Val accuracy of the recalibrated weights."""
         self.recalibrate(weights)
         logits = class_scores(self.network, self.val_images, self.member, tta="none")
         return (logits.argmax(1) == self.val_targets).double().mean().item()

@@ -25,6 +25,7 @@ from tests.helpers.runs import ROOT, cli, python
 from zoo import registry
 from zoo.inference.predict import predict
 from zoo.overrides import override
+from zoo.training.job import TrainContext, TrainJob
 from zoo.training.loop import train
 
 FORMS = (".png", ".jpg", ".webp", ".bmp")
@@ -451,9 +452,7 @@ def test_training_on_mapped_images_gives_the_same_weights(
     member = override(registry.get("lenet"), ["recipe.epochs=2", "recipe.batch_size=32", *changes])
     logits = []
     for number, data in enumerate(mapped):
-        trained = train(
-            member, data.train, data.val, num_classes=3, seed=0, device="cpu", checkpoint=tmp_path / f"{number}.pt"
-        )
+        trained = train(TrainJob(member, data, 3, name=str(number)), TrainContext(tmp_path))
         logits.append(predict(member, trained.weights, data.test.images, 3, "cpu"))
     np.testing.assert_array_equal(logits[0], logits[1])
 

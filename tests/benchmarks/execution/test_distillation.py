@@ -28,6 +28,7 @@ from zoo import registry
 from zoo.inference import predict as inference
 from zoo.inference.tta import VIEWS
 from zoo.overrides import override
+from zoo.training.job import TrainContext
 
 LINEAR = registry.get("linear")
 
@@ -77,7 +78,7 @@ def test_a_teacher_is_asked_once_until_its_weights_are_others(results: Path, mon
 
     def teach() -> np.ndarray:
         store = PredictionStore(results / "digits" / "predictions")
-        teacher = guidance(configuration, dataset, store, checkpoints, "cpu").teacher
+        teacher = guidance(configuration, dataset, store, TrainContext(checkpoints)).teacher
         assert teacher is not None
         return teacher
 

@@ -40,7 +40,7 @@ from benchmarks.store.identity import Configuration
 from tests.helpers.runs import PATIENCE, ROOT, cli
 from zoo import registry
 from zoo.recipes import Labels
-from zoo.training.loop import Progress
+from zoo.training.job import Progress
 
 torch.set_num_threads(1)
 

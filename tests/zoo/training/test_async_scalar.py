@@ -14,6 +14,7 @@ from torch import Tensor
 from benchmarks.data import Split
 from zoo import registry
 from zoo.training.async_scalar import AsyncScalar
+from zoo.training.job import Splits, TrainContext, TrainJob
 from zoo.training.loop import TrainingDiverged, train
 
 
@@ -60,6 +61,6 @@ def test_a_loss_that_no_look_saw_in_time_ends_the_training_with_the_epoch(
     member, random = registry.get("linear"), np.random.default_rng(0)
     recipe = replace(member.recipe, batch_size=8, learning_rate=1e38, clip_norm=0.0, warmup=0.0, optimizer="sgd")
     data = Split(random.integers(0, 256, (16, 1, 8, 8), dtype=np.uint8), np.arange(16) % 10, np.arange(16))
-    options = {"num_classes": 10, "seed": 0, "device": "cpu", "checkpoint": tmp_path / "a.pt"}
+    job = TrainJob(replace(member, recipe=recipe), Splits(data, data), num_classes=10)
     with pytest.raises(TrainingDiverged, match="epoch 1, step 2 of 2: lower the recipe's learning_rate"):
-        train(replace(member, recipe=recipe), data, data, **options)  # type: ignore[arg-type]
+        train(job, TrainContext(tmp_path))

@@ -27,6 +27,7 @@ from zoo.recipes import Recipe, Transfer
 from zoo.training import compiling
 from zoo.training.compiling import COMPILE_SECONDS, SAVED, Choice, execution, lacking_for_gpu_code, versions
 from zoo.training.cross_validation import train_folds
+from zoo.training.job import Splits, TrainContext, TrainJob
 from zoo.training.loop import train
 from zoo.training.soups import train_soup
 
@@ -148,10 +149,6 @@ def limits_as_they_were() -> Iterator[None]:
     config.cache_size_limit = before
 
 
-def options(tmp_path: Path) -> dict[str, Any]:
-    return {"num_classes": 10, "seed": 0, "device": "cpu", "checkpoint": tmp_path}
-
-
 def noise() -> Split:
     random = np.random.default_rng(0)
     return Split(random.integers(0, 256, (32, 1, 8, 8), dtype=np.uint8), np.arange(32) % 10, np.arange(32))
@@ -165,7 +162,8 @@ def linear(**recipe: Any) -> registry.Member:
 def test_a_compiled_training_takes_its_steps_through_the_compiled_network(tmp_path: Path, compilations: list[int]):
     weights, data = [], noise()
     for name, compile_it in (("plain", False), ("compiled", True)):
-        weights.append(train(linear(), data, data, **options(tmp_path / name), compiled=compile_it).weights)
+        job = TrainJob(linear(), Splits(data, data), num_classes=10, name=name)
+        weights.append(train(job, TrainContext(tmp_path, compiled=compile_it)).weights)
         assert compilations == ([0, 1, 1, 1, 1] if compile_it else [])
     assert all(torch.equal(weights[1][key], value) for key, value in weights[0].items())
 
@@ -178,7 +176,7 @@ def test_each_network_of_a_member_is_trained_compiled(
     tmp_path: Path, compilations: list[int], training: Callable[..., Any], recipe: dict[str, Any], networks: int
 ):
     data = replace(noise(), targets=np.arange(32) % 2)
-    training(linear(**recipe), data, data, **{**options(tmp_path / "a.pt"), "num_classes": 2}, compiled=True)
+    training(TrainJob(linear(**recipe), Splits(data, data), num_classes=2), TrainContext(tmp_path, compiled=True))
     assert compilations.count(0) == networks and 1 in compilations
 
 

@@ -34,8 +34,8 @@ from zoo.recipes import Labels, Loss, Recipe, Transfer
 from zoo.registry import Member
 from zoo.state_dicts import split
 from zoo.training.cross_validation import train_folds
-from zoo.training.loop import Progress, Stopped, Trained, TrainingDiverged
-from zoo.training.soft_labels import Guidance
+from zoo.training.job import Guidance, Progress
+from zoo.training.loop import Stopped, Trained, TrainingDiverged
 from zoo.training.soups import train_soup
 
 torch.set_num_threads(1)
@@ -271,7 +271,7 @@ def test_less_than_a_batch_of_images_is_refused(dataset: Dataset, tmp_path: Path
 
 def test_progress_is_reported_from_start_to_end(dataset: Dataset, tmp_path: Path):
     moments: list[Progress] = []
-    trained(small(epochs=3), dataset, tmp_path / "a.pt", report=moments.append)
+    trained(small(epochs=3), dataset, tmp_path / "a.pt", progress=moments.append)
     assert [moment.step for moment in moments] == sorted(moment.step for moment in moments)
     last = moments[-1]
     assert (last.epoch, last.epochs, last.step, last.steps, last.seconds_left) == (3, 3, 18, 18, 0)

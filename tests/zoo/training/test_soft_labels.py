@@ -10,7 +10,8 @@ import torch
 
 from benchmarks.data import Split
 from zoo.recipes import Labels, Recipe
-from zoo.training.soft_labels import Guidance, sample_class, self_confidence, training_targets
+from zoo.training.job import Guidance
+from zoo.training.soft_labels import sample_class, self_confidence, training_targets
 
 TARGETS = np.array([0, 1, 2, 1], dtype=np.int64)
 IMAGES = np.arange(4, dtype=np.uint8).repeat(4).reshape(4, 1, 2, 2)
