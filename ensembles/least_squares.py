@@ -11,6 +11,7 @@ from ensembles.base import Ensembler, FloatArray, IntArray, LinearPool, LogitArr
 from ensembles.splits import stratified_splits
 
 SLIGHT = 1e-9  # the weakest shrinkage: it makes the solution unique, with copies sharing their weight equally
+UNSEEN = 1e-9  # a sum of squared probabilities below which all that is left of a class is rounding
 NEGLIGIBLE_SHARE = 1e-12  # of the uniform average in a mixture, so that no sample's row is all zeros
 
 
@@ -47,7 +48,10 @@ def nonnegative_weights(gram: FloatArray, moment: FloatArray, strength: float) -
     from scipy.optimize import nnls
 
     members = len(gram)
-    ridge = strength * float(np.trace(gram))
+    total = float(np.trace(gram))
+    if total < UNSEEN:
+        return np.full(members, 1 / members)
+    ridge = strength * total
     root = np.linalg.cholesky(gram + ridge * np.eye(members))
     weights, _ = nnls(root.T, solve_triangular(root, moment + ridge / members, lower=True))
     simplex: FloatArray = weights / weights.sum()  # never 0: the shrinkage is towards positive weights

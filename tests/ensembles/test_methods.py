@@ -273,6 +273,19 @@ def test_strong_shrinkage_gives_equal_weights():
     np.testing.assert_allclose(nonnegative_weights(np.zeros((3, 3)) + np.eye(3), np.zeros(3), 1.0), 1 / 3)
 
 
+@pytest.mark.parametrize("seen", [[], [0], [0, 1, 2]])
+def test_a_class_that_nobody_gives_a_chance_outside_a_fold_gets_equal_weights_there(seen: list[int]):
+    """Probabilities that are exactly 0, or differences of sums that are 0 but for rounding, have no Cholesky factor."""
+    logits, targets = make(classes=2)
+    logits[..., 0], logits[..., 1] = 8000, -8000
+    logits[:, seen, 1] = 8000
+    weights = Classwise().fit(logits, targets).weights_
+    assert weights is not None
+    np.testing.assert_allclose(weights.sum(axis=0), 1)
+    if not seen:
+        np.testing.assert_array_equal(weights[:, 1], np.full(5, 1 / 5))
+
+
 # Model averaging
 
 
