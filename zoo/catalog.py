@@ -1,4 +1,4 @@
-"""Records what the registrations say, so that listing the zoo needs no torch: `python -m zoo.catalog`."""
+"""Record every member in catalog.json, so that listing the zoo needs no torch: `python -m zoo.catalog`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from zoo.sources import sources
 
 
 def catalogue(note: Callable[[str], None] = print) -> dict[str, Any]:
-    """Every module imported, every network counted; seconds. `note` hears what could not be counted by shapes alone."""
+    """Import every network file, count every network, and return what catalog.json holds; this takes seconds.
+
+    `note` is called with each network that could not be counted by shapes alone.
+    """
     entries = [counted(member, note) for module in sources() for member in imported(module)]
     return {"sources": sources(), "members": [_entry(member) for member in entries]}
 
 
 def _entry(member: Member) -> dict[str, Any]:
-    """The member as JSON values, of its recipe what differs from the defaults."""
+    """Return the member as JSON values; of its recipe, only what differs from the defaults."""
     return {**asdict(member), "recipe": member.recipe.changes()}
 
 

@@ -1,4 +1,4 @@
-"""Expression, valence and arousal from one network: a second head on the features of any network's classifier."""
+"""Expression, valence and arousal from one network: any network with a second head beside its classifier."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zoo.structure import classifier_modules, classifier_of, layers, with_featur
 
 
 class MultiTask(nn.Module):
-    """A network and a dense layer that makes valence and arousal, by tanh in [-1,1], of what its classifier sees.
+    """A network whose classifier's input also feeds a dense layer for valence and arousal, in [-1,1] by tanh.
 
-    Takes what the network takes and returns its Outputs with `affect` [B,2]; the backbone is shared. Raises ValueError
-    where no dense layer gives the network's logits: on building where it has none, else in its first pass.
+    It takes what the network takes and returns the network's Outputs with `affect` [B,2]. Raises ValueError where no
+    dense layer gives the network's logits: on building where it has no dense layer, else in its first pass.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -29,7 +29,7 @@ class MultiTask(nn.Module):
         return outputs._replace(affect=torch.tanh(self.affect(features)))
 
     def regulariser(self, outputs: Outputs, targets: Tensor) -> Tensor:
-        """The network's own term of the loss."""
+        """Return the network's own term of the loss."""
         own: Callable[[Outputs, Tensor], Tensor] = self.network.regulariser  # type: ignore[assignment]
         return own(outputs, targets)
 
@@ -39,16 +39,16 @@ class MultiTask(nn.Module):
         return classifier_of(self.network)
 
     def get_classifier(self) -> tuple[nn.Module, ...]:
-        """What learns first and fastest: both heads."""
+        """Return both heads: in fine-tuning they learn first and fastest."""
         return (*classifier_modules(self.network), self.affect)
 
     def group_matcher(self, coarse: bool = False) -> Callable[[str], int]:
-        """The layer of each parameter: that of the network's own, the affect head beside its last."""
+        """Return a function from a parameter's name to its layer; the affect head is in the network's last."""
         inner = layers(self.network)
         top = max(inner.values())
         return lambda name: inner.get(name.removeprefix("network."), top) if name.startswith("network.") else top
 
 
 def backbone(network: nn.Module) -> nn.Module:
-    """The network without the second head."""
+    """Return the network without the second head."""
     return network.network if isinstance(network, MultiTask) else network

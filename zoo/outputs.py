@@ -1,4 +1,4 @@
-"""What a network may return besides logits: a second classifier, regression heads, and material for its own loss."""
+"""What a network may return besides logits: a second classifier, regression heads, and input of its own loss term."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Outputs(NamedTuple):
-    """Logits [B,K], and what only training or another task uses; a network with logits alone returns the tensor.
+    """Logits [B,K] with what only training or another task uses; a network that has logits alone returns a tensor.
 
     `auxiliary` logits [B,K] of a second classifier; `affect` valence and arousal [B,2] in [-1,1]; `parts` whatever the
     network's own method `regulariser(outputs, targets) -> Tensor` needs (targets [B,K], a distribution a row).
@@ -21,5 +21,5 @@ class Outputs(NamedTuple):
 
 
 def logits_of(result: Tensor | Outputs) -> Tensor:
-    """Logits [B,K] of what a network returned."""
+    """Return the logits [B,K] of what a network returned."""
     return result.logits if isinstance(result, Outputs) else result

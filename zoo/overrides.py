@@ -1,4 +1,4 @@
-"""Changes to a member given as text, `recipe.augment.rotation=20`: checked against the fields and their types."""
+"""Change a member by settings given as text, `recipe.augment.rotation=20`, checked against its fields and types."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from zoo.errors import UnknownName
 from zoo.member import Member
 from zoo.recipes import Recipe
 
-SETTABLE = ("recipe", "image_size")  # of a member; the rest is what it is
+SETTABLE = ("recipe", "image_size")  # the fields of a member that can be changed; the others identify it
 SHORT = {"lr": "learning_rate", "wd": "weight_decay"}
 
 
 def override(member: Member, assignments: Iterable[str]) -> Member:
-    """The member with each `key=value` applied, in their order; multiply-adds of another image size are not known.
+    """Return the member with each `key=value` applied in order; with another image size its `macs` are None.
 
     Raises UnknownName for a key that no field has, and ValueError where the value does not fit the field.
     """
@@ -60,14 +60,14 @@ def _value(text: str, kind: Any, assignment: str) -> Any:
 
 
 def settings() -> list[str]:
-    """Every key that can be set, such as `recipe.loss.gamma`."""
+    """Return every key that can be set, such as `recipe.loss.gamma`."""
     return ["image_size", *_keys(Recipe, "recipe")]
 
 
 def _keys(kind: Any, prefix: str) -> list[str]:
     types = get_type_hints(kind)
-    found: list[str] = []
-    for one in fields(kind):
-        name = f"{prefix}.{one.name}"
-        found += _keys(types[one.name], name) if is_dataclass(types[one.name]) else [name]
-    return found
+    keys: list[str] = []
+    for field in fields(kind):
+        name = f"{prefix}.{field.name}"
+        keys += _keys(types[field.name], name) if is_dataclass(types[field.name]) else [name]
+    return keys

@@ -1,4 +1,4 @@
-"""Modules with members outside this package: files and modules named by the user, and installed packages.
+"""Load modules with members outside this package: files and modules named by the user, and installed packages.
 
 A package announces its members by an entry point of the group `fer_ensembles.members` whose value is a module.
 """
@@ -17,14 +17,14 @@ GROUP = "fer_ensembles.members"
 
 
 def entry_points() -> list[str]:
-    """The modules that installed packages announce, in the order of their names."""
+    """Return the modules that installed packages announce, sorted by name."""
     return sorted({point.value for point in metadata.entry_points(group=GROUP)})
 
 
 def load(source: str) -> str:
-    """Imports the path of a .py file, or a module by name; returns the module's name in sys.modules.
+    """Import the path of a .py file, or a module by name; return the module's name in sys.modules.
 
-    Raises ValueError where the file is missing or the import fails, naming the source.
+    Raises ValueError, which names the source, where the file is missing or the import fails.
     """
     is_file = source.endswith(".py") or "/" in source or "\\" in source
     if is_file and not Path(source).is_file():
@@ -37,7 +37,7 @@ def load(source: str) -> str:
 
 
 def _load_file(path: Path) -> str:
-    """The file as a module of a name of its own, so that two files of one name, or a library's, do not meet."""
+    """Import the file under a name made of its path: it then never clashes with another file or library."""
     name = f"zoo_outside_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return name
@@ -55,6 +55,6 @@ def _load_file(path: Path) -> str:
 
 
 def fingerprint(module: str) -> str:
-    """Hash of a module's code: comments and layout do not count, nor does what the module imports."""
+    """Return a hash of a module's code; comments, layout and the modules it imports do not count."""
     text = Path(sys.modules[module].__file__ or "").read_text()
     return hashlib.sha256(ast.unparse(ast.parse(text)).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What can be counted of a network: parameters and multiply-adds."""
+"""Count the parameters and multiply-adds of a network."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Facts(NamedTuple):
 
 
 def count(build: Callable[[], nn.Module], image_size: int, in_chans: int = 1) -> Facts:
-    """Trainable parameters, and multiply-adds of convolutions and matrix products for one image.
+    """Count trainable parameters, and the multiply-adds of convolutions and matrix products for one image.
 
-    The network is built on the meta device, where tensors are shapes alone: no memory, no arithmetic. One that needs
-    values while it is built or run is built once more in earnest; what that raises, is raised.
+    The network is built on the meta device, where tensors are shapes without values: no memory, no arithmetic. One that
+    needs values while it is built or run is built again on the CPU; errors of that build are raised.
     """
     try:
         return _count(build, image_size, in_chans, "meta")

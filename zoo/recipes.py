@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Augment:
-    """Random transforms, drawn anew for each image and applied to the batch in one pass on the device.
+    """Random transforms, drawn for each image at each visit and applied to the whole batch on its device.
 
     Units: `shift` is a fraction of the image side, `rotation` and `shear` degrees, `scale`, `contrast` and `saturation`
     a relative range, `brightness` a fraction of full scale; `vertical_flip`, `grayscale` and `erase` are
@@ -35,10 +35,10 @@ class Augment:
 
 @dataclass(frozen=True)
 class Loss:
-    """What is minimised. Targets are distributions over the classes, so every kind takes soft labels.
+    """What training minimises. Targets are distributions over the classes, so every kind takes soft labels.
 
-    The weights of further terms count only where a network has such an output: `auxiliary` of a second classifier,
-    `regulariser` of the network's own term, `valence` and `arousal` of the regression heads.
+    The last fields are weights of further terms, which count only where a network has such an output: `auxiliary` for a
+    second classifier, `regulariser` for the network's own term, `valence` and `arousal` for the regression heads.
     """
 
     kind: Literal["cross_entropy", "poly", "focal", "symmetric", "generalised", "multi_target"] = "cross_entropy"
@@ -58,7 +58,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Two phases for networks that start from trained weights: the classifier alone, then all.
+    """Fine-tuning in two phases, for networks that start from trained weights: the classifier alone, then all layers.
 
     `backbone` is the learning rate of everything but the classifier, as a share of the classifier's; `layer_decay`
     lowers it further from layer to layer towards the input (arXiv:2106.08254). With `freeze_norm` batch norm keeps its
@@ -73,15 +73,18 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Labels:
-    """What a member learns from, besides the targets of the training split.
+    """What a member learns from, besides the labels of the training split.
 
-    With `votes`, the annotators' vote shares get the share `votes_weight` of the target, and the label the rest; with
-    `draw`, each visit of an image draws one class by its target's shares (arXiv:1608.01041). `teacher` is a member of
-    the store ("vgg_fer", "vgg_fer:1" for seed 1) or several joined by "+", whose mean probabilities, softened by
-    `temperature`, get the share `teacher_weight` of the target (arXiv:1503.02531), votes and label the rest. `clean`
-    leaves out the share of training images whose own label is least likely under the out-of-fold predictions of
-    `judge`, members trained with `folds` (arXiv:1911.00068); of these, images for which some class reaches probability
-    `pseudo` come back with that label (0: none).
+    Annotators' votes: with `votes`, the shares of the votes make up `votes_weight` of the target, and the label the
+    rest. With `draw`, each visit of an image draws one class from its target (arXiv:1608.01041).
+
+    Distillation (arXiv:1503.02531): `teacher` is a member of the store ("vgg_fer", "vgg_fer:1" for seed 1) or several
+    joined by "+". Their mean probabilities, softened by `temperature`, make up `teacher_weight` of the target; votes
+    and label make up the rest.
+
+    Label cleaning (arXiv:1911.00068): `judge` names members that were trained with `folds`. The share `clean` of the
+    training images, those whose label is least likely under the judge's out-of-fold predictions, is left out. Of these,
+    images for which the judge gives some class at least the probability `pseudo` come back with that label (0: none).
     """
 
     votes: bool = False
@@ -97,9 +100,9 @@ class Labels:
 
 @dataclass(frozen=True)
 class Trees:
-    """Of members whose classifier is XGBoost on a network's features; `smote` evens out the classes before."""
+    """Settings of members whose classifier is XGBoost on a network's features; `smote` balances the classes before."""
 
-    rounds: int = 500  # at most: the best one on val counts
+    rounds: int = 500  # at most; the best on val is kept
     learning_rate: float = 0.1
     depth: int = 6
     smote: bool = False
@@ -109,13 +112,16 @@ class Trees:
 class Recipe:
     """Everything that decides the weights besides architecture, initialisation, data and seed.
 
-    `warmup` is the share of all steps in which the learning rate rises; `decay` the factor by which `step` (every
-    `step_epochs`) and `plateau` (after `patience` epochs without a better val accuracy) lower it, and `exponential`
-    every epoch; `cycles` the number of `warm_restarts`. `stop_after` ends training after so many epochs without a
-    better val accuracy (0: never). `epoch_images` bounds an epoch to so many images, drawn anew each time (0: all).
-    `folds` trains so many networks, each without one part of the training split: the member's logits are their mean,
-    and on the training images there are out-of-fold ones (0: one network on all). `soup` averages the weights of
-    `ingredients`, so many networks trained alike with other seeds (arXiv:2203.05482). With `affect`, a second head on
+    Schedule: `warmup` is the share of all steps in which the learning rate rises. `decay` is the factor that lowers it:
+    with `step` every `step_epochs`, with `plateau` after `patience` epochs without a better val accuracy, with
+    `exponential` every epoch. `cycles` is the number of `warm_restarts`. `stop_after` ends training after so many
+    epochs without a better val accuracy (0: never).
+
+    Several networks: `folds` trains that many, each without one part of the training split; the member's logits are
+    their mean, and each training image gets out-of-fold logits (0: one network on all images). `soup` averages the
+    weights of `ingredients` networks, which differ in their seeds (arXiv:2203.05482).
+
+    `epoch_images` limits an epoch to that many images, drawn again each time (0: all). With `affect`, a second head on
     the same backbone learns valence and arousal along with the classes.
     """
 
@@ -184,12 +190,12 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
-        """The inverse of `dataclasses.asdict`; what is missing has its default, unknown keys raise TypeError."""
+        """Undo `dataclasses.asdict`; what is missing gets its default, and unknown keys raise TypeError."""
         groups = {name: kind(**values[name]) for name, kind in GROUPS.items() if name in values}
         return cls(**{**values, **groups})
 
     def changes(self) -> dict[str, Any]:
-        """What differs from the defaults, nested: what identifies the recipe."""
+        """Return what differs from the defaults, nested: it identifies the recipe."""
         return differing(asdict(self), asdict(Recipe()))
 
 
@@ -197,8 +203,13 @@ GROUPS = {"augment": Augment, "loss": Loss, "transfer": Transfer, "labels": Labe
 
 
 def named_members(text: str) -> list[tuple[str, int]]:
-    """Read `a+b:1`, as Labels names teachers and judges, as names with seeds; raise ValueError for a seed that is no
-    number."""
+    """Return names and seeds of the members that `labels.teacher` or `labels.judge` names.
+
+    >>> named_members("vgg_fer+resnet_fer:1")
+    [('vgg_fer', 0), ('resnet_fer', 1)]
+
+    Raises ValueError for a seed that is no number.
+    """
     members = []
     for item in text.split("+"):
         name, _, seed = item.strip().partition(":")
@@ -209,8 +220,8 @@ def named_members(text: str) -> list[tuple[str, int]]:
 
 
 def differing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """The part of a nested dictionary that differs from another one of the same shape."""
-    found = {}
+    """Return the part of a nested dictionary that differs from another one of the same shape."""
+    different = {}
     for key, value in values.items():
         if isinstance(value, dict):
             value = differing(value, defaults[key])
@@ -218,12 +229,12 @@ def differing(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any
                 continue
         elif value == defaults[key]:
             continue
-        found[key] = value
-    return found
+        different[key] = value
+    return different
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """What changed between two nested dictionaries, one sentence a value: `recipe.epochs was 12, is 24`."""
+    """Return what changed between two nested dictionaries, a sentence for each value: `recipe.epochs was 12, is 24`."""
     changes = []
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)

@@ -1,9 +1,9 @@
-"""Members by name. A network file registers itself; listing the zoo reads recorded facts and imports no torch.
+"""Members by name: network files register them, and listing them imports no torch.
 
-Importing a network file costs an import of torch (seconds), so what the registrations say is recorded in
-`catalog.json` together with a hash of each file. A file that still has its recorded hash is not imported until one of
-its members is built; a new or edited file is imported and speaks for itself. A stale catalogue therefore costs time,
-never truth, and a test asks that the committed one is fresh (`python -m zoo.catalog` records it anew).
+Importing a network file imports torch, which takes seconds. So what the files register is recorded in `catalog.json`
+together with a hash of each file. A file that still has its recorded hash is imported only when one of its members is
+built; a new or edited file is imported at once. A stale catalogue therefore costs time and never gives a wrong answer;
+a test asks that the committed one is fresh (`python -m zoo.catalog` writes it).
 
 Members from outside the package (`include`, and entry points of installed packages) are not in the catalogue: their
 modules are imported whenever members are asked for.
@@ -35,7 +35,7 @@ RECIPE_OF_PAPER = "paper"
 
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
-_registered: dict[tuple[str, str], Member] = {}  # by module and name: one outside may take a name that is taken here
+_registered: dict[tuple[str, str], Member] = {}  # by module and name; two modules may use one name here
 _outside: tuple[str, ...] = ()
 
 
@@ -50,11 +50,12 @@ def register(
     pretrained: Pretrained | None = None,
     trees: bool = False,
 ) -> Callable[[Builder], Builder]:
-    """Decorator for `build(num_classes, in_chans, image_size) -> nn.Module`; the docstring's first line is the summary.
+    """Make the decorated function `build(num_classes, in_chans, image_size) -> nn.Module` a member of the zoo.
 
-    `recipe` and `image_size` are this project's; with `paper`, a second member `name@paper` follows the recipe and the
-    input size of the network's own publication, and with `pretrained` another one starts from trained weights. With
-    `trees`, each has a companion `name_xgboost`: XGBoost on the features of the same trained network
+    The member has the function's name, and the first line of its docstring as summary. `recipe` and `image_size` are
+    this project's own choice. Further members come with it: with `paper`, `name@paper` follows the recipe and the input
+    size of the network's publication; with `pretrained`, `name_imagenet` or the like starts from trained weights; with
+    `trees`, each of these has a companion `name_xgboost`, which is XGBoost on the features of the same trained network
     (doi:10.3390/math11030776). Raises ValueError where two members share a name.
     """
 
@@ -86,7 +87,7 @@ def register(
 
 
 def _as_published(member: Member, start: Pretrained) -> list[Member]:
-    """The fine-tuned member by the recipe and the input size of a publication; empty where there is none."""
+    """Return the fine-tuned member by a publication's recipe and input size; an empty list where there is none."""
     if start.paper is None:
         return []
     name, size = f"{member.name}@{RECIPE_OF_PAPER}", start.paper_size or member.image_size
@@ -101,10 +102,10 @@ def _on_features(member: Member) -> Member:
 
 
 def include(sources: Iterable[str]) -> None:
-    """Says which files and modules outside the package have members too, in place of those said before.
+    """Set which files and modules outside the package have members, too; earlier ones are forgotten.
 
-    A source is the path of a .py file or the name of an importable module; they are imported when members are asked
-    for, and raise ValueError there.
+    A source is the path of a .py file or the name of an importable module. It is imported when members are next asked
+    for; ValueError comes then where it cannot be.
     """
     global _outside
     if tuple(sources) != _outside:
@@ -114,11 +115,11 @@ def include(sources: Iterable[str]) -> None:
 
 @cache
 def members() -> dict[str, Member]:
-    """Every member by name, in registry order: by module, then as the file has them, those from outside last.
+    """Return every member by name, in registry order: by module, then by place in the file, those from outside last.
 
     Raises ValueError where two members share a name, a file cannot be imported, or one from outside has no member.
     """
-    found = _of_the_package()
+    by_name = _of_the_package()
     for source in dict.fromkeys((*plugins.entry_points(), *_outside)):
         module = plugins.load(source)
         here = _registered_in(module)
@@ -127,13 +128,13 @@ def members() -> dict[str, Member]:
             raise ValueError(f"{source} registers no member: {advice}")
         for member in here:
             code = plugins.fingerprint(member.builder.partition(":")[0])
-            _add(found, _counted_if_it_builds(replace(member, code=code)), source)
-    return found
+            _add(by_name, _counted_if_it_builds(replace(member, code=code)), source)
+    return by_name
 
 
 def _of_the_package() -> dict[str, Member]:
     recorded = json.loads(CATALOG.read_text()) if CATALOG.exists() else {"sources": {}, "members": []}
-    found: dict[str, Member] = {}
+    by_name: dict[str, Member] = {}
     for module, fingerprint in sources().items():
         if recorded["sources"].get(module) == fingerprint:
             entries = [entry for entry in recorded["members"] if entry["builder"].startswith(module + ":")]
@@ -141,18 +142,18 @@ def _of_the_package() -> dict[str, Member]:
         else:
             here = [_counted_if_it_builds(member) for member in imported(module)]
         for member in here:
-            _add(found, member, module)
-    return found
+            _add(by_name, member, module)
+    return by_name
 
 
-def _add(found: dict[str, Member], member: Member, source: str) -> None:
-    if member.name in found:
-        raise ValueError(_twice(member.name, found[member.name].builder, source))
-    found[member.name] = member
+def _add(by_name: dict[str, Member], member: Member, source: str) -> None:
+    if member.name in by_name:
+        raise ValueError(_twice(member.name, by_name[member.name].builder, source))
+    by_name[member.name] = member
 
 
 def _registered_in(module: str) -> list[Member]:
-    """Those of the module or of a module below it, in the order they were registered."""
+    """Return the members of the module or of a module below it, in the order they were registered."""
     return [member for (place, _), member in _registered.items() if f"{place}.".startswith(f"{module}.")]
 
 
@@ -161,9 +162,9 @@ def _twice(name: str, first: str, second: str) -> str:
 
 
 def imported(module: str) -> list[Member]:
-    """The members a network file registers, by importing it (and with it, torch).
+    """Import a network file (and with it torch) and return the members it registers.
 
-    Raises ValueError naming the file where it cannot be imported.
+    Raises ValueError, which names the file, where it cannot be imported.
     """
     try:
         importlib.import_module(module)
@@ -174,7 +175,10 @@ def imported(module: str) -> list[Member]:
 
 
 def counted(member: Member, note: Callable[[str], None] = lambda text: None) -> Member:
-    """The member with parameters and multiply-adds; `note` hears why its network had to be built in earnest, if so."""
+    """Return the member with its parameters and multiply-adds counted.
+
+    `note` is called with the reason where shapes alone did not suffice and the network was built with real weights.
+    """
     params, macs, why_real = _facts(member.builder, member.image_size)
     if why_real:
         note(f"{member.name} was counted on a real build, the meta device failed: {why_real}")
@@ -183,7 +187,7 @@ def counted(member: Member, note: Callable[[str], None] = lambda text: None) -> 
 
 @cache
 def _facts(builder: str, image_size: int) -> Facts:
-    """Members that differ in recipe or initialisation alone share their counts."""
+    """Count a network once for all members that differ in recipe or initialisation alone."""
     from zoo.profile import count
 
     return count(lambda: load_builder(builder)(7, 1, image_size), image_size)
@@ -197,9 +201,10 @@ def _counted_if_it_builds(member: Member) -> Member:
 
 
 def get(name: str) -> Member:
-    """The member of that name; `member@recipe` with a named recipe, `member@variant` with one of zoo/variants.py.
+    """Return the member of that name, such as `vgg_fer` or `vgg_fer@muon@mixup`.
 
-    What stands last is applied last: `vgg_fer@muon@mixup`. Raises UnknownName with near matches.
+    Behind an @ stands a named recipe (zoo/recipes.py) or a variant (zoo/variants.py); they are applied from left to
+    right. Raises UnknownName with near matches.
     """
     known = members()
     base, _, last = name.rpartition("@")
@@ -217,21 +222,28 @@ def get(name: str) -> Member:
 
 
 def with_recipe(member: Member, name: str) -> Member:
-    """Return the same network by another recipe: `house`, `paper`, or a named one of zoo/recipes.py; UnknownName."""
+    """Return the member of the same network that is trained by another recipe.
+
+    `house` is this project's own, `paper` the publication's; others are the named ones of zoo/recipes.py. Raises
+    UnknownName.
+    """
     base = member.name.partition("@")[0]
     return get(base if name == "house" else f"{base}@{name}")
 
 
 def without_one(name: str) -> Iterator[tuple[str, str]]:
-    """Each part behind the network's name, the last first, and the name without it."""
+    """Yield each part of a name behind an @, the last first, with the name that is left without it."""
     parts = name.split("@")
     for place in range(len(parts) - 1, 0, -1):
         yield parts[place], "@".join(parts[:place] + parts[place + 1 :])
 
 
 def trained_as(member: Member) -> Member:
-    """The member whose weights are this one's, too: itself, or the one of which it is a variant in `recipe.tta` alone,
-    which decides nothing before the weights are done. What a suite or the command line changed is changed in both."""
+    """Return the member whose trained weights this one uses.
+
+    That is itself, unless it differs from another member in `recipe.tta` alone: test-time augmentation has no part in
+    training. What a suite or the command line changed in this member is changed in the other, too.
+    """
     for _, name in without_one(member.name) if is_known(member.name) else ():
         if is_known(name):
             mine, other = get(member.name), get(name)
@@ -242,7 +254,7 @@ def trained_as(member: Member) -> Member:
 
 
 def is_known(name: str) -> bool:
-    """Whether `get` has a member of that name."""
+    """Return whether `get` has a member of that name."""
     try:
         get(name)
     except UnknownName:
@@ -251,7 +263,10 @@ def is_known(name: str) -> bool:
 
 
 def select(kind: str, patterns: Iterable[str], names: Iterable[str]) -> list[str]:
-    """The names that match any pattern (shell wildcards), in their own order; UnknownName where a pattern has none."""
+    """Return the names that match any of the shell wildcards, in their own order.
+
+    Raises UnknownName, with `kind` as the word for what is looked for, where a pattern matches none.
+    """
     names, patterns = list(names), list(patterns)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):

@@ -1,4 +1,4 @@
-"""The files that register members, and what tells whether one has changed since the catalogue was recorded."""
+"""The files that register members, and hashes that tell whether one has changed since the catalogue was recorded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 
 
 def sources() -> dict[str, str]:
-    """Module name to a hash of all that its registrations depend on: the file, the recipes, and what it imports."""
+    """Return a hash by module name, of all that its members depend on: the file, the recipes, networks it imports."""
     files = [FOLDER / "backbones.py", *sorted((FOLDER / "networks").glob("[!_]*.py"))]
     return {
         ".".join(file.relative_to(FOLDER.parent).with_suffix("").parts): hashlib.sha256(_text(file)).hexdigest()[:16]
@@ -19,7 +19,7 @@ def sources() -> dict[str, str]:
 
 
 def _text(file: Path) -> bytes:
-    """The file and, after it, the recipes and networks that it imports, and so on."""
+    """Return the text of the file and of the recipes and networks that it imports, and so on."""
     text = file.read_bytes()
     imported_here = re.findall(rb"^from zoo\.(recipes|networks\.\w+) import", text, re.MULTILINE)
     return text + b"".join(

@@ -1,4 +1,4 @@
-"""Members of several networks, such as snapshots or folds: their weights in one dictionary, their logits' mean."""
+"""The weights of a member that has several networks, such as snapshots or folds, in one dictionary."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Weights = Mapping[str, Tensor]
 
 
 def join(parts: Sequence[Weights]) -> dict[str, Tensor]:
-    """Several state dicts as one, to be stored together: `part.0.conv.weight`, and so on."""
+    """Put several state dicts into one, to be stored together: `part.0.conv.weight`, and so on."""
     return {f"part.{number}.{key}": value for number, weights in enumerate(parts) for key, value in weights.items()}
 
 
 def split(weights: Weights) -> list[dict[str, Tensor]]:
-    """The inverse of `join`, also of nested ones; weights of one network alone are a list of one."""
+    """Undo `join`, also where it was nested; the weights of one network alone become a list of one."""
     if not all(key.startswith("part.") for key in weights):
         return [dict(weights)]
     parts: dict[int, dict[str, Tensor]] = {}

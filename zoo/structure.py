@@ -1,4 +1,4 @@
-"""Finds the layer of a network that turns features into logits, and the features it is given."""
+"""Find the parts of any network: its classifier, the features that enter it, its layers from input to output."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from zoo.outputs import Outputs, logits_of
 
 
 def classifier_of(network: nn.Module) -> nn.Linear:
-    """The dense layer whose input is the penultimate features.
+    """Return the dense layer that turns the penultimate features into logits.
 
-    timm networks name it, others as their attribute `classifier` or `head`; else it is the last dense layer. Raises
-    ValueError where there is none.
+    timm networks name it by `get_classifier`, others by their attribute `classifier` or `head`; else it is the last
+    dense layer. Raises ValueError where there is none.
     """
     named = getattr(network, "get_classifier", lambda: None)()
     attributes = (getattr(network, name, None) for name in ("classifier", "head"))
@@ -25,10 +25,10 @@ def classifier_of(network: nn.Module) -> nn.Linear:
 
 
 def with_features(network: nn.Module, inputs: Tensor) -> tuple[Tensor | Outputs, Tensor]:
-    """What the network returns for inputs [B,C,H,W], and the input [B,D] of its classifier.
+    """Return what the network gives for inputs [B,C,H,W], and the features [B,D] that enter its classifier.
 
-    The hook lives for one pass: one that stayed would follow a deep copy of the network to the wrong place. Raises
-    ValueError where no dense layer gives the network's logits.
+    The hook is removed after the pass: a deep copy of the network would take it along and write to this call's list.
+    Raises ValueError where no dense layer gives the network's logits.
     """
     calls: list[tuple[Tensor, Tensor]] = []
     with classifier_of(network).register_forward_hook(lambda _, given, output: calls.append((given[0], output))):
@@ -39,47 +39,48 @@ def with_features(network: nn.Module, inputs: Tensor) -> tuple[Tensor | Outputs,
 
 
 def classifier_modules(network: nn.Module) -> tuple[nn.Module, ...]:
-    """The modules that learn first and fastest: `network.get_classifier()`, as timm has it, or the last with weights.
+    """Return the modules that learn first and fastest in fine-tuning.
 
-    Raises ValueError where the network says that it has no classifier.
+    They are those of `network.get_classifier()`, as timm has it; else the last module with weights. ValueError where
+    that method gives no module with parameters.
     """
     find: Any = getattr(network, "get_classifier", None)
     if find is None:
         return (_weighted(network)[-1],)
-    found = find()
-    modules = tuple(found) if isinstance(found, tuple | list) else (found,)
+    classifier = find()
+    modules = tuple(classifier) if isinstance(classifier, tuple | list) else (classifier,)
     if not any(True for module in modules for _ in module.parameters()):
         raise ValueError(f"get_classifier() of {type(network).__name__} gives no module with parameters")
     return modules
 
 
 def classifier_names(network: nn.Module) -> set[str]:
-    """Names of the parameters of the classifier's modules."""
+    """Return the names of the parameters of the classifier's modules."""
     own = {id(parameter) for module in classifier_modules(network) for parameter in module.parameters()}
     return {name for name, parameter in network.named_parameters() if id(parameter) in own}
 
 
 def layers(network: nn.Module) -> dict[str, int]:
-    """The layer of each parameter by name, 0 at the input, as `layer_decay` counts them.
+    """Return the layer number of each parameter by name, 0 at the input, as `layer_decay` counts them.
 
-    They are those of timm's `group_matcher` where the network has one (a block is a layer there); else each module with
-    weights of its own is one, in the order of the modules, and norms belong to the weights before them.
+    The layers are those of timm's `group_matcher` where the network has one (a block is a layer there). Else each
+    module with weights is a layer, in the order of the modules, and a norm belongs to the weights before it.
     """
     matcher: Any = getattr(network, "group_matcher", None)
     if matcher:
         from timm.models import group_parameters
 
         return group_parameters(network, matcher(coarse=False), reverse=True)
-    found, layer = {}, -1
+    numbers, layer = {}, -1
     for prefix, module in network.named_modules():
         own = dict(module.named_parameters(prefix, recurse=False))
         layer += any(parameter.dim() > 1 for parameter in own.values())
-        found.update(dict.fromkeys(own, max(layer, 0)))
-    return found
+        numbers.update(dict.fromkeys(own, max(layer, 0)))
+    return numbers
 
 
 def hidden_matrices(network: nn.Module) -> set[str]:
-    """Names of the weights of dense layers and convolutions but the first one and the classifier."""
+    """Return the names of the weights of dense layers and convolutions, without the first layer and the classifier."""
     names = [
         f"{prefix}.weight" if prefix else "weight"
         for prefix, module in network.named_modules()

@@ -1,1 +1,1 @@
-"""Prediction by a trained network: views at test time, fused layers, several networks as one."""
+"""Prediction by trained networks: image preparation, test-time augmentation, fused layers."""

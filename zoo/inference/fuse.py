@@ -1,11 +1,11 @@
-"""The same network, faster on the CPU: batch norms folded into convolutions, whose weights are kept as oneDNN has them.
+"""Make a network faster on the CPU: fold batch norms into convolutions, and keep weights in oneDNN's own order.
 
-PyTorch brings a convolution's weights into oneDNN's order at every call, which for one image takes longer than the
-convolution itself; a batch norm that follows reads and writes all its outputs once more. Against the network as it is,
+PyTorch reorders a convolution's weights for oneDNN at every call, which for one image takes longer than the
+convolution itself; a batch norm behind it reads and writes all outputs once more. Speed against the network as it is,
 on two cores (results/speed.md), at batch 1 and 64: vgg_fer is 2.1 and 1.05 times as fast, resnet18 2.6 and 1.12,
-mini_xception 1.3 and 1.16; ONNX Runtime is 1.4 and 0.94, 1.7 and 0.99, 2.2 and 0.88 times as fast as this. What
-remains is Python's time for each layer at batch 1, and oneDNN's channels-last convolutions of maps of 2 to 6 pixels a
-side in resnet18; its blocked order is faster there, but few operators know it.
+mini_xception 1.3 and 1.16. ONNX Runtime is 1.4 and 0.94, 1.7 and 0.99, 2.2 and 0.88 times as fast as this. What
+remains at batch 1 is Python's time for each layer, and in resnet18 oneDNN's channels-last convolutions of maps of 2 to
+6 pixels a side; its blocked order is faster there, but few operators take it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from zoo.outputs import Outputs, logits_of
 
-AGREE = 1e-4  # of the largest logit: what other orders of float32 sums may differ by
+AGREE = 1e-4  # of the largest logit: how much another order of float32 sums may change
 
 
 @torch.no_grad()
 def folded(network: nn.Module, size: tuple[int, int, int]) -> nn.Module:
-    """A copy for float32 images [B,C,H,W] on the CPU, of which `size` is [C,H,W], in eval mode; no parameter is shared.
+    """Return a faster copy, in eval mode, for float32 images [B,C,H,W] on the CPU; it shares no parameter.
 
-    Which batch norm follows which convolution is seen on a pass of two made-up images. Where the folded copy answers
-    them otherwise, since a convolution's output is used elsewhere too, no norm is folded; where it still does, the copy
-    is as the network is.
+    `size` is [C,H,W]. A pass of two made-up images shows which batch norm follows which convolution. Where the copy
+    gives other results for them (the output of a convolution may be used elsewhere, too), no norm is folded; where
+    they still differ, the copy is left as the network is.
     """
     plain = deepcopy(network).eval()
     images = torch.randn(2, *size, generator=torch.Generator().manual_seed(0))
@@ -45,7 +45,7 @@ def folded(network: nn.Module, size: tuple[int, int, int]) -> nn.Module:
 
 
 def _faster(network: nn.Module, images: Tensor, norms: bool) -> nn.Module:
-    """The network itself, changed; its norms only where `norms`."""
+    """Change the network in place and return it; norms are folded only with `norms`."""
     seen = _Pass(network, images)
     for convolution, norm in seen.pairs() if norms else ():
         _fold(convolution, norm)
@@ -56,7 +56,7 @@ def _faster(network: nn.Module, images: Tensor, norms: bool) -> nn.Module:
 
 
 class _Pass:
-    """What one pass shows: the convolutions that are called, and the batch norms that the output of each enters."""
+    """Watch one pass: which convolutions are called, and which batch norms take their outputs."""
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         self._made: dict[int, tuple[nn.Conv2d, Tensor, int]] = {}
@@ -78,7 +78,7 @@ class _Pass:
         return [module for module in self._calls if isinstance(module, nn.Conv2d)]
 
     def pairs(self) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-        """Convolutions and the norm that follows, each called once."""
+        """Return convolutions with the norm that follows, where each is called once."""
         return [pair for pair in self._pairs if all(self._calls[module] == 1 for module in pair)]
 
     def _leaves(self, convolution: nn.Conv2d, given: tuple[Tensor, ...], output: Tensor) -> None:
@@ -93,7 +93,7 @@ class _Pass:
 
 
 def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    """The norm's scale and shift become the convolution's; of timm's BatchNormAct2d, the activation remains."""
+    """Move the norm's scale and shift into the convolution; timm's BatchNormAct2d keeps its activation."""
     fused = fuse_conv_bn_eval(convolution, norm)
     convolution.weight, convolution.bias = fused.weight, fused.bias
     rest = [part for name, part in norm.named_children() if name in ("drop", "act")]
@@ -101,11 +101,11 @@ def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
 
 
 class _Prepacked:
-    """A convolution by its weights in oneDNN's own order, as Inductor freezes networks: one for single images, one for
-    batches, made when the first come.
+    """A convolution with its weights in oneDNN's own order, as Inductor freezes networks.
 
-    Weights in the order of batches can send a single image to oneDNN's slowest code, 200 times as slow where two
-    threads work on 1x1 kernels. Without a shape, oneDNN guesses one whose order it may have to change at every call.
+    There is one order for single images and one for batches, each made when the first such input comes. A single image
+    with weights in the order of batches can run oneDNN's slowest code, 200 times as slow where two threads work on 1x1
+    kernels. Without a shape, oneDNN guesses an order that it may have to change at every call.
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:

@@ -1,4 +1,4 @@
-"""Images as networks meet them: all on their device, or, where a file holds more than fit in memory, batch by batch."""
+"""Bring images to the device: all at once, or batch by batch from a mapped file that is larger than memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from zoo.inference.preprocess import preprocess
 
 
 def to_device(images: np.ndarray, device: str) -> Tensor:
-    """uint8 [N,C,H,W] to the device, where it stays uint8."""
+    """Move uint8 images [N,C,H,W] to the device; they stay uint8."""
     return torch.from_numpy(np.ascontiguousarray(images)).to(device)
 
 
 def prepared(images: np.ndarray, device: str, how: str) -> Tensor | MappedImages:
-    """uint8 [N,C,H,W], preprocessed, on the device; a memory map stays where it is.
+    """Move uint8 images [N,C,H,W] to the device and preprocess them; a memory map stays on disk.
 
-    Raises UnknownName where no filter is called `how`.
+    `how` is the recipe's `preprocess`. Raises UnknownName where no filter has that name.
     """
     if isinstance(images, np.memmap):
         return MappedImages(images, device, how)
@@ -27,23 +27,23 @@ def prepared(images: np.ndarray, device: str, how: str) -> Tensor | MappedImages
 
 
 def batch_of(images: Tensor | MappedImages, rows: Tensor) -> Tensor:
-    """The images [B,C,H,W] of these rows, which lie on the same device.
+    """Return the images [B,C,H,W] of these rows; both lie on the same device.
 
-    Of a tensor they are copied image by image, where indexing by a tensor goes pixel by pixel on a CPU.
+    `index_select` copies image by image; indexing with a tensor goes pixel by pixel on a CPU.
     """
     return images.index_select(0, rows) if isinstance(images, Tensor) else images[rows]
 
 
 class MappedImages:
-    """uint8 [N,C,H,W] in a mapped file, read as a tensor is: what is asked for comes preprocessed onto the device."""
+    """uint8 images [N,C,H,W] in a mapped file, indexed like a tensor; each batch is preprocessed on the device."""
 
     def __init__(self, images: np.memmap, device: str, how: str) -> None:
         self._images, self._device, self._how = images, device, how
-        self[torch.arange(0)]  # an unknown filter is told at once
+        self[torch.arange(0)]  # raises at once where the filter is unknown
 
     @property
     def device(self) -> torch.device:
-        """Where batches come to lie."""
+        """The device that batches are moved to."""
         return torch.device(self._device)
 
     def __len__(self) -> int:
@@ -53,6 +53,6 @@ class MappedImages:
         return preprocess(to_device(self._images[rows.cpu().numpy()], self._device), self._how)
 
     def split(self, count: int) -> Iterator[Tensor]:
-        """Batches of `count` in order, the last of what is left."""
+        """Yield batches of `count` images in order; the last one may be smaller."""
         for rows in torch.arange(len(self)).split(count):
             yield self[rows]

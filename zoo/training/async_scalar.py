@@ -1,4 +1,4 @@
-"""A number of the training step as the host reads it: one look late on a GPU, so that the GPU never waits for it."""
+"""Read a scalar from the GPU one call late, so that the GPU never waits for the host."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from torch import Tensor
 
 
 class AsyncScalar:
-    """Each look starts a copy of a scalar to the host, and returns what the look before had copied."""
+    """A scalar that is copied to the host in the background: each `look` returns what the one before copied."""
 
     def __init__(self, device: str) -> None:
         self._lags = device == "cuda"
         self._pending: tuple[int, Tensor, torch.cuda.Event] | None = None
 
     def look(self, value: Tensor, step: int) -> tuple[int, float] | None:
-        """A step and the scalar's value then: this one's on a CPU, on a GPU the last look's; None at its first look.
+        """Return a step and the value then: this call's on a CPU, the last call's on a GPU, whose first returns None.
 
-        The host thereby runs ahead of a GPU by no more than two looks.
+        The host runs ahead of a GPU by two looks at most.
         """
         if not self._lags:
             return step, value.item()

@@ -1,7 +1,7 @@
-"""Augmentation of a whole batch on its device: one grid sample for the geometry, one pass for light and erasing.
+"""Augment a whole batch on its device: one grid sample for the geometry, one pass for light and erasing.
 
-Results are identified by recipes whose options leave newer ones off, so an option draws numbers only where it is on:
-what was drawn before it existed is drawn still.
+An option draws random numbers only where it is on. So a recipe that is older than an option still draws the same
+numbers, and its stored results can be repeated.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Draw = Callable[[float, float], Tensor]  # (low, high) to uniform numbers [B], o
 
 
 def augment(images: Tensor, size: int, options: Augment, generator: torch.Generator, crop_ratio: float = 1.0) -> Tensor:
-    """uint8 [B,C,H,W] to augmented float [B,C,size,size] in [0,1]; every image draws its own transform.
+    """Augment uint8 images [B,C,H,W] to float [B,C,size,size] in [0,1]; every image draws its own transform.
 
-    The grid is sampled straight at `size`, so a smaller training size costs nothing extra. With `crop_ratio` below 1
-    the result shows a window of that share of the side, anywhere in the transformed image. `generator` lives on the
-    device of `images`, and alone decides the draws.
+    The grid is sampled at `size` directly, so a smaller training size costs no extra resize. With `crop_ratio` below 1
+    the result shows a window of that share of the side, anywhere in the transformed image. `generator` is on the device
+    of `images`, and is the only source of random numbers.
     """
     count, channels = images.shape[:2]
 
@@ -46,9 +46,9 @@ def augment(images: Tensor, size: int, options: Augment, generator: torch.Genera
 
 
 def grey_noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
-    """Independent numbers, uniform over the 256 levels of an image in [0,1], float of `shape`.
+    """Return independent floats, uniform over the 256 levels of an image in [0,1].
 
-    Eight come from one draw of 64 bits: a quarter of the time of one draw a number, which a CPU makes on one core.
+    Eight come from one draw of 64 bits, in a quarter of the time of one draw for each; a CPU draws on one core.
     """
     count = shape.numel()
     words = torch.empty(-(-count // 8), dtype=torch.int64, device=generator.device)
@@ -57,10 +57,10 @@ def grey_noise(shape: torch.Size, generator: torch.Generator) -> Tensor:
 
 
 def sampling_grid(affine: Tensor, size: int) -> Tensor:
-    """Maps [B,2,3] to where the pixel centres of a square image come from, [B,size,size,2] as `grid_sample` takes it.
+    """Turn maps [B,2,3] into a grid [B,size,size,2] for `grid_sample`: where the pixel centres of a square come from.
 
-    The numbers of `F.affine_grid`, which multiplies matrices for them. Columns and rows lie in a plane each: to add a
-    row to a column is a long loop over both then, and `grid_sample` reads planes as they are.
+    The numbers are those of `F.affine_grid`, without its matrix product. Coordinates across and down each have a plane
+    of memory, so that adding a row to a column is one long loop; `grid_sample` reads planes as they are.
     """
     centres = torch.arange(1, 2 * size, 2, device=affine.device) / size - 1
     across, down = affine[:, :, 0, None] * centres, affine[:, :, 1, None] * centres + affine[:, :, 2:]
@@ -68,15 +68,15 @@ def sampling_grid(affine: Tensor, size: int) -> Tensor:
 
 
 def reach(options: Augment) -> float:
-    """How far from the centre any draw can look for a pixel, in halves of the side: beyond 1, the image is mirrored."""
+    """Return how far from the centre a pixel can come from at most, in half sides; beyond 1 the image is mirrored."""
     turn, lean = math.radians(min(options.rotation, 45)), math.radians(options.shear)
     return (1 + options.scale) * (math.cos(turn) + math.sin(turn) + math.tan(lean)) + 2 * options.shift
 
 
 def _sampled(images: Tensor, grid: Tensor, furthest: float) -> Tensor:
-    """Bilinear, mirrored at the edges as often as a grid asks for that lies within [-furthest,furthest]; uses it up.
+    """Sample bilinearly, mirrored at the edges; the grid lies within [-furthest,furthest] and is overwritten.
 
-    On a CPU `grid_sample` takes half as long again where it mirrors by itself. Up to 3 an image is mirrored only once.
+    Up to 3, one mirroring suffices and is done here: on a CPU `grid_sample`'s own takes half as long again.
     """
     if furthest > 3:
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
@@ -85,7 +85,7 @@ def _sampled(images: Tensor, grid: Tensor, furthest: float) -> Tensor:
 
 
 def _geometry(options: Augment, crop_ratio: float, draw: Draw) -> Tensor:
-    """Inverse maps [B,2,3], output to input coordinates in [-1,1]: all that moves pixels, in one matrix an image."""
+    """Return one map [B,2,3] for each image, from output to input coordinates in [-1,1], of all that moves pixels."""
     affine = _affine(options, draw)
     if options.shear or options.vertical_flip:
         affine = _compose(affine, _shear(options, draw))
@@ -95,13 +95,13 @@ def _geometry(options: Augment, crop_ratio: float, draw: Draw) -> Tensor:
 
 
 def _compose(then: Tensor, first: Tensor) -> Tensor:
-    """The affine maps [B,2,3] that apply `first`, then `then`."""
+    """Return the affine maps [B,2,3] that apply `first`, then `then`."""
     product = then[:, :, :2] @ first
     return torch.cat((product[:, :, :2], product[:, :, 2:] + then[:, :, 2:]), dim=2)
 
 
 def _affine(options: Augment, draw: Draw) -> Tensor:
-    """Rotation, scale, flip and shift."""
+    """Draw rotation, scale, flip and shift."""
     angle = draw(-options.rotation, options.rotation).mul_(math.pi / 180)
     zoom = draw(1 - options.scale, 1 + options.scale)
     mirror = _minus_one(0.5, draw) if options.flip else torch.ones_like(angle)
@@ -111,7 +111,7 @@ def _affine(options: Augment, draw: Draw) -> Tensor:
 
 
 def _shear(options: Augment, draw: Draw) -> Tensor:
-    """A vertical line leans by up to `shear` degrees, and stands on its head with probability `vertical_flip`."""
+    """Draw a shear, by which vertical lines lean up to `shear` degrees, and vertical flips."""
     lean = draw(-options.shear, options.shear).mul_(math.pi / 180).tan_()
     upright = _minus_one(options.vertical_flip, draw)
     zero, one = torch.zeros_like(lean), torch.ones_like(lean)
@@ -119,9 +119,9 @@ def _shear(options: Augment, draw: Draw) -> Tensor:
 
 
 def _window(least_area: float, crop_ratio: float, draw: Draw) -> Tensor:
-    """A window anywhere in the image: `crop_ratio` of each side, of that a share of the area from `least_area` to 1.
+    """Draw a window anywhere in the image: of `crop_ratio` of each side, a share of the area from `least_area` to 1.
 
-    Its aspect lies between 3/4 and 4/3, or as near to 1 as keeps both sides within the image.
+    Its aspect is between 3/4 and 4/3, or nearer to 1 where a side would be longer than the image's.
     """
     area = draw(least_area, 1)
     aspect = (draw(-1, 1) * area.log().neg_().clamp_max_(math.log(4 / 3))).exp_()
@@ -132,18 +132,18 @@ def _window(least_area: float, crop_ratio: float, draw: Draw) -> Tensor:
 
 
 def _maps(*entries: Tensor) -> Tensor:
-    """Affine maps [B,2,3] of their six entries, row by row, [B] each."""
+    """Stack six entries [B], row by row, into affine maps [B,2,3]."""
     return torch.stack(entries, dim=1).unflatten(1, (2, 3))
 
 
 def _minus_one(probability: float, draw: Draw) -> Tensor:
-    """-1 with this probability, else 1: [B]."""
+    """Draw [B] that are -1 with this probability, else 1."""
     uniform = draw(-probability, 1 - probability)
     return torch.ones_like(uniform).copysign_(uniform)
 
 
 def _saturate(images: Tensor, options: Augment, draw: Draw) -> Tensor:
-    """Moves colours [B,3,H,W] away from their grey (ITU-R BT.601), towards it, or all the way."""
+    """Draw the saturation of colour images [B,3,H,W]: away from their grey (ITU-R BT.601), towards it, or grey."""
     red, green, blue = images.split(1, dim=1)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue
     gain = draw(1 - options.saturation, 1 + options.saturation)
@@ -152,9 +152,9 @@ def _saturate(images: Tensor, options: Augment, draw: Draw) -> Tensor:
 
 
 def _erased(probability: float, size: int, draw: Draw) -> Tensor:
-    """Float [B,1,size,size]: 1 in a rectangle of 2 to 25 % of the area, in a share `probability` of the images, else 0.
+    """Draw masks [B,1,size,size] for random erasing (arXiv:1708.04896): 1 in a rectangle of 2 to 25 % of the area.
 
-    After arXiv:1708.04896.
+    Images without a rectangle, a share of 1 - `probability`, are 0 everywhere.
     """
     area, ratio = draw(0.02, 0.25), draw(-1.0, 1.0).exp_()
     height, width = (area * ratio).sqrt_(), (area / ratio).sqrt_()
@@ -164,10 +164,10 @@ def _erased(probability: float, size: int, draw: Draw) -> Tensor:
 
 
 def rectangles(height: Tensor, width: Tensor, centre_y: Tensor, centre_x: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Float [B,1,H,W]: 1 where a pixel's centre lies in its rectangle, else 0.
+    """Return masks [B,1,H,W]: 1 where a pixel's centre lies in the image's rectangle, else 0.
 
-    Sides and centres are [B], as shares of the image's. Numbers instead of booleans, since a mask is applied by
-    arithmetic, several times as fast on a CPU as choosing.
+    Sides and centres are [B], as shares of the image's. The masks are floats, since applying them by arithmetic is
+    several times as fast on a CPU as `torch.where`.
     """
     inside_y, inside_x = (
         ((torch.arange(pixels, device=side.device) + 0.5) / pixels - centre[:, None]).abs() < side[:, None] / 2

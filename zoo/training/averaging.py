@@ -1,4 +1,4 @@
-"""Averages of the weights along the way: what is evaluated and kept instead of the network that takes the steps."""
+"""Average the weights along a training: the average is evaluated and kept, instead of the network that is trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.recipes import Recipe
 
 
 class Average(Protocol):
-    """A network whose weights follow those in training; its state dict holds tensors alone."""
+    """A network whose weights follow those in training; its state dict holds only tensors."""
 
     @property
     def module(self) -> nn.Module:
@@ -23,10 +23,10 @@ class Average(Protocol):
 
     @property
     def stale_norm(self) -> bool:
-        """Whether the batch norm statistics are not those of the averaged weights: `reestimate_norm` comes first."""
+        """Whether batch norm has the statistics of other weights, so that `reestimate_norm` must come first."""
 
     def update(self, network: nn.Module, step: int) -> None:
-        """To be called after each step; `step` counts from 0 over all epochs together."""
+        """Follow the network after a step; `step` counts from 0 over all epochs together."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -53,9 +53,9 @@ class Exponential:
 
 
 class Stochastic:
-    """Stochastic weight averaging: equal mean of the weights at the ends of the last epochs (arXiv:1803.05407).
+    """Stochastic weight averaging (arXiv:1803.05407): the mean of the weights at the ends of the last epochs.
 
-    Until `swa_start` of the epochs are complete it is the network as each epoch left it.
+    Until the share `swa_start` of the epochs is complete, it is the network as the last epoch left it.
     """
 
     def __init__(self, recipe: Recipe, network: nn.Module, steps: int) -> None:
@@ -73,7 +73,7 @@ class Stochastic:
         if last:
             return
         if epoch - 1 <= self._first:
-            self._averaged.n_averaged.zero_()  # the next update copies
+            self._averaged.n_averaged.zero_()  # makes the next update a copy
         self._averaged.update_parameters(network)
 
     def state_dict(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Stochastic:
 
 
 class Latest:
-    """No average: the network itself, in whichever mode training or evaluation left it."""
+    """No average: the network itself, in the mode that training or evaluation left it in."""
 
     stale_norm = False
 
@@ -110,7 +110,10 @@ KINDS: dict[str, Callable[[Recipe, nn.Module, int], Average]] = {
 
 
 def build_average(recipe: Recipe, network: nn.Module, steps: int) -> Average:
-    """The recipe's average, which starts at the network's weights; `steps` are those of an epoch."""
+    """Return the recipe's average, which starts at the network's weights; an epoch has `steps` steps.
+
+    Raises UnknownName where there is no such average.
+    """
     if recipe.average not in KINDS:
         raise UnknownName("average", recipe.average, KINDS)
     return KINDS[recipe.average](recipe, network, steps)
@@ -118,8 +121,8 @@ def build_average(recipe: Recipe, network: nn.Module, steps: int) -> Average:
 
 @torch.no_grad()
 def reestimate_norm(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Batch norm statistics of the network's present weights: the mean over batches [B,C,H,W] of training images.
+    """Measure batch norm statistics for the network's present weights, on batches [B,C,H,W] of training images.
 
-    Each batch counts once, so they should be of one size. Dropout is active, as in training.
+    The statistics are the mean over the batches, so these should have one size. Dropout is active, as in training.
     """
     update_bn(batches, network)

@@ -1,4 +1,4 @@
-"""What a training is at a moment, written so that a kill leaves the old state or the new one."""
+"""Save and load the state of a training; a process that is killed leaves either the old state or the new one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 class Stateful(Protocol):
-    """A network, an optimizer, an average of weights."""
+    """A network, an optimizer or an average of weights."""
 
     def state_dict(self) -> Any: ...
 
@@ -22,7 +22,7 @@ class Stateful(Protocol):
 
 @dataclass
 class State:
-    """All that changes while training, besides what the network, its average and the optimizer hold."""
+    """All that changes during training, besides what the network, its average and the optimizer hold."""
 
     epoch: int = 0
     step: int = 0
@@ -43,7 +43,7 @@ class State:
 
 
 def save(path: Path, state: State, parts: Mapping[str, Stateful]) -> None:
-    """Writes the state and the parts' own state beside `path`, then renames it."""
+    """Write the state, and that of the parts, to a file beside `path`, then rename it to `path`."""
     content = {"state": vars(state), **{name: part.state_dict() for name, part in parts.items()}}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
@@ -52,9 +52,9 @@ def save(path: Path, state: State, parts: Mapping[str, Stateful]) -> None:
 
 
 def load(path: Path, parts: Mapping[str, Stateful], device: str) -> State | None:
-    """Restores the parts and returns the state; None where the file cannot be used: it is then set aside.
+    """Restore the parts and return the state; a file that cannot be used is renamed, and None is returned.
 
-    The parts may then be loaded in half, and are to be built anew.
+    Some parts may then be loaded and others not: build them again.
     """
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)

@@ -1,4 +1,4 @@
-"""Whether `torch.compile` pays for itself within one training: it costs once what it saves at every step.
+"""Decide whether `torch.compile` pays for itself within one training: it costs once and saves a little at every step.
 
 On a CPU it saves nothing: forward and backward took 0.33 s compiled and 0.32 s as they are for vgg_fer, 0.40 and 0.36 s
 for resnet18, 0.15 and 0.13 s for mini_xception (least seconds of one core, batches of their recipes, torch 2.15), after
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 Choice = Literal["auto", "always", "never"]
 
 SAVED = {"cpu": 0.0, "cuda": 0.2}
-"""Share of a step's time. What is said of a GPU is assumed until `benchmarks.speed.training --compile` measured it."""
+"""Share of a step's time. The GPU's is assumed until `benchmarks.speed.training --compile` has measured it."""
 
 COMPILE_SECONDS = {"cpu": 40.0, "cuda": 40.0}
 """For one version of a network's code, forward and backward: assumed, for an idle machine."""
 
 VERSIONS_KEPT = 64
-"""Versions of one class's code. All members of the class share torch's own limit of 8, beyond which networks run as
-they are."""
+"""Versions of one class's code that torch keeps. Its own limit of 8 is for all members of a class together; beyond it,
+networks run uncompiled."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How the steps of a training run, and why so."""
+    """How the steps of a training run, compiled or eager, and why."""
 
     compiled: bool
     reason: str
@@ -50,10 +50,10 @@ class Execution:
 def execution(
     choice: Choice, device: str, recipe: Recipe, image_size: int, seconds: float, lacking: str | None = None
 ) -> Execution:
-    """What `choice` comes to for a member whose steps take `seconds` as they are: networks x epochs x steps x a step's.
+    """Decide between compiled and eager for a member whose steps take `seconds` uncompiled, all together.
 
     `auto` compiles where that saves more than it costs and nothing is `lacking` for it. The networks of one member
-    (folds, ingredients) share the compiled code: it costs once.
+    (folds, ingredients) share the compiled code, so it costs once.
     """
     saved, cost = SAVED[device] * seconds, COMPILE_SECONDS[device] * versions(recipe, image_size)
     balance = f"saves {saved:,.0f} s, costs {cost:,.0f} s" if SAVED[device] else f"saves nothing on {device}"
@@ -67,25 +67,27 @@ def execution(
 
 
 def versions(recipe: Recipe, image_size: int) -> int:
-    """How often a network is compiled: for each size of images, anew where all layers learn after the classifier alone,
-    and for the second pass of a sharpness-aware step, which keeps the statistics of batch norm."""
+    """Return how often a network is compiled: once for each image size and phase of fine-tuning.
+
+    Sharpness-aware steps double that: their second pass leaves the statistics of batch norm alone.
+    """
     epochs = range(recipe.epochs)
     phases = {(size_at(recipe, image_size, epoch), epoch < recipe.transfer.head_epochs) for epoch in epochs}
     return len(phases) * (2 if recipe.sam else 1)
 
 
 def lacking_for_gpu_code() -> str | None:
-    """What Triton needs to compile for a GPU and does not find here, in words; None where all is there."""
+    """Return what Triton needs to compile for a GPU and does not find here; None where everything is there."""
     needs = {
         "Triton": importlib.util.find_spec("triton") is not None,
         "a C compiler": bool(os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")),
         "Python.h": (Path(sysconfig.get_path("include")) / "Python.h").exists(),
     }
-    return next((name for name, found in needs.items() if not found), None)
+    return next((name for name, is_here in needs.items() if not is_here), None)
 
 
 def compiled_passes(network: nn.Module) -> Callable[..., Any]:
-    """The network's passes by `torch.compile`, for each image size its own code; weights and modes stay the network's.
+    """Return the network's passes by `torch.compile`, with code for each image size; weights stay the network's.
 
     Networks of one class share code within a process, so of several alike only the first is compiled.
     """
@@ -97,7 +99,7 @@ def compiled_passes(network: nn.Module) -> Callable[..., Any]:
 
 
 def is_of_compiler(error: Exception) -> bool:
-    """Whether `torch.compile` could not deal with the network, rather than anything else being wrong."""
+    """Return whether the error is `torch.compile`'s, which could not deal with the network."""
     from torch._dynamo.exc import TorchDynamoException
 
     return isinstance(error, TorchDynamoException)

@@ -1,4 +1,4 @@
-"""Cross-validated training: one network a fold, and with them out-of-fold logits on the training images."""
+"""Cross-validated training: one network for each fold, which gives out-of-fold logits on the training images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Subset:
 
     @classmethod
     def of(cls, split: LabelledImages, rows: np.ndarray) -> Subset:
-        """The rows, in the order given."""
+        """Take these rows of a split, in the order given."""
         votes, affect = (None if part is None else part[rows] for part in (split.votes, split.affect))
         return cls(split.images[rows], split.targets[rows], votes, affect)
 

@@ -1,4 +1,4 @@
-"""Two phases of learning from trained weights: what learns in an epoch, and which statistics move."""
+"""Fine-tune trained weights in two phases: first the classifier alone, then all layers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from zoo.structure import classifier_modules
 
 
 def set_phase(network: nn.Module, transfer: Transfer, epoch: int) -> None:
-    """Train mode for what learns in this epoch (counted from 0); the rest is frozen and in evaluation mode.
+    """Put what learns in this epoch (counted from 0) into training mode; freeze the rest, in evaluation mode.
 
-    In the first `head_epochs` only the classifier learns. Raises ValueError where a network says that it has none.
+    In the first `head_epochs` only the classifier learns. Raises ValueError where a network's `get_classifier` gives
+    no module with parameters.
     """
     network.train()
     if not (transfer.head_epochs or transfer.freeze_norm):

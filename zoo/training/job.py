@@ -1,4 +1,4 @@
-"""What is trained and in what surroundings: two values that everything that trains hands on whole."""
+"""What is trained, and where: the two values that every function of training takes and hands on."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zoo.member import Member
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training is; handed to the progress display."""
+    """How far a training is, for a progress display."""
 
-    epoch: int  # complete ones
+    epoch: int  # number of complete epochs
     epochs: int
     step: int  # of all epochs together
     steps: int
@@ -46,14 +46,17 @@ class LabelledImages(Protocol):
 
 @dataclass(frozen=True)
 class Guidance:
-    """What other members say of the training images: probabilities [N,K] of the teacher, and out-of-fold ones."""
+    """Probabilities [N,K] that other members give the training images, where the recipe's labels ask for them.
+
+    `teacher` is what a student learns from. `out_of_fold` is the judge's, by which doubtful labels are found.
+    """
 
     teacher: np.ndarray | None = None
     out_of_fold: np.ndarray | None = None
 
 
 class TrainingData(Protocol):
-    """Labelled images that are learnt from, and those that choose the epoch."""
+    """Labelled images to learn from, and those by which the best epoch is chosen."""
 
     @property
     def train(self) -> LabelledImages: ...
@@ -64,7 +67,7 @@ class TrainingData(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """TrainingData of two splits, such as parts of a data set's own."""
+    """Two splits as TrainingData, such as parts of a data set's own."""
 
     train: LabelledImages
     val: LabelledImages
@@ -74,7 +77,7 @@ class Splits:
 class TrainJob:
     """What is trained: everything that decides the weights.
 
-    `guidance` is what other members say of the training images. `name` is what the files of its states are called.
+    `guidance` holds other members' predictions on the training images. Checkpoints are named after `name`.
     """
 
     member: Member
@@ -85,16 +88,16 @@ class TrainJob:
     name: str = "training"
 
     def network(self, number: int) -> TrainJob:
-        """The job of one of several networks (folds, ingredients of a soup), which has states of its own."""
+        """Return the job of one of several networks (folds, ingredients of a soup), which has its own checkpoint."""
         return replace(self, name=f"{self.name}.part{number}")
 
 
 @dataclass(frozen=True, eq=False)
 class TrainContext:
-    """Where a training runs, and who takes part in it.
+    """Where a training runs, and who follows it.
 
-    Its states lie in the folder `checkpoints`. `stop` is asked before each step, and with a reason from it training
-    stops; `progress` is told where it is, `note` what the user should know.
+    Checkpoints are in the folder `checkpoints`. `stop` is called before each step, and training stops where it returns
+    a reason. `progress` is called with how far it is, `note` with what the user should know.
     """
 
     checkpoints: Path
@@ -105,5 +108,5 @@ class TrainContext:
     note: Callable[[str], None] = lambda text: None
 
     def checkpoint(self, job: TrainJob) -> Path:
-        """Where the state of a job lies."""
+        """Return where the state of a job is saved."""
         return self.checkpoints / f"{job.name}.pt"

@@ -1,7 +1,7 @@
-"""The training loop: resumable to the step, stops when asked, and knows nothing of suites.
+"""The training loop: it can be stopped and resumed at any step, and knows nothing of suites.
 
-Every random draw is seeded by (seed, epoch, step), so a run that was killed and resumed follows the same path as an
-unbroken one, and a checkpoint needs no generator states.
+Every random draw is seeded by (seed, epoch, step). So a run that was killed and resumed follows the same path as one
+that was not, and a checkpoint needs no states of random generators.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ NORM_BATCHES = 50  # of training images, from which batch norm learns the statis
 
 
 class TrainingDiverged(RuntimeError):
-    """The loss is no longer a number; the message says where and what to change."""
+    """The loss is not finite; the message says where, and which settings to change."""
 
 
 class Stopped(RuntimeError):
-    """The caller asked to stop; the state is saved and `train` called again goes on from it."""
+    """The caller asked to stop; the state is saved, and the next call of `train` goes on from it."""
 
 
 @dataclass
 class Trained:
     """Weights of the best epoch by val accuracy (ties: lower val loss), and how they came to be.
 
-    Several networks (snapshots, folds) lie in one dictionary, their names prefixed by `part.0.`, `part.1.`, ...
-    `out_of_fold` are logits float32 [N,K] on the training images, by networks that did not see them.
+    The weights of several networks (snapshots, folds) are in one dictionary, with names prefixed by `part.0.`,
+    `part.1.`, ... `out_of_fold` are logits float32 [N,K] on the training images, by networks that did not see them.
     """
 
     weights: dict[str, Tensor]
@@ -71,11 +71,12 @@ class Trained:
 
 
 def train(job: TrainJob, context: TrainContext) -> Trained:
-    """Train one network of the job's member, going on from its checkpoint where there is one.
+    """Train one network of the job's member; go on from its checkpoint where there is one.
 
-    Where the context says compiled, the network's passes are those of `torch.compile`, equal to rounding
-    (zoo/training/compiling.py: where to). Raises Stopped when asked to stop, the state saved; TrainingDiverged where
-    the loss is not finite; ValueError where the recipe asks for what the data has not.
+    Where the context says `compiled`, the network's passes are those of `torch.compile`, which give the same numbers
+    but for rounding (zoo/training/compiling.py decides where that pays). Raises Stopped when asked to stop, after
+    saving the state; TrainingDiverged where the loss is not finite; ValueError where the recipe needs what the data has
+    not.
     """
     keep_freed_memory()
     recipe, checkpoint = job.member.recipe, context.checkpoint(job)
@@ -83,7 +84,7 @@ def train(job: TrainJob, context: TrainContext) -> Trained:
     if checkpoint.exists():
         run = _Run(job, context, fresh=False)
         state = checkpoints.load(checkpoint, run.parts, context.device)
-    if state is None:  # also where a network was loaded in part: it is of no use
+    if state is None:  # also where the checkpoint was unreadable, and may have been loaded in part
         run, state = _Run(job, context, fresh=True), State()
     run.state = state
     while state.epoch < recipe.epochs and not stop_early(recipe, state.accuracies):
@@ -100,7 +101,7 @@ def train(job: TrainJob, context: TrainContext) -> Trained:
 def together(
     done: Sequence[Trained], weights: dict[str, Tensor], part: str, out_of_fold: np.ndarray | None = None
 ) -> Trained:
-    """Several trainings as one with these weights: time added up, histories one after the other, numbered as `part`."""
+    """Return several trainings as one with these weights: times added up, histories joined and numbered as `part`."""
     seconds = sum(trained.seconds for trained in done)
     images = sum(trained.seconds * trained.images_per_second for trained in done)
     history = [{part: number, **row} for number, trained in enumerate(done) for row in trained.history]
@@ -109,13 +110,13 @@ def together(
 
 
 def augmented(images: Tensor, size: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """uint8 [B,C,H,W] to what the network is trained on: float [B,C,size,size], augmented and normalised."""
+    """Turn uint8 images [B,C,H,W] into training input: float [B,C,size,size], augmented and normalised."""
     floats = augment(images, size, recipe.augment, generator, recipe.crop_ratio)
     return normalise(floats, recipe.normalise).contiguous(memory_format=torch.channels_last)
 
 
 class _Run:
-    """One network on its way: what `epoch` moves forward."""
+    """One network in training, with its data, optimizer and average; `epoch` moves it forward."""
 
     def __init__(self, job: TrainJob, context: TrainContext, fresh: bool) -> None:
         self.member, self.recipe, self.context = job.member, job.member.recipe, context
@@ -129,13 +130,13 @@ class _Run:
         self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if context.compiled else self.network
         self.optimizer = build_optimizer(self.recipe, self.network)
         self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()
-        learnt = training_targets(train, num_classes, self.recipe, job.guidance, job.seed)
+        learned = training_targets(train, num_classes, self.recipe, job.guidance, job.seed)
         self.images, self.val_images = (
-            prepared(images, device, self.recipe.preprocess) for images in (learnt.images, val.images)
+            prepared(images, device, self.recipe.preprocess) for images in (learned.images, val.images)
         )
-        self.targets = torch.from_numpy(learnt.targets).to(device)
-        self.classes = torch.from_numpy(learnt.targets).argmax(1)  # on the host, where the order of an epoch is drawn
-        self.affect = None if learnt.affect is None else torch.from_numpy(learnt.affect).to(device)
+        self.targets = torch.from_numpy(learned.targets).to(device)
+        self.classes = torch.from_numpy(learned.targets).argmax(1)  # on the host, where the order of an epoch is drawn
+        self.affect = None if learned.affect is None else torch.from_numpy(learned.affect).to(device)
         self.val_targets = torch.from_numpy(val.targets).to(device)
         self.val_affect = None if val.affect is None else torch.from_numpy(val.affect).float().to(device)
         self.criterion = build_loss(self.recipe.loss, torch.bincount(self.classes, minlength=num_classes).to(device))
@@ -151,7 +152,7 @@ class _Run:
 
     @property
     def parts(self) -> dict[str, checkpoints.Stateful]:
-        """What a checkpoint holds besides the state."""
+        """What a checkpoint holds besides the state, by name."""
         return {"network": self.network, "average": self.average, "optimizer": self.optimizer}
 
     def epoch(self) -> None:
@@ -183,7 +184,7 @@ class _Run:
         self.context.progress(self._progress(images / seconds))
 
     def _step(self, order: Tensor, size: int) -> tuple[Tensor, Tensor]:
-        """One update of the weights; returns the loss, and how many arg-max labels of the batch were right."""
+        """Update the weights once; return the loss, and how many images of the batch were classified right."""
         recipe, state = self.recipe, self.state
         rows = order[state.step * recipe.batch_size : (state.step + 1) * recipe.batch_size]
         generator = self._generator(self.device, state.step)
@@ -206,7 +207,7 @@ class _Run:
         return loss, (logits.argmax(1) == targets.argmax(1)).sum()
 
     def _backward(self, inputs: Tensor, targets: Tensor, affect: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Leaves clipped gradients of the mean loss; returns it and the logits, both detached."""
+        """Compute clipped gradients of the mean loss; return that loss and the logits, both detached."""
         recipe = self.recipe
         self.optimizer.zero_grad(set_to_none=True)
         part = len(inputs) // recipe.accumulate
@@ -237,7 +238,7 @@ class _Run:
         return loss
 
     def _finish(self, size: int, loss_sum: float, correct: float, seconds: float, images: int) -> None:
-        """Evaluates the averaged weights and closes the epoch in the state."""
+        """Evaluate the averaged weights and record the epoch in the state."""
         state, learning_rate = self.state, self._learning_rate()
         began = time.perf_counter()
         if self.average.stale_norm:
@@ -267,18 +268,18 @@ class _Run:
         state.step, state.loss_sum, state.correct = 0, 0.0, 0.0
 
     def _evaluate(self) -> tuple[float, float, dict[str, float]]:
-        """Accuracy and loss on val, and the concordance of valence and of arousal where the network gives them."""
+        """Return accuracy and loss on val, and the concordance of valence and arousal where the network gives them."""
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            found = scores(self.average.module, self.val_images, self.member, tta="none")
-        loss = F.cross_entropy(found.logits, self.val_targets).item()
-        accuracy = (found.logits.argmax(1) == self.val_targets).double().mean().item()
-        if found.affect is None or self.val_affect is None:
+            predicted = scores(self.average.module, self.val_images, self.member, tta="none")
+        loss = F.cross_entropy(predicted.logits, self.val_targets).item()
+        accuracy = (predicted.logits.argmax(1) == self.val_targets).double().mean().item()
+        if predicted.affect is None or self.val_affect is None:
             return accuracy, loss, {}
-        valence, arousal = rated_concordance(found.affect, self.val_affect)
+        valence, arousal = rated_concordance(predicted.affect, self.val_affect)
         return accuracy, loss, {"val_ccc_valence": valence.item(), "val_ccc_arousal": arousal.item()}
 
     def _batches(self, size: int) -> Iterator[Tensor]:
-        """Augmented batches as the network sees them, for statistics."""
+        """Yield augmented batches as the network sees them, for batch norm statistics."""
         order = self._order()
         for step in range(min(self.steps, NORM_BATCHES)):
             rows = order[step * self.recipe.batch_size : (step + 1) * self.recipe.batch_size]
@@ -286,18 +287,18 @@ class _Run:
             yield augmented(batch_of(self.images, rows), size, self.recipe, generator)
 
     def _order(self) -> Tensor:
-        """Rows in the order of this epoch."""
+        """Return the rows of this epoch, in order."""
         recipe, generator = self.recipe, self._generator("cpu", -1)
         return epoch_order(self.classes, recipe.sampling, recipe.epoch_images, generator).to(self.device)
 
     def _learning_rate(self) -> float:
-        """Of this moment, before a group's own scale."""
+        """Return the learning rate at this step, before a group's own scale."""
         recipe, state = self.recipe, self.state
         progress = (state.epoch * self.steps + state.step) / (recipe.epochs * self.steps)
         return recipe.learning_rate * learning_rate_factor(recipe, progress, state.epoch, state.accuracies)
 
     def _check(self, seen: tuple[int, float] | None) -> None:
-        """Raises TrainingDiverged where the sum of the losses, seen at that step of the epoch, is no number."""
+        """Raise TrainingDiverged where the sum of the losses, read at that step of the epoch, is not finite."""
         if seen is None or math.isfinite(seen[1]):
             return
         where = f"epoch {self.state.epoch + 1}, step {seen[0]} of {self.steps}"
@@ -317,7 +318,7 @@ class _Run:
 
 
 def _seed_global(device: str, seed: int) -> None:
-    """What dropout and drop-path draw from; `torch.manual_seed` sees to every kind of device, for 0.1 ms a step."""
+    """Seed the generators of dropout and drop-path; `torch.manual_seed` would take 0.1 ms a step for all devices."""
     torch.random.default_generator.manual_seed(seed)
     if device == "cuda":
         torch.cuda.manual_seed(seed)

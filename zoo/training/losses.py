@@ -1,4 +1,4 @@
-"""What is minimised: classification losses against target distributions, and losses of valence and arousal."""
+"""Losses: of classification, against target distributions, and of valence and arousal."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from torch import Tensor
 from zoo.errors import UnknownName
 from zoo.recipes import Loss
 
-LOG_OF_ZERO = -4.0  # the "A" of symmetric cross-entropy, which stands for the logarithm of a target of zero
-VOTED = 0.3  # share of the votes from which on a label counts among several
-UNLABELLED = -2.0  # what AffectNet writes where valence and arousal were not annotated
+LOG_OF_ZERO = -4.0  # the "A" of symmetric cross-entropy: its logarithm of a target of zero
+VOTED = 0.3  # the least share of the votes with which a label is one of the right ones
+UNLABELLED = -2.0  # AffectNet's value where valence and arousal were not annotated
 
 
 def build_loss(options: Loss, class_counts: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-    """The mean loss of logits float32 [B,K] against targets [B,K], whose rows sum to one.
+    """Return the function of the mean loss of logits float32 [B,K] against targets [B,K], whose rows sum to one.
 
     `class_counts` [K] are the training images of each class, on the device of the logits. As in torch, the mean is
-    weighted by each image's class weight; it is 0 where no image of the batch has one. UnknownName for unknown options.
+    weighted by each image's class weight; it is 0 where all weights of a batch are. Raises UnknownName for unknown
+    options.
     """
     if options.kind not in KINDS:
         raise UnknownName("loss", options.kind, KINDS)
@@ -33,7 +34,7 @@ def build_loss(options: Loss, class_counts: Tensor) -> Callable[[Tensor, Tensor]
 
 
 def class_weights(kind: str, class_counts: Tensor) -> Tensor:
-    """Float32 [K]: 1, N / (K n_c) or 1 - n_c / N; 0 for a class without images where counts decide.
+    """Return class weights float32 [K]: 1, N / (K n_c) or 1 - n_c / N; the latter two are 0 for an empty class.
 
     Raises ValueError where fewer than two classes have images: `complement` would leave nothing to learn from.
     """
@@ -60,7 +61,7 @@ WEIGHTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def _shares(targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
-    """Smoothed targets times class weights, [B,K]."""
+    """Return smoothed targets times class weights, [B,K]."""
     return torch.lerp(targets, torch.full_like(targets, 1 / targets.shape[1]), options.label_smoothing) * weights
 
 
@@ -69,18 +70,18 @@ def _cross_entropy(log_p: Tensor, targets: Tensor, weights: Tensor, options: Los
 
 
 def _poly(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
-    """PolyLoss-1 (arXiv:2204.12511): cross-entropy with the first term of its expansion in 1 - p reweighted."""
+    """Compute PolyLoss-1 (arXiv:2204.12511): cross-entropy with the first term of its expansion in 1 - p reweighted."""
     return (_shares(targets, weights, options) * (options.epsilon * (1 - log_p.exp()) - log_p)).sum(1)
 
 
 def _focal(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
-    """arXiv:1708.02002."""
+    """Compute the focal loss (arXiv:1708.02002)."""
     doubt = (-torch.expm1(log_p)).clamp_min(1e-12)  # the slope of 0 ** gamma is infinite where gamma < 1
     return -(_shares(targets, weights, options) * doubt**options.gamma * log_p).sum(1)
 
 
 def _symmetric(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
-    """arXiv:1908.06112, with the logarithm of targets bounded at -4; the authors' code bounds it at log(1e-4)."""
+    """Compute symmetric cross-entropy (arXiv:1908.06112) with log targets of at least -4; its code has log(1e-4)."""
     smoothed = _shares(targets, torch.ones_like(weights), options)
     reversed_term = -(log_p.exp() * smoothed.log().clamp_min(LOG_OF_ZERO)).sum(1)
     usual_term = _cross_entropy(log_p, targets, weights, options)
@@ -88,14 +89,17 @@ def _symmetric(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -
 
 
 def _generalised(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
-    """(1 - p^q) / q, which tends to cross-entropy as q tends to 0 (arXiv:1805.07836)."""
+    """Compute (1 - p^q) / q, which tends to cross-entropy as q tends to 0 (arXiv:1805.07836)."""
     if options.q == 0:
         return _cross_entropy(log_p, targets, weights, options)
     return -(_shares(targets, weights, options) * torch.expm1(options.q * log_p)).sum(1) / options.q
 
 
 def _multi_target(log_p: Tensor, targets: Tensor, weights: Tensor, options: Loss) -> Tensor:
-    """The best of the labels that have 30 % of the votes, or the most, suffices (arXiv:1608.01041); no smoothing."""
+    """Compute cross-entropy with the likeliest of the right labels (arXiv:1608.01041), without smoothing.
+
+    Right are labels with 30 % of the votes, and the one with most.
+    """
     counts = targets >= targets.amax(1, keepdim=True).clamp_max(VOTED)
     return -(targets @ weights) * log_p.masked_fill(~counts, -torch.inf).amax(1)
 
@@ -108,14 +112,14 @@ KINDS: dict[str, Callable[[Tensor, Tensor, Tensor, Loss], Tensor]] = {
     "generalised": _generalised,
     "multi_target": _multi_target,
 }
-"""Log-probabilities [B,K], targets [B,K], class weights [K] and options to the losses of the images, [B]."""
+"""Functions of log-probabilities [B,K], targets [B,K], class weights [K] and options, to the losses of images, [B]."""
 
 
 def affect_loss(predicted: Tensor, wanted: Tensor, options: Loss) -> Tensor:
-    """Weighted sum of the losses of valence and arousal, scalar; predicted and wanted are [B,2] in [-1,1].
+    """Return the weighted sum of the losses of valence and arousal, for predictions and ratings [B,2] in [-1,1].
 
-    Rows of `wanted` with a NaN or a -2 do not count; 0, with a gradient of 0, where no row does. `ccc` is 1 minus the
-    concordance over the batch (arXiv:2202.10659), `mse` the mean square.
+    Rows of `wanted` with a NaN or a -2 are not rated and do not count; without any rated row the loss is 0, with a
+    gradient of 0. `ccc` is 1 minus the concordance over the batch (arXiv:2202.10659), `mse` the mean square error.
     """
     if options.affect not in AFFECT:
         raise UnknownName("affect loss", options.affect, AFFECT)
@@ -125,22 +129,22 @@ def affect_loss(predicted: Tensor, wanted: Tensor, options: Loss) -> Tensor:
 
 
 def rated_concordance(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Concordance of valence and of arousal, scalars, over the rated rows of two [N,2]."""
+    """Return the concordance of valence and that of arousal over the rated rows of two [N,2]."""
     wanted, _, shares = _rated(wanted)
     valence, arousal = (concordance(predicted[:, i], wanted[:, i], shares) for i in range(2))
     return valence, arousal
 
 
 def _rated(wanted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Ratings [B,2] with zeros where there is none, which rows have one [B], and equal shares [B] of those rows."""
+    """Return ratings [B,2] with zeros for unrated rows, which rows are rated [B], and equal shares [B] of these."""
     labelled = (wanted > UNLABELLED).all(1)  # a comparison with NaN is false
     return wanted.where(labelled[:, None], 0.0), labelled, labelled / labelled.sum().clamp_min(1)
 
 
 def concordance(x: Tensor, y: Tensor, shares: Tensor | None = None) -> Tensor:
-    """Concordance correlation of two [B], scalar in [-1,1], with population variances; 0 where both are constant.
+    """Return the concordance correlation of two [B], a scalar in [-1,1]; 0 where both are constant.
 
-    `shares` [B], summing to one, weigh the pairs; equal ones by default.
+    Variances are those of a population. `shares` [B], which sum to one, weigh the pairs; by default they are equal.
     """
     shares = torch.full_like(x, 1 / len(x)) if shares is None else shares
     mean_x, mean_y = shares @ x, shares @ y

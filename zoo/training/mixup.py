@@ -1,4 +1,4 @@
-"""Mixing of the images of a batch and of their targets, on its device: MixUp and CutMix."""
+"""MixUp and CutMix: mix the images of a batch, and their targets, on its device."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from zoo.training.losses import UNLABELLED
 
 
 def mix(images: Tensor, targets: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Mixes each image with its neighbour in the batch: float [B,C,H,W] and distributions [B,K] to the same shapes.
+    """Mix each image with its neighbour in the batch: float [B,C,H,W] and distributions [B,K] of unchanged shapes.
 
     MixUp (arXiv:1710.09412) keeps a share of every pixel, CutMix (arXiv:1905.04899) every pixel outside a rectangle;
-    the target keeps the share that its image keeps. Each image draws its own share; whether a batch is mixed, and how
-    where the recipe has both, is drawn for the batch. A shuffled batch is taken for granted. `generator` lives on the
-    device of `images`, which is not waited for.
+    the target keeps the share that its image keeps. Each image draws its own share. Whether a batch is mixed, and by
+    which of the two where the recipe has both, is drawn once for the batch. The batch should be shuffled: a neighbour
+    is then a random image. `generator` is on the device of `images`; the host does not wait for it.
     """
     if not (recipe.mixup or recipe.cutmix):
         return images, targets
@@ -45,7 +45,7 @@ def mix_rated(
 
 
 def _kept_share(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """How much of its own each pixel keeps, [B,1,H,W], or [B,1,1,1] where that is the same for all pixels."""
+    """Draw how much of itself each pixel keeps: [B,1,H,W], or [B,1,1,1] where all pixels of an image keep the same."""
     if not recipe.cutmix:
         return _beta(recipe.mixup, len(images), generator)[:, None, None, None]
     cut = _outside_rectangle(images, recipe.cutmix, generator)
@@ -56,7 +56,7 @@ def _kept_share(images: Tensor, recipe: Recipe, generator: torch.Generator) -> T
 
 
 def _outside_rectangle(images: Tensor, concentration: float, generator: torch.Generator) -> Tensor:
-    """0 in a rectangle of the image's aspect around any pixel, cut off at the edge, and 1 elsewhere."""
+    """Draw masks that are 0 in a rectangle with the image's aspect around a random point, and 1 elsewhere."""
     side = (1 - _beta(concentration, len(images), generator)).sqrt_()
     centre_y, centre_x = _uniform(generator, len(images)), _uniform(generator, len(images))
     height, width = images.shape[2:]
@@ -64,9 +64,9 @@ def _outside_rectangle(images: Tensor, concentration: float, generator: torch.Ge
 
 
 def _beta(concentration: float, count: int, generator: torch.Generator) -> Tensor:
-    """Symmetric beta draws [count], as the first part of a Dirichlet draw.
+    """Draw [count] numbers of a symmetric beta distribution, as the first component of a Dirichlet distribution.
 
-    `torch.distributions` draws it by the same function, but from the global generator alone.
+    `torch.distributions` uses the same function, but only with the global generator.
     """
     parameters = torch.full((count, 2), concentration, device=generator.device)
     return torch._sample_dirichlet(parameters, generator)[:, 0]

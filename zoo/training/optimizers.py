@@ -1,4 +1,4 @@
-"""Optimizers by name, as a recipe asks for them."""
+"""Build the optimizer that a recipe names: torch's, or one of pytorch-optimizer."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Builder = Callable[..., torch.optim.Optimizer]
 OPTIONS: dict[str, Callable[[Recipe], dict[str, Any]]] = {
     "sgd": lambda recipe: {"momentum": recipe.momentum, "nesterov": recipe.momentum > 0},
 }
-"""What a recipe says of one optimizer alone."""
+"""Fields of a recipe that only one optimizer takes."""
 
 FUSED = {"adam", "adamw", "sgd"}
-"""Optimizers whose step torch has as one kernel, which a GPU is given. A CPU would gain 1 to 2 % of a step of vgg_fer
-(2 ms of SGD, 4 of AdamW), and AdamW's last bits would be others than those of stored results."""
+"""Optimizers whose step torch has as one kernel; it is used on a GPU. A CPU would gain 1 to 2 % of a step of vgg_fer
+(2 ms of SGD, 4 of AdamW), and AdamW's last bits would differ from those of stored results."""
 
 ORTHOGONAL = {"muon", "normuon", "adago"}
-"""They orthogonalise the weights of hidden layers and treat all others as AdamW does."""
+"""They orthogonalise the updates of hidden layers and treat all other weights as AdamW does."""
 
 _CALLS_BACK = "it evaluates the loss itself, within its step"
 _CURVATURE = "it needs second derivatives"
@@ -57,11 +57,11 @@ UNSUITED = {
 
 
 def build_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer | SharpnessAware:
-    """The recipe's optimizer of the network's parameters, with its groups and wrappers.
+    """Build the recipe's optimizer for the network's parameters, with parameter groups and wrappers.
 
-    Each group's `scale` is its share of the learning rate. With `sam` it is a SharpnessAware, which takes two passes a
-    step. Raises UnknownName for a name that neither torch nor pytorch-optimizer knows, and ValueError for an optimizer
-    that is refused or has no weight decay where the recipe asks for it.
+    Each group's `scale` is its share of the learning rate. With `sam` the result is a SharpnessAware, which takes two
+    passes for each step. Raises UnknownName for a name that neither torch nor pytorch-optimizer knows, and ValueError
+    for an optimizer that is refused (`UNSUITED`), or has no weight decay where the recipe asks for it.
     """
     name = recipe.optimizer.lower()
     if name in UNSUITED:
@@ -102,7 +102,7 @@ def _kind(name: str) -> Builder:
 
 
 def _muon_in_float32(muon: Any) -> Builder:
-    """Muon whose Newton-Schulz iteration is in float32: where a CPU emulates bfloat16, a third of the time."""
+    """Return Muon with its Newton-Schulz iteration in float32: a third of the time where a CPU emulates bfloat16."""
     from pytorch_optimizer.optimizer.utils.matrix import zero_power_via_newton_schulz_5
 
     class Float32Muon(muon):
@@ -115,9 +115,10 @@ def _muon_in_float32(muon: Any) -> Builder:
 
 
 def _orthogonal(network: nn.Module) -> dict[str, dict[str, Any]]:
-    """Muon's authors flatten convolution kernels and leave the first layer and the classifier to AdamW.
+    """Return Muon's flags for each parameter: hidden layers are orthogonalised, all others are left to AdamW.
 
-    Updates are scaled to the size of AdamW's, so that one learning rate serves both (arXiv:2502.16982).
+    That is what Muon's authors do; convolution kernels are flattened. Updates are scaled to the size of AdamW's, so
+    that one learning rate serves both (arXiv:2502.16982).
     """
     hidden = hidden_matrices(network)
     return {

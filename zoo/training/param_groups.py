@@ -1,4 +1,4 @@
-"""Which parameters of a network learn alike: its layers from the input on, its classifier, its hidden matrices."""
+"""Parameter groups for optimizers: learning rate and weight decay for each parameter of a network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.structure import classifier_names, layers
 
 
 def learning_rate_scales(network: nn.Module, transfer: Transfer) -> dict[str, float]:
-    """The share of the recipe's learning rate that each parameter has, by name."""
+    """Return the share of the recipe's learning rate for each parameter, by name."""
     if transfer.backbone == transfer.layer_decay == 1:
         return {name: 1.0 for name, _ in network.named_parameters()}
     layer, classifier = layers(network), classifier_names(network)
@@ -26,10 +26,10 @@ def learning_rate_scales(network: nn.Module, transfer: Transfer) -> dict[str, fl
 def parameter_groups(
     network: nn.Module, recipe: Recipe, flags: Mapping[str, Mapping[str, Any]] | None = None
 ) -> list[dict[str, Any]]:
-    """Groups for an optimizer, each with `weight_decay` and `scale`, its share of the learning rate.
+    """Return groups for an optimizer, each with `weight_decay` and `scale`, its share of the learning rate.
 
-    Weight decay reaches matrices and kernels only: biases and norm scales have one dimension. Parameters that need no
-    gradient are left out. `flags` are further options by the name of a parameter.
+    Only matrices and kernels have weight decay, not biases and norm scales, which have one dimension. Parameters that
+    need no gradient are left out. `flags` are further options by the name of a parameter.
     """
     scales = learning_rate_scales(network, recipe.transfer)
     groups: dict[Any, dict[str, Any]] = {}

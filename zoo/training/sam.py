@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 
 class SharpnessAware:
-    """Two passes a step around any optimizer: backward, `first_step`, backward again, `second_step`.
+    """Any optimizer with two passes for each step: backward, `first_step`, backward again, `second_step`.
 
-    Its state dict is the optimizer's: between steps there is nothing else to keep.
+    Its state dict is the optimizer's, since between steps there is nothing else to keep.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, radius: float) -> None:
@@ -26,7 +26,7 @@ class SharpnessAware:
 
     @torch.no_grad()
     def first_step(self) -> None:
-        """Moves the weights by `radius` along the gradient, whose norm is taken over all of them, and clears it."""
+        """Move the weights by `radius` along the gradient, whose norm is taken over all of them, and clear it."""
         moved = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
         grads = [p.grad for p in moved]
         scale = self.radius / (torch.stack(torch._foreach_norm(grads)).norm() + 1e-12)
@@ -36,7 +36,7 @@ class SharpnessAware:
 
     @torch.no_grad()
     def second_step(self) -> None:
-        """Moves the weights back, to the bit, and has the optimizer step by the gradient of the second pass."""
+        """Move the weights back to the bit, and let the optimizer step by the gradient of the second pass."""
         for parameter, before in self._left:
             parameter.copy_(before)
         self._left.clear()
@@ -54,9 +54,9 @@ class SharpnessAware:
 
 @contextmanager
 def statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Within, batch norm normalises by the batch but leaves its running statistics alone.
+    """Keep batch norm's running statistics as they are inside the `with`; it still normalises by the batch.
 
-    For the second pass, whose activations are those of the moved weights.
+    The second pass needs this, because its activations are those of the moved weights.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     before = [norm.track_running_stats for norm in norms]

@@ -1,4 +1,4 @@
-"""Which images an epoch sees, and how often: the order of an epoch, and oversampling of the training split."""
+"""Choose the images of an epoch and their order, and oversample the training split."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ NEIGHBOURS = 5  # that new images are made with: its default, and that of both p
 
 
 def epoch_order(targets: Tensor, sampling: str, epoch_images: int, generator: torch.Generator) -> Tensor:
-    """Indices int64 of the images of one epoch, in order, on the generator's device; `targets` int64 [N] are classes.
+    """Return the indices int64 of the images of one epoch, in order, on the generator's device.
 
-    `shuffle` draws without replacement, `balanced` with it and every class equally often, to one. `epoch_images`
-    bounds their number (0: N). Raises UnknownName for another kind of sampling.
+    `targets` int64 [N] are classes. `shuffle` draws without replacement; `balanced` with replacement, every class
+    equally often but for one image. `epoch_images` limits their number (0: N). Raises UnknownName for another kind of
+    sampling.
     """
     if sampling not in ORDERS:
         raise UnknownName("sampling", sampling, ORDERS)
@@ -44,14 +45,15 @@ ORDERS: dict[str, Callable[[Tensor, int, torch.Generator], Tensor]] = {"shuffle"
 
 
 def oversample(images: np.ndarray, targets: np.ndarray, how: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """uint8 [N,C,H,W] and int64 [N] to more of both, until every class has as many images as the largest.
+    """Add images to uint8 [N,C,H,W] and classes to int64 [N] until every class has as many as the largest.
 
-    The given rows come first. `random` repeats images; `smote` (arXiv:1106.1813) and `adasyn`
-    (doi:10.1109/IJCNN.2008.4633969; about as many) put new ones between an image and a near neighbour of its class,
-    distances in pixels. One class is in floats at a time, for `adasyn` beside the whole split.
+    The given rows come first. `random` repeats images. `smote` (arXiv:1106.1813) and `adasyn`
+    (doi:10.1109/IJCNN.2008.4633969, which reaches the number only roughly) make new images between an image and a near
+    neighbour of its class, by distances in pixels. Only one class at a time is held as floats, with `adasyn` the whole
+    split as well.
 
-    Raises UnknownName for another way, ValueError where imbalanced-learn is not installed or a class has too few
-    images, or too few beside other classes, to make new ones of.
+    Raises UnknownName for another way, and ValueError where imbalanced-learn is not installed or a class has too few
+    images, or too few near other classes, to make new ones.
     """
     if how == "none":
         return images, targets
@@ -75,7 +77,7 @@ def oversample(images: np.ndarray, targets: np.ndarray, how: str, seed: int) -> 
 def _synthetic(
     sampler: type, images: np.ndarray, targets: np.ndarray, label: int, wanted: int, seed: int
 ) -> np.ndarray:
-    """New uint8 images [M,C,H,W] of one class, which then has about `wanted`."""
+    """Return new uint8 images [M,C,H,W] of one class, with which it has about `wanted`."""
     name, own = sampler.__name__, np.flatnonzero(targets == label)
     if len(own) <= NEIGHBOURS:
         raise ValueError(

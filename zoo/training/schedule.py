@@ -1,4 +1,4 @@
-"""What a recipe asks for as training goes on: pure functions of progress, so a resumed run follows the same path."""
+"""Learning rate, image size and the end of training as functions of progress alone: a resumed run follows them too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.recipes import Recipe
 
 
 def learning_rate_factor(recipe: Recipe, progress: float, epoch: int, val_accuracies: Sequence[float]) -> float:
-    """Share of the peak learning rate at `progress` in [0, 1], in the epoch of that number (from 0).
+    """Return the share of the peak learning rate at `progress` in [0, 1], in an epoch counted from 0.
 
     `val_accuracies` are those of the complete epochs; only `plateau` reads them. Every schedule rises linearly over the
     warm-up. Raises UnknownName for an unknown schedule.
@@ -30,7 +30,7 @@ def _half_a_wave(share: float) -> float:
 
 
 def _onecycle(recipe: Recipe, progress: float, epoch: int, val_accuracies: Sequence[float]) -> float:
-    """Falls linearly to zero (arXiv:1708.07120)."""
+    """Fall linearly to zero (arXiv:1708.07120)."""
     return 1 - _since_warmup(recipe, progress)
 
 
@@ -39,7 +39,7 @@ def _cosine(recipe: Recipe, progress: float, epoch: int, val_accuracies: Sequenc
 
 
 def _warm_restarts(recipe: Recipe, progress: float, epoch: int, val_accuracies: Sequence[float]) -> float:
-    """Falls by half a wave in each cycle and starts anew at the peak (arXiv:1608.03983)."""
+    """Fall by half a cosine wave in each cycle, and start again at the peak (arXiv:1608.03983)."""
     ends = cycle_ends(recipe)
     cycle = next(index for index, end in enumerate(ends) if epoch < end)
     start = ends[cycle - 1] if cycle else recipe.warmup * recipe.epochs
@@ -80,7 +80,7 @@ SCHEDULES: dict[str, Callable[[Recipe, float, int, Sequence[float]], float]] = {
 
 
 def cycle_ends(recipe: Recipe) -> list[int]:
-    """The number of complete epochs after each of the `cycles`, which share the epochs after the warm-up equally.
+    """Return the number of complete epochs after each of the `cycles`, which are equally long, after the warm-up.
 
     Raises ValueError where a cycle would be shorter than an epoch.
     """
@@ -93,9 +93,9 @@ def cycle_ends(recipe: Recipe) -> list[int]:
 
 
 def snapshot_epochs(recipe: Recipe) -> tuple[int, ...]:
-    """Numbers (from 0) of the epochs after which `average="snapshots"` keeps the weights (arXiv:1704.00109).
+    """Return the epochs (from 0) after which `average="snapshots"` keeps the weights (arXiv:1704.00109).
 
-    They are the last of each cycle; raises ValueError for a recipe without several warm restarts.
+    They are the last of each cycle. Raises ValueError for a recipe without several warm restarts.
     """
     if recipe.schedule != "warm_restarts" or recipe.cycles < 2:
         raise ValueError(
@@ -106,7 +106,7 @@ def snapshot_epochs(recipe: Recipe) -> tuple[int, ...]:
 
 
 def stop_early(recipe: Recipe, val_accuracies: Sequence[float]) -> bool:
-    """Whether the last `stop_after` complete epochs brought no better val accuracy than those before."""
+    """Return whether the last `stop_after` complete epochs brought no better val accuracy than those before."""
     if not recipe.stop_after or not val_accuracies:
         return False
     best = max(range(len(val_accuracies)), key=val_accuracies.__getitem__)  # the first of equal ones
@@ -114,7 +114,7 @@ def stop_early(recipe: Recipe, val_accuracies: Sequence[float]) -> bool:
 
 
 def size_at(recipe: Recipe, image_size: int, epoch: int) -> int:
-    """Image side in an epoch: from `start_size` of it in steps of 8 pixels to the whole after 60 % of the epochs."""
+    """Return the image side in an epoch: it grows from `start_size` in steps of 8 pixels until 60 % of the epochs."""
     if recipe.start_size >= 1 or epoch == recipe.epochs - 1:
         return image_size
     start = max(8, round(image_size * recipe.start_size / 8) * 8)

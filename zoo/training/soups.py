@@ -24,9 +24,9 @@ SEED_STEP = 1000  # between the ingredients' seeds, so that they are none of the
 
 
 def uniform_soup(ingredients: Sequence[Weights]) -> dict[str, Tensor]:
-    """The mean of all; what is not floating point (counters) is the first one's.
+    """Return the mean of all weights; what is not floating point (counters) is taken from the first.
 
-    Raises ValueError where there is none, or where names or shapes differ.
+    Raises ValueError where there are no ingredients, or where names or shapes differ.
     """
     _check(ingredients)
     first = ingredients[0]
@@ -39,26 +39,26 @@ def uniform_soup(ingredients: Sequence[Weights]) -> dict[str, Tensor]:
 def greedy_soup(
     ingredients: Sequence[Weights], score: Callable[[dict[str, Tensor]], float]
 ) -> tuple[dict[str, Tensor], list[int]]:
-    """The soup to which each ingredient, best first, is added where the score does not fall; and the numbers it took.
+    """Add ingredients, best first, as long as the score does not fall; return the soup and the numbers it is made of.
 
-    `score` is the val accuracy of a state dict, higher is better; of equal ones the earlier comes first.
+    `score` returns the val accuracy of a state dict. Of two equal ones the earlier is tried first.
     """
     _check(ingredients)
     scores = [score(dict(weights)) for weights in ingredients]
     best, *others = sorted(range(len(ingredients)), key=lambda number: -scores[number])
-    taken, soup, reached = [best], uniform_soup([ingredients[best]]), scores[best]
+    chosen, soup, best_score = [best], uniform_soup([ingredients[best]]), scores[best]
     for number in others:
-        candidate = uniform_soup([ingredients[other] for other in [*taken, number]])
-        scored = score(candidate)
-        if scored >= reached:
-            taken, soup, reached = [*taken, number], candidate, scored
-    return soup, taken
+        candidate = uniform_soup([ingredients[other] for other in [*chosen, number]])
+        candidate_score = score(candidate)
+        if candidate_score >= best_score:
+            chosen, soup, best_score = [*chosen, number], candidate, candidate_score
+    return soup, chosen
 
 
 def train_soup(job: TrainJob, context: TrainContext) -> Trained:
-    """Train the recipe's `ingredients` and mix them; errors are those of `train`.
+    """Train the recipe's `ingredients` and average their weights; errors are those of `train`.
 
-    Batch norm statistics of a mixture are measured on augmented training images. Each ingredient has a checkpoint of
+    Batch norm statistics of the average are measured on augmented training images. Each ingredient has a checkpoint of
     its own.
     """
     recipe = job.member.recipe
@@ -76,7 +76,7 @@ def train_soup(job: TrainJob, context: TrainContext) -> Trained:
 
 
 class _SoupEvaluator:
-    """One network into which mixtures are poured to measure them."""
+    """A network that takes averaged weights, to measure their batch norm statistics and their accuracy."""
 
     def __init__(self, job: TrainJob, device: str) -> None:
         train, val = job.data.train, job.data.val
@@ -87,13 +87,13 @@ class _SoupEvaluator:
         )
 
     def recalibrate(self, weights: Weights) -> dict[str, Tensor]:
-        """The weights with batch norm statistics of their own."""
+        """Return the weights with batch norm statistics of their own."""
         self.network.load_state_dict(weights)
         reestimate_norm(self.network, self._batches())
         return {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
 
     def accuracy(self, weights: Weights) -> float:
-        """Val accuracy of the recalibrated weights."""
+        """Return the val accuracy of the weights, recalibrated."""
         self.recalibrate(weights)
         logits = class_scores(self.network, self.val_images, self.member, tta="none")
         return (logits.argmax(1) == self.val_targets).double().mean().item()
