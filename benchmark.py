@@ -12,6 +12,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, 2 for bad input, 130 where the user interrupted."""
     from benchmarks.commands import command_line
 
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files; a notebook hands its own backend down to the commands in it
     try:
         try:
             command, arguments = command_line.parse(sys.argv[1:] if argv is None else argv)
