@@ -5,11 +5,9 @@ from __future__ import annotations
 import ctypes
 import platform
 from functools import cache
-from pathlib import Path
 
 import torch
 
-CPU_FLAGS = Path("/proc/cpuinfo")
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # numbers of the parameters in malloc.h
 KEPT = 2**31 - 1  # bytes of free memory at the top of the heap, the most that can be asked for
 LARGEST = 2**25  # bytes: blocks up to this size come from the heap, the most glibc accepts
@@ -24,14 +22,7 @@ def supports_bf16() -> bool:
     """
     if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False
-    return platform.machine() not in ("x86_64", "AMD64") or _has_avx512_bf16()
-
-
-def _has_avx512_bf16() -> bool:
-    """Return whether an x86 CPU has the instructions; a torch that cannot tell (2.5) leaves Linux to say it."""
-    if hasattr(torch.cpu, "_is_avx512_bf16_supported"):
-        return torch.cpu._is_avx512_bf16_supported()
-    return CPU_FLAGS.exists() and "avx512_bf16" in CPU_FLAGS.read_text().split()
+    return platform.machine() not in ("x86_64", "AMD64") or torch.cpu._is_avx512_bf16_supported()
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from pathlib import Path
 
 import pytest
 import torch
@@ -46,21 +45,5 @@ def test_bf16_is_used_where_the_hardware_has_it(
 ):
     monkeypatch.setattr("platform.machine", lambda: machine)
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: emulated)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native, raising=False)
-    assert supports_bf16.__wrapped__() is expected
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("flags\t: avx512f avx512_bf16 amx_bf16\n", True), ("flags\t: avx512f\n", False), (None, False)],
-)
-def test_a_torch_that_cannot_tell_of_bf16_instructions_reads_them_from_the_system(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str | None, expected: bool
-):
-    if flags is not None:
-        (tmp_path / "cpuinfo").write_text(flags)
-    monkeypatch.setattr("zoo.cpu.CPU_FLAGS", tmp_path / "cpuinfo")
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
     assert supports_bf16.__wrapped__() is expected
