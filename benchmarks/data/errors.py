@@ -1,4 +1,6 @@
-"""The one error that readers raise, and how others' errors are quoted in it."""
+"""The one error that readers raise, and how others' texts are quoted in it."""
+
+LONGEST = 200  # of a quoted text: a row of pixels has 9,000 characters
 
 
 class DataError(ValueError):
@@ -7,4 +9,9 @@ class DataError(ValueError):
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its type where it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return shortened((str(error).splitlines() or [type(error).__name__])[0].rstrip("."))
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """The text, or its beginning and its length where it is longer."""
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"

@@ -23,7 +23,6 @@ from benchmarks.provenance import cpu_cores
 if TYPE_CHECKING:
     from PIL import Image
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm")
 SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of deep grey images; "I" in its older versions
 GREY = ("1", "L", "LA", *SIXTEEN_BIT)
 TASK = 32  # images a thread decodes at a time: handing over a small one takes longer than decoding it

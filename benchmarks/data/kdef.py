@@ -19,9 +19,10 @@ from benchmarks.data.dataset import SPLIT_NAMES, DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError, first_line
 from benchmarks.data.expressions import FER2013_CLASSES
 from benchmarks.data.fingerprint import assemble
-from benchmarks.data.image_files import ENDINGS, read_images
-from benchmarks.data.locate import files_below, folder_of
+from benchmarks.data.image_files import read_images
+from benchmarks.data.locate import folder_of
 from benchmarks.data.splits import folds, hold_out
+from benchmarks.data.walk import Walk, is_image, walk
 
 SIDE = 96  # the members look at 48 to 112 pixels; 4,900 colour images take 135 MB so
 FOLDS = 5
@@ -96,12 +97,14 @@ def _read(options: DataOptions) -> Dataset:
     """All images as the training split, the others empty."""
     root = folder_of("kdef", options.path, HELP)
     side = options.side or SIDE
-    found, unknown = photographs(root)
+    walked = walk(root, by_name=True)
+    found, unknown = photographs(walked)
     files = [str(one.file) for one in found]
     try:
         everyone = cached(f"kdef-{side}", root, files, lambda: _build(found, side))
     except OSError as error:
         raise DataError(f"{error.filename or root}: cannot be read ({first_line(error)}).") from error
+    everyone = replace(everyone, notes=(*everyone.notes, *walked.notes()))
     if not unknown:
         return everyone
     few = ", ".join(name for name in unknown[:3])
@@ -112,13 +115,13 @@ def _read(options: DataOptions) -> Dataset:
     return replace(everyone, notes=(*everyone.notes, note), listings={"left_out.csv": listing})
 
 
-def photographs(root: Path) -> tuple[list[Photograph], list[str]]:
-    """The photographs below a folder by number, and the other images' names. Raises DataError where there is none, or
+def photographs(walked: Walk) -> tuple[list[Photograph], list[str]]:
+    """The photographs among the files by number, and the other images' names. Raises DataError where there is none, or
     two files bear one name."""
     found: dict[int, Photograph] = {}
     unknown = []
-    for file in files_below(root):
-        if file.suffix.lower() not in ENDINGS:
+    for file in walked.paths():
+        if not is_image(file.name):
             continue
         photograph = _photograph(file)
         if photograph is None:
@@ -129,7 +132,9 @@ def photographs(root: Path) -> tuple[list[Photograph], list[str]]:
         found[photograph.number] = photograph
     if not found:
         seen = f"\nImages seen there: {', '.join(unknown[:3])}" if unknown else ""
-        raise DataError(f"{root}: holds no image that is named as KDEF's are, such as AF01ANS.JPG.{seen}\n{HELP}")
+        raise DataError(
+            f"{walked.root}: holds no image that is named as KDEF's are, such as AF01ANS.JPG.{seen}\n{HELP}"
+        )
     return [found[number] for number in sorted(found)], unknown
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.data.errors import DataError
@@ -20,22 +19,6 @@ def folder_of(name: str, data_dir: Path | None, advice: str) -> Path:
             return place
     looked = "\n".join(f"  {place}" for place in places)
     raise DataError(f"The images of {name} were not found. Looked in:\n{looked}\n{advice}")
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below the folder, links followed, in the order of their paths; hidden files and folders are not seen.
-
-    Raises DataError where a folder cannot be read.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}).") from error
-
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(parent, name)
 
 
 def _places(name: str, data_dir: Path | None) -> list[Path]:

@@ -7,8 +7,8 @@ nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +16,37 @@ import numpy as np
 from benchmarks.data.cache import cached
 from benchmarks.data.dataset import DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError, first_line
-from benchmarks.data.expressions import FER2013_CLASSES
+from benchmarks.data.expressions import FER2013_CLASSES, expression
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import read_images
-from benchmarks.data.locate import files_below, folder_of
+from benchmarks.data.locate import folder_of
 from benchmarks.data.splits import hold_out
+from benchmarks.data.walk import Walk, is_image, walk
 
 SIDE = 100  # that of the aligned images
 VAL_SHARE = 0.1  # of the training images
 LIST_NAMES = ("list_patition_label.txt", "list_partition_label.txt")  # as it is spelled officially, and in copies
 LABELS = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")  # 1 to 7 in the list
 LINE = re.compile(r"((?:train|test)_\d+)\.jpg\s+(\S+)")
+FILE_NAME = re.compile(r"((?:train|test)_\d+)_aligned")
 OFFICIAL = {"train": 12_271, "test": 3_068}
 HELP = f"""RAF-DB is given to researchers on request, and nothing is downloaded here: http://www.whdeng.cn/RAF/model1.html
-Put its folder basic, with EmoLabel/{LIST_NAMES[0]} and Image/aligned/train_00001_aligned.jpg ..., into data/rafdb, or
-list and aligned images in any folder, and give its place:
-python benchmark.py --suite rafdb --data DIR"""
+Put its folder basic, with EmoLabel/{LIST_NAMES[0]} and Image/aligned/train_00001_aligned.jpg, into data/rafdb, or
+list and aligned images in any folder, and give its place: python benchmark.py --suite rafdb --data DIR
+Without a list, aligned images are taken from class folders: DIR/train/1/train_00001_aligned.jpg (1 is surprise)."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the list: `split` is train or test, `row` its line from 0."""
+    """An image with its official name, such as train_00001: the name says the split."""
 
     file: Path
-    split: str
+    name: str
     target: int
-    row: int
+
+    @property
+    def split(self) -> str:
+        return self.name.partition("_")[0]
 
 
 def load(options: DataOptions) -> Dataset:
@@ -58,36 +63,90 @@ def load(options: DataOptions) -> Dataset:
 
 def _read(options: DataOptions) -> Dataset:
     """The official splits, validation empty."""
-    listing = _find_list(folder_of("rafdb", options.path, HELP))
-    root = listing.parent.parent if listing.parent.name == "EmoLabel" else listing.parent
-    entries = read_list(listing, _aligned(files_below(root)))
+    walked = walk(folder_of("rafdb", options.path, HELP), by_name=True)
+    listing = _find_list(walked)
+    if listing is None:
+        root, entries, files = walked.root, _sorted_into_folders(walked), []
+    else:
+        root = listing.parent.parent if listing.parent.name == "EmoLabel" else listing.parent
+        beside = [path for path in walked.paths() if path.is_relative_to(root)]
+        entries, files = read_list(listing, _aligned(beside)), [str(listing)]
     side = options.side or SIDE
-    files = [str(listing), *(str(entry.file) for entry in entries)]
+    files += [str(entry.file) for entry in entries]
     try:
-        return cached(f"rafdb-{side}", root, files, lambda: _build(entries, side))
+        found = cached(f"rafdb-{side}", root, files, lambda: _build(entries, side))
     except OSError as error:
         raise DataError(f"{error.filename or root}: cannot be read ({first_line(error)}).") from error
+    return replace(found, notes=(*found.notes, *walked.notes()))
 
 
-def _find_list(folder: Path) -> Path:
+def _find_list(walked: Walk) -> Path | None:
     """The list of the basic expressions: a second one, of the compound expressions, may lie beside it."""
-    found = [file for file in files_below(folder) if file.name in LIST_NAMES]
-    basic = [file for file in found if "compound" not in file.relative_to(folder).parts]
-    if not basic:
-        raise DataError(f"{folder}: holds no {LIST_NAMES[0]}.\n{HELP}")
+    found = [path for path in walked.paths() if path.name in LIST_NAMES]
+    basic = [path for path in found if "compound" not in path.relative_to(walked.root).parts]
     if len(basic) > 1:
         raise DataError(f"{basic[0]} and {basic[1]} are both RAF-DB's list. Keep one, or give its folder by --data.")
-    return basic[0]
+    return basic[0] if basic else None
 
 
-def _aligned(files: Iterable[Path]) -> dict[str, Path]:
-    """The aligned images by the name that the list gives them, without its ending."""
-    ending = "_aligned"
-    return {file.stem.removesuffix(ending): file for file in files if file.stem.endswith(ending)}
+def _aligned(files: Sequence[Path]) -> dict[str, Path]:
+    """The aligned images by their official names; raises DataError where two files bear one."""
+    found: dict[str, Path] = {}
+    for file in files:
+        match = FILE_NAME.fullmatch(file.stem)
+        if match is None or not is_image(file.name):
+            continue
+        if match[1] in found:
+            raise DataError(f"{file}: is there twice, also as {found[match[1]]}. Keep one of them.")
+        found[match[1]] = file
+    return found
+
+
+def _sorted_into_folders(walked: Walk) -> list[Entry]:
+    """The aligned images of copies without a list: the folder around an image is its class, by number or by name.
+
+    Raises DataError where there are none, or a folder says no class or another split than the image's name.
+    """
+    aligned = _aligned(walked.paths())
+    if not any(_is_class(file.parent.name) for file in aligned.values()):
+        raise DataError(f"{walked.root}: holds no {LIST_NAMES[0]}.\n{HELP}")
+    entries = [Entry(file, name, _folder_target(file)) for name, file in aligned.items()]
+    for entry in entries:
+        around = {part.lower() for part in entry.file.relative_to(walked.root).parts[:-1]}
+        if around & OFFICIAL.keys() - {entry.split}:
+            raise DataError(f"{entry.file}: an image of {entry.split} in a folder of another split. One is wrong.")
+    _check_splits(walked.root, entries)
+    return _in_official_order(entries)
+
+
+def _is_class(folder: str) -> bool:
+    return folder.isdecimal() or expression(folder) in FER2013_CLASSES
+
+
+def _folder_target(file: Path) -> int:
+    folder = file.parent.name
+    if not _is_class(folder):
+        raise DataError(
+            f"{file}: {folder!r} is no class, as the folders around other images are. Sort all images into folders "
+            f"called 1 to {len(LABELS)} ({_meaning()}) or by these names, or put {LIST_NAMES[0]} beside them."
+        )
+    return _target(folder, str(file.parent)) if folder.isdecimal() else FER2013_CLASSES.index(expression(folder))
+
+
+def _in_official_order(entries: Sequence[Entry]) -> list[Entry]:
+    """Training images first, each part by number: the order of the official list, whatever the order of a copy's."""
+    return sorted(entries, key=lambda entry: (entry.split == "test", int(entry.name.partition("_")[2])))
+
+
+def _check_splits(where: Path, entries: Sequence[Entry]) -> None:
+    for split in OFFICIAL:
+        if not any(entry.split == split for entry in entries):
+            raise DataError(f"{where}: names no {split} image; use the official list, and all images.")
 
 
 def read_list(listing: Path, aligned: dict[str, Path]) -> list[Entry]:
-    """The list's lines with their images. Raises DataError naming the line that is wrong or the image missing."""
+    """The list's lines with their images, in the official order. Raises DataError naming the line that is wrong or the
+    image missing."""
     entries: dict[str, Entry] = {}
     missing = []
     for row, line in enumerate(_lines(listing)):
@@ -100,16 +159,14 @@ def read_list(listing: Path, aligned: dict[str, Path]) -> list[Entry]:
             raise DataError(f"{where}: {name}.jpg is there for a second time; use the official list.")
         if name not in aligned:
             missing.append(name)
-        entries[name] = Entry(aligned.get(name, listing), name.partition("_")[0], target, row)
+        entries[name] = Entry(aligned.get(name, listing), name, target)
     if missing:
         raise DataError(
             f"{listing}: {len(missing):,} of {len(entries):,} images are missing, such as {missing[0]}_aligned.jpg. "
             "Unpack RAF-DB's aligned images beside the list."
         )
-    for split in OFFICIAL:
-        if not any(entry.split == split for entry in entries.values()):
-            raise DataError(f"{listing}: names no {split} image; use the official list.")
-    return list(entries.values())
+    _check_splits(listing, list(entries.values()))
+    return _in_official_order(list(entries.values()))
 
 
 def _lines(listing: Path) -> Sequence[str]:
@@ -122,8 +179,11 @@ def _lines(listing: Path) -> Sequence[str]:
 def _target(text: str, where: str) -> int:
     if text.isdecimal() and 1 <= int(text) <= len(LABELS):
         return FER2013_CLASSES.index(LABELS[int(text) - 1])
-    meaning = ", ".join(f"{number} {name}" for number, name in enumerate(LABELS, start=1))
-    raise DataError(f"{where}: label {text!r} is not in 1..{len(LABELS)} ({meaning}).")
+    raise DataError(f"{where}: label {text!r} is not in 1..{len(LABELS)} ({_meaning()}).")
+
+
+def _meaning() -> str:
+    return ", ".join(f"{number} {name}" for number, name in enumerate(LABELS, start=1))
 
 
 def _build(entries: Sequence[Entry], side: int) -> Dataset:
@@ -132,12 +192,12 @@ def _build(entries: Sequence[Entry], side: int) -> Dataset:
         images,
         np.array([entry.target for entry in entries], dtype=np.int64),
         np.zeros(len(entries), dtype=str),
-        rows=np.array([entry.row for entry in entries], dtype=np.int64),
+        rows=np.arange(len(entries), dtype=np.int64),
     )
     of_split = np.array([entry.split for entry in entries])
     splits = {name: everything.take(np.flatnonzero(of_split == name)) for name in ("train", "val", "test")}
     notes = [
-        f"The list names {len(splits[name]):,} {name} images, the official one {count:,}: scores do not compare to "
+        f"This copy has {len(splits[name]):,} {name} images, the official one {count:,}: scores do not compare to "
         "published ones."
         for name, count in OFFICIAL.items()
         if len(splits[name]) != count

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.errors import DataError, first_line
-from benchmarks.data.image_files import ENDINGS
+from benchmarks.data.leftovers import is_leftover
+from benchmarks.data.walk import is_image
 
 CODES = 11  # eight expressions; none, uncertain, no face
 LEFT_OUT = ("8", "9", "10")  # the latter three, whose images need not be there
@@ -70,15 +71,31 @@ def find(root: Path, name: str) -> Listing | None:
 
 
 def _of_folders(root: Path) -> Listing:
-    files = [entry.path for part in (IMAGES, ANNOTATIONS) for entry in os.scandir(root / part) if entry.is_file()]
-    return Listing(root, "images and annotations", sorted(files), partial(_read_folders, root))
+    files = [os.path.join(root, part, name) for part in (IMAGES, ANNOTATIONS) for name in _file_names(root / part)]
+    return Listing(root, "images and annotations", files, partial(_read_folders, root))
+
+
+def _file_names(folder: Path) -> list[str]:
+    """Names of the files in a folder, sorted, without those that the system left there."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not is_leftover(entry.name) and entry.is_file())
+
+
+def _images_by_stem(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for name in filter(is_image, _file_names(folder)):
+        stem = os.path.splitext(name)[0]
+        if stem in found:
+            raise DataError(f"{folder / name}: is image {stem} for a second time, beside {found[stem].name}. Keep one.")
+        found[stem] = folder / name
+    return found
 
 
 def _read_folders(root: Path) -> Annotated:
-    images = {path.stem: path for path in (root / IMAGES).iterdir() if path.suffix.lower() in ENDINGS}
+    images = _images_by_stem(root / IMAGES)
     if not images:
         raise DataError(f"{root / IMAGES}: holds no image. {COMPLETE}")
-    annotations = {entry.name for entry in os.scandir(root / ANNOTATIONS)}
+    annotations = set(_file_names(root / ANNOTATIONS))
     for stem, image in images.items():
         for ending, meaning in ENDINGS_OF.items():
             if f"{stem}_{ending}.npy" not in annotations:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data.affectnet.forms import UNRATED, Listing, find
+from benchmarks.data.affectnet.forms import COMPLETE, IMAGES, UNRATED, Listing, find
 from benchmarks.data.cache import cached
 from benchmarks.data.dataset import DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError
@@ -19,6 +19,7 @@ from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import read_images
 from benchmarks.data.locate import usual_roots
 from benchmarks.data.splits import draw, hold_out
+from benchmarks.data.walk import only_folder
 
 CLASSES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")  # codes 0 to 7
 SIDE = 96  # what most of the zoo takes; at 112 the 287,651 training images would pass 10 GB, here they have 8
@@ -48,6 +49,7 @@ def official(options: DataOptions, classes: int) -> Dataset:
     Val has as many images of each class as test, at most a fifth of the class: it chooses for a test split in which all
     classes are alike, which training images are not. `classes` is 8, or 7 without contempt. Raises DataError.
     """
+    _check_apart(_found(options.path, "training"), _found(options.path, "validation"))
     training, validation = _read(options, "training"), _read(options, "validation")
     pool, test = _first_classes(training.split, classes), _first_classes(validation.split, classes)
     channels = max(pool.images.shape[1], test.images.shape[1])
@@ -84,6 +86,16 @@ def _read(options: DataOptions, name: str) -> Part:
     return Part(dataset.train, dataset.source, dataset.notes)
 
 
+def _check_apart(training: Listing, validation: Listing) -> None:
+    """Raises DataError where both sets are one folder by two names."""
+    one, other = (listing.root / IMAGES for listing in (training, validation))
+    if training.root != validation.root and one.exists() and other.exists() and one.samefile(other):
+        raise DataError(
+            f"{one} and {other} are the same folder: trained on it, members would know every test image. Put each "
+            f"set's own images there. {COMPLETE}"
+        )
+
+
 def _found(data_dir: Path | None, name: str) -> Listing:
     places = _places(data_dir)
     for place in places:
@@ -97,7 +109,7 @@ def _found(data_dir: Path | None, name: str) -> Listing:
 def _places(data_dir: Path | None) -> list[Path]:
     if data_dir is not None:
         given = Path(data_dir).expanduser()
-        return [given, given / SUBFOLDER]
+        return list(dict.fromkeys([given, given / SUBFOLDER, *only_folder(given)]))
     return [root / SUBFOLDER for root in usual_roots()]
 
 

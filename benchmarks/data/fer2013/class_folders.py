@@ -4,6 +4,7 @@ PrivateTest_<number>.jpg. The split is in the file's name: `test` holds two of t
 import os
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.expressions import FER2013_CLASSES, SYNONYMS, expression, suggestion
 from benchmarks.data.fer2013.decode import decode_grey
 from benchmarks.data.fer2013.table import IMAGE_SIZE, USAGES, Rows
+from benchmarks.data.walk import ENDINGS, Walk, is_image, subfolders, walk
 
 FOLDER_USAGES = {"train": ("Training",), "test": ("PublicTest", "PrivateTest")}
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-LOSSY_ENDINGS = (".jpg", ".jpeg")
+LOSSY_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif")
 FILE_NAME = re.compile(rf"({'|'.join(USAGES)})_\d+\.\w+")
 
 
@@ -29,28 +30,21 @@ class ImageFile:
 
 def why_not(root: Path) -> str | None:
     """What keeps a folder from being this form; None where nothing does."""
-    folders = [folder for folder in _folders(root) if folder.name.lower() in FOLDER_USAGES]
+    folders = _split_folders(root)
     if not folders:
         return "no folders train and test"
-    names = [child.name for folder in folders for child in _folders(Path(folder))]
+    names = [name for folder in folders for name in subfolders(root / folder)]
     if not any(expression(name) in FER2013_CLASSES for name in names):
         return f"folders train and test without class folders ({', '.join(FER2013_CLASSES)})"
     return None
 
 
-def list_files(root: Path) -> list[str]:
-    """Every file under train and test, sorted: what the content of this form consists of."""
-    found = []
-    for folder in _folders(root):
-        if folder.name.lower() in FOLDER_USAGES:
-            for parent, _, names in os.walk(folder.path, followlinks=True):
-                found += [os.path.join(parent, name) for name in names if not name.startswith(".")]
-    return sorted(found)
-
-
 def read(root: Path) -> Rows:
     """All images, in no order that means anything. Raises DataError naming the folder or the file."""
-    images, others = _scan(root)
+    walked = walk_splits(root)
+    images, others = _scan(walked)
+    if len({image.usage for image in images}) == len(USAGES):
+        _check_filled(root, images)
     pixels = np.empty((len(images), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     for row, image in enumerate(images):
         with open(image.path, "rb") as stream:
@@ -67,17 +61,38 @@ def read(root: Path) -> Rows:
     return Rows(pixels, targets, usages, ordered=False, notes=tuple(notes))
 
 
-def _scan(root: Path) -> tuple[list[ImageFile], Counter[str]]:
+def _split_folders(root: Path) -> list[str]:
+    return [name for name in subfolders(root) if name.lower() in FOLDER_USAGES]
+
+
+def walk_splits(root: Path) -> Walk:
+    """What lies under train and test: what the content of this form consists of.
+
+    Raises DataError where a class folder leads to the files of another one.
+    """
+    walked = walk(root, _split_folders(root), by_name=True)
+    for repeat in walked.repeats:
+        if repeat.folder and not f"{repeat.path}/".startswith(f"{repeat.first}/"):
+            raise DataError(
+                f"{root / repeat.path}: leads to the same files as {root / repeat.first}, which would give them a "
+                "second class or split. Remove one of the two."
+            )
+    return walked
+
+
+def _scan(walked: Walk) -> tuple[list[ImageFile], Counter[str]]:
     """The images, sorted by path, and how many other files there are of every ending."""
-    images: list[ImageFile] = []
-    others: Counter[str] = Counter()
-    for path in list_files(root):
-        ending = os.path.splitext(path)[1].lower()
-        if ending in IMAGE_ENDINGS:
-            images.append(_image_file(root, path))
-        else:
-            others[ending] += 1
+    images = [_image_file(walked.root, path) for path in sorted(map(str, walked.paths())) if is_image(path)]
+    others = Counter(os.path.splitext(file)[1].lower() for file in walked.files if not is_image(file))
     return images, others
+
+
+def _check_filled(root: Path, images: Sequence[ImageFile]) -> None:
+    """Raises DataError where a class folder holds no image, though every part of the data has some."""
+    filled = {Path(image.path).parent for image in images}
+    for folder in (root / split / name for split in _split_folders(root) for name in subfolders(root / split)):
+        if folder not in filled:
+            raise DataError(f"{folder}: holds no image that can be read ({', '.join(ENDINGS)}). Use a complete copy.")
 
 
 def _image_file(root: Path, path: str) -> ImageFile:
@@ -107,9 +122,3 @@ def _usage(path: str, folder: str, name: str) -> int:
     if match[1] not in FOLDER_USAGES[folder.lower()]:
         raise DataError(f"{path}: an image of {match[1]} in the folder {folder!r}. One of the two is wrong.")
     return USAGES.index(match[1])
-
-
-def _folders(root: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(root) as entries:
-        folders = [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-    return sorted(folders, key=lambda folder: folder.name)

@@ -7,6 +7,8 @@ from pathlib import Path
 from benchmarks.data.errors import DataError, first_line
 from benchmarks.data.fer2013 import class_folders, pixel_csv
 from benchmarks.data.fer2013 import parquet as image_parquet
+from benchmarks.data.leftovers import is_leftover
+from benchmarks.data.walk import only_folder
 
 # In the order of preference where one place holds several: the CSV is the original, folders are mostly lossy JPEG.
 FORMS = {"csv": "pixel CSV", "parquet": "parquet with images", "folders": "class folders"}
@@ -62,7 +64,7 @@ def find(data_dir: Path | None) -> Source:
 def _places(data_dir: Path | None) -> list[Path]:
     if data_dir is not None:
         given = Path(data_dir).expanduser()
-        return [given] if given.is_file() else [given, given / SUBFOLDER]
+        return [given] if given.is_file() else list(dict.fromkeys([given, given / SUBFOLDER, *only_folder(given)]))
     shared = os.environ.get("BENCHMARK_DATA")
     beside = [Path(shared).expanduser() / SUBFOLDER, Path(shared).expanduser()] if shared else []
     return [*beside, Path("data") / SUBFOLDER]
@@ -84,7 +86,7 @@ def _source_of_file(path: Path, seen: list[str]) -> Source | None:
 def _source_in_folder(folder: Path, seen: list[str]) -> Source | None:
     if not folder.is_dir():
         return None
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = sorted(path for path in folder.iterdir() if not is_leftover(path.name) and path.is_file())
     sources = [source for path in files if (source := _source_of_file(path, seen))]
     tables = [source for source in sources if source.form == "csv"]
     shards = [source.path for source in sources if source.form == "parquet"]

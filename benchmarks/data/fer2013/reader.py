@@ -30,11 +30,13 @@ def load(data_dir: Path | None = None, *, cache_dir: Path | None = None) -> Data
     """
     source = find(data_dir)
     try:
-        files = class_folders.list_files(source.path) if source.form == "folders" else [*map(str, source.files)]
+        walked = class_folders.walk_splits(source.path) if source.form == "folders" else None
+        files = sorted(map(str, source.files if walked is None else walked.paths()))
         dataset = cached("fer2013", source.path, files, lambda: _build(source), cache_dir)
     except OSError as error:
         raise DataError(f"{error.filename or source.path}: cannot be read ({first_line(error)}).") from error
-    return replace(dataset, notes=(*source.notes, *dataset.notes))
+    left_out = () if walked is None else walked.notes()
+    return replace(dataset, notes=(*source.notes, *dataset.notes, *left_out))
 
 
 def download(target_dir: Path) -> Path:

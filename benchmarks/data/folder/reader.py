@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.data.cache import cached
 from benchmarks.data.dataset import SPLIT_NAMES, DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError
-from benchmarks.data.fingerprint import assemble, digests
+from benchmarks.data.fingerprint import also_in, assemble, digests
 from benchmarks.data.folder.groups import read_groups
 from benchmarks.data.folder.layout import Layout, scan
 from benchmarks.data.folder.splits import Assignment, assign
@@ -22,6 +22,7 @@ from benchmarks.data.image_files import read_images, shorter_sides
 from benchmarks.files import csv_text
 
 LARGEST_SIDE = 112
+MOST = 0.5  # of the test images in train: more of them, and the score is of little else
 SAMPLE = 500  # images whose size is looked at, of all parts of the folder
 
 
@@ -78,7 +79,8 @@ def _build(root: Path, layout: Layout, assignment: Assignment, side: int | None)
         part = slice(start, start + len(assignment.rows[name]))
         splits[name] = Split(pixels[part], targets[part], files[part], rows=order[part])
         start = part.stop
-    return assemble(splits, layout.classes, "class folders", _contradictions(pixels, targets, files, layout.classes))
+    notes = [*_contradictions(pixels, targets, files, layout.classes), *_seen_in_train(splits)]
+    return assemble(splits, layout.classes, "class folders", notes)
 
 
 def usual_side(files: Sequence[Path]) -> int:
@@ -89,6 +91,17 @@ def usual_side(files: Sequence[Path]) -> int:
     """
     sides = shorter_sides(files[:: max(1, len(files) // SAMPLE)])
     return min(LARGEST_SIDE, int(np.median(sides))) if sides else LARGEST_SIDE
+
+
+def _seen_in_train(splits: Mapping[str, Split]) -> list[str]:
+    """A note where training has most of the test images."""
+    seen = also_in(splits["test"].images, splits["train"].images)
+    if seen.mean() <= MOST:
+        return []
+    return [
+        f"{seen.sum():,} of {len(seen):,} test images also stand in train, pixel for pixel: the score is mostly of how "
+        "well members remember them. Remove the copies, or keep each image's copies in one split by --groups."
+    ]
 
 
 def _contradictions(

@@ -18,6 +18,7 @@ from PIL import Image
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data import mapped as pixels
+from benchmarks.data.fingerprint import also_in
 from benchmarks.data.folder import reader as folder
 from benchmarks.data.splits import hold_out_parts
 from tests.helpers.portraits import portraits
@@ -198,6 +199,19 @@ def test_equal_pixels_of_two_classes_are_noted_with_an_example(tmp_path: Path):
     assert note.startswith("2 images have the pixels of another one of another class")
     assert f"anger/{source.name} (anger)" in note
     assert "sadness/copy.png (sadness)" in note
+
+
+@pytest.mark.parametrize("copies, told", [(4, True), (1, False), (0, False)])
+def test_test_images_that_mostly_stand_in_train_are_told(copies: int, told: bool, tmp_path: Path):
+    root = face_files(tmp_path / "faces", 20, form=".png")
+    for path in sorted(root.glob("*/*")):
+        for number in range(copies if copies > 1 or path.stem.endswith("0") else 0):
+            path.with_stem(f"{path.stem}-copy{number}").write_bytes(path.read_bytes())
+    dataset = read(root)
+    seen = int(also_in(dataset.test.images, dataset.train.images).sum())
+    note = f"{seen} of {len(dataset.test)} test images also stand in train, pixel for pixel"
+    assert any(one.startswith(note) for one in dataset.notes) == told == (seen > len(dataset.test) / 2)
+    assert read(root).notes == dataset.notes  # from the cache, too
 
 
 # --- groups ---

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset, kdef
 from benchmarks.data.expressions import FER2013_CLASSES
+from benchmarks.data.walk import walk
 from tests.helpers.kdef_rafdb_layouts import write_kdef
 from zoo import registry
 
@@ -58,7 +59,7 @@ def test_a_file_name_says_expression_person_and_place(
     tmp_path: Path, name: str, number: int, expression: str, person: int
 ):
     (tmp_path / name).touch()
-    found, unknown = kdef.photographs(tmp_path)
+    found, unknown = kdef.photographs(walk(tmp_path))
     assert [(one.number, FER2013_CLASSES[one.target]) for one in found] == [(number, expression)]
     assert kdef.subjects(np.array([number])).tolist() == [person]
     assert unknown == []
@@ -68,7 +69,7 @@ def test_a_file_name_says_expression_person_and_place(
 def test_a_name_that_is_none_of_kdefs_is_left_out(tmp_path: Path, name: str):
     (tmp_path / name).touch()
     (tmp_path / "AF01ANS.JPG").touch()
-    found, unknown = kdef.photographs(tmp_path)
+    found, unknown = kdef.photographs(walk(tmp_path))
     assert ([one.file.name for one in found], unknown) == (["AF01ANS.JPG"], [name])
 
 
