@@ -1,4 +1,4 @@
-"""Take in predictions of a model trained elsewhere, and run: `python benchmark.py add mine.npz --name my_model`.
+"""Add predictions of a model trained elsewhere, then run: `python benchmark.py add mine.npz --name my_model`.
 
 The file is npz, safetensors, csv or parquet with predictions on val and test; `check` is the dry run.
 """
@@ -13,13 +13,13 @@ from benchmarks.commands.run_suite import options_with_data, run_and_show
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds the file, what is to be said of the model, and what decides the run."""
+    """Add the file, what is to be said of the model, and what decides the run."""
     parser.add_argument("file", metavar="FILE", type=Path, help="predictions: npz, safetensors, csv or parquet")
     suite_arguments(parser, *MODEL, "--members", "--ensemblers", "--download", "--train", "--jobs", "--quiet")
 
 
 def execute(arguments: Namespace) -> None:
-    """Adds the model to the store, and runs the suite."""
+    """Add the model to the store, and runs the suite."""
     if not arguments.file.is_file():
         raise ValueError(f"{arguments.file}: there is no such file")
     options = options_with_data(arguments)

@@ -1,4 +1,4 @@
-"""Say whether files of predictions can be used: `python benchmark.py check mine.npz`.
+"""Check files of predictions, your own or stored ones: `python benchmark.py check mine.npz`.
 
 The dry run of `add` for files made elsewhere, and whether the files of a store can be trusted.
 """
@@ -25,14 +25,14 @@ from benchmarks.store.targets import load_targets
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds the files, and what would be said of a model that is added."""
+    """Add the files, and what would be said of a model that is added."""
     files = "to be added, or in a store; or folders of results"
     parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help=files)
     suite_arguments(parser, *MODEL)
 
 
 def execute(arguments: Namespace) -> None:
-    """Prints what was found."""
+    """Print what was found."""
     print(check(options_from(arguments), arguments.files, external.details_from(arguments)))
 
 

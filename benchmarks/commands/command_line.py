@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from benchmarks.commands import hints, old_flags
 from benchmarks.commands.verbs import DEFAULT, Command, verbs
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         prog, verb = f"{program()} {name}", verbs()[name]
         super().__init__(prog, description=f"{verb.summary}.", formatter_class=Formatter, add_help=False)
         self.epilog = f"Example: {prog} {verb.example}"
-        self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)  # who reads it knows it
+        self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)  # whoever reads help knows it
 
     def error(self, message: str) -> NoReturn:
         raise hints.BadArguments(f"{message}; see {self.prog} --help")
@@ -72,11 +72,9 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     return command, _parsed(first, command.arguments, argv[1:])
 
 
-class AddsArguments(Protocol):
-    def __call__(self, parser: argparse.ArgumentParser) -> None: ...
-
-
-def _parsed(name: str, add_arguments: AddsArguments, argv: Sequence[str]) -> argparse.Namespace:
+def _parsed(
+    name: str, add_arguments: Callable[[argparse.ArgumentParser], None], argv: Sequence[str]
+) -> argparse.Namespace:
     parser = Parser(name)
     add_arguments(parser)
     arguments, rest = parser.parse_known_args(argv)
@@ -101,14 +99,14 @@ def program_help() -> str:
             "",
             ABOUT,
             "",
-            f"verbs, each with an example of its options ({DEFAULT} is meant where none is named):",
+            f"verbs, with examples (without a verb, {DEFAULT} is meant):",
             *lines,
         ]
     )
 
 
 def version() -> str:
-    """Of the source tree this runs from, else of the installed package."""
+    """The version of the source tree that this runs from, else of the installed package."""
     source = ROOT / "pyproject.toml"
     if source.is_file():
         import tomllib

@@ -28,14 +28,14 @@ HEADLINE, ENSEMBLE, MODEL = "headline", "ensemble", "model"
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds the two runs, and which ensembles are searched in both."""
+    """Add the two runs, and which ensembles are searched in both."""
     runs = "A and B: folders of results, or of one suite's; what is printed is B minus A"
     parser.add_argument("runs", metavar="RUN", type=Path, nargs=2, help=runs)
     suite_arguments(parser, "--ensemblers", "--jobs", "--json")
 
 
 def execute(arguments: Namespace) -> None:
-    """Prints the differences."""
+    """Print the differences."""
     print(report(options_from(arguments), *arguments.runs, as_json=arguments.json))
 
 

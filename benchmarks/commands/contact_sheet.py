@@ -31,14 +31,14 @@ CAPTION = 0.28  # inches below an image
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds how many images, and whose opinions of them."""
+    """Add how many images, and whose opinions of them."""
     images = f"on each sheet (default: {MOST})"
     parser.add_argument("--images", metavar="N", type=positive, default=MOST, help=images)
     suite_arguments(parser, "--members", "--seeds")
 
 
 def execute(arguments: Namespace) -> None:
-    """Writes the sheets, and prints where they are."""
+    """Write the sheets, and print where they are."""
     session = Session(replace(options_from(arguments), train="never"))
     print("\n".join(str(path) for path in write(session, arguments.images)))
 
@@ -75,7 +75,7 @@ def doubtful(opinions: Opinions, targets: np.ndarray, members: int, most: int) -
 
 
 def write(session: Session, most: int = MOST) -> list[Path]:
-    """Draws both sheets of the stored members' opinions on the test images; returns the paths.
+    """Draw both sheets of the stored members' opinions on the test images; returns the paths.
 
     Raises DataError without images, and ValueError where they are not those of the predictions or there are none.
     """

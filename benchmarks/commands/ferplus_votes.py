@@ -1,4 +1,4 @@
-"""Keep the votes of FER+ beside FER2013's predictions: `python benchmark.py ferplus-votes --data DIR`.
+"""Store the votes of FER+ beside FER2013's predictions: `python benchmark.py ferplus-votes --data DIR`.
 
 Ten people said what each image shows (arXiv:1608.01041, MIT licence). Their votes are lined up with the stored targets
 by the rows of the original file, so that no image is needed, here or where the reports are rebuilt from the store.
@@ -22,12 +22,12 @@ from benchmarks.store.votes import save_votes
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds the suite, and where the votes are."""
+    """Add the suite, and where the votes are."""
     add_options(parser, ("--suite", "--data", "--results"))
 
 
 def execute(arguments: Namespace) -> None:
-    """Writes results/<suite>/predictions/votes.<data>.safetensors."""
+    """Write results/<suite>/predictions/votes.<data>.safetensors."""
     options = options_from(arguments)
     session = Session(replace(options, data=DataOptions()))  # its own are those of the stored targets
     targets = _stored_targets(session.store)
@@ -36,7 +36,7 @@ def execute(arguments: Namespace) -> None:
 
 
 def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str], data: Path | None) -> Path:
-    """Writes the votes of val and test into the store in `folder`; returns the file's path.
+    """Write the votes of val and test into the store in `folder`; returns the file's path.
 
     Raises DataError where the table of votes is missing or does not line up with FER2013, and ValueError where the
     targets do not know the rows of the original file.

@@ -22,14 +22,14 @@ COLUMNS = ("rank", "row", "given", "proposed", "confidence_in_given", "confidenc
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds who judges, and what."""
+    """Add who judges, and what."""
     parser.add_argument("--judges", metavar="MEMBER", nargs="+", required=True, help="members trained with folds")
     parser.add_argument("--seed", metavar="N", type=natural, default=0, help="of the judges (default: 0)")
     suite_arguments(parser)
 
 
 def execute(arguments: Namespace) -> None:
-    """Writes results/<suite>/label_quality.csv."""
+    """Write results/<suite>/label_quality.csv."""
     session = Session(options_from(arguments))
     judges = [registry.get(name).name for name in arguments.judges]
     rows = ranked(session.dataset, judged(session, judges, arguments.seed))

@@ -23,12 +23,12 @@ from zoo.variants import VARIANTS
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds what a list takes."""
+    """Add what a list takes."""
     add_options(parser, ("--zoo", "--json"))
 
 
 def execute(arguments: Namespace) -> None:
-    """Prints the list."""
+    """Print the list."""
     print(catalogue(as_json=arguments.json, zoo=vars(arguments).get("zoo", ())))
 
 

@@ -18,7 +18,7 @@ MARKS = {"list": "list", "runs": "compare", "files": "check", "plan": "plan", "f
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds what a run takes, and the old flags."""
+    """Add what a run takes, and the old flags."""
     run_arguments(parser)
     add_options(parser, (*MODEL, "--json"), hidden=True)
     hidden = argparse.SUPPRESS

@@ -54,88 +54,67 @@ def folder(text: str) -> Path:
 Option = dict[str, Any]  # what ArgumentParser.add_argument takes
 
 
+def value(metavar: str, text: str, **more: Any) -> Option:
+    """An option with a value, or with `nargs` several; it has no default of its own unless `more` says so."""
+    return {"default": argparse.SUPPRESS, "metavar": metavar, "help": text, **more}
+
+
 def switch(text: str) -> Option:
     """An option without a value."""
-    return {"action": "store_true", "default": False, "help": text}
+    return {"default": False, "action": "store_true", "help": text}
 
 
 GROUPS: dict[str, dict[str, Option]] = {
     "what": {
-        "--suite": {"metavar": "NAME", "help": "which benchmark (default: fer2013)"},
-        "--members": {
-            "metavar": "GLOB",
-            "nargs": "+",
-            "help": "only these members (default: the suite's, and all stored)",
-        },
-        "--seeds": {"metavar": "N", "nargs": "+", "type": natural, "help": "default: 0 and those stored"},
-        "--ensemblers": {"metavar": "GLOB", "nargs": "+", "help": "only these ensemblers (default: all)"},
-        "--zoo": {"metavar": "FILE", "nargs": "+", "help": "Python files or modules that register members of your own"},
-        "--from": {
-            "metavar": "SUITE",
-            "dest": "source",
-            "help": "evaluate here the members trained on SUITE, classes mapped by name",
-        },
+        "--suite": value("NAME", "which benchmark (default: fer2013)"),
+        "--members": value("GLOB", "only these members (default: the suite's and all stored ones)", nargs="+"),
+        "--seeds": value("N", "training seeds (default: 0 and those stored)", nargs="+", type=natural),
+        "--ensemblers": value("GLOB", "only these ensemblers (default: all)", nargs="+"),
+        "--zoo": value("FILE", "Python files or modules that register your own members", nargs="+"),
+        "--from": value("SUITE", "evaluate here the members trained on SUITE, classes mapped by name", dest="source"),
     },
     "data": {
-        "--data": {
-            "metavar": "DIR",
-            "type": Path,
-            "help": "of the images (default: $BENCHMARK_DATA/<suite>, data/<suite>)",
-        },
-        "--download": switch("fetch the images first, into --data or data/<suite>"),
-        "--image-side": {"metavar": "N", "type": positive, "help": "side of stored images, where files are read"},
-        "--groups": {
-            "metavar": "WHAT",
-            "help": "what stays in one split, as one person: a CSV, or a pattern of paths",
-        },
-        "--split-seed": {"metavar": "N", "type": natural, "help": "of splits that nobody published (default: 0)"},
+        "--data": value("DIR", "image folder (default: $BENCHMARK_DATA/<suite>, data/<suite>)", type=Path),
+        "--download": switch("download the images first, to --data or data/<suite>"),
+        "--image-side": value("N", "side in pixels of the stored images, where image files are read", type=positive),
+        "--groups": value("WHAT", "keep in one split, for example a person: a CSV, or a path pattern"),
+        "--split-seed": value("N", "seed of splits, where no official ones exist (default: 0)", type=natural),
     },
     "training": {
-        "--train": {
-            "metavar": "WHEN",
-            "choices": ("auto", "missing", "always", "never"),
-            "help": "auto (default): what is missing, on a GPU or within --time-budget (without one, two minutes); "
-            "missing: all of it; always: anew; never",
-        },
-        "--time-budget": {"metavar": "SECONDS", "type": positive, "help": "stop training by then, with all saved"},
-        "--epochs": {"metavar": "N", "type": positive, "help": "in place of the recipes' epochs; stored apart"},
-        "--recipe": {"metavar": "NAME", "help": "house (default), paper (the publications'), or a name of `list`"},
-        "--set": {
-            "metavar": "K=V",
-            "nargs": "+",
-            "dest": "changes",
-            "help": "change settings, such as recipe.lr=0.05; stored apart",
-        },
+        "--train": value(
+            "WHEN",
+            "missing, always (all anew), never, or auto (default): what is missing, on a GPU or within --time-budget "
+            "(else two minutes)",
+            choices=("auto", "missing", "always", "never"),
+        ),
+        "--time-budget": value("SECONDS", "stop training after this long; its state is saved", type=positive),
+        "--epochs": value("N", "train so many epochs, not the recipe's; stored apart", type=positive),
+        "--recipe": value("NAME", "house (default), paper (the publication's), or a name of `list`"),
+        "--set": value("K=V", "change a setting, such as recipe.lr=0.05; stored apart", nargs="+", dest="changes"),
     },
     "speed": {
-        "--device": {"choices": ("auto", "cpu", "cuda"), "help": "what trains (default: auto)"},
-        "--jobs": {"metavar": "N", "type": positive, "help": "processes of search and figures (default: what pays)"},
-        "--side-by-side": {
-            "metavar": "N|auto",
-            "type": count_or_auto,
-            "help": "members trained at once (default: 1; auto: 4 on a GPU)",
-        },
-        "--compile": {
-            "metavar": "WHEN",
-            "choices": ("auto", "always", "never"),
-            "dest": "compiling",
-            "help": "torch.compile: auto (default), where it pays; always; never",
-        },
+        "--device": value("WHICH", "what trains: auto (default), cpu, cuda", choices=("auto", "cpu", "cuda")),
+        "--jobs": value("N", "processes for search and figures (default: as many as pay off)", type=positive),
+        "--side-by-side": value(
+            "N|auto", "members trained at the same time (default: 1; auto: 4 on a GPU)", type=count_or_auto
+        ),
+        "--compile": value(
+            "WHEN",
+            "use torch.compile: auto (default), where it pays; always; never",
+            choices=("auto", "always", "never"),
+            dest="compiling",
+        ),
     },
     "model trained elsewhere": {
-        "--name": {"default": None, "help": "what the model is called (default: as the file)"},
-        "--reference": {"metavar": "TEXT", "default": None, "help": "its source: arXiv:ID, DOI:ID, or an address"},
-        "--notes": {
-            "metavar": "TEXT",
-            "default": None,
-            "help": "its extra data, and what else to know of it",
-        },
-        "--replace": switch("in place of the external model of that name"),
-        "--accept-suspicious": switch("even where its accuracy on val looks like a leak"),
+        "--name": value("NAME", "name of the model (default: the file's)", default=None),
+        "--reference": value("TEXT", "where it is from: arXiv:ID, DOI:ID, or an address", default=None),
+        "--notes": value("TEXT", "its extra training data, and whatever else matters", default=None),
+        "--replace": switch("replace the external model of that name"),
+        "--accept-suspicious": switch("accept it even if its accuracy on val looks like a leak"),
     },
     "output": {
-        "--results": {"metavar": "DIR", "type": folder, "help": "where predictions and reports are (default: results)"},
-        "--json": switch("for programs"),
+        "--results": value("DIR", "folder of predictions and reports (default: results)", type=folder),
+        "--json": switch("print JSON"),
         "--quiet": switch("print errors only"),
     },
 }
@@ -147,20 +126,20 @@ RUN = tuple(flag for group, its in GROUPS.items() for flag in its if flag not in
 
 
 def add_options(parser: ArgumentParser, flags: Collection[str], *, hidden: bool = False) -> None:
-    """Adds options of GROUPS, each below the title of its group; `hidden` ones are parsed, but not in the help."""
+    """Add options of GROUPS, each below the title of its group; `hidden` ones are parsed, but not in the help."""
     for title, options in GROUPS.items():
         chosen = [flag for flag in options if flag in flags]
         group = parser.add_argument_group(title) if chosen else parser
         for flag in chosen:
-            option = {"default": argparse.SUPPRESS, **options[flag]}
-            group.add_argument(flag, **{**option, "help": argparse.SUPPRESS} if hidden else option)
+            option = options[flag] | ({"help": argparse.SUPPRESS} if hidden else {})
+            group.add_argument(flag, **option)
 
 
 def suite_arguments(parser: ArgumentParser, *more: str) -> None:
-    """Adds what every command on a suite takes: which suite, where its data and results are; and options in `more`."""
+    """Add what every command on a suite takes: which suite, where its data and results are; and options in `more`."""
     add_options(parser, {*SUITE, *more})
 
 
 def run_arguments(parser: ArgumentParser) -> None:
-    """Adds what a run takes."""
+    """Add what a run takes."""
     add_options(parser, RUN)

@@ -1,4 +1,4 @@
-"""Say what a run would load and train, and how long: `python benchmark.py plan --suite fer2013 --train missing`.
+"""Show what a run would load and train, and for how long: `python benchmark.py plan --suite fer2013 --train missing`.
 
 It takes what a run takes, and writes nothing.
 """
@@ -21,12 +21,12 @@ LOADED = {"member": "", "action": "load", "estimate": "", "steps": ""}
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds what a run takes."""
+    """Add what a run takes."""
     run_arguments(parser)
 
 
 def execute(arguments: Namespace) -> None:
-    """Prints the plan."""
+    """Print the plan."""
     from benchmarks.session import Session  # imports wait until they are needed: --help costs nothing
 
     print(schedule(Session(options_with_data(arguments))))

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds what a run takes."""
+    """Add what a run takes."""
     run_arguments(parser)
 
 
 def execute(arguments: Namespace) -> None:
-    """Runs the suite, and shows its leaderboard."""
+    """Run the suite, and show its leaderboard."""
     run_and_show(options_with_data(arguments), quiet=arguments.quiet)
 
 
@@ -36,7 +36,7 @@ def options_with_data(arguments: Namespace) -> Options:
 
 
 def run_and_show(options: Options, *, quiet: bool, before: Callable[[], str] | None = None) -> None:
-    """Runs the suite and shows its leaderboard; what `before` does first, and says, is shown with it."""
+    """Run the suite and show its leaderboard; what `before` does first, and says, is shown with it."""
     from benchmarks import run
     from benchmarks.execution.progress import display
 

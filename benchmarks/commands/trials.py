@@ -1,4 +1,4 @@
-"""Train members in the same small time, to compare them: `python benchmark.py trials --members '*fer' --seconds 120`.
+"""Train members for the same short time, to compare them: `python benchmark.py trials --members '*fer' --seconds 120`.
 
 A trial measures a member's training speed over a few steps, then trains it by its recipe, but with as many epochs and
 images as fit the time. It says what a recipe is worth at that price on this hardware, not what the network can reach.
@@ -50,7 +50,7 @@ def time_of(text: str) -> float:
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds the time, which members, and what trains."""
+    """Add the time, which members, and what trains."""
     seconds = "training time of each (default: 120)"
     parser.add_argument("--seconds", metavar="N", type=time_of, default=120.0, help=seconds)
     house = "papers' recipes at this project's input size"
@@ -60,7 +60,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def execute(arguments: Namespace) -> None:
-    """Writes results/<suite>/trials.csv."""
+    """Write results/<suite>/trials.csv."""
     options = options_from(arguments)
     session = Session(replace(options, members=()))
     names = registry.select("member", options.members, registry.members())

@@ -1,4 +1,4 @@
-"""Measure kinds of test-time augmentation on val: `python benchmark.py tta --members 'vgg*' --data DIR`.
+"""Compare kinds of test-time augmentation on val: `python benchmark.py tta --members 'vgg*' --data DIR`.
 
 The trained weights of members, where they lie, answer val with every kind of zoo/inference/tta.py; test is not looked
 at. Rows go to results/<suite>/tta.csv as they come, and what is there is not computed again.
@@ -24,12 +24,12 @@ from zoo.overrides import override
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """Adds which members, and what computes."""
+    """Add which members, and what computes."""
     suite_arguments(parser, "--members", "--seeds", "--device")
 
 
 def execute(arguments: Namespace) -> None:
-    """Writes results/<suite>/tta.csv, and prints the means."""
+    """Write results/<suite>/tta.csv, and print the means."""
     options = options_from(arguments)
     print(views_table(views_worth(run(Session(options), resolve_device(options.device)))))
 

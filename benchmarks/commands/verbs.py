@@ -24,10 +24,10 @@ class Command(Protocol):
     """What the module of a verb offers."""
 
     def arguments(self, parser: ArgumentParser) -> None:
-        """Adds its arguments."""
+        """Add its arguments."""
 
     def execute(self, arguments: Namespace) -> int | None:
-        """Does it; returns the exit code where it is not 0, and raises ValueError or OSError for bad input."""
+        """Do it; return the exit code where it is not 0, raise ValueError or OSError for bad input."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("nowhere_else")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_always_trains_anew_to_the_same_logits(digits_copy: Path):
     from safetensors.numpy import load_file
 
@@ -30,6 +31,7 @@ def test_always_trains_anew_to_the_same_logits(digits_copy: Path):
     assert all(np.array_equal(before[split], load_file(path)[split]) for split in before)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_other_views_at_test_time_need_no_training(digits_copy: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("zoo.training.loop.train", lambda *_, **__: pytest.fail("trained"))
     done = digits(digits_copy, "--members", "lenet", "lenet@scale_tta", "--train", "missing", *SIMPLE)
@@ -46,6 +48,7 @@ def test_other_views_at_test_time_need_no_training(digits_copy: Path, monkeypatc
     assert digits(digits_copy, "--members", "lenet@scale_tta", "--train", "always", *SIMPLE).code == 0
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_weights_that_lie_there_are_not_trained_again(digits_copy: Path, monkeypatch: pytest.MonkeyPatch):
     from safetensors.numpy import load_file
 

@@ -90,6 +90,7 @@ def test_a_second_run_trains_nothing_and_changes_no_byte(digits_copy: Path):
     assert files(digits_copy) == before
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_quiet_prints_nothing(digits_copy: Path):
     assert digits(digits_copy, "--quiet", *SIMPLE) == Outcome(0, "", "")
 
