@@ -73,6 +73,7 @@ def walk(root: Path, below: Sequence[str] = ("",), by_name: bool = False) -> Wal
 
     Raises DataError where a folder cannot be read, or a name is not UTF-8, which no report could show.
     """
+    _check_name(root, "")
     walker = _Walker(root, by_name)
     walker.visit(below)
     return Walk(root, sorted(walker.files, key=_folder_first), walker.repeats, walker.left_out)
@@ -191,9 +192,10 @@ def _folder_first(path: str) -> tuple[str, ...]:
 
 
 def _check_name(root: Path, path: str) -> None:
-    if readable(path) != path:
+    whole = str(root / path)
+    if readable(whole) != whole:
         raise DataError(
-            f"{root / readable(path)}: its name is not UTF-8, as names from old archives of Windows are not, and no "
-            "report could show it. Rename it, and others like it, for example by: convmv -f cp1252 -t utf-8 -r "
-            f"--notest {root}"
+            f"{readable(whole)}: its name is not UTF-8, as names from old archives of Windows are not, and no report "
+            "could show it. Rename it, and others like it, for example by: convmv -f cp1252 -t utf-8 -r --notest "
+            f"{readable(str(root))}"
         )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.data.errors import DataError
+from benchmarks.data.text_table import read_columns
 
 COLUMNS = ("file", "group")
 
@@ -19,7 +20,7 @@ def read_groups(what: str, root: Path, files: Sequence[str]) -> np.ndarray:
 
     what  a CSV with the columns file and group, or a regular expression whose one group is searched in the paths
 
-    Raises DataError naming the first file without a group.
+    Raises DataError naming the first file without a group, or with two.
     """
     if Path(what).is_file() or what.lower().endswith(".csv"):
         return _from_table(Path(what), files)
@@ -47,15 +48,22 @@ def _from_names(what: str, root: Path, files: Sequence[str]) -> np.ndarray:
 
 
 def _from_table(path: Path, files: Sequence[str]) -> np.ndarray:
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
-        if not set(COLUMNS) <= set(reader.fieldnames or ()):
-            raise DataError(f"{path}: its columns are {', '.join(reader.fieldnames or ())}; file and group are needed.")
-        table = {row["file"]: row["group"] for row in reader if row["group"]}
-    missing = [file for file in files if file not in table]
+    groups: dict[str, tuple[str, int]] = {}  # of a file: its group, and the line that says so
+    for line, (file, group) in read_columns(path, COLUMNS):
+        if not group:
+            continue
+        known, first = groups.setdefault(_composed(file), (group, line))
+        if known != group:
+            raise DataError(f"{path}: {file} is of the group {known} in line {first} and of {group} in line {line}.")
+    missing = [file for file in files if _composed(file) not in groups]
     if missing:
         raise DataError(
             f"{path}: no group of {missing[0]}, the first of {len(missing):,} of {len(files):,} images without one. "
             "Files are named by their paths below --data, with forward slashes."
         )
-    return np.array([table[file] for file in files], dtype=str)
+    return np.array([groups[_composed(file)][0] for file in files], dtype=str)
+
+
+def _composed(file: str) -> str:
+    """The path as most computers spell it: macOS takes letters and accents apart."""
+    return unicodedata.normalize("NFC", file)
