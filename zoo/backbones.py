@@ -1,7 +1,7 @@
-"""timm backbones, one entry each; what differs from timm's own layout for small images stands in the entry.
+"""timm backbones, one entry each; an entry says how its network is adapted to small images.
 
 Most networks halve the image five times, which leaves one or two pixels of 48. An entry says what it does about that:
-a first stride of 1, smaller patches, or an image enlarged to 96 pixels; the last costs as much as a stride taken away
+a first stride of 1, smaller patches, or an image enlarged to 96 pixels. Enlarging costs as much as a first stride of 1,
 and keeps the scales that trained kernels expect. Each model name carries the tag of the trained weights in timm.
 """
 
@@ -56,15 +56,17 @@ def backbone(
     trees: bool = False,
     **options: Any,
 ) -> None:
-    """Registers timm's `model` as member `name` of the calling module, starting from random weights.
+    """Register timm's `model` as member `name` of the calling module, starting from random weights.
 
-    With `init` ("imagenet", "imagenet-22k": what its weights were trained on) a second member starts from them, by the
-    recipe `tuned` and at `tuned_size` (default: `image_size`), and with `paper` a third one as a publication fine-tuned
-    it, at `paper_size`; `weights` names a file of zoo/pretrained/packages.py instead of the hub's. `stem_stride`
-    replaces the stride of the first convolution, `max_pool=False` takes out the pooling after the stem; both keep more
-    of a small image. `smallest` is the least image side the network can take. `transformer` says that it is built for
-    one image size; it then takes others as well, by resampled positions and padding to whole patches. `trees` adds
-    companions with XGBoost on the network's features. `options` go to `timm.create_model`.
+    With `init` ("imagenet", "imagenet-22k": what timm's weights were trained on) a second member starts from these, by
+    the recipe `tuned` and at `tuned_size` (default: `image_size`); with `paper` a third one follows a publication's
+    fine-tuning, at `paper_size`. `weights` names a file of zoo/pretrained/packages.py to use instead of the hub's.
+
+    `stem_stride` replaces the stride of the first convolution, `max_pool=False` removes the pooling after the stem:
+    both keep more of a small image. `smallest` is the least image side that the network takes. `transformer` is for
+    networks that timm builds for one image size: they then take others, too, by resampled position embeddings and
+    padding to whole patches. `trees` adds companions with XGBoost on the network's features. `options` go to
+    `timm.create_model`.
     """
 
     def build(num_classes: int, in_chans: int, image_size: int, **source: Any) -> nn.Module:
@@ -83,7 +85,7 @@ def backbone(
             network.maxpool = nn.Identity()
         return network
 
-    caller = sys._getframe(1).f_globals  # the member belongs to the module whose entry this is, as for a namedtuple
+    caller = sys._getframe(1).f_globals  # the module that has this entry, found as namedtuple finds it
     build.__name__, build.__doc__, build.__module__ = name, summary, caller["__name__"]
     start = None
     if init is not None:

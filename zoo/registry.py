@@ -122,11 +122,11 @@ def members() -> dict[str, Member]:
     by_name = _of_the_package()
     for source in dict.fromkeys((*plugins.entry_points(), *_outside)):
         module = plugins.load(source)
-        here = _registered_in(module)
-        if not here:
+        registered = _registered_in(module)
+        if not registered:
             advice = "decorate a builder with zoo.registry.register, or call zoo.backbones.backbone"
             raise ValueError(f"{source} registers no member: {advice}")
-        for member in here:
+        for member in registered:
             code = plugins.fingerprint(member.builder.partition(":")[0])
             _add(by_name, _counted_if_it_builds(replace(member, code=code)), source)
     return by_name
@@ -138,10 +138,10 @@ def _of_the_package() -> dict[str, Member]:
     for module, fingerprint in sources().items():
         if recorded["sources"].get(module) == fingerprint:
             entries = [entry for entry in recorded["members"] if entry["builder"].startswith(module + ":")]
-            here = [Member(**{**entry, "recipe": Recipe.from_dict(entry["recipe"])}) for entry in entries]
+            registered = [Member(**{**entry, "recipe": Recipe.from_dict(entry["recipe"])}) for entry in entries]
         else:
-            here = [_counted_if_it_builds(member) for member in imported(module)]
-        for member in here:
+            registered = [_counted_if_it_builds(member) for member in imported(module)]
+        for member in registered:
             _add(by_name, member, module)
     return by_name
 

@@ -18,10 +18,12 @@ from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import softmax
 from zoo import registry
 from zoo.recipes import named_members
-from zoo.training.job import Guidance, TrainContext
+from zoo.training.job import PeerPredictions, TrainContext
 
 
-def guidance(configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext) -> Guidance:
+def peer_predictions(
+    configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext
+) -> PeerPredictions:
     """Probabilities of the teacher and of the judge that the member's recipe names, where it names any.
 
     A teacher's out-of-fold predictions come first; else its trained weights look at the training images. Raises
@@ -44,7 +46,7 @@ def guidance(configuration: Configuration, dataset: Dataset, store: PredictionSt
         np.mean([softmax(teaching(*one)) for one in _registered(labels.teacher)], axis=0) if labels.teacher else None
     )
     judge = np.mean([softmax(out_of_fold(*one)) for one in _registered(labels.judge)], axis=0) if labels.clean else None
-    return Guidance(teacher, judge)
+    return PeerPredictions(teacher, judge)
 
 
 def _registered(members: str) -> list[tuple[str, int]]:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from benchmarks.data import Dataset, Split
 from benchmarks.execution.boosting import fit_boosting
-from benchmarks.execution.distillation import guidance
+from benchmarks.execution.distillation import peer_predictions
 from benchmarks.files import replace_atomically
 from benchmarks.formats import duration
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
@@ -113,7 +113,7 @@ def _train(
         dataset,
         configuration.num_classes,
         configuration.seed,
-        guidance(configuration, dataset, store, context),
+        peer_predictions(configuration, dataset, store, context),
         configuration.stem,
     )
     trained, compiled = _compiled_if_possible(training, job, context)

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.data import Dataset
 from zoo.member import Member
-from zoo.training.job import Guidance, TrainContext, TrainJob
+from zoo.training.job import PeerPredictions, TrainContext, TrainJob
 from zoo.training.loop import Trained, train
 
 
@@ -19,9 +19,9 @@ def trained(
     *,
     seed: int = 0,
     training: Callable[[TrainJob, TrainContext], Trained] = train,
-    guidance: Guidance | None = None,
+    peers: PeerPredictions | None = None,
     **context: Any,
 ) -> Trained:
     """What a training that keeps its state at `checkpoint` leaves."""
-    job = TrainJob(member, dataset, len(dataset.classes), seed, guidance or Guidance(), checkpoint.stem)
+    job = TrainJob(member, dataset, len(dataset.classes), seed, peers or PeerPredictions(), checkpoint.stem)
     return training(job, TrainContext(checkpoint.parent, **context))

@@ -24,7 +24,7 @@ from zoo.pretrained.initialise import initialise
 from zoo.recipes import PLAIN, Loss, Recipe, Transfer
 from zoo.registry import Member
 from zoo.structure import classifier_names, classifier_of, layers
-from zoo.training.job import Guidance
+from zoo.training.job import PeerPredictions
 from zoo.training.losses import rated_concordance
 from zoo.training.mixup import mix_rated
 from zoo.training.optimizers import build_optimizer
@@ -189,7 +189,7 @@ def test_concordance_on_val_leaves_unrated_images_out():
 
 def test_ratings_are_needed_where_the_recipe_learns_them(dataset: Dataset):
     with pytest.raises(ValueError, match=r"recipe\.affect needs valence and arousal of the training images"):
-        training_targets(dataset.train, 3, Recipe(affect=True), Guidance(), 0)
+        training_targets(dataset.train, 3, Recipe(affect=True), PeerPredictions(), 0)
 
 
 class Shallow(nn.Module):

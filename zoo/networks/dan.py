@@ -41,7 +41,7 @@ OF_PAPER = Recipe(
 
 
 class SpatialGate(nn.Module):
-    """One weight a position, [B,C,H,W] to [B,1,H,W], from a square, a wide and a tall convolution side by side."""
+    """One weight for each position, [B,C,H,W] to [B,1,H,W], from a square, a wide and a tall convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -58,11 +58,11 @@ class SpatialGate(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         entered = self.enter(x)
         strength = (self.square(entered) + self.wide(entered) + self.tall(entered)).relu()
-        return strength.sum(dim=1, keepdim=True, dtype=torch.float32)  # in hundreds: bf16 would round to whole numbers
+        return strength.sum(dim=1, keepdim=True, dtype=torch.float32)  # hundreds, which bf16 would round
 
 
 class CrossAttentionHead(nn.Module):
-    """Where to look, then what to look at: a map [B,C,H,W] to a vector [B,C] in float32."""
+    """Spatial attention, then channel attention: a map [B,C,H,W] to a vector [B,C] in float32."""
 
     def __init__(self, channels: int, hidden: int = 32) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class DistractYourAttention(nn.Module):
         return Outputs(logits, parts=(features.mean(dim=(2, 3)), heads)) if self.training else logits
 
     def regulariser(self, outputs: Outputs, targets: Tensor) -> Tensor:
-        """Affinity of the features to their classes' centres plus partition of the heads; targets [B,K]."""
+        """Return the affinity of features to their classes' centres plus the partition of heads; targets are [B,K]."""
         features, heads = outputs.parts
         return affinity(features, self.centres, targets) + partition(heads)
 

@@ -83,7 +83,7 @@ class MixedDepthwise(nn.Module):
 
 
 class CoordinateGate(nn.Module):
-    """Weights [B,C,H,W] in (0,1) for a map of that shape: one factor a row times one a column (arXiv:2103.02907).
+    """Weights [B,C,H,W] in (0,1) for a map of that shape: a factor by row times one by column (arXiv:2103.02907).
 
     `rows` summarises [B,C,H,W] as [B,C,H,1], `columns` as [B,C,1,W].
     """
@@ -103,12 +103,12 @@ class CoordinateGate(nn.Module):
 
 
 def pooled_gate(channels: int) -> CoordinateGate:
-    """The gate as its paper has it: rows and columns are averaged."""
+    """Return the gate of its paper: rows and columns are averaged."""
     return CoordinateGate(channels, nn.AdaptiveAvgPool2d((None, 1)), nn.AdaptiveAvgPool2d((1, None)))
 
 
 def learned_gate(channels: int, side: int) -> CoordinateGate:
-    """The gate for maps of `side`: each channel learns how the positions of a row and of a column count."""
+    """Return the gate for maps of `side`, in which each channel learns to weigh the positions of a row or column."""
     rows = nn.Sequential(_depthwise(channels, (1, side)), nn.BatchNorm2d(channels))
     columns = nn.Sequential(_depthwise(channels, (side, 1)), nn.BatchNorm2d(channels))
     return CoordinateGate(channels, rows, columns)
@@ -133,7 +133,7 @@ class MixedBlock(nn.Module):
 
 
 def mixed_feature_trunk(in_chans: int) -> nn.Sequential:
-    """Images [B,in_chans,H,W] to a map [B,512,H/16,W/16]."""
+    """Return the trunk: images [B,in_chans,H,W] to a map [B,512,H/16,W/16]."""
     first = STAGES[0].outputs
     layers: list[nn.Module] = [*conv_bn(in_chans, first, stride=2), nn.PReLU(first)]
     layers += [_depthwise(first, 3, padding=1), nn.BatchNorm2d(first), nn.PReLU(first)]
@@ -165,7 +165,7 @@ class DualDirectionAttention(nn.Module):
         return Outputs(logits, parts=gates) if self.training else logits
 
     def regulariser(self, outputs: Outputs, targets: Tensor) -> Tensor:
-        """How alike the gates are; the paper weighs it 0.1."""
+        """Return how alike the gates are; the paper's weight for it is 0.1."""
         return head_similarity(outputs.parts)
 
 
@@ -182,7 +182,7 @@ def ddamfn(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     Published: 4.19 M parameters and 540 M multiply-adds at 112 pixels; FER+ 90.74, RAF-DB 91.35, AffectNet-7 67.03,
     AffectNet-8 64.25 %, its trunk trained on MS-Celeb-1M first, this one from scratch. Counted at 7 classes, 3 channels
     and 112 pixels: 4,105,623 and 540 M. The code's 4,187,421 hold layers that its forward pass never enters: a batch
-    norm and PReLU beside each mixed convolution (29,184), one depthwise layer a head (52,224), a batch norm of the
+    norm and PReLU beside each mixed convolution (29,184), a depthwise layer in each head (52,224), a batch norm of the
     logits (14); and 376 biases that batch norms cancel. We follow the forward pass. The kernels that sum up the last
     map, 7x7 in the paper, are as large as that map is: 3x3 at 48 pixels (4,075,799 parameters with one channel), 4x4
     at 64.

@@ -123,7 +123,7 @@ class EmoNeXt(nn.Module):
         return Outputs(logits, parts=(self.attention(features),)) if self.training else logits
 
     def regulariser(self, outputs: Outputs, targets: Tensor) -> Tensor:
-        """Variance of the attention weights of each image, averaged over the batch: zero where attention is even."""
+        """Return the variance of each image's attention weights, averaged over the batch: 0 where attention is even."""
         (attention,) = outputs.parts
         return attention.var(dim=(1, 2), correction=0).mean()
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, bias: bool = False) -> list[nn.Module]:
-    """Convolution, by default without a bias, then batch norm; no activation."""
+    """Return a convolution, by default without a bias, and a batch norm; no activation."""
     conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=bias)
     return [conv, nn.BatchNorm2d(outputs)]
 
@@ -25,7 +25,7 @@ class SqueezeExcite(nn.Module):
 
 
 class PointwiseDown(nn.Sequential):
-    """1x1 convolution of stride 2, as taking every second pixel and convolving those: the same numbers.
+    """1x1 convolution of stride 2, done by taking every second pixel and convolving those; the numbers are the same.
 
     The strided form writes past its memory in the float32 backward pass of torch 2.15 on AVX-512 CPUs
     (channels-last, 8 input channels), which ends the process.

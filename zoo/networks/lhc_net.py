@@ -45,14 +45,14 @@ class LocalHeadChannelAttention(nn.Module):
 
     Each head has `side / heads` whole rows of the map. Its linear layer takes the pixels of these rows to half as many
     numbers, rounded up, for queries (of the 3x3 average) and keys (of the 3x3 maximum) alike. Scores are divided by
-    that number to the power of 1 + p, where p in (0,1), one a channel, follows from the scores.
+    that number to the power of 1 + p, where p in (0,1) follows from the scores, for each channel.
     """
 
     def __init__(self, channels: int, side: int, heads: int) -> None:
         super().__init__()
         pixels = side * side // heads
         self.heads, self.embedding = heads, (pixels + 1) // 2
-        self.project = nn.Conv1d(side * side, heads * self.embedding, 1, groups=heads)  # one linear map a head
+        self.project = nn.Conv1d(side * side, heads * self.embedding, 1, groups=heads)  # a linear map for each head
         self.power = nn.Sequential(nn.Linear(channels, channels), nn.Sigmoid())
         self.value = nn.Conv2d(channels, channels, 3, padding=1)
 
@@ -61,7 +61,7 @@ class LocalHeadChannelAttention(nn.Module):
         return x + attended.flatten(1, 2).mT.reshape(x.shape)
 
     def weights(self, x: Tensor) -> Tensor:
-        """How much each channel (row) takes of each other one, in each strip: [B,C,S,S] to [B,heads,C,C]."""
+        """Return how much each channel (row) takes of each other, in each strip: [B,C,S,S] to [B,heads,C,C]."""
         query = self._embed(_mean3(x))
         key = self._embed(F.max_pool2d(x, 3, 1, padding=1))
         scores = query.mT @ key
@@ -69,11 +69,11 @@ class LocalHeadChannelAttention(nn.Module):
         return (scores / self.embedding ** power[..., None]).softmax(dim=-1)
 
     def _embed(self, x: Tensor) -> Tensor:
-        """[B,C,S,S] to [B,heads,embedding,C]."""
+        """Embed the strips: [B,C,S,S] to [B,heads,embedding,C]."""
         return self.project(x.flatten(2).mT).unflatten(1, (self.heads, self.embedding))
 
     def _strips(self, x: Tensor) -> Tensor:
-        """[B,C,S,S] to [B,heads,pixels,C], pixels of consecutive rows together."""
+        """Cut into strips of consecutive rows: [B,C,S,S] to [B,heads,pixels,C]."""
         return x.flatten(2).mT.unflatten(1, (self.heads, -1))
 
 
@@ -112,7 +112,7 @@ def _stem(in_chans: int) -> list[nn.Module]:
 
 
 def _heads(side: int, published: int) -> int:
-    """The most heads up to the published number that share the rows of a map evenly."""
+    """Return the most heads, up to the published number, that share the rows of a map evenly."""
     return next(heads for heads in range(published, 0, -1) if side % heads == 0)
 
 

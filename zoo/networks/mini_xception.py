@@ -69,7 +69,7 @@ class XceptionModule(nn.Module):
 
 
 def _pool_same(x: Tensor) -> Tensor:
-    """3x3 max pooling of stride 2 as TensorFlow pads it: even sides at the far edge only, odd sides at both."""
+    """Return 3x3 max pooling of stride 2, padded as TensorFlow does: even sides at the far edge, odd sides at both."""
     if x.shape[-1] % 2:
         return F.max_pool2d(x, 3, 2, padding=1)
     return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 3, 2)

@@ -54,7 +54,7 @@ OF_CODE = Recipe(
 
 
 class ChannelGate(nn.Sequential):
-    """One weight a channel, [B,C,H,W] to [B,C,1,1], from the pooled map."""
+    """One weight for each channel, [B,C,H,W] to [B,C,1,1], from the pooled map."""
 
     def __init__(self, channels: int, reduction: int = 8) -> None:
         hidden = channels // reduction
@@ -63,7 +63,7 @@ class ChannelGate(nn.Sequential):
 
 
 class SpatialGate(nn.Module):
-    """One weight a position, [B,C,H,W] to [B,1,H,W], from the mean and the largest channel there."""
+    """One weight for each position, [B,C,H,W] to [B,1,H,W], from the mean and the largest channel there."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class SpatialGate(nn.Module):
 
 
 class Relation(nn.Module):
-    """Every position plus a mix of all positions, by likeness (arXiv:1809.02983); the mix starts with weight 0."""
+    """Every position plus a mix of all positions, by similarity (arXiv:1809.02983); the mix starts with weight 0."""
 
     def __init__(self, channels: int, reduction: int = 8) -> None:
         super().__init__()

@@ -59,7 +59,7 @@ def _depthwise(channels: int, stride: int) -> list[nn.Module]:
 
 
 def _down(inputs: int, outputs: int, groups: int = 1) -> list[nn.Module]:
-    """3x3 convolution of stride 2, padded at the bottom and the right alone, as Keras' MobileNet is."""
+    """Return a 3x3 convolution of stride 2, padded only at the bottom and the right, as in Keras' MobileNet."""
     return [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(inputs, outputs, 3, 2, groups=groups, bias=False)]
 
 
@@ -68,7 +68,7 @@ def _pointwise(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 def cut_mobilenet(in_chans: int) -> nn.Sequential:
-    """MobileNetV1 (arXiv:1704.04861) up to the depthwise convolution of block 9: [B,C,S,S] to [B,512,S/16,S/16]."""
+    """Return MobileNetV1 (arXiv:1704.04861) up to block 9's depthwise convolution: [B,C,S,S] to [B,512,S/16,S/16]."""
     layers = [*_down(in_chans, 32), *_norm_act(32)]
     for (inputs, outputs), stride in zip(pairwise(WIDTHS), STRIDES, strict=True):
         layers += [*_depthwise(inputs, stride), *_pointwise(inputs, outputs)]
@@ -76,7 +76,7 @@ def cut_mobilenet(in_chans: int) -> nn.Sequential:
 
 
 def _separable(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.Module]:
-    """Each patch of `kernel` pixels a side becomes one pixel."""
+    """Return a separable convolution that makes one pixel of each patch of `kernel` pixels a side."""
     depthwise = nn.Conv2d(inputs, inputs, kernel, kernel, padding, groups=inputs, bias=False)
     return [depthwise, nn.Conv2d(inputs, outputs, 1), nn.ReLU(inplace=True)]
 
@@ -92,7 +92,7 @@ class PatchAttention(nn.Module):
         self.scale = nn.Parameter(torch.tensor(channels**-0.5))
 
     def weights(self, tokens: Tensor) -> Tensor:
-        """How much each token (row) takes of each other one of its image: [B,T,C] to [B,T,T], rows sum to one."""
+        """Return how much each token (row) takes of each other of its image: [B,T,C] to [B,T,T], rows sum to one."""
         return (self.scale * tokens @ tokens.mT).softmax(dim=-1)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -118,11 +118,11 @@ class PattLite(nn.Module):
         return self.head(self.attention(self.tokens(x)).mean(dim=1))
 
     def get_classifier(self) -> tuple[nn.Module, ...]:
-        """All that has no trained weights to start from, and learns first (as timm names it)."""
+        """Return all that has no trained weights to start from, and learns first; the name is timm's."""
         return self.patches, self.attention, self.head
 
     def tokens(self, x: Tensor) -> Tensor:
-        """The four patches of each image, left to right and top to bottom: [B,C,S,S] to [B,4,256]."""
+        """Return the four patches of each image, left to right and top to bottom: [B,C,S,S] to [B,4,256]."""
         features = self.backbone(x)
         if features.shape[-1] != GRID:
             features = F.interpolate(features, size=(GRID, GRID), mode="bilinear", align_corners=False)

@@ -1,6 +1,6 @@
-"""Loss terms that belong to networks: pure functions of what a network returns in `Outputs.parts`.
+"""Loss terms of certain networks: pure functions of what these return in `Outputs.parts`.
 
-All compute in float32, whatever the network ran in: they square, divide and take logarithms.
+All compute in float32, in whatever precision the network ran: they square, divide and take logarithms.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SMALLEST_DIFFERENCE = 1e-6  # of two heads: where they coincide, a division by t
 
 
 def affinity(features: Tensor, centres: Tensor, targets: Tensor) -> Tensor:
-    """Squared distance of features [B,D] to the centres [K,D] of their classes, mean over the batch (arXiv:2109.07270).
+    """Return the squared distance of features [B,D] to their classes' centres [K,D], a mean (arXiv:2109.07270).
 
     `targets` [B,K] weigh the centres of each row. The distance is measured in units of the centres' own spread, the
     sum over D of their variances, so the loss cannot be lowered by shrinking all centres.
@@ -26,7 +26,7 @@ def affinity(features: Tensor, centres: Tensor, targets: Tensor) -> Tensor:
 
 
 def partition(heads: Tensor) -> Tensor:
-    """log(1 + H / variance) of heads [B,H,D], H >= 2; the variance is across heads, mean over B and D.
+    """Return log(1 + H / variance) of heads [B,H,D], H >= 2; the variance is across heads, a mean over B and D.
 
     It falls as the heads of an image attend to different things (arXiv:2109.07270).
     """
@@ -35,7 +35,7 @@ def partition(heads: Tensor) -> Tensor:
 
 
 def head_similarity(heads: Sequence[Tensor]) -> Tensor:
-    """1 / the mean squared difference of two heads, mean over all pairs; two or more tensors of one shape.
+    """Return 1 / the mean squared difference of two heads, over all pairs; two or more tensors of one shape.
 
     The attention loss of DDAMFN (doi:10.3390/electronics12173595).
     """

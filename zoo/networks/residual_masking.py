@@ -60,7 +60,7 @@ class ResidualMask(nn.Module):
         return x * (1 + self.mask(x))
 
     def mask(self, x: Tensor) -> Tensor:
-        """Weights [B,C,H,W] in [0,1] that sum to one over the channels."""
+        """Return weights [B,C,H,W] in [0,1] that sum to one over the channels."""
         encoded = [self.down[0](x)]
         for block in self.down[1:]:
             encoded.append(block(self.pool(encoded[-1])))

@@ -37,7 +37,7 @@ class PreActBlock(nn.Module):
 def preact_resnet(
     widths: Sequence[int], depths: Sequence[int], num_classes: int, in_chans: int, dropout: float
 ) -> nn.Sequential:
-    """Stem of stride 2, then one stage a width; each stage but the first halves the map."""
+    """Return a stem of stride 2 and a stage for each width; each stage but the first halves the map."""
     layers: list[nn.Module] = [nn.Conv2d(in_chans, widths[0], 5, 2, padding=2, bias=False)]
     channels = widths[0]
     for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):

@@ -1,6 +1,7 @@
-"""A VGG-like network made for 48x48 faces on few cores.
+"""A VGG-like network for 48x48 faces on few cores.
 
-The first convolution halves the map at once: a 48x48 stage costs a CPU more memory traffic than it gives accuracy.
+The first convolution halves the map at once: on a CPU, a 48x48 stage costs more in memory traffic than it gives in
+accuracy.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ WIDE = ((96, 96), (192, 192, 192), (384, 384, 384))
 
 
 def vgg_trunk(stages: Sequence[Sequence[int]], in_chans: int) -> nn.Sequential:
-    """Stages of 3x3 convolution, batch norm and ReLU, a 2x2 max pooling between them: [B,stages[-1][-1],H,W]."""
+    """Return stages of 3x3 convolution, batch norm and ReLU, with 2x2 max pooling between: [B,stages[-1][-1],H,W]."""
     layers: list[nn.Module] = [*conv_bn(in_chans, stages[0][0], kernel=5, stride=2), nn.ReLU(inplace=True)]
     channels = stages[0][0]
     for index, widths in enumerate(stages):
@@ -35,7 +36,7 @@ def vgg_trunk(stages: Sequence[Sequence[int]], in_chans: int) -> nn.Sequential:
 
 
 def vgg(stages: Sequence[Sequence[int]], num_classes: int, in_chans: int, dropout: float) -> nn.Sequential:
-    """The trunk, global average pooling, dropout and one linear layer."""
+    """Return the trunk, global average pooling, dropout and one linear layer."""
     trunk = vgg_trunk(stages, in_chans)
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(stages[-1][-1], num_classes)]
     return nn.Sequential(*trunk, *head)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from zoo.recipes import Augment
 
-Draw = Callable[[float, float], Tensor]  # (low, high) to uniform numbers [B], one an image
+Draw = Callable[[float, float], Tensor]  # (low, high) to uniform numbers [B], one for each image
 
 
 def augment(images: Tensor, size: int, options: Augment, generator: torch.Generator, crop_ratio: float = 1.0) -> Tensor:

@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from zoo.inference.predict import predict
 from zoo.state_dicts import join
-from zoo.training.job import Guidance, LabelledImages, Splits, TrainContext, TrainJob
+from zoo.training.job import LabelledImages, PeerPredictions, Splits, TrainContext, TrainJob
 from zoo.training.loop import Trained, together, train
 
 
@@ -40,7 +40,7 @@ def train_folds(job: TrainJob, context: TrainContext) -> Trained:
     done: list[Trained] = []
     for index, (seen, held_out) in enumerate(folds.split(train_split.targets, train_split.targets)):
         data = Splits(Subset.of(train_split, seen), job.data.val)
-        trained = train(replace(job.network(index), data=data, guidance=_rows(job.guidance, seen)), context)
+        trained = train(replace(job.network(index), data=data, peers=_rows(job.peers, seen)), context)
         done.append(trained)
         out_of_fold[held_out] = predict(
             member, trained.weights, train_split.images[held_out], num_classes, context.device
@@ -48,6 +48,6 @@ def train_folds(job: TrainJob, context: TrainContext) -> Trained:
     return together(done, join([trained.weights for trained in done]), "fold", out_of_fold)
 
 
-def _rows(guidance: Guidance, rows: np.ndarray) -> Guidance:
-    teacher, out_of_fold = (None if part is None else part[rows] for part in (guidance.teacher, guidance.out_of_fold))
-    return Guidance(teacher, out_of_fold)
+def _rows(peers: PeerPredictions, rows: np.ndarray) -> PeerPredictions:
+    teacher, judge = (None if given is None else given[rows] for given in (peers.teacher, peers.judge))
+    return PeerPredictions(teacher, judge)

@@ -45,14 +45,14 @@ class LabelledImages(Protocol):
 
 
 @dataclass(frozen=True)
-class Guidance:
+class PeerPredictions:
     """Probabilities [N,K] that other members give the training images, where the recipe's labels ask for them.
 
-    `teacher` is what a student learns from. `out_of_fold` is the judge's, by which doubtful labels are found.
+    A student learns from those of the `teacher`. Those of the `judge` are out-of-fold; they find doubtful labels.
     """
 
     teacher: np.ndarray | None = None
-    out_of_fold: np.ndarray | None = None
+    judge: np.ndarray | None = None
 
 
 class TrainingData(Protocol):
@@ -77,14 +77,14 @@ class Splits:
 class TrainJob:
     """What is trained: everything that decides the weights.
 
-    `guidance` holds other members' predictions on the training images. Checkpoints are named after `name`.
+    `peers` holds other members' predictions on the training images. Checkpoints are named after `name`.
     """
 
     member: Member
     data: TrainingData
     num_classes: int
     seed: int = 0
-    guidance: Guidance = field(default_factory=Guidance)
+    peers: PeerPredictions = field(default_factory=PeerPredictions)
     name: str = "training"
 
     def network(self, number: int) -> TrainJob:

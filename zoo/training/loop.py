@@ -130,7 +130,7 @@ class _Run:
         self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if context.compiled else self.network
         self.optimizer = build_optimizer(self.recipe, self.network)
         self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()
-        learned = training_targets(train, num_classes, self.recipe, job.guidance, job.seed)
+        learned = training_targets(train, num_classes, self.recipe, job.peers, job.seed)
         self.images, self.val_images = (
             prepared(images, device, self.recipe.preprocess) for images in (learned.images, val.images)
         )

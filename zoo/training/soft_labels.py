@@ -1,4 +1,4 @@
-"""What a member learns from: distributions over the classes made of targets, votes, teachers and second thoughts."""
+"""Make training targets: distributions over the classes, from labels, votes, teachers and label cleaning."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from zoo.recipes import Labels, Recipe
-from zoo.training.job import Guidance, LabelledImages
+from zoo.training.job import LabelledImages, PeerPredictions
 
 
 @dataclass(frozen=True)
 class TrainingTargets:
-    """The training images that take part: images uint8 [n,C,H,W], targets float32 [n,K], affect float32 [n,2]."""
+    """The images that are trained on: images uint8 [n,C,H,W], targets float32 [n,K], affect float32 [n,2] or None."""
 
     images: np.ndarray
     targets: np.ndarray
@@ -22,11 +22,11 @@ class TrainingTargets:
 
 
 def training_targets(
-    split: LabelledImages, num_classes: int, recipe: Recipe, guidance: Guidance, seed: int
+    split: LabelledImages, num_classes: int, recipe: Recipe, peers: PeerPredictions, seed: int
 ) -> TrainingTargets:
-    """Images and soft targets as the recipe wants them.
+    """Return images and soft targets as the recipe says.
 
-    Raises ValueError where the recipe needs votes, ratings, a teacher or out-of-fold predictions that are not there.
+    Raises ValueError where the recipe needs votes, ratings, a teacher or out-of-fold predictions that are missing.
     """
     if recipe.affect and split.affect is None:
         raise ValueError("recipe.affect needs valence and arousal of the training images, and this data set has none")
@@ -40,11 +40,11 @@ def training_targets(
     if labels.votes:
         targets = _voted(targets, split.votes, labels)
     if labels.teacher:
-        targets = _distilled(targets, _needed(guidance.teacher, "teacher"), labels)
+        targets = _distilled(targets, _needed(peers.teacher, "teacher"), labels)
     affect = None if split.affect is None else split.affect.astype(np.float32)
     if not labels.clean:
         return TrainingTargets(split.images, targets.astype(np.float32), affect)
-    out_of_fold = _needed(guidance.out_of_fold, "out-of-fold predictions")
+    out_of_fold = _needed(peers.judge, "out-of-fold predictions")
     rows, targets = _cleaned(split.targets, targets, out_of_fold, labels)
     return TrainingTargets(
         split.images[rows], targets[rows].astype(np.float32), None if affect is None else affect[rows]
@@ -52,13 +52,13 @@ def training_targets(
 
 
 def sample_class(targets: Tensor, generator: torch.Generator) -> Tensor:
-    """Distributions [B,K] to one class each, drawn by its share: one-hot [B,K] of the same type."""
+    """Draw one class from each distribution [B,K]; return it as one-hot [B,K] of the same type."""
     classes = torch.multinomial(targets, 1, generator=generator)
     return torch.zeros_like(targets).scatter_(1, classes, 1.0)
 
 
 def self_confidence(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Probability [N] that out-of-fold predictions [N,K] give to each image's own label (arXiv:1911.00068)."""
+    """Return the probability [N] that out-of-fold predictions [N,K] give each image's own label (arXiv:1911.00068)."""
     return probabilities[np.arange(len(targets)), targets]
 
 
@@ -88,7 +88,10 @@ def _distilled(targets: np.ndarray, teacher: np.ndarray, labels: Labels) -> np.n
 def _cleaned(
     given: np.ndarray, targets: np.ndarray, out_of_fold: np.ndarray, labels: Labels
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that stay, in their order, and the targets with new labels for doubtful images that are sure of another."""
+    """Return the rows that stay, in their order, and targets in which doubtful images may have a new label.
+
+    A doubtful image stays, with the judge's label, where the judge is sure of it: `labels.pseudo`.
+    """
     doubt = np.argsort(self_confidence(out_of_fold, given), kind="stable")[: round(labels.clean * len(given))]
     stays = np.ones(len(given), dtype=bool)
     stays[doubt] = False

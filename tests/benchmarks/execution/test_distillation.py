@@ -18,7 +18,7 @@ import benchmark
 from benchmarks import suites
 from benchmarks.commands import trials
 from benchmarks.data import DataOptions
-from benchmarks.execution.distillation import guidance
+from benchmarks.execution.distillation import peer_predictions
 from benchmarks.files import read_csv
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore
@@ -78,7 +78,7 @@ def test_a_teacher_is_asked_once_until_its_weights_are_others(results: Path, mon
 
     def teach() -> np.ndarray:
         store = PredictionStore(results / "digits" / "predictions")
-        teacher = guidance(configuration, dataset, store, TrainContext(checkpoints)).teacher
+        teacher = peer_predictions(configuration, dataset, store, TrainContext(checkpoints)).teacher
         assert teacher is not None
         return teacher
 

@@ -34,7 +34,7 @@ from zoo.recipes import Labels, Loss, Recipe, Transfer
 from zoo.registry import Member
 from zoo.state_dicts import split
 from zoo.training.cross_validation import train_folds
-from zoo.training.job import Guidance, Progress
+from zoo.training.job import PeerPredictions, Progress
 from zoo.training.loop import Stopped, Trained, TrainingDiverged
 from zoo.training.soups import train_soup
 
@@ -443,7 +443,7 @@ def test_a_teacher_moves_what_is_learnt(dataset: Dataset, tmp_path: Path):
     """A teacher that calls every image the first class, with all the weight, is what the student repeats."""
     teacher = np.tile([0.98, 0.01, 0.01], (len(dataset.train), 1))
     member = small(labels=Labels(teacher="any", teacher_weight=1.0, temperature=1.0))
-    result = trained(member, dataset, tmp_path / "a.pt", guidance=Guidance(teacher=teacher))
+    result = trained(member, dataset, tmp_path / "a.pt", peers=PeerPredictions(teacher=teacher))
     assert (predict(member, result.weights, dataset.test.images, 3, "cpu").argmax(1) == 0).all()
 
 

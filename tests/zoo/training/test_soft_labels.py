@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.data import Split
 from zoo.recipes import Labels, Recipe
-from zoo.training.job import Guidance
+from zoo.training.job import PeerPredictions
 from zoo.training.soft_labels import sample_class, self_confidence, training_targets
 
 TARGETS = np.array([0, 1, 2, 1], dtype=np.int64)
@@ -21,8 +21,8 @@ OUT_OF_FOLD = np.array([[0.9, 0.05, 0.05], [0.95, 0.03, 0.02], [0.1, 0.1, 0.8], 
 HARD = np.eye(3)[TARGETS]
 
 
-def taught(labels: Labels, guidance: Guidance = Guidance(), split: Split = SPLIT):  # noqa: B008, frozen
-    return training_targets(split, 3, Recipe(labels=labels), guidance, seed=0)
+def taught(labels: Labels, peers: PeerPredictions = PeerPredictions(), split: Split = SPLIT):  # noqa: B008, frozen
+    return training_targets(split, 3, Recipe(labels=labels), peers, seed=0)
 
 
 def test_without_options_the_targets_are_one_hot_and_all_images_take_part():
@@ -45,7 +45,7 @@ def test_votes_get_their_share_and_the_label_the_rest():
 
 def test_votes_come_first_and_a_teacher_gets_its_share_of_what_they_make():
     labels = Labels(votes=True, votes_weight=0.5, teacher="any", teacher_weight=0.25, temperature=1.0)
-    found = taught(labels, Guidance(teacher=OUT_OF_FOLD.copy())).targets
+    found = taught(labels, PeerPredictions(teacher=OUT_OF_FOLD.copy())).targets
     np.testing.assert_allclose(found, 0.75 * (0.5 * HARD + 0.5 * VOTES / 10) + 0.25 * OUT_OF_FOLD, rtol=1e-6)
 
 
@@ -78,7 +78,7 @@ def test_votes_are_asked_for_where_there_are_none():
 def test_a_teacher_gets_its_share_after_softening():
     labels = Labels(teacher="any", teacher_weight=0.25, temperature=2.0)
     softened = np.sqrt(OUT_OF_FOLD) / np.sqrt(OUT_OF_FOLD).sum(1, keepdims=True)
-    found = taught(labels, Guidance(teacher=OUT_OF_FOLD)).targets
+    found = taught(labels, PeerPredictions(teacher=OUT_OF_FOLD)).targets
     np.testing.assert_allclose(found, 0.75 * HARD + 0.25 * softened, rtol=1e-6)
     assert found.sum(1) == pytest.approx(np.ones(4))
 
@@ -90,21 +90,21 @@ def test_a_teacher_that_is_missing_is_named():
 
 def test_cleaning_leaves_out_the_least_confident_labels():
     assert self_confidence(OUT_OF_FOLD, TARGETS) == pytest.approx([0.9, 0.03, 0.8, 0.3])
-    kept = taught(Labels(judge="any", clean=0.5), Guidance(out_of_fold=OUT_OF_FOLD))
+    kept = taught(Labels(judge="any", clean=0.5), PeerPredictions(judge=OUT_OF_FOLD))
     assert kept.images[:, 0, 0, 0].tolist() == [0, 2]
     assert np.array_equal(kept.targets, HARD[[0, 2]])
 
 
 def test_doubtful_images_come_back_with_a_label_that_is_sure():
     labels = Labels(judge="any", clean=0.5, pseudo=0.9)
-    kept = taught(labels, Guidance(out_of_fold=OUT_OF_FOLD))
+    kept = taught(labels, PeerPredictions(judge=OUT_OF_FOLD))
     assert kept.images[:, 0, 0, 0].tolist() == [0, 1, 2]
     assert kept.targets.argmax(1).tolist() == [0, 0, 2], "the second image was labelled 1"
 
 
 def test_affect_follows_its_images():
     affect = np.linspace(-1, 1, 8).reshape(4, 2)
-    kept = taught(Labels(judge="any", clean=0.5), Guidance(out_of_fold=OUT_OF_FOLD), replace(SPLIT, affect=affect))
+    kept = taught(Labels(judge="any", clean=0.5), PeerPredictions(judge=OUT_OF_FOLD), replace(SPLIT, affect=affect))
     assert kept.affect is not None
     assert kept.affect == pytest.approx(affect[[0, 2]])
 
