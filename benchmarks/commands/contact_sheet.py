@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.commands.options import positive, suite_arguments
+from benchmarks.execution.tasks import external_members, schedule
 from benchmarks.report.figures.style import MARGIN, SMALL, WIDTH, Chart, panel, plural, save, sheet
 from benchmarks.session import Session, options_from
 from benchmarks.store.predictions import Predictions
@@ -80,7 +81,10 @@ def write(session: Session, most: int = MOST) -> list[Path]:
     Raises DataError without images, and ValueError where they are not those of the predictions or there are none.
     """
     members = _members(session)
-    data, targets = session.dataset, session.targets
+    fold = session.folds[0]
+    targets = fold.targets
+    with fold.images() as data:
+        test_images = data.test.images
     if data.fingerprint != targets.fingerprint:
         raise ValueError("the images found are not those the stored predictions are of; name theirs with --data DIR")
     opinions = Opinions.of(np.stack([one.test for one in members]), targets.test)
@@ -100,15 +104,15 @@ def write(session: Session, most: int = MOST) -> list[Path]:
         ]
         title = f"The {len(chosen)} {words}"
         note = f"Above: the given label; below: what most of {plural(len(members), 'member')} say, and how many do."
-        draw = partial(_draw, title, note, data.test.images[chosen], captions)
+        draw = partial(_draw, title, note, test_images[chosen], captions)
         paths += save(Chart(title, title, draw), folder / f"contact_sheet_{name}")
     return paths
 
 
 def _members(session: Session) -> list[Predictions]:
-    steps, _ = session.steps()
-    external, _ = session.external_members()
-    found = [*(step.stored for step in steps if step.stored is not None), *external]
+    rows, _ = schedule(session)
+    external, _ = external_members(session)
+    found = [*(row[0].step.stored for row in rows if row[0].step.stored is not None), *external[0]]
     if not found:
         raise ValueError(f"no member of {session.suite.name} has predictions; run benchmark.py first")
     return found

@@ -32,18 +32,19 @@ def execute(arguments: Namespace) -> None:
     """Write results/<suite>/label_quality.csv."""
     session = Session(options_from(arguments))
     judges = [registry.get(name).name for name in arguments.judges]
-    rows = ranked(session.dataset, judged(session, judges, arguments.seed))
+    with session.folds[0].images() as dataset:
+        rows = ranked(dataset, judged(session, dataset, judges, arguments.seed))
     path = session.folder / "label_quality.csv"
     write_atomic(path, table(rows))
     print(f"{len(rows)} training images, the most doubtful labels first: {path}")
 
 
-def judged(session: Session, judges: list[str], seed: int) -> np.ndarray:
+def judged(session: Session, dataset: Dataset, judges: list[str], seed: int) -> np.ndarray:
     """Mean out-of-fold probabilities [N,K] of the judges; raises ValueError where one has none."""
-    data, shape = session.dataset, (len(session.dataset.train), len(session.dataset.classes))
+    shape = (len(dataset.train), len(dataset.classes))
     opinions = []
     for name in judges:
-        logits = load_out_of_fold(session.store.folder, name, seed, data.fingerprint, shape)
+        logits = load_out_of_fold(session.store.folder, name, seed, dataset.fingerprint, shape)
         if logits is None:
             command = f"python benchmark.py {session.selection} --members {name} --set recipe.folds=5"
             raise ValueError(f"{name} has no out-of-fold predictions; make them with: {command} --train missing")

@@ -38,12 +38,13 @@ def schedule(session: Session) -> str:
     from benchmarks.execution import tasks
 
     members, notes = tasks.schedule(session)
-    external, unusable = session.external_members()
+    external, unusable = tasks.external_members(session)
     rows = [_row(task) for task in itertools.chain.from_iterable(members)]
-    rows += [{**LOADED, "member": label, "why": "predictions from elsewhere"} for label in member_labels(external)]
+    rows += [{**LOADED, "member": label, "why": "predictions from elsewhere"} for label in member_labels(external[0])]
     trained = [[task.step for task in its if task.step.train] for its in members]
     seconds = sum(step.seconds for step in itertools.chain.from_iterable(trained))
-    what = f"members to train, each in {session.folds} folds" if session.folds > 1 else "members to train"
+    folds = len(session.folds)
+    what = f"members to train, each in {folds} folds" if folds > 1 else "members to train"
     end = (
         f"{len(session.ensemblers)} ensemblers; {sum(map(bool, trained))} {what}, about {duration(seconds)} by estimate"
     )

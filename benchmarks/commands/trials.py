@@ -25,7 +25,7 @@ from benchmarks.commands.options import suite_arguments
 from benchmarks.data import Dataset, Split
 from benchmarks.execution.plan import size_share
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
-from benchmarks.provenance import code_version, device_name, resolve_device
+from benchmarks.provenance import code_version, device_name
 from benchmarks.session import Session, options_from
 from zoo import registry
 from zoo.registry import Member
@@ -67,7 +67,7 @@ def execute(arguments: Namespace) -> None:
     members = [registry.get(name) for name in names]
     if arguments.house_size:
         members = [replace(one, image_size=registry.with_recipe(one, "house").image_size) for one in members]
-    run(session, members, arguments.seconds, resolve_device(options.device))
+    run(session, members, arguments.seconds, session.device)
 
 
 @dataclass
@@ -157,16 +157,20 @@ def run(session: Session, members: list[Member], seconds: float, device: str) ->
     Raises DataError without data.
     """
     path = session.folder / "trials.csv"
-    for member in members:
-        rows = read_csv(path)
-        if any(row["member"] == member.name and row["asked_seconds"] == f"{seconds:g}" for row in rows):
-            continue
-        session.dataset  # noqa: B018 - where it is missing, no member can be tried
-        try:
-            row = attempt(member, session.lesson(member), device, seconds)
-        except (RuntimeError, ValueError) as error:
-            print(f"{member.name}: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
-            continue
-        ranked = sorted([*rows, row], key=lambda row: (-float(row["val_accuracy"]), row["member"]))
-        write_atomic(path, csv_text_of(ranked))
-        print(f"{member.name}: val {row['val_accuracy']}, test {row['test_accuracy']}, {row['seconds']} s", flush=True)
+    tried = {row["member"] for row in read_csv(path) if row["asked_seconds"] == f"{seconds:g}"}
+    waiting = [member for member in members if member.name not in tried]
+    if not waiting:
+        return
+    fold = session.folds[0]
+    with fold.images() as dataset:
+        for member in waiting:
+            try:
+                row = attempt(member, fold.training_data(member, dataset), device, seconds)
+            except (RuntimeError, ValueError) as error:
+                reason = " ".join(str(error).split())
+                print(f"{member.name}: {type(error).__name__}: {reason}", file=sys.stderr, flush=True)
+                continue
+            ranked = sorted([*read_csv(path), row], key=lambda row: (-float(row["val_accuracy"]), row["member"]))
+            write_atomic(path, csv_text_of(ranked))
+            accuracies = f"val {row['val_accuracy']}, test {row['test_accuracy']}"
+            print(f"{member.name}: {accuracies}, {row['seconds']} s", flush=True)

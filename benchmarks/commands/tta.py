@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
+from itertools import product
+from pathlib import Path
 
 from benchmarks.commands.options import suite_arguments
+from benchmarks.data import Split
 from benchmarks.evaluation.metrics import accuracy, log_loss
 from benchmarks.evaluation.tta import views_worth
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
-from benchmarks.provenance import resolve_device
 from benchmarks.report.sections.ablations import views_table
 from benchmarks.session import Session, options_from
 from benchmarks.store.identity import Configuration
@@ -30,16 +32,16 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(arguments: Namespace) -> None:
     """Write results/<suite>/tta.csv, and print the means."""
-    options = options_from(arguments)
-    print(views_table(views_worth(run(Session(options), resolve_device(options.device)))))
+    session = Session(options_from(arguments))
+    print(views_table(views_worth(run(session, session.device))))
 
 
-def measured(session: Session, configuration: Configuration, kind: str, device: str) -> CsvRow:
+def measured(checkpoints: Path, val: Split, configuration: Configuration, kind: str, device: str) -> CsvRow:
     """A member's accuracy and log-loss on val by one kind; raises SafetensorError where its weights are damaged."""
     from zoo.inference.predict import predict
 
-    member, val = override(configuration.member, [f"recipe.tta={kind}"]), session.dataset.val
-    weights, _, _ = read_weights(weights_path(session.folder / "checkpoints", configuration))
+    member = override(configuration.member, [f"recipe.tta={kind}"])
+    weights, _, _ = read_weights(weights_path(checkpoints, configuration))
     began = time.perf_counter()
     logits = predict(member, weights, val.images, configuration.num_classes, device)
     seconds = time.perf_counter() - began
@@ -56,16 +58,16 @@ def run(session: Session, device: str) -> list[CsvRow]:
     """Every kind of every member whose weights lie there; raises ValueError where there are none."""
     from zoo.inference.tta import VIEWS
 
-    path, checkpoints = session.folder / "tta.csv", session.folder / "checkpoints"
-    own = [one for one in session.wanted() if registry.trained_as(one.member) == one.member]
+    path, checkpoints, fold = session.folder / "tta.csv", session.checkpoints, session.folds[0]
+    own = [one for one in session.configurations(fold) if registry.trained_as(one.member) == one.member]
     trained = [one for one in own if weights_path(checkpoints, one).exists()]
     if not trained:
         raise ValueError(f"no trained weights in {checkpoints}: train members first, with --train missing")
-    for configuration in trained:
-        for kind in VIEWS:
+    with fold.images() as dataset:
+        for configuration, kind in product(trained, VIEWS):
             rows = read_csv(path)
             if not any((row["stem"], row["tta"]) == (configuration.stem, kind) for row in rows):
-                row = measured(session, configuration, kind, device)
+                row = measured(checkpoints, dataset.val, configuration, kind, device)
                 ordered: list[CsvRow] = sorted([*rows, row], key=lambda known: known["stem"])
                 write_atomic(path, csv_text_of(ordered))
                 print(", ".join(row.values()), flush=True)

@@ -31,14 +31,12 @@ def evaluate(
     searched: SearchedModels,
     results: Path,
     *,
-    folds: int,
     not_run: list[dict[str, Any]],
     notes: list[str],
 ) -> dict[str, Any]:
     """Score everything that was searched once on test, and return what results.json holds.
 
-    `results` is the folder of all suites' results; `folds` is 1 for a suite without folds. `not_run` and `notes` are
-    reported as they are.
+    `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are.
     """
     targets, predictions, found, rows = searched.targets, searched.predictions, searched.found, searched.rows
     folder = results / suite.name
@@ -68,7 +66,7 @@ def evaluate(
             "charts": charts_data(rows, predictions, targets, audited, headline),
             "confusions": confusions(rows, targets.test, headline),
             **(_story(searched, folder / "predictions", audited, headline) if suite.story else {}),
-            **_protocol(suite, targets, folds, results),
+            **_protocol(suite, targets, results),
             "published": read_published(suite.published) if suite.published else [],
             "not_run": not_run,
             "notes": notes,
@@ -86,9 +84,9 @@ def _story(
     return {"story": story_data(searched.rows, members, searched.targets, audited, headline, test)}
 
 
-def _protocol(suite: Suite, targets: Targets, folds: int, results: Path) -> dict[str, Any]:
+def _protocol(suite: Suite, targets: Targets, results: Path) -> dict[str, Any]:
     """What is out of the ordinary: folds, intervals over groups of images, another protocol for the same images."""
-    groups = targets.test_groups
+    groups, folds = targets.test_groups, max(1, len(suite.folds))
     facts: dict[str, Any] = {}
     if folds > 1 or groups is not None:
         count = None if groups is None else len(np.unique(groups))

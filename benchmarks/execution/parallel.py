@@ -49,11 +49,11 @@ def available() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
-def side_by_side(
+def train_in_parallel(
     session: Session, tasks: Sequence[Task], count: int, stop: Callable[[], str | None], display: NullProgress
 ) -> Outcomes:
-    """Trains in `count` processes; a reason from `stop` stops them all, their states saved. Raises Interrupted."""
-    found: dict[str, Predictions] = {}
+    """Train in `count` processes; a reason from `stop` stops them all, their states saved. Raise Interrupted."""
+    done: dict[str, Predictions] = {}
     failed: dict[str, str] = {}
     turns = TaskQueue(tasks, longest_first=session.options.time_budget is None)
     crew = [_Worker(session.options, cores) for cores in shares(available(), count)]
@@ -67,15 +67,15 @@ def side_by_side(
                     failed[task.stem] = answer.reason
                     display.done(task.label, answer.reason)
                 else:
-                    found[task.stem] = answer
-                    display.done(task.label, outcome(answer, task.part.targets.val))
+                    done[task.stem] = answer
+                    display.done(task.label, outcome(answer, task.fold.targets.val))
     finally:
         for worker in crew:
             worker.end()
     if stop() == INTERRUPT:
         stopped = [worker.stopped for worker in crew if worker.stopped]
         raise interrupted([task.label for task in stopped if task.stem in failed])
-    return found, failed | {task.stem: NOT_STARTED for task in turns.waiting}
+    return done, failed | {task.stem: NOT_STARTED for task in turns.waiting}
 
 
 def _employed(crew: Sequence[_Worker], turns: TaskQueue, why: str | None, display: NullProgress) -> list[_Worker]:
@@ -116,17 +116,17 @@ class _Worker:
             theirs.close()  # so that its end is seen
         self.task = task
         with suppress(ConnectionError):  # `hear` finds that it is gone
-            self.line.send(Job(task.step.configuration, task.part.fold, task.step.execution.compiled))
+            self.line.send(Job(task.step.configuration, task.fold.index, task.step.execution.compiled))
 
     def hear(self, display: NullProgress) -> Answer | None:
-        """What it says: moments go to the display, an answer ends the task."""
+        """What it says: progress goes to the display, an answer ends the task."""
         assert self.task is not None
         try:
             said = self.line.recv()
         except (EOFError, ConnectionError):
             said = Failed(self._lost())
         if not isinstance(said, Answer):
-            display.moment(said, self.task.label)
+            display.progress(said, self.task.label)
             return None
         self.task = None
         return said

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.provenance import cpu_cores
+from benchmarks.session import Mode
 from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
 from zoo.recipes import Recipe
 from zoo.training.compiling import SAVED, Choice, Execution, execution, lacking_for_gpu_code
-
-Mode = Literal["auto", "missing", "always", "never"]
 
 AUTO_SECONDS = 120.0
 """Without a GPU and without a time budget, `--train auto` trains what all together takes no longer than this."""

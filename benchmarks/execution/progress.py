@@ -36,7 +36,7 @@ class NullProgress:
     def start(self, label: str) -> None:
         """A member's training begins."""
 
-    def moment(self, moment: Progress, label: str = "") -> None:
+    def progress(self, progress: Progress, label: str = "") -> None:
         """Where the training of a member is: of that which began last, where none is named."""
 
     def done(self, label: str, outcome: str) -> None:
@@ -62,11 +62,11 @@ class LogProgress(NullProgress):
         self.begun, self.label = self.begun + 1, label
         self.running[label] = _Line(f"[{self.begun}/{self.count}] {label}", 0, time.monotonic())
 
-    def moment(self, moment: Progress, label: str = "") -> None:
+    def progress(self, progress: Progress, label: str = "") -> None:
         line, now = self.running[label or self.label], time.monotonic()
-        if moment.epoch > line.epoch and now - line.printed > self.PAUSE:
-            line.epoch, line.printed = moment.epoch, now
-            print(f"{line.title}: {_state(moment)}", flush=True)
+        if progress.epoch > line.epoch and now - line.printed > self.PAUSE:
+            line.epoch, line.printed = progress.epoch, now
+            print(f"{line.title}: {_state(progress)}", flush=True)
 
     def done(self, label: str, outcome: str) -> None:
         print(f"{self.running.pop(label).title}: {outcome}", flush=True)
@@ -85,7 +85,8 @@ class RichProgress(NullProgress):
     """A bar for the members done, and one for the epochs of each that is in training."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as Bars
 
         columns = (
             TextColumn("{task.description}"),
@@ -93,43 +94,43 @@ class RichProgress(NullProgress):
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
         )
-        self.progress = Progress(*columns, transient=True)
-        self.all = self.progress.add_task("members", total=None, visible=False, state="")
+        self.bars = Bars(*columns, transient=True)
+        self.all = self.bars.add_task("members", total=None, visible=False, state="")
         self.running: dict[str, TaskID] = {}
         self.label = ""
 
     def __enter__(self) -> Self:
-        self.progress.start()
+        self.bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.stop()
+        self.bars.stop()
 
     def note(self, text: str) -> None:
-        self.progress.console.print(text, markup=False, highlight=False)
+        self.bars.console.print(text, markup=False, highlight=False)
 
     def members(self, count: int) -> None:
-        self.progress.update(self.all, total=count, completed=0, visible=count > 0)
+        self.bars.update(self.all, total=count, completed=0, visible=count > 0)
 
     def start(self, label: str) -> None:
-        self.label, self.running[label] = label, self.progress.add_task(label, total=None, state="")
+        self.label, self.running[label] = label, self.bars.add_task(label, total=None, state="")
 
-    def moment(self, moment: Progress, label: str = "") -> None:
-        one = self.running[label or self.label]
-        self.progress.update(one, total=moment.steps, completed=moment.step, state=_state(moment))
+    def progress(self, progress: Progress, label: str = "") -> None:
+        bar = self.running[label or self.label]
+        self.bars.update(bar, total=progress.steps, completed=progress.step, state=_state(progress))
 
     def done(self, label: str, outcome: str) -> None:
-        self.progress.update(self.all, advance=1)
-        self.progress.remove_task(self.running.pop(label))
+        self.bars.update(self.all, advance=1)
+        self.bars.remove_task(self.running.pop(label))
         self.note(f"{label}: {outcome}")
 
 
-def _state(moment: Progress) -> str:
-    val = "" if moment.val_accuracy is None else f", val {100 * moment.val_accuracy:.2f} %"
-    speed = f"{moment.images_per_second:.0f} images/s"
-    return f"epoch {moment.epoch} of {moment.epochs}, {speed}, {duration(moment.seconds_left)} left{val}"
+def _state(progress: Progress) -> str:
+    val = "" if progress.val_accuracy is None else f", val {100 * progress.val_accuracy:.2f} %"
+    speed = f"{progress.images_per_second:.0f} images/s"
+    return f"epoch {progress.epoch} of {progress.epochs}, {speed}, {duration(progress.seconds_left)} left{val}"
 
 
 def display(quiet: bool) -> NullProgress:

@@ -46,7 +46,7 @@ class TaskQueue:
 def needed(task: Task) -> list[Key]:
     """The members whose weights or predictions a training asks for: teachers, judges, the network whose features are
     classified, and the member that this one is with other views at test time."""
-    member, seed, fold = task.step.configuration.member, task.step.configuration.seed, task.part.fold
+    member, seed, fold = task.step.configuration.member, task.step.configuration.seed, task.fold.index
     source = member.features_of or trained_as(member).name
     found = [(source, seed)] if source != member.name else []
     for text in filter(None, (member.recipe.labels.teacher, member.recipe.labels.judge)):
@@ -59,4 +59,4 @@ def needed(task: Task) -> list[Key]:
 
 def _key(task: Task) -> Key:
     configuration = task.step.configuration
-    return configuration.member.name, configuration.seed, task.part.fold
+    return configuration.member.name, configuration.seed, task.fold.index

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from benchmarks.execution.plan import Step
+from benchmarks.data import DataError
+from benchmarks.execution.plan import Step, decide, inspect
+from benchmarks.fold import Fold
 from benchmarks.formats import labels
 from benchmarks.session import Session
+from benchmarks.store.external_members import load_external, load_transferred
 from benchmarks.store.predictions import Predictions
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A step in the part of the data that it is about."""
+    """A step on the fold that it is about."""
 
-    part: Session
+    fold: Fold
     step: Step
     label: str
 
@@ -26,54 +30,79 @@ class Task:
         """What identifies its predictions."""
         return self.step.configuration.stem
 
-    @property
-    def place(self) -> str:
-        """`fold 2 of 5`; empty where the suite has no folds."""
-        return f"fold {self.part.fold + 1} of {self.part.folds}" if self.part.folds > 1 else ""
 
-
-Row = list[Task]  # of one member and seed: a task a part
+Row = list[Task]  # of one member and seed: a task a fold
 
 
 def schedule(session: Session) -> tuple[list[Row], list[str]]:
-    """A row a member and seed, and notes on files not used.
+    """Plan a row of tasks for each member and seed; also return notes on files that are not used.
 
     All folds of a member come before the next member: where time is short, few members are whole rather than none.
+    Imports torch only where something is to be trained.
     """
-    inspected = [_inspected(part, session) for part in session.parts]
+    inspected = [inspect(session.configurations(fold), session.store, fold.targets) for fold in session.folds]
     notes = list(dict.fromkeys(chain.from_iterable(notes for _, notes in inspected)))
+    if session.suite.gone(session.options.data):
+        notes.append(f"{session.suite.title}: the folder is not there; this is rebuilt from stored predictions")
     by_member = list(zip(*(steps for steps, _ in inspected), strict=True))
-    decided = iter(session.decided(list(chain.from_iterable(by_member))))
+    decided = iter(_decided(session, list(chain.from_iterable(by_member))))
     names = labels((steps[0].configuration.name, steps[0].configuration.seed) for steps in by_member)
-    rows = []
-    for name in names:
-        tasks = [Task(part, next(decided), name) for part in session.parts]
-        rows.append([Task(task.part, task.step, ", ".join(filter(None, (name, task.place)))) for task in tasks])
-    return rows, notes
+    return [[_task(fold, next(decided), name) for fold in session.folds] for name in names], notes
 
 
-def _inspected(part: Session, session: Session) -> tuple[list[Step], list[str]]:
-    steps = part.inspected()
-    if part is not session:
-        part.release()
-    return steps
+def _task(fold: Fold, step: Step, name: str) -> Task:
+    return Task(fold, step, ", ".join(filter(None, (name, fold.place))))
 
 
-def complete_members(rows: Sequence[Row], found: Mapping[str, Predictions], parts: int) -> list[list[Predictions]]:
-    """A list for each of the parts, of the predictions of the members that have them in every part."""
-    complete = [row for row in rows if all(task.stem in found for task in row)]
-    return [[found[row[part].stem] for row in complete] for part in range(parts)]
+def _decided(session: Session, steps: list[Step]) -> list[Step]:
+    """The steps of all folds, with what will be trained within one time budget."""
+    options = session.options
+    if options.train != "always" and all(step.stored for step in steps):
+        return steps
+    obstacle = "training is switched off" if options.train == "never" else _obstacle(session)
+    return decide(
+        steps,
+        session.store,
+        mode=options.train,
+        compiling=options.compiling,
+        device="cpu" if obstacle else session.device,
+        train_size=session.folds[0].targets.train_size,
+        time_budget=options.time_budget,
+        obstacle=obstacle,
+    )
 
 
-def not_run(rows: Sequence[Row], found: Mapping[str, Predictions], failed: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The members that lack predictions in any part, each with the first reason and the command that makes them."""
-    missing = [[task for task in row if task.stem not in found] for row in rows]
+def _obstacle(session: Session) -> str | None:
+    """Why nothing can be trained, if so. Raises DataError where training was asked for in so many words."""
+    fold = session.folds[0]
+    try:
+        fingerprint = fold.fingerprint
+    except DataError:
+        if session.options.train in ("missing", "always"):
+            raise
+        return "no data to train on"
+    if fingerprint != fold.targets.fingerprint:
+        return "the images found are not those the stored predictions are of; --data DIR says that they are meant"
+    return None
+
+
+def complete_members(rows: Sequence[Row], done: Mapping[str, Predictions], folds: int) -> list[list[Predictions]]:
+    """List for each of so many folds the predictions of the members that have them in every fold."""
+    complete = [row for row in rows if all(task.stem in done for task in row)]
+    return [[done[row[fold].stem] for row in complete] for fold in range(folds)]
+
+
+def not_run(
+    session: Session, rows: Sequence[Row], done: Mapping[str, Predictions], failed: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """List the members that lack predictions in any fold, each with the first reason and the command for them."""
+    missing = [[task for task in row if task.stem not in done] for row in rows]
     return [
         {
             "name": tasks[0].step.configuration.member.name,
             "seed": tasks[0].step.configuration.seed,
             "reason": _reason(tasks, failed),
-            "command": tasks[0].part.command(tasks[0].step),
+            "command": _command(session, tasks[0].step),
         }
         for tasks in missing
         if tasks
@@ -83,17 +112,32 @@ def not_run(rows: Sequence[Row], found: Mapping[str, Predictions], failed: Mappi
 def _reason(tasks: Sequence[Task], failed: Mapping[str, str]) -> str:
     first = tasks[0]
     reason = failed.get(first.stem, first.step.reason)
-    folds = ", ".join(str(task.part.fold + 1) for task in tasks)
-    return f"missing in {len(tasks)} of {first.part.folds} folds ({folds}): {reason}" if first.place else reason
+    folds = ", ".join(str(task.fold.index + 1) for task in tasks)
+    return f"missing in {len(tasks)} of {first.fold.count} folds ({folds}): {reason}" if first.fold.place else reason
+
+
+def _command(session: Session, step: Step) -> str:
+    """What trains this member later."""
+    zoo = f" --zoo {shlex.join(session.options.zoo)}" if session.options.zoo else ""
+    return f"python benchmark.py {session.selection}{zoo} {step.command}"
 
 
 def external_members(session: Session) -> tuple[list[list[Predictions]], list[str]]:
-    """A list a part, of the models from elsewhere that have predictions in every part, and notes on files not used."""
-    loaded = [part.external_members() for part in session.parts]
+    """Load for each fold the models from elsewhere that have predictions in every fold; also return notes on files that
+    are not used."""
+    loaded = [_external_members(session, fold) for fold in session.folds]
     notes = list(dict.fromkeys(chain.from_iterable(notes for _, notes in loaded)))
-    by_model = [{_model(one): one for one in found} for found, _ in loaded]
-    everywhere = [model for model in by_model[0] if all(model in found for found in by_model)]
-    return [[found[model] for model in everywhere] for found in by_model], notes
+    by_model = [{_model(predictions): predictions for predictions in models} for models, _ in loaded]
+    everywhere = [model for model in by_model[0] if all(model in models for models in by_model)]
+    return [[models[model] for model in everywhere] for models in by_model], notes
+
+
+def _external_members(session: Session, fold: Fold) -> tuple[list[Predictions], list[str]]:
+    """Members from other suites first, then external models."""
+    store, names = session.store, session.participants
+    transferred, unusable = load_transferred(store, fold.targets, names.transferred)
+    external, unreadable = load_external(store, fold.targets, names.external)
+    return transferred + external, unusable + unreadable
 
 
 def _model(predictions: Predictions) -> tuple[str, int | None]:

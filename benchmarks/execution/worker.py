@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from benchmarks.execution.executor import execute, reason
+from benchmarks.execution.executor import execute, reason, train_context
 from benchmarks.execution.progress import NullProgress
 from benchmarks.session import Options, Session
 from benchmarks.store.identity import Configuration
@@ -40,7 +40,7 @@ class Failed:
     reason: str
 
 
-Answer = Predictions | Failed  # comes after any number of moments
+Answer = Predictions | Failed  # comes after any number of Progress
 
 
 def work(connection: Connection, options: Options, cores: Sequence[int]) -> None:
@@ -52,9 +52,7 @@ def work(connection: Connection, options: Options, cores: Sequence[int]) -> None
             job = connection.recv()
             if not isinstance(job, Job):  # a reason to stop that came when all was done
                 continue
-            connection.send(_answer(job, session.parts[job.fold], _Line(connection)))
-            if job.fold != session.fold:
-                session.parts[job.fold].release()
+            connection.send(_answer(job, session, _Line(connection)))
 
 
 def pin_cores(cores: Sequence[int]) -> None:
@@ -67,15 +65,15 @@ def pin_cores(cores: Sequence[int]) -> None:
 
 
 class _Line(NullProgress):
-    """The way to the one who asked: moments go there, reasons to stop come from there."""
+    """The way to the one who asked: progress goes there, reasons to stop come from there."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._reason: str | None = None
 
-    def moment(self, moment: Progress, label: str = "") -> None:
+    def progress(self, progress: Progress, label: str = "") -> None:
         with suppress(ConnectionError):  # before the next step `stop` sees that nobody listens
-            self._connection.send(moment)
+            self._connection.send(progress)
 
     def stop(self) -> str | None:
         if self._reason is None and self._connection.poll():
@@ -86,10 +84,13 @@ class _Line(NullProgress):
         return self._reason
 
 
-def _answer(job: Job, part: Session, line: _Line) -> Answer:
+def _answer(job: Job, session: Session, line: _Line) -> Answer:
+    fold = session.folds[job.fold]
     try:
-        if part.dataset.fingerprint != job.configuration.data:
-            return Failed("the images have changed since the run began; start it anew")
-        return execute(part, job.configuration, job.compiled, line.stop, line)
+        context = replace(train_context(session, line.stop, line), compiled=job.compiled)
+        with fold.images() as dataset:
+            if dataset.fingerprint != job.configuration.data:
+                return Failed("the images have changed since the run began; start it anew")
+            return execute(session, fold, job.configuration, context)
     except Exception as error:  # one member must not cost the others their result
         return Failed(reason(error))

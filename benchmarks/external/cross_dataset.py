@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,17 +14,17 @@ from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import expression
 from benchmarks.data.fingerprint import also_in
+from benchmarks.fold import Fold
+from benchmarks.session import Session
 from benchmarks.store.container import read_header
 from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Configuration, Transferred, identity_from
 from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.targets import Targets
 from benchmarks.store.weights import read_weights, weights_path
 from ensembles.base import log_softmax
 from zoo import registry
 from zoo.registry import Member
-
-if TYPE_CHECKING:
-    from benchmarks.session import Session
 
 ABSENT = -15.0  # log-probability of a class that the training data did not have: below what a network says of any
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue in grey (ITU-R BT.601)
@@ -43,28 +43,28 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
         raise registry.UnknownName("suite to take members from", source, suites.suites())
     _refuse_folds(source)
     origin = stored_targets(folder / "predictions")
-    found = _with_weights(folder, members)
-    if origin is None or not found:
+    trained = _with_weights(folder, members)
+    if origin is None or not trained:
         raise ValueError(
             f"--from {source}: no member asked for has both predictions and trained weights in {folder}. "
             f"Train one: python benchmark.py --suite {source} --members NAME --train always"
         )
-    shared = shared_classes(origin.classes, session.targets.classes)
-    said = [*_about_classes(source, origin.classes, session.targets.classes, shared), _overlap(source, session)]
+    classes = session.folds[0].targets.classes
+    shared = shared_classes(origin.classes, classes)
+    said = [*_about_classes(source, origin.classes, classes, shared), _overlap(source, session)]
+    about = {"extra_data": f"trained on {source} alone", "remarks": [line for line in said if line]}
     session.keep_targets()
-    for part in session.parts:
-        for configuration in found:
-            identity = _identity(configuration, source, part)
-            if not part.store.path(identity).exists():
-                evaluated = _evaluated(identity, configuration, folder, part.dataset, shared, device)
-                about = {"extra_data": f"trained on {source} alone", "remarks": [line for line in said if line]}
-                part.store.save(replace(evaluated, provenance={**evaluated.provenance, **about}), history=[])
-        if part is not session:
-            part.release()
+    for fold in session.folds:
+        with fold.images() as dataset:
+            for configuration in trained:
+                identity = _identity(configuration, source, fold.targets)
+                if not session.store.path(identity).exists():
+                    evaluated = _evaluated(identity, configuration, folder, dataset, shared, device)
+                    session.store.save(replace(evaluated, provenance={**evaluated.provenance, **about}), history=[])
 
 
-def _identity(trained: Configuration, source: str, part: Session) -> Transferred:
-    data, classes = part.targets.fingerprint, len(part.targets.classes)
+def _identity(trained: Configuration, source: str, targets: Targets) -> Transferred:
+    data, classes = targets.fingerprint, len(targets.classes)
     return Transferred(trained.member, trained.seed, data, classes, source, trained.data)
 
 
@@ -195,15 +195,13 @@ def _overlap(source: str, session: Session) -> str:
         train = None
     if train is None:
         return f"Whether test images stand in the training split of {source} is not known here."
-    seen = also_in(np.concatenate([_test_images(part, session) for part in session.parts]), train.images)
-    found = f"{seen.sum():,} of {len(seen):,} test images stand in the training split of {source}."
+    seen = also_in(np.concatenate([_test_images(fold) for fold in session.folds]), train.images)
+    counted = f"{seen.sum():,} of {len(seen):,} test images stand in the training split of {source}."
     if seen.mean() > 0.5:
-        raise ValueError(f"--from {source}: {found} Nothing can be learnt from that.")
-    return found if seen.any() else ""
+        raise ValueError(f"--from {source}: {counted} Nothing can be learnt from that.")
+    return counted if seen.any() else ""
 
 
-def _test_images(part: Session, session: Session) -> np.ndarray:
-    images = part.dataset.test.images
-    if part is not session:
-        part.release()
-    return images
+def _test_images(fold: Fold) -> np.ndarray:
+    with fold.images() as dataset:
+        return dataset.test.images

@@ -60,13 +60,13 @@ def details_from(arguments: Namespace) -> Details:
 def inspect(session: Session, path: Path, details: Details) -> Examined:
     """Everything that `add` does, but for writing. Raises ValueError naming the file and what is wrong with it."""
     name = details.name or path.stem
-    if session.folds > 1:
+    if len(session.folds) > 1:
         raise ValueError(
-            f"{session.suite.name} is scored in {session.folds} folds, each by a network that has not seen it: "
+            f"{session.suite.name} is scored in {len(session.folds)} folds, each by a network that has not seen it: "
             "predictions of one model made elsewhere cannot be that"
         )
     check_name(name)
-    store, targets = session.store, session.targets
+    store, targets = session.store, session.folds[0].targets
     if name in external_names(store) and not details.replace:
         raise ValueError(f"an external model {name!r} is there already: --replace puts this one in its place")
     expected = Expected(targets.classes, dict(zip(SPLITS, session.suite.split_names[1:], strict=True)))
@@ -93,7 +93,7 @@ def add(session: Session, path: Path, details: Details) -> str:
     examined = inspect(session, path, details)
     store, identity = session.store, examined.predictions.configuration
     before = [old for old in external_files(store) if model_in(old) == identity.name and old != store.path(identity)]
-    save_targets(store.folder, session.targets)
+    save_targets(store.folder, session.folds[0].targets)
     store.save(examined.predictions, history=[])
     for old in before:
         old.unlink()

@@ -25,7 +25,7 @@ from benchmarks.report.figures import benchmark_chart
 from benchmarks.report.latex import tex_table
 from benchmarks.report.page.suite_page import page
 from benchmarks.results import best_single
-from benchmarks.run import search_part
+from benchmarks.run import search_fold
 from benchmarks.session import Options, Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
@@ -104,14 +104,16 @@ def test_a_table_of_another_length_is_refused_in_one_message(copy: Path, change)
 
 def test_only_a_member_that_asks_for_votes_needs_them(copy: Path):
     session = Session(Options("fer2013", members=("five_layer_cnn",), data=DataOptions(copy), results=copy))
-    plain = session.members[0]
+    (plain,), (fold,) = session.participants.members, session.folds
     wanting = override(plain, ["recipe.labels.votes=true"])
-    assert session.lesson(plain) is session.dataset
-    assert by_row(session.lesson(wanting)).tolist() == VOTES
-    (copy / ferplus.VOTES).unlink()
-    assert session.lesson(plain) is session.dataset
-    with pytest.raises(DataError, match=r"votes of FER\+ were not found[\s\S]*github\.com/microsoft/FERPlus") as error:
-        session.lesson(wanting)
+    with fold.images() as dataset:
+        assert fold.training_data(plain, dataset) is dataset
+        assert by_row(fold.training_data(wanting, dataset)).tolist() == VOTES
+        (copy / ferplus.VOTES).unlink()
+        assert fold.training_data(plain, dataset) is dataset
+        message = r"votes of FER\+ were not found[\s\S]*github\.com/microsoft/FERPlus"
+        with pytest.raises(DataError, match=message) as error:
+            fold.training_data(wanting, dataset)
     assert str(copy / ferplus.VOTES) in str(error.value)
 
 
@@ -143,9 +145,8 @@ def results_of(folder: Path, targets: Targets, plain: Sequence[str], voting: Seq
     members = [stored_predictions(store, targets, name) for name in plain]
     members[:0] = [taught_by_votes(stored_predictions(store, targets, name, skill=5.0)) for name in voting]
     session = Session(Options("fer2013", results=folder, ensemblers=("best_single", "uniform", "greedy")))
-    return evaluate(
-        session.suite, search_part(session, members), session.options.results, folds=1, not_run=[], notes=[]
-    )
+    searched = search_fold(session, session.folds[0], members)
+    return evaluate(session.suite, searched, folder, not_run=[], notes=[])
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 from torch.nn import functional as F
 
 from benchmarks.execution.executor import NOT_STARTED, interrupted
-from benchmarks.execution.parallel import shares, side_by_side, workers
+from benchmarks.execution.parallel import shares, train_in_parallel, workers
 from benchmarks.execution.plan import Step
 from benchmarks.execution.progress import LogProgress, NullProgress
 from benchmarks.execution.queue import TaskQueue
@@ -216,7 +216,7 @@ class Witness(NullProgress):
     def __init__(self) -> None:
         self.moving: set[str] = set()
 
-    def moment(self, moment: Progress, label: str = "") -> None:
+    def progress(self, progress: Progress, label: str = "") -> None:
         self.moving.add(label)
 
 
@@ -227,7 +227,11 @@ def test_a_lost_process_is_replaced_and_a_spent_budget_starts_no_further_member(
     options = Options("digits", ("lost", "patient", "queued"), (str(zoo),), results=tmp_path, train="missing")
     session, shown = Session(replace(options, device="cpu", time_budget=1e9)), Witness()
     tasks = [task for row in schedule(session)[0] for task in row]
-    found, failed = side_by_side(session, tasks, 1, lambda: BUDGET_SPENT if "patient" in shown.moving else None, shown)
+
+    def stop() -> str | None:
+        return BUDGET_SPENT if "patient" in shown.moving else None
+
+    found, failed = train_in_parallel(session, tasks, 1, stop, shown)
     assert not found
     lost, patient, queued = (failed[task.stem] for task in tasks)
     assert lost.startswith("its process ended with exit code 9: out of memory, perhaps")
@@ -239,7 +243,8 @@ def test_a_lost_process_is_replaced_and_a_spent_budget_starts_no_further_member(
 
 def test_a_worker_that_nobody_listens_to_saves_its_state_and_ends(tmp_path: Path):
     options = Options("digits", ("mlp",), results=tmp_path, train="missing", device="cpu", epochs=999)
-    (configuration,) = Session(options).wanted()
+    session = Session(options)
+    (configuration,) = session.configurations(session.folds[0])
     ours, theirs = Pipe()
     worker = threading.Thread(target=work, args=(theirs, options, sorted(os.sched_getaffinity(0))[:1]))
     worker.start()
@@ -273,7 +278,7 @@ def task(name: str, seconds: float = 1.0, *, fold: int = 0, **changes: Any) -> T
     mlp = registry.get("mlp")
     member = replace(mlp, name=name, recipe=replace(mlp.recipe, labels=changes.pop("labels", Labels())), **changes)
     step = Step(Configuration(member, 0, "f" * 32, 10), None, True, seconds, "")
-    return Task(SimpleNamespace(fold=fold, folds=2), step, name)  # type: ignore[arg-type]
+    return Task(SimpleNamespace(index=fold, count=2), step, name)  # type: ignore[arg-type]
 
 
 def handed_out(tasks: Sequence[Task], longest_first: bool = True) -> list[str]:
@@ -347,8 +352,8 @@ def test_lines_tell_members_apart(capsys: pytest.CaptureFixture[str], monkeypatc
     shown.members(2)
     shown.start("a")
     shown.start("b")
-    shown.moment(Progress(1, 9, 1, 9, 10.0, 1.0, None), "a")
-    shown.moment(Progress(2, 9, 2, 9, 10.0, 1.0, None))
+    shown.progress(Progress(1, 9, 1, 9, 10.0, 1.0, None), "a")
+    shown.progress(Progress(2, 9, 2, 9, 10.0, 1.0, None))
     shown.done("b", "over")
     shown.done("a", "over too")
     lines = capsys.readouterr().out.splitlines()

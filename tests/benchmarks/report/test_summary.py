@@ -28,7 +28,7 @@ from benchmarks.report import leaderboard
 from benchmarks.report.figures import charts
 from benchmarks.report.summary import story
 from benchmarks.results import VOTES_COMMAND
-from benchmarks.run import search_part
+from benchmarks.run import search_fold
 from benchmarks.session import Options, Session
 from benchmarks.store.container import StoreError
 from benchmarks.store.predictions import PredictionStore
@@ -73,9 +73,8 @@ def evaluated(folder: Path, targets: Targets, votes: bool = True, members: Any =
     found = [stored_predictions(store, targets, name, seed=seed, skill=skill) for name, seed, skill in members]
     kinds = ("best_single", "uniform", "top_k", "greedy", "stack_logistic")
     session = Session(Options("fer2013", results=folder, ensemblers=kinds))
-    results: dict[str, Any] = evaluate(
-        session.suite, search_part(session, found), session.options.results, folds=1, not_run=[], notes=[]
-    )
+    searched = search_fold(session, session.folds[0], found)
+    results: dict[str, Any] = evaluate(session.suite, searched, folder, not_run=[], notes=[])
     return dict(json.loads(json.dumps(results)))
 
 

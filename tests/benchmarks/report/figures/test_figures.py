@@ -17,7 +17,7 @@ from benchmarks.evaluation.figure_data import greedy_path
 from benchmarks.report import figures
 from benchmarks.report.figures.curves import History, histories
 from benchmarks.report.figures.style import LEAST, Chart, fitted, joined, plural, shorten, styled, text_width, wrapped
-from benchmarks.run import search_part
+from benchmarks.run import search_fold
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets
@@ -46,7 +46,8 @@ def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], 
     ]
     kinds = ("best_single", "uniform", "top_k", "greedy", "stack_logistic")
     session = Session(Options("fer2013", results=folder, ensemblers=kinds))
-    return evaluate(session.suite, search_part(session, found), session.options.results, folds=1, not_run=[], notes=[])
+    searched = search_fold(session, session.folds[0], found)
+    return evaluate(session.suite, searched, folder, not_run=[], notes=[])
 
 
 def learnt(results: dict[str, Any], epochs: int = 5) -> dict[str, History]:
