@@ -1,4 +1,4 @@
-"""The pipeline, top to bottom: obtain predictions, search ensembles on val, score once on test, report."""
+"""The pipeline, top to bottom: session, tasks, train, search on val, evaluate once on test, report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.folds import SearchedModels, pool
 from benchmarks.evaluation.models import member_labels, scored_models
-from benchmarks.execution.executor import Outcomes, train_serially
+from benchmarks.execution.distillation import changed_peers
+from benchmarks.execution.executor import Outcomes, keep_train_logits, lacking_train_logits, train_serially
 from benchmarks.execution.parallel import train_in_parallel, workers
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.stopping import stop_signal
@@ -35,47 +36,51 @@ class NothingToScore(ValueError):
 
 
 def run(options: Options, display: NullProgress) -> dict[str, Any]:
-    """The whole run; returns the results that were written to `results/<suite>/results.json` and reported.
+    """Run a suite as asked, and return the results that were written to `results/<suite>/results.json` and reported.
 
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
     """
-    if options.source:
-        here = Session(replace(options, members=(), source=""))
-        transfer(here, options.source, options.members, here.device)
-    session = Session(options)
+    session = start(options)
     rows, unusable = schedule(session)
     external, damaged = external_members(session)
-    unusable += damaged
-    facts = [*session.folds[0].targets.notes, *remarks(chain.from_iterable(external))]
-    for note in [*facts, *(f"not used: {reason}" for reason in unusable)]:
+    notes = [*session.folds[0].targets.notes, *remarks(chain.from_iterable(external))]
+    reasons = [*unusable, *damaged]
+    for note in [*notes, *(f"not used: {reason}" for reason in reasons)]:
         display.note(note)
-    tasks = list(chain.from_iterable(rows))
-    if any(task.step.train or task.step.stored for task in tasks):
-        session.keep_targets()
-    done, failed = _obtain_all(session, tasks, display)
-    missing = not_run(session, rows, done, failed)
+    done, failed = train_missing(session, list(chain.from_iterable(rows)), display)
     own = complete_members(rows, done, len(session.folds))
+    changed = changed_students(session, own)
+    for note in changed:
+        display.note(note)
+    missing = not_run(session, rows, done, failed)
     predictions = [members + its for members, its in zip(own, external, strict=True)]
     if not predictions[0]:
-        reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
-        advice = "" if options.train in ("missing", "always") else "\nTry --train missing."
-        raise NothingToScore(f"No member of {session.suite.name} has predictions to score.{reasons}{advice}")
-    members, kinds = len(split_extra_labels(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
-    display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
-    searched = [search_fold(session, fold, its) for fold, its in zip(session.folds, predictions, strict=True)]
-    notes = [*facts, *unusable]
+        raise NothingToScore(_nothing(session, missing))
+    searched = search_folds(session, predictions, display)
+    notes += [*changed, *reasons]
     results = evaluate(session.suite, pool(searched), options.results, not_run=missing, notes=notes)
     report(session, results)
     return results
 
 
-def _obtain_all(session: Session, tasks: Sequence[Task], display: NullProgress) -> Outcomes:
-    stored = {task.stem: task.step.stored for task in tasks if task.step.stored is not None}
+def start(options: Options) -> Session:
+    """Begin a session; where members come from another suite, with their predictions in its store."""
+    if options.source:
+        here = Session(replace(options, members=(), source=""))
+        transfer(here, options.source, options.members, here.device)
+    return Session(options)
+
+
+def train_missing(session: Session, tasks: Sequence[Task], display: NullProgress) -> Outcomes:
+    """Train what the tasks say; with `--train missing`, also keep train logits that trained members lack."""
+    options, stored = session.options, {task.stem: task.step.stored for task in tasks if task.step.stored is not None}
     missing = [task for task in tasks if task.step.train]
+    if missing or stored:
+        session.keep_targets()
+    lacking = lacking_train_logits(session, tasks) if options.train == "missing" else []
     display.members(len(missing))
-    if not missing:
+    if not (missing or lacking):
         return stored, {}
-    options = session.options
     count = workers(options.side_by_side, session.device, len(missing))
     deadline = None if options.time_budget is None else time.monotonic() + options.time_budget
     with stop_signal(deadline) as stop:
@@ -83,7 +88,29 @@ def _obtain_all(session: Session, tasks: Sequence[Task], display: NullProgress) 
             done, failed = train_serially(session, missing, stop, display)
         else:
             done, failed = train_in_parallel(session, missing, count, stop, display)
+        keep_train_logits(session, lacking, stop, display)
     return stored | done, failed
+
+
+def changed_students(session: Session, members: Sequence[Sequence[Predictions]]) -> list[str]:
+    """Name, of the members of every fold, those whose teachers now say something else."""
+    notes = (changed_peers(its, session.store, fold.targets) for fold, its in zip(session.folds, members, strict=True))
+    return list(dict.fromkeys(chain.from_iterable(notes)))
+
+
+def _nothing(session: Session, missing: Sequence[dict[str, Any]]) -> str:
+    reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
+    advice = "" if session.options.train in ("missing", "always") else "\nTry --train missing."
+    return f"No member of {session.suite.name} has predictions to score.{reasons}{advice}"
+
+
+def search_folds(
+    session: Session, predictions: Sequence[list[Predictions]], display: NullProgress
+) -> list[SearchedModels]:
+    """Search ensembles in every fold, on its own validation split."""
+    members, kinds = len(split_extra_labels(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
+    display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
+    return [search_fold(session, fold, its) for fold, its in zip(session.folds, predictions, strict=True)]
 
 
 def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> SearchedModels:
@@ -96,7 +123,7 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> Se
 
 
 def report(session: Session, results: dict[str, Any]) -> None:
-    """Writes results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
+    """Write results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
     write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
     predictions = len(results["members"]) * len(session.folds[0].targets.val) * len(results["classes"])
     leaderboard.write(results, session.folder, session.jobs(predictions))

@@ -48,7 +48,7 @@ def judged(session: Session, dataset: Dataset, judges: list[str], seed: int) -> 
         if logits is None:
             command = f"python benchmark.py {session.selection} --members {name} --set recipe.folds=5"
             raise ValueError(f"{name} has no out-of-fold predictions; make them with: {command} --train missing")
-        opinions.append(softmax(logits))
+        opinions.append(softmax(logits.logits))
     return np.mean(opinions, axis=0)
 
 

@@ -1,85 +1,124 @@
-"""What a recipe's teacher and judge say of the training images, from the store's predictions on the training split."""
+"""What a recipe's teachers and judges say of the training images, and whether they still say what a student learnt."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from benchmarks.data import Dataset
-from benchmarks.files import replace_atomically
-from benchmarks.store.container import StoreError, packed, read_file
+from benchmarks.execution.in_sample import in_sample_logits
+from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration
-from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.train_logits import load_out_of_fold
-from benchmarks.store.weights import read_weights, weights_path
+from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.targets import Targets
+from benchmarks.store.train_logits import TrainLogits, load_in_sample, load_out_of_fold, say_the_same
+from benchmarks.store.weights import shared_weights, weights_path
 from ensembles.base import softmax
 from zoo import registry
 from zoo.recipes import named_members
 from zoo.training.job import PeerPredictions, TrainContext
 
+TAUGHT_BY, JUDGED_BY = "taught_by", "judged_by"  # in a student's provenance: digests of logits by member and seed
 
-def peer_predictions(
-    configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext
-) -> PeerPredictions:
-    """Probabilities of the teacher and of the judge that the member's recipe names, where it names any.
 
-    A teacher's out-of-fold predictions come first; else its trained weights look at the training images. Raises
-    ValueError where there is neither, with the command that makes them.
+@dataclass(frozen=True, eq=False)
+class Peers:
+    """What the teachers and judges of a recipe say, and what a student's provenance says of it."""
+
+    predictions: PeerPredictions
+    provenance: dict[str, dict[str, dict[str, str]]]
+
+
+def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext) -> Peers:
+    """Probabilities of the teachers and of the judges that a member's recipe names, where it names any.
+
+    A teacher's out-of-fold logits come first, then those of its own training images in the store, then its weights; a
+    judge's are out of fold. Raises ValueError where there are none, with the command that makes them.
     """
-    labels, classes = configuration.member.recipe.labels, configuration.num_classes
+    labels = configuration.member.recipe.labels
+    teachers = {
+        (name, seed): _teacher_logits(name, seed, dataset, store, context) for name, seed in _registered(labels.teacher)
+    }
+    judges = {
+        (name, seed): _judge_logits(name, seed, dataset, store)
+        for name, seed in (_registered(labels.judge) if labels.clean else ())
+    }
+    provenance = {
+        key: {shared_weights(*peer): logits.digests() for peer, logits in peers.items()}
+        for key, peers in ((TAUGHT_BY, teachers), (JUDGED_BY, judges))
+        if peers
+    }
+    return Peers(PeerPredictions(_mean(teachers.values()), _mean(judges.values())), provenance)
 
-    def out_of_fold(name: str, seed: int) -> np.ndarray:
-        logits = load_out_of_fold(store.folder, name, seed, dataset.fingerprint, (len(dataset.train), classes))
-        if logits is None:
-            command = f"--members {name} --seeds {seed} --set recipe.folds=5 --train missing"
-            raise ValueError(f"{name}, seed {seed}, has no out-of-fold predictions to judge labels by: {command}")
-        return logits
 
-    def teaching(name: str, seed: int) -> np.ndarray:
-        logits = load_out_of_fold(store.folder, name, seed, dataset.fingerprint, (len(dataset.train), classes))
-        return _in_sample(name, seed, dataset, context) if logits is None else logits
-
-    teacher = (
-        np.mean([softmax(teaching(*one)) for one in _registered(labels.teacher)], axis=0) if labels.teacher else None
-    )
-    judge = np.mean([softmax(out_of_fold(*one)) for one in _registered(labels.judge)], axis=0) if labels.clean else None
-    return PeerPredictions(teacher, judge)
+def _mean(peers: Iterable[TrainLogits]) -> np.ndarray | None:
+    """Mean probabilities [N,K]; None of nobody."""
+    probabilities = [softmax(peer.logits) for peer in peers]
+    return np.mean(probabilities, axis=0) if probabilities else None
 
 
 def _registered(members: str) -> list[tuple[str, int]]:
-    return [(registry.get(name).name, seed) for name, seed in named_members(members)]
+    return [(registry.get(name).name, seed) for name, seed in named_members(members)] if members else []
 
 
-def _in_sample(name: str, seed: int, dataset: Dataset, context: TrainContext) -> np.ndarray:
-    """Logits float32 [N,K] of a trained member on the images it was trained on, kept beside its weights: every student
-    asks for the same."""
-    from zoo.inference.predict import predict
-
-    configuration = Configuration(registry.get(name), seed, dataset.fingerprint, len(dataset.classes))
-    checkpoints = context.checkpoints
-    path = weights_path(checkpoints, configuration)
-    if not path.exists():
-        command = f"--members {name} --seeds {seed} --train always"
-        raise ValueError(f"{configuration.name} cannot teach: its weights are not in {checkpoints.name}/; {command}")
-    kept, of = checkpoints / f"{configuration.stem}.lessons.safetensors", hashlib.sha256(path.read_bytes()).hexdigest()
-    known = _kept(kept, of)
-    if known is not None:
-        return known
-    weights, _, _ = read_weights(path)
-    logits = predict(configuration.member, weights, dataset.train.images, configuration.num_classes, context.device)
-    replace_atomically(kept, lambda draft: save_file({"train": logits}, draft, packed({"weights": of})))
+def _judge_logits(name: str, seed: int, dataset: Dataset, store: PredictionStore) -> TrainLogits:
+    shape = (len(dataset.train), len(dataset.classes))
+    logits = load_out_of_fold(store.folder, name, seed, dataset.fingerprint, shape)
+    if logits is None:
+        command = f"--members {name} --seeds {seed} --set recipe.folds=5 --train missing"
+        raise ValueError(f"{name}, seed {seed}, has no out-of-fold predictions to judge labels by: {command}")
     return logits
 
 
-def _kept(path: Path, weights: str) -> np.ndarray | None:
-    """Logits that lie there; None where there are none, or none of these weights, or the file is damaged."""
-    if not path.exists():
-        return None
+def _teacher_logits(
+    name: str, seed: int, dataset: Dataset, store: PredictionStore, context: TrainContext
+) -> TrainLogits:
+    configuration = Configuration(registry.get(name), seed, dataset.fingerprint, len(dataset.classes))
+    images = len(dataset.train)
+    logits = load_out_of_fold(store.folder, name, seed, dataset.fingerprint, (images, configuration.num_classes))
+    if logits is not None:
+        return logits
+    if weights_path(context.checkpoints, configuration).exists():  # which say whether what is stored is of them
+        return in_sample_logits(configuration, dataset, store, context)
+    stored = load_in_sample(store.folder, configuration, images)
+    if stored is None:
+        command = f"--members {name} --seeds {seed} --train always"
+        raise ValueError(
+            f"{configuration.name} cannot teach: the store has no logits of it on the training images, and its weights "
+            f"are not in {context.checkpoints.name}/; {command}"
+        )
+    return stored
+
+
+def changed_peers(students: Iterable[Predictions], store: PredictionStore, targets: Targets) -> list[str]:
+    """Name the students whose teachers or judges, by what the store keeps of them, now say something else.
+
+    Students that were trained before digests were kept, and peers of which the store keeps nothing, are passed over.
+    """
+    notes = []
+    for student in students:
+        for key, said in ((TAUGHT_BY, "taught"), (JUDGED_BY, "judged")):
+            for peer, digests in student.provenance.get(key, {}).items():
+                now = _stored(peer, key, store, targets)
+                if now is not None and not say_the_same(now.digests(), digests):
+                    label = shared_weights(student.configuration.name, student.configuration.seed)
+                    notes.append(
+                        f"{label} was {said} by other logits of {peer} than the store holds now: by the same recipe "
+                        "it would come out differently"
+                    )
+    return notes
+
+
+def _stored(peer: str, key: str, store: PredictionStore, targets: Targets) -> TrainLogits | None:
+    name, _, seed = peer.rpartition(".s")
+    images, classes = targets.train_size, len(targets.classes)
     try:
-        arrays, about = read_file(path)
+        logits = load_out_of_fold(store.folder, name, int(seed), targets.fingerprint, (images, classes))
+        if logits is None and key == TAUGHT_BY and registry.is_known(name):
+            configuration = Configuration(registry.get(name), int(seed), targets.fingerprint, classes)
+            logits = load_in_sample(store.folder, configuration, images)
     except StoreError:
-        return None
-    return arrays["train"] if about.get("weights") == weights else None
+        return None  # whoever learns from it next is told
+    return logits

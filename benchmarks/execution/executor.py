@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import groupby
 
+from benchmarks.data import DataError
+from benchmarks.execution.in_sample import in_sample_logits, keeps_in_sample
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.stopping import BUDGET_SPENT, INTERRUPT, Interrupted
 from benchmarks.execution.tasks import Task
@@ -13,6 +16,8 @@ from benchmarks.fold import Fold
 from benchmarks.session import Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
+from benchmarks.store.train_logits import train_logits_path
+from benchmarks.store.weights import weights_path
 from zoo.training.job import TrainContext
 
 Outcomes = tuple[dict[str, Predictions], dict[str, str]]
@@ -43,6 +48,39 @@ def train_serially(
         if stop() == INTERRUPT:
             raise interrupted([task.label])
     return done, failed
+
+
+def lacking_train_logits(session: Session, tasks: Sequence[Task]) -> list[Task]:
+    """List the tasks whose predictions and weights are there, but not the logits on the training images."""
+    return [
+        task
+        for task in tasks
+        if task.step.stored is not None
+        and keeps_in_sample(task.step.configuration, task.fold.targets.train_size)
+        and weights_path(session.checkpoints, task.step.configuration).exists()
+        and not train_logits_path(session.store.folder, task.step.configuration).exists()
+    ]
+
+
+def keep_train_logits(
+    session: Session, tasks: Sequence[Task], stop: Callable[[], str | None], display: NullProgress
+) -> None:
+    """Keep the logits on the training images of trained members; without the images that is said, and none are kept.
+
+    Raises Interrupted.
+    """
+    context = train_context(session, stop, display)
+    for fold, its in groupby(tasks, key=lambda task: task.fold):
+        try:
+            with fold.images() as dataset:
+                for task in its:
+                    if stop() == INTERRUPT:
+                        raise interrupted([])
+                    if stop() is None and dataset.fingerprint == task.step.configuration.data:
+                        in_sample_logits(task.step.configuration, dataset, session.store, context)
+                        display.note(f"{task.label}: logits on the training images are now kept with its predictions")
+        except DataError as error:
+            display.note(f"no logits on the training images are kept: {error}")
 
 
 def train_context(session: Session, stop: Callable[[], str | None], display: NullProgress) -> TrainContext:

@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 
 from benchmarks.data import Dataset, Split
 from benchmarks.execution.boosting import fit_boosting
-from benchmarks.execution.distillation import peer_predictions
+from benchmarks.execution.distillation import peers_of
+from benchmarks.execution.in_sample import in_sample_logits, keeps_in_sample
 from benchmarks.files import replace_atomically
 from benchmarks.formats import duration
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
@@ -63,7 +64,10 @@ def train_or_load(
         provenance["tta"] = configuration.member.recipe.tta
     if borrowed:
         provenance["weights_of"] = shared_weights(network.name, network.seed)
-    return store.save(Predictions(configuration, val, test, provenance, **ratings), history)
+    saved = store.save(Predictions(configuration, val, test, provenance, **ratings), history)
+    if keeps_in_sample(network, len(dataset.train)):
+        in_sample_logits(network, dataset, store, context)
+    return saved
 
 
 def _network(configuration: Configuration) -> Configuration:
@@ -108,19 +112,21 @@ def _train(
 
     recipe = configuration.member.recipe
     training = train_folds if recipe.folds else train_soup if recipe.soup != "none" else train
+    peers = peers_of(configuration, dataset, store, context)
     job = TrainJob(
         configuration.member,
         dataset,
         configuration.num_classes,
         configuration.seed,
-        peer_predictions(configuration, dataset, store, context),
+        peers.predictions,
         configuration.stem,
     )
     trained, compiled = _compiled_if_possible(training, job, context)
     if trained.out_of_fold is not None:
         save_out_of_fold(store.folder, configuration, trained.out_of_fold)
+    provenance = _provenance(configuration, dataset, context.device, compiled, trained)
     header = {
-        "provenance": json.dumps(_provenance(configuration, dataset, context.device, compiled, trained)),
+        "provenance": json.dumps({**provenance, **peers.provenance}),
         "history": json.dumps(trained.history),
     }
     weights = {name: value.contiguous() for name, value in trained.weights.items()}  # channels-last kernels are not

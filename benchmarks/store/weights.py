@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,12 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[
         header = file.metadata()
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
     return weights, json.loads(header["provenance"]), json.loads(header["history"])
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 of the trained weights themselves; what the file's header says of them does not count."""
+    content = path.read_bytes()
+    return hashlib.sha256(content[8 + int.from_bytes(content[:8], "little") :]).hexdigest()
 
 
 def shared_weights(name: str, seed: int | None) -> str:

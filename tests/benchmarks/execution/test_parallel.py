@@ -36,6 +36,7 @@ from benchmarks.speed import side_by_side as speed
 from benchmarks.speed import training
 from benchmarks.speed.records import Record
 from benchmarks.store.container import read_header
+from benchmarks.store.file_names import member_files
 from benchmarks.store.identity import Configuration
 from tests.helpers.runs import PATIENCE, ROOT, cli
 from zoo import registry
@@ -141,7 +142,7 @@ def asked(zoo: Path, results: Path, *members: str) -> list[str]:
 
 
 def predictions(results: Path, member: str) -> dict[str, bytes]:
-    (path,) = (results / "digits" / "predictions").glob(f"{member}.s0.*.safetensors")
+    (path,) = member_files(results / "digits" / "predictions", member)
     return {name: array.tobytes() for name, array in load_file(path).items()}
 
 
@@ -155,7 +156,7 @@ def test_side_by_side_every_bit_is_that_of_one_after_the_other(zoo: Path, tmp_pa
     for member in ("teacher", "student"):
         assert cli(*asked(zoo, alone, member)).code == 0
         assert predictions(beside, member) == predictions(alone, member)
-        (path,) = (beside / "digits" / "predictions").glob(f"{member}.s0.*.safetensors")
+        (path,) = member_files(beside / "digits" / "predictions", member)
         assert read_header(path)["cpu_cores"] == 1, "the speed is that of its share of the cores"
     ended = [line.split("] ")[1].split(":")[0] for line in done.out.splitlines() if "trained in" in line]
     assert ended == ["teacher", "student"]
@@ -307,7 +308,7 @@ def test_a_member_waits_while_what_it_needs_is_trained():
     first = turns.next([])
     assert first is teacher
     elsewhere = turns.next([teacher])
-    assert elsewhere is not None and elsewhere.part.fold == 1, "another fold has its own teacher"
+    assert elsewhere is not None and elsewhere.fold.index == 1, "another fold has its own teacher"
     assert turns.next([teacher, elsewhere]) is None
     assert {turns.next([elsewhere]), turns.next([elsewhere])} == {pupil, trees}
     assert turns.next([]) is None

@@ -1,0 +1,59 @@
+"""Logits of trained members on the images that they learnt from: predicted once, and kept beside their predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data import Dataset
+from benchmarks.store.container import StoreError
+from benchmarks.store.identity import Configuration
+from benchmarks.store.predictions import PredictionStore
+from benchmarks.store.train_logits import TrainLogits, committable, load_in_sample, save_in_sample
+from benchmarks.store.weights import read_weights, weights_digest, weights_path
+from zoo import registry
+from zoo.training.job import TrainContext
+
+
+def in_sample_logits(
+    configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext
+) -> TrainLogits:
+    """Logits of a member, whose weights lie there, on the training images.
+
+    They are those that were kept, where they are of these weights; else they are predicted and kept: in the store, or
+    where they are too large to be committed, beside the weights.
+    """
+    path, images = weights_path(context.checkpoints, configuration), len(dataset.train)
+    folder = store.folder if committable(images, configuration.num_classes) else context.checkpoints
+    digest = weights_digest(path)
+    kept = _kept(folder, configuration, images)
+    if kept is not None and kept.weights == digest:
+        return kept
+    logits = _predicted(configuration, path, dataset, context.device)
+    return save_in_sample(folder, configuration, logits, digest)
+
+
+def _kept(folder: Path, configuration: Configuration, images: int) -> TrainLogits | None:
+    try:
+        return load_in_sample(folder, configuration, images)
+    except StoreError:  # a damaged file is written anew: the weights are there
+        return None
+
+
+def _predicted(configuration: Configuration, path: Path, dataset: Dataset, device: str) -> np.ndarray:
+    from zoo.inference.predict import predict
+
+    weights, _, _ = read_weights(path)
+    return predict(configuration.member, weights, dataset.train.images, configuration.num_classes, device)
+
+
+def keeps_in_sample(configuration: Configuration, images: int) -> bool:
+    """Whether logits on so many training images are kept of this member without being asked for.
+
+    They are of every member that has weights of its own, unless it was trained in folds, which gives better ones, or
+    they are too large to be committed.
+    """
+    member = configuration.member
+    own = registry.trained_as(member) == member and not member.features_of
+    return own and not member.recipe.folds and committable(images, configuration.num_classes)
