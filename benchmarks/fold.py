@@ -73,7 +73,7 @@ class Fold:
             return dataset.fingerprint
 
     def load(self, configuration: Configuration) -> Predictions | None:
-        """Load the stored predictions of a member on this fold; raises StoreError where they cannot be used."""
+        """Load the stored predictions of a member on this fold; raise StoreError where they cannot be used."""
         return self._store.load(configuration, self.targets)
 
     @property

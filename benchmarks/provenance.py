@@ -14,7 +14,7 @@ LIBRARIES = ("torch", "timm", "numpy")
 
 @cache
 def code_version() -> str:
-    """The commit the code runs from, with `+changes` where files differ from it; else the package's version."""
+    """Return the commit the code runs from, with `+changes` where files differ from it; else the package's version."""
     root = Path(__file__).resolve().parents[1]
     git = ("git", "-C", str(root))
     try:
@@ -29,13 +29,13 @@ def code_version() -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide the numbers."""
+    """Return the versions of Python and of the libraries that decide the numbers."""
     installed = {name: _installed(name) for name in LIBRARIES}
-    return {"python": platform.python_version(), **{name: found for name, found in installed.items() if found}}
+    return {"python": platform.python_version(), **{name: number for name, number in installed.items() if number}}
 
 
 def cpu_cores() -> int:
-    """Cores this process may use: those it was given, or fewer where OMP_NUM_THREADS keeps torch to fewer threads."""
+    """Count the cores this process may use: those it was given, or fewer where OMP_NUM_THREADS keeps torch to fewer."""
     given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return min(given, int(threads)) if threads.isdigit() and int(threads) else given
@@ -51,7 +51,7 @@ def resolve_device(wanted: str) -> str:
 
 
 def device_name(device: str) -> str:
-    """The hardware in words: `NVIDIA H100 80GB HBM3`, `AMD EPYC, 2 cores`."""
+    """Name the hardware: `NVIDIA H100 80GB HBM3`, `AMD EPYC, 2 cores`."""
     if device == "cuda":
         import torch
 

@@ -53,7 +53,7 @@ def run(options: Options, display: NullProgress) -> dict[str, Any]:
     for note in changed:
         display.note(note)
     missing = not_run(session, rows, done, failed)
-    predictions = [members + its for members, its in zip(own, external, strict=True)]
+    predictions = [members + models for members, models in zip(own, external, strict=True)]
     if not predictions[0]:
         raise NothingToScore(_nothing(session, missing))
     searched = search_folds(session, predictions, display)
@@ -93,8 +93,11 @@ def train_missing(session: Session, tasks: Sequence[Task], display: NullProgress
 
 
 def changed_students(session: Session, members: Sequence[Sequence[Predictions]]) -> list[str]:
-    """Name, of the members of every fold, those whose teachers now say something else."""
-    notes = (changed_peers(its, session.store, fold.targets) for fold, its in zip(session.folds, members, strict=True))
+    """List the members, of every fold, whose teachers now say something else."""
+    notes = (
+        changed_peers(trained, session.store, fold.targets)
+        for fold, trained in zip(session.folds, members, strict=True)
+    )
     return list(dict.fromkeys(chain.from_iterable(notes)))
 
 
@@ -110,7 +113,7 @@ def search_folds(
     """Search ensembles in every fold, on its own validation split."""
     members, kinds = len(split_extra_labels(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
-    return [search_fold(session, fold, its) for fold, its in zip(session.folds, predictions, strict=True)]
+    return [search_fold(session, fold, models) for fold, models in zip(session.folds, predictions, strict=True)]
 
 
 def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> SearchedModels:

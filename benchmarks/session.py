@@ -38,8 +38,8 @@ WORTH_PROCESSES = 200_000  # numbers in the val predictions: about six seconds o
 
 
 def usual_results() -> Path:
-    """Where results lie unless the user says otherwise: in the source tree; of an installed package, which is no place
-    to write to, in the current folder."""
+    """Return where results lie unless the user says otherwise: in the source tree, or, since an installed package is no
+    place to write to, in the current folder."""
     return ROOT / "results" if (ROOT / "pyproject.toml").is_file() else Path("results")
 
 
@@ -67,19 +67,20 @@ class Options:
 
 
 def options_from(arguments: Namespace) -> Options:
-    """The options of a parsed command line: what it does not say keeps its default, what it says twice counts once."""
+    """Read the options of a parsed command line: what is not given keeps its default, repetitions count once."""
     given: dict[str, Any] = {
         name: tuple(dict.fromkeys(value)) if isinstance(value, list) else value
         for name, value in vars(arguments).items()
     }
     data = {its_name: given.pop(name) for name, its_name in DATA_OPTIONS.items() if name in given}
     return Options(
-        data=DataOptions(**data), **{one.name: given[one.name] for one in fields(Options) if one.name in given}
+        data=DataOptions(**data),
+        **{option.name: given[option.name] for option in fields(Options) if option.name in given},
     )
 
 
 def download(options: Options) -> Path:
-    """Fetches the suite's data into `--data` or data/<suite>; raises DataError."""
+    """Fetch the suite's data into `--data` or data/<suite>; raise DataError."""
     suite = suites.get(options.suite)
     if suite.download is None:
         raise DataError(
@@ -123,7 +124,7 @@ def choose_participants(
 
 
 def _as_asked(names: Sequence[str], options: Options, suite: Suite) -> list[Member]:
-    """The members with the recipe and the changes that the suite and the user ask for."""
+    """Return the members with the recipe and the changes that the suite and the user ask for."""
     members = [registry.get(name) for name in names]
     if options.recipe != "house":
         members = list(dict.fromkeys(registry.with_recipe(member, options.recipe) for member in members))
@@ -153,7 +154,7 @@ class Session:
         return resolve_device(self.options.device)
 
     def configurations(self, fold: Fold) -> list[Configuration]:
-        """Each member with the seeds asked for; else with seed 0 and those in the store."""
+        """List each member with the seeds asked for; else with seed 0 and those in the store."""
         fingerprint, classes = fold.targets.fingerprint, len(fold.targets.classes)
         return [
             Configuration(member, seed, fingerprint, classes)
@@ -171,8 +172,8 @@ class Session:
             save_folds(self.store.folder, [fold.targets.fingerprint for fold in self.folds])
 
     def jobs(self, predictions: int) -> int:
-        """Processes for a search among so many numbers, and for the figures after it: those asked for, else several
-        where starting them pays."""
+        """Return how many processes search among so many numbers, and draw the figures after it: as many as asked for,
+        else several where starting them pays."""
         return self.options.jobs or (cpu_cores() if predictions >= WORTH_PROCESSES else 1)
 
     @property

@@ -15,7 +15,7 @@ from benchmarks.store.identity import Configuration
 def fit_boosting(
     configuration: Configuration, weights: dict[str, Any], dataset: Dataset, device: str
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Logits float32 [N,K] of val and test, and what the provenance says of the trees.
+    """Fit the trees; return logits float32 [N,K] of val and test, and what the provenance says of the trees.
 
     The trees are fitted on features of the training images, which the network has learnt from, and stopped by val.
     Raises ValueError where the network has no dense classifier, or a package is missing.

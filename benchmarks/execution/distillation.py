@@ -32,7 +32,7 @@ class Peers:
 
 
 def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext) -> Peers:
-    """Probabilities of the teachers and of the judges that a member's recipe names, where it names any.
+    """Collect the probabilities of the teachers and the judges that a member's recipe names, where it names any.
 
     A teacher's out-of-fold logits come first, then those of its own training images in the store, then its weights; a
     judge's are out of fold. Raises ValueError where there are none, with the command that makes them.
@@ -54,7 +54,7 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
 
 
 def _mean(peers: Iterable[TrainLogits]) -> np.ndarray | None:
-    """Mean probabilities [N,K]; None of nobody."""
+    """Average probabilities [N,K]; None of nobody."""
     probabilities = [softmax(peer.logits) for peer in peers]
     return np.mean(probabilities, axis=0) if probabilities else None
 
@@ -105,7 +105,7 @@ def changed_peers(students: Iterable[Predictions], store: PredictionStore, targe
                 if now is not None and not say_the_same(now.digests(), digests):
                     label = shared_weights(student.configuration.name, student.configuration.seed)
                     notes.append(
-                        f"{label} was {said} by other logits of {peer} than the store holds now: by the same recipe "
+                        f"{label} was {said} by other logits of {peer} than the store holds now: trained anew, "
                         "it would come out differently"
                     )
     return notes

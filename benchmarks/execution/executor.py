@@ -1,4 +1,4 @@
-"""Carrying out what a schedule asks for, one member after the other."""
+"""Carry out what a schedule asks for, one member after the other."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ def lacking_train_logits(session: Session, tasks: Sequence[Task]) -> list[Task]:
 def keep_train_logits(
     session: Session, tasks: Sequence[Task], stop: Callable[[], str | None], display: NullProgress
 ) -> None:
-    """Keep the logits on the training images of trained members; without the images that is said, and none are kept.
+    """Keep the logits of trained members on the training images; where the images are missing, say so and keep none.
 
     Raises Interrupted.
     """
     context = train_context(session, stop, display)
-    for fold, its in groupby(tasks, key=lambda task: task.fold):
+    for fold, in_fold in groupby(tasks, key=lambda task: task.fold):
         try:
             with fold.images() as dataset:
-                for task in its:
+                for task in in_fold:
                     if stop() == INTERRUPT:
                         raise interrupted([])
                     if stop() is None and dataset.fingerprint == task.step.configuration.data:
@@ -84,12 +84,12 @@ def keep_train_logits(
 
 
 def train_context(session: Session, stop: Callable[[], str | None], display: NullProgress) -> TrainContext:
-    """Where the session's trainings run, and who takes part in them."""
+    """Say where the session's trainings run, and who takes part in them."""
     return TrainContext(session.checkpoints, session.device, stop=stop, progress=display.progress, note=display.note)
 
 
 def execute(session: Session, fold: Fold, configuration: Configuration, context: TrainContext) -> Predictions:
-    """Predictions of one member on the data of a fold; raises what `train_or_load` raises, and DataError."""
+    """Train or load one member on the data of a fold; raise what `train_or_load` raises, and DataError."""
     with fold.images() as dataset:
         data = fold.training_data(configuration.member, dataset)
         retrain = session.options.train == "always"

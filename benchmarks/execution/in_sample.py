@@ -19,9 +19,9 @@ from zoo.training.job import TrainContext
 def in_sample_logits(
     configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext
 ) -> TrainLogits:
-    """Logits of a member, whose weights lie there, on the training images.
+    """Return the logits of a member, whose weights lie there, on the training images.
 
-    They are those that were kept, where they are of these weights; else they are predicted and kept: in the store, or
+    They are read where they were kept and are of these weights; else they are predicted and kept: in the store, or
     where they are too large to be committed, beside the weights.
     """
     path, images = weights_path(context.checkpoints, configuration), len(dataset.train)
@@ -49,7 +49,7 @@ def _predicted(configuration: Configuration, path: Path, dataset: Dataset, devic
 
 
 def keeps_in_sample(configuration: Configuration, images: int) -> bool:
-    """Whether logits on so many training images are kept of this member without being asked for.
+    """Say whether this member's logits on so many training images are kept without being asked for.
 
     They are of every member that has weights of its own, unless it was trained in folds, which gives better ones, or
     they are too large to be committed.

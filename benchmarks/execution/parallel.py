@@ -34,18 +34,18 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read
 
 
 def workers(asked: int | Literal["auto"], device: str, members: int) -> int:
-    """How many processes are of use for so many members; 1 says to train in this one."""
+    """Return how many processes are of use for so many members; 1 says to train in this one."""
     return max(1, min(AUTOMATIC[device] if asked == "auto" else asked, members))
 
 
 def shares(cores: Sequence[int], count: int) -> list[list[int]]:
-    """The cores of each of so many processes, equally many, at least one; where cores are fewer, processes share."""
+    """Divide the cores among so many processes, equally, at least one each; where cores are fewer, processes share."""
     each = max(1, len(cores) // count)
     return [[cores[(worker * each + core) % len(cores)] for core in range(each)] for worker in range(count)]
 
 
 def available() -> list[int]:
-    """The cores this process may use, by number."""
+    """List the cores this process may use, by number."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
@@ -55,10 +55,10 @@ def train_in_parallel(
     """Train in `count` processes; a reason from `stop` stops them all, their states saved. Raise Interrupted."""
     done: dict[str, Predictions] = {}
     failed: dict[str, str] = {}
-    turns = TaskQueue(tasks, longest_first=session.options.time_budget is None)
+    queue = TaskQueue(tasks, longest_first=session.options.time_budget is None)
     crew = [_Worker(session.options, cores) for cores in shares(available(), count)]
     try:
-        while busy := _employed(crew, turns, stop(), display):
+        while busy := _employed(crew, queue, stop(), display):
             for worker in _heard(busy):
                 task, answer = worker.task, worker.hear(display)
                 if task is None or answer is None:
@@ -75,22 +75,22 @@ def train_in_parallel(
     if stop() == INTERRUPT:
         stopped = [worker.stopped for worker in crew if worker.stopped]
         raise interrupted([task.label for task in stopped if task.stem in failed])
-    return done, failed | {task.stem: NOT_STARTED for task in turns.waiting}
+    return done, failed | {task.stem: NOT_STARTED for task in queue.waiting}
 
 
-def _employed(crew: Sequence[_Worker], turns: TaskQueue, why: str | None, display: NullProgress) -> list[_Worker]:
-    """Those that have a task, after each free one was given the next, or with a reason to stop each was told so."""
+def _employed(crew: Sequence[_Worker], queue: TaskQueue, why: str | None, display: NullProgress) -> list[_Worker]:
+    """Give each free worker the next task, or with a reason to stop tell all to; return those that have a task."""
     for worker in crew:
         if why:
             worker.stop(why)
-        elif worker.task is None and (task := turns.next([one.task for one in crew if one.task])):
+        elif worker.task is None and (task := queue.next([busy.task for busy in crew if busy.task])):
             display.start(task.label)
             worker.give(task)
     return [worker for worker in crew if worker.task]
 
 
 def _heard(busy: Sequence[_Worker]) -> list[_Worker]:
-    """Those that have something to say, or are gone; empty after LOOK seconds."""
+    """Return the workers that have something to say, or are gone; none after LOOK seconds."""
     ready = wait([worker.line for worker in busy], timeout=LOOK)
     return [worker for worker in busy if worker.line in ready]
 
@@ -106,7 +106,7 @@ class _Worker:
         self.stopped: Task | None = None  # the task that was told to stop
 
     def give(self, task: Task) -> None:
-        """Has it begin with a task."""
+        """Have the process begin with a task."""
         if self._process is None:
             context = get_context("spawn")  # a fork would take along what CUDA and OpenMP hold here
             self.line, theirs = context.Pipe()
@@ -119,7 +119,7 @@ class _Worker:
             self.line.send(Job(task.step.configuration, task.fold.index, task.step.execution.compiled))
 
     def hear(self, display: NullProgress) -> Answer | None:
-        """What it says: progress goes to the display, an answer ends the task."""
+        """Receive what it says: progress goes to the display, an answer ends the task and is returned."""
         assert self.task is not None
         try:
             said = self.line.recv()
@@ -132,15 +132,15 @@ class _Worker:
         return said
 
     def stop(self, why: str) -> None:
-        """Asks it, once, to save its state and to answer."""
+        """Ask it, once, to save its state and to answer."""
         if self.task is not None and self.task is not self.stopped:
             self.stopped = self.task
             with suppress(ConnectionError):  # `hear` finds that it is gone
                 self.line.send(why)
 
     def end(self) -> int | None:
-        """Takes the process away, and returns its exit code; a free one has nothing to lose, another what came after
-        its last checkpoint."""
+        """End the process, and return its exit code; a free one has nothing to lose, another what came after its last
+        checkpoint."""
         if self._process is None:
             return None
         self._process.kill()
@@ -158,7 +158,7 @@ class _Worker:
 
 @contextmanager
 def inherited(threads: int) -> Iterator[None]:
-    """What processes started meanwhile inherit: so many threads of every library, and ears for their parent alone.
+    """Have processes that are started meanwhile inherit so many threads of every library, and heed their parent alone.
 
     A terminal sends Ctrl-C to all of them, before they could say that it is the parent who answers it.
     """

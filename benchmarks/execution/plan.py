@@ -44,8 +44,8 @@ class Step:
 
 
 def estimate(configuration: Configuration, train_size: int, device: str, known: Mapping[str, Any] | None) -> float:
-    """Seconds to train, not compiled: from the recorded speed of the same member on the same kind of device, else from
-    its size."""
+    """Estimate the seconds to train, not compiled: from the recorded speed of the member on such a device, else
+    from its size."""
     member, recipe = configuration.member, configuration.member.recipe
     speed = known.get("images_per_second") if known and known.get("device_kind") == device else None
     if known and speed:
@@ -58,14 +58,14 @@ def estimate(configuration: Configuration, train_size: int, device: str, known: 
 
 
 def images_seen(recipe: Recipe, train_size: int) -> int:
-    """Images in all training steps of a member, over its epochs and its networks (folds, ingredients of a soup)."""
+    """Count the images in all training steps of a member: epochs times networks (folds, ingredients of a soup)."""
     networks = recipe.folds or (recipe.ingredients if recipe.soup != "none" else 1)
     own = train_size * (recipe.folds - 1) // recipe.folds if recipe.folds else train_size
     return networks * recipe.epochs * min(own, recipe.epoch_images or own)
 
 
 def size_share(recipe: Recipe, image_size: int) -> float:
-    """Mean cost of an image over the epochs, as a share of one at full size."""
+    """Average the cost of an image over the epochs, as a share of one at full size."""
     from zoo.training.schedule import size_at
 
     sizes = [size_at(recipe, image_size, epoch) for epoch in range(recipe.epochs)]
@@ -73,7 +73,7 @@ def size_share(recipe: Recipe, image_size: int) -> float:
 
 
 def inspect(wanted: Iterable[Configuration], store: PredictionStore, targets: Targets) -> tuple[list[Step], list[str]]:
-    """A step for each wanted member, in their order, and notes on files that are not used; nothing is decided yet."""
+    """Make a step for each wanted member, in their order, and notes on files that are not used; decide nothing yet."""
     steps, notes = [], []
     for configuration in wanted:
         stored, trouble = None, []
@@ -99,7 +99,7 @@ def decide(
     time_budget: float | None,
     obstacle: str | None,
 ) -> list[Step]:
-    """The steps with what will be trained, and why the others will not.
+    """Decide which steps are trained, and say of the others why not.
 
     `obstacle` is None, or the reason why nothing can be trained here. In mode `auto` a member is trained where its
     estimate still fits the time budget; the other modes start it all the same and stop in time.

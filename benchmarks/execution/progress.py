@@ -28,19 +28,19 @@ class NullProgress:
         pass
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        """Show something worth a line."""
 
     def members(self, count: int) -> None:
-        """So many members will be trained."""
+        """Begin a run in which so many members are trained."""
 
     def start(self, label: str) -> None:
-        """A member's training begins."""
+        """Begin with a member's training."""
 
     def progress(self, progress: Progress, label: str = "") -> None:
-        """Where the training of a member is: of that which began last, where none is named."""
+        """Show where the training of a member is: of the one that began last where none is named."""
 
     def done(self, label: str, outcome: str) -> None:
-        """A member's training is over."""
+        """End a member's training, and show its outcome."""
 
 
 class LogProgress(NullProgress):
@@ -134,7 +134,7 @@ def _state(progress: Progress) -> str:
 
 
 def display(quiet: bool) -> NullProgress:
-    """The display that suits the output."""
+    """Choose the display that suits the output."""
     if quiet:
         return NullProgress()
     return RichProgress() if sys.stdout.isatty() else LogProgress()

@@ -25,7 +25,7 @@ class TaskQueue:
         self.waiting = sorted(tasks, key=lambda task: -self._seconds(task, ())) if longest_first else list(tasks)
 
     def next(self, running: Collection[Task]) -> Task | None:
-        """The first whose needs are met, taken out of those that wait; None where all have to wait for one `running`.
+        """Take out the first task whose needs are met; None where all have to wait for one `running`.
 
         Members that need each other in a circle would wait for ever: the first of them is then told so by its training.
         """
@@ -37,24 +37,24 @@ class TaskQueue:
         return chosen
 
     def _seconds(self, task: Task, above: tuple[Task, ...]) -> float:
-        """Of its training and of the longest chain that waits for it, by estimate; a circle is followed once."""
+        """Estimate its training and the longest chain that waits for it; a circle is followed once."""
         path = (*above, task)
         after = [other for other, needs in self._needs.items() if task in needs and other not in path]
         return task.step.seconds + max((self._seconds(other, path) for other in after), default=0.0)
 
 
 def needed(task: Task) -> list[Key]:
-    """The members whose weights or predictions a training asks for: teachers, judges, the network whose features are
-    classified, and the member that this one is with other views at test time."""
+    """List the members whose weights or predictions a training asks for: teachers, judges, the network whose features
+    are classified, and the member that this one is with other views at test time."""
     member, seed, fold = task.step.configuration.member, task.step.configuration.seed, task.fold.index
     source = member.features_of or trained_as(member).name
-    found = [(source, seed)] if source != member.name else []
+    members = [(source, seed)] if source != member.name else []
     for text in filter(None, (member.recipe.labels.teacher, member.recipe.labels.judge)):
         try:
-            found += named_members(text)
+            members += named_members(text)
         except ValueError:  # its training says what is wrong with it
             continue
-    return [(name, its_seed, fold) for name, its_seed in found]
+    return [(name, its_seed, fold) for name, its_seed in members]
 
 
 def _key(task: Task) -> Key:

@@ -18,7 +18,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def stop_signal(deadline: float | None) -> Iterator[Callable[[], str | None]]:
-    """A function that says why to stop, if there is a reason; the first signal is one, the second raises at once."""
+    """Yield a function that says why to stop, if so; the first signal is a reason, the second raises at once."""
     pressed: list[int] = []
 
     def press(number: int, frame: FrameType | None) -> None:

@@ -55,7 +55,7 @@ def _task(fold: Fold, step: Step, name: str) -> Task:
 
 
 def _decided(session: Session, steps: list[Step]) -> list[Step]:
-    """The steps of all folds, with what will be trained within one time budget."""
+    """Decide what will be trained in all folds, within one time budget."""
     options = session.options
     if options.train != "always" and all(step.stored for step in steps):
         return steps
@@ -73,7 +73,7 @@ def _decided(session: Session, steps: list[Step]) -> list[Step]:
 
 
 def _obstacle(session: Session) -> str | None:
-    """Why nothing can be trained, if so. Raises DataError where training was asked for in so many words."""
+    """Say why nothing can be trained, if so; raise DataError where training was asked for in so many words."""
     fold = session.folds[0]
     try:
         fingerprint = fold.fingerprint
@@ -117,7 +117,7 @@ def _reason(tasks: Sequence[Task], failed: Mapping[str, str]) -> str:
 
 
 def _command(session: Session, step: Step) -> str:
-    """What trains this member later."""
+    """Write the command that trains this member later."""
     zoo = f" --zoo {shlex.join(session.options.zoo)}" if session.options.zoo else ""
     return f"python benchmark.py {session.selection}{zoo} {step.command}"
 
@@ -133,7 +133,7 @@ def external_members(session: Session) -> tuple[list[list[Predictions]], list[st
 
 
 def _external_members(session: Session, fold: Fold) -> tuple[list[Predictions], list[str]]:
-    """Members from other suites first, then external models."""
+    """Load members from other suites first, then external models."""
     store, names = session.store, session.participants
     transferred, unusable = load_transferred(store, fold.targets, names.transferred)
     external, unreadable = load_external(store, fold.targets, names.external)

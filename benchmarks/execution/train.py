@@ -41,7 +41,7 @@ def train_or_load(
     *,
     retrain: bool,
 ) -> Predictions:
-    """Predictions of a member, written to the store; its weights are kept beside its checkpoints.
+    """Predict with a member, trained where its weights do not lie there, and write the predictions to the store.
 
     Raises TrainingDiverged and Stopped of zoo.training.loop, and whatever the network itself raises.
     """
@@ -71,8 +71,8 @@ def train_or_load(
 
 
 def _network(configuration: Configuration) -> Configuration:
-    """Whose weights the member needs: its own, those of the member of which it is a variant in its views at test time
-    alone, or those of the network whose features it classifies."""
+    """Return whose weights the member needs: its own, those of the member of which it is a variant in its views at test
+    time alone, or those of the network whose features it classifies."""
     member = configuration.member
     if not member.features_of:
         return replace(configuration, member=registry.trained_as(member))
@@ -86,7 +86,7 @@ def _weights(
     store: PredictionStore,
     context: TrainContext,
 ) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
-    """Trained weights with provenance and history: those that lie there, else by training."""
+    """Return trained weights with provenance and history: those that lie there, else by training."""
     weights_file = weights_path(context.checkpoints, configuration)
     if weights_file.exists():
         try:
@@ -103,7 +103,7 @@ def _train(
     store: PredictionStore,
     context: TrainContext,
 ) -> None:
-    """Trains and leaves the best weights with their provenance; the checkpoints of the way there are then removed."""
+    """Train, and leave the best weights with their provenance; the checkpoints of the way there are then removed."""
     from safetensors.torch import save_file
 
     from zoo.training.cross_validation import train_folds
@@ -140,8 +140,8 @@ def _train(
 def _compiled_if_possible(
     training: Callable[[TrainJob, TrainContext], Trained], job: TrainJob, context: TrainContext
 ) -> tuple[Trained, bool]:
-    """What was trained, and whether compiled: a network that the compiler cannot deal with is trained as it is, and
-    that is said."""
+    """Return what was trained, and whether compiled: a network that the compiler cannot deal with is trained as it is,
+    and that is said."""
     try:
         return training(job, context), context.compiled
     except RuntimeError as error:
@@ -179,13 +179,13 @@ def _provenance(
 def _predict(
     configuration: Configuration, weights: dict[str, Any], split: Split, device: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Logits, and valence and arousal of a member that learnt them."""
+    """Return logits, and valence and arousal of a member that learnt them."""
     from zoo.inference.predict import predict_tasks
 
     return predict_tasks(configuration.member, weights, split.images, configuration.num_classes, device)
 
 
 def outcome(predictions: Predictions, val_targets: np.ndarray) -> str:
-    """One line on a member that is done."""
+    """Say in one line how a member came out."""
     accuracy = (predictions.val.argmax(1) == val_targets).mean()
     return f"val {100 * accuracy:.2f} %, trained in {duration(predictions.provenance['train_seconds'])}"

@@ -44,7 +44,7 @@ Answer = Predictions | Failed  # comes after any number of Progress
 
 
 def work(connection: Connection, options: Options, cores: Sequence[int]) -> None:
-    """Answers each Job that comes, until the other end closes; a text that comes during one is a reason to stop."""
+    """Answer each Job that comes, until the other end closes; a text that comes during one is a reason to stop."""
     pin_cores(cores)
     session = Session(options)
     with suppress(EOFError, ConnectionError):
@@ -56,7 +56,7 @@ def work(connection: Connection, options: Options, cores: Sequence[int]) -> None
 
 
 def pin_cores(cores: Sequence[int]) -> None:
-    """Keeps to these cores, one thread each."""
+    """Keep to these cores, one thread each."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
     import torch

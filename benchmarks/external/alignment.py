@@ -27,7 +27,7 @@ class Aligned:
 
 
 def align(incoming: Incoming, targets: Targets, expected: Expected) -> Aligned:
-    """Rows and columns in the store's order; raises ValueError saying which of them do not fit."""
+    """Put rows and columns into the store's order; raise ValueError saying which of them do not fit."""
     columns = _column_order(incoming.classes, expected.classes)
     rows = {"val": targets.val_rows, "test": targets.test_rows}
     counts = {"val": len(targets.val), "test": len(targets.test)}
@@ -51,12 +51,12 @@ def align(incoming: Incoming, targets: Targets, expected: Expected) -> Aligned:
 
 
 def _column_order(names: tuple[str, ...] | None, classes: tuple[str, ...]) -> np.ndarray:
-    """Which column of the file belongs to each class."""
+    """Return which column of the file belongs to each class."""
     if names is None:
         return np.arange(len(classes))
-    found = [name.strip().lower() for name in names]
-    if sorted(found) == sorted(name.lower() for name in classes):
-        return np.array([found.index(name.lower()) for name in classes])
+    columns = [name.strip().lower() for name in names]
+    if sorted(columns) == sorted(name.lower() for name in classes):
+        return np.array([columns.index(name.lower()) for name in classes])
     unknown = next((name for name in names if name.strip().lower() not in classes), None)
     hint = suggestion(unknown, classes) if unknown else ""
     raise ValueError(f"classes are {', '.join(names)}; they have to be {', '.join(classes)}, in any order.{hint}")
@@ -71,7 +71,7 @@ def _check_shape(values: np.ndarray, name: str, count: int, classes: int) -> Non
 
 
 def _row_order(ids: np.ndarray | None, rows: np.ndarray | None, name: str) -> tuple[np.ndarray, str]:
-    """The place in the store of every row of the file, and how it was found."""
+    """Return the place in the store of every row of the file, and say how it was found."""
     if rows is None:
         raise ValueError(
             f"{name}: the stored targets do not know the official order of rows; name images that do, "
@@ -96,7 +96,7 @@ def _row_order(ids: np.ndarray | None, rows: np.ndarray | None, name: str) -> tu
 
 
 def _given(values: np.ndarray) -> str:
-    """What the numbers are; raises ValueError where they are scores between the two."""
+    """Say what the numbers are; raise ValueError where they are scores between the two."""
     sums = values.sum(axis=1)
     if values.min() < 0.0 or values.max() > 1.0 + SUM_SLACK:
         if values.min() >= 0.0 and np.allclose(sums, 100.0, atol=100.0 * SUM_SLACK):

@@ -31,7 +31,7 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and bl
 
 
 def transfer(session: Session, source: str, members: Sequence[str], device: str) -> None:
-    """Evaluates on the session's data what was trained on `source`, into the session's store: members that match any of
+    """Evaluate on the session's data what was trained on `source`, into the session's store: members that match any of
     the patterns, all where there are none.
 
     `source` is a suite, or what the results of a folder of one's own are called. Members whose predictions are there
@@ -78,7 +78,7 @@ def _refuse_folds(source: str) -> None:
 
 
 def shared_classes(trained: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
-    """For each wanted class, the index of the same expression among the trained ones; None where there is none.
+    """Find for each wanted class the index of the same expression among the trained ones; None where there is none.
 
     Raises ValueError where fewer than two are the same.
     """
@@ -93,7 +93,7 @@ def shared_classes(trained: Sequence[str], wanted: Sequence[str]) -> list[int | 
 
 
 def map_classes(logits: np.ndarray, shared: Sequence[int | None]) -> np.ndarray:
-    """Logits float32 [N,K] of the trained classes to [N,len(shared)] of the wanted ones.
+    """Map logits float32 [N,K] of the trained classes to [N,len(shared)] of the wanted ones.
 
     What the network says of other classes is dropped, a class that it never saw gets almost no probability.
     """
@@ -105,7 +105,7 @@ def map_classes(logits: np.ndarray, shared: Sequence[int | None]) -> np.ndarray:
 
 
 def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
-    """uint8 [N,C,H,W] with as many channels as asked for: colour to grey by its luma, grey to colour by repetition."""
+    """Convert uint8 [N,C,H,W] to so many channels: colour to grey by luma, grey to colour by repetition."""
     if images.shape[1] == channels:
         return images
     if channels == 1:
@@ -114,8 +114,8 @@ def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _with_weights(folder: Path, patterns: Sequence[str]) -> list[Configuration]:
-    """Configurations in the store of that folder whose weights lie beside it, of members that match any pattern."""
-    store, found = PredictionStore(folder / "predictions"), []
+    """List the configurations of a folder's store whose weights lie beside it, of members that match any pattern."""
+    store, trained = PredictionStore(folder / "predictions"), []
     for path in store.prediction_files():
         identity = identity_from(read_header(path)["configuration"])
         if not isinstance(identity, Configuration) or isinstance(identity, Transferred):
@@ -123,13 +123,16 @@ def _with_weights(folder: Path, patterns: Sequence[str]) -> list[Configuration]:
         if registry.is_known(identity.name):
             identity = replace(identity, member=_buildable(identity.member))
             if weights_path(folder / "checkpoints", identity).exists():
-                found.append(identity)
-    wanted = registry.select("trained member", patterns, dict.fromkeys(one.name for one in found)) if patterns else None
-    return [one for one in found if wanted is None or one.name in wanted]
+                trained.append(identity)
+    if not patterns:
+        return trained
+    names = dict.fromkeys(configuration.name for configuration in trained)
+    wanted = registry.select("trained member", patterns, names)
+    return [configuration for configuration in trained if configuration.name in wanted]
 
 
 def _buildable(member: Member) -> Member:
-    """The member as it was trained, with the builder that the registry knows."""
+    """Return the member as it was trained, with the builder that the registry knows."""
     known = registry.get(member.name)
     return replace(known, recipe=member.recipe, image_size=member.image_size)
 
@@ -159,16 +162,16 @@ def _evaluated(
 
 
 def _channels(trained: Configuration, weights: dict[str, Any]) -> int:
-    """How many the weights were trained with: those with which the network has parameters of their shapes."""
+    """Find how many channels the weights were trained with: with them the network has parameters of their shapes."""
     import torch
 
     from zoo.state_dicts import split
 
-    part = next(iter(split(weights)))
+    network_weights = next(iter(split(weights)))
     for channels in (1, 3):
         with torch.device("meta"):
             network = trained.member.build(trained.num_classes, channels)
-        if all(part[name].shape == value.shape for name, value in network.state_dict().items()):
+        if all(network_weights[name].shape == value.shape for name, value in network.state_dict().items()):
             return channels
     raise ValueError(f"{trained.name}: its weights are of another network than the one now registered")
 
@@ -185,7 +188,7 @@ def _about_classes(
 
 
 def _overlap(source: str, session: Session) -> str:
-    """How many test images stand in the training split of the other suite; empty where none does.
+    """Say how many test images stand in the training split of the other suite; empty where none does.
 
     Raises ValueError where most do: what such members say of them is no test.
     """

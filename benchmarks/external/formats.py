@@ -46,7 +46,7 @@ class Expected:
 
 
 def read(path: Path, expected: Expected) -> Incoming:
-    """The file's numbers; raises ValueError naming the file and what in it is not as it has to be."""
+    """Read the file's numbers; raise ValueError naming the file and what in it is not as it has to be."""
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file")
     reader = READERS.get(path.suffix.lower())
@@ -59,7 +59,7 @@ def read(path: Path, expected: Expected) -> Incoming:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of the file, hexadecimal."""
+    """Return the SHA-256 of the file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -159,16 +159,16 @@ def _of_table(table: Any, expected: Expected) -> Incoming:
 
 
 def _columns(names: Sequence[str], classes: tuple[str, ...]) -> dict[str, int]:
-    """Where each column that has a meaning stands, by its name in lower case."""
-    found = [name.strip().lower() for name in names]
+    """Find where each column that has a meaning stands, by its name in lower case."""
+    columns = [name.strip().lower() for name in names]
     for name in ("split", *classes):
-        if name.lower() not in found:
-            near = suggestion(name, [other for other in found if other not in ("split", "id", *classes)])
+        if name.lower() not in columns:
+            near = suggestion(name, [other for other in columns if other not in ("split", "id", *classes)])
             raise ValueError(f"has no column {name!r}.{near} Its columns are {', '.join(names)}")
-    twice = [name for name, count in Counter(found).items() if count > 1 and name in ("split", "id", *classes)]
+    twice = [name for name, count in Counter(columns).items() if count > 1 and name in ("split", "id", *classes)]
     if twice:
         raise ValueError(f"has two columns {twice[0]!r}")
-    return {name: found.index(name.lower()) for name in ("split", "id", *classes) if name.lower() in found}
+    return {name: columns.index(name.lower()) for name in ("split", "id", *classes) if name.lower() in columns}
 
 
 def _numbers(table: Any, column: int, name: str) -> np.ndarray:
@@ -181,14 +181,14 @@ def _numbers(table: Any, column: int, name: str) -> np.ndarray:
 
 
 def _split_of_rows(names: Sequence[Any], split_names: Mapping[str, str]) -> np.ndarray:
-    """Index in SPLITS of every row's split."""
+    """Return the index in SPLITS of every row's split."""
     known = {alias.lower(): index for index, name in enumerate(SPLITS) for alias in (name, split_names[name])}
-    found = [known.get(str(name).strip().lower(), -1) for name in names]
-    if -1 in found:
-        row = found.index(-1)
+    splits = [known.get(str(name).strip().lower(), -1) for name in names]
+    if -1 in splits:
+        row = splits.index(-1)
         meant = " or ".join(f"{name} ({split_names[name]})" for name in SPLITS)
         raise ValueError(f"row {row + 1}: split is {names[row]!r}, not {meant}")
-    return np.array(found)
+    return np.array(splits)
 
 
 READERS: dict[str, Callable[[Path, Expected], Incoming]] = {

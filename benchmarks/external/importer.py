@@ -53,12 +53,12 @@ class Examined:
 
 
 def details_from(arguments: Namespace) -> Details:
-    """The details of a parsed command line."""
+    """Read the details of a parsed command line."""
     return Details(arguments.name, arguments.reference, arguments.notes, arguments.replace, arguments.accept_suspicious)
 
 
 def inspect(session: Session, path: Path, details: Details) -> Examined:
-    """Everything that `add` does, but for writing. Raises ValueError naming the file and what is wrong with it."""
+    """Do everything that `add` does, but for writing; raise ValueError naming the file and what is wrong with it."""
     name = details.name or path.stem
     if len(session.folds) > 1:
         raise ValueError(
@@ -71,10 +71,10 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
         raise ValueError(f"an external model {name!r} is there already: --replace puts this one in its place")
     expected = Expected(targets.classes, dict(zip(SPLITS, session.suite.split_names[1:], strict=True)))
     incoming = read(path, expected)
-    others = [found for found in readable(store, targets) if found.configuration.name != name]
+    others = [model for model in readable(store, targets) if model.configuration.name != name]
     try:
         aligned = align(incoming, targets, expected)
-        val, test = (part.astype(np.float16).astype(np.float32) for part in (aligned.val, aligned.test))
+        val, test = (logits.astype(np.float16).astype(np.float32) for logits in (aligned.val, aligned.test))
         findings = examine(val, test, targets, others, session.suite.leak_above, details.accept_suspicious)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
@@ -86,7 +86,7 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
 
 
 def add(session: Session, path: Path, details: Details) -> str:
-    """Takes the file's predictions into the store and says what was found of them.
+    """Take the file's predictions into the store, and say what was found of them.
 
     Raises ValueError as `inspect` does, and then nothing is written.
     """
@@ -101,18 +101,18 @@ def add(session: Session, path: Path, details: Details) -> str:
 
 
 def readable(store: PredictionStore, targets: Targets) -> list[Predictions]:
-    """Whatever the store holds on this data, of any recipe; what cannot be read is named by the run that needs it."""
-    found = []
+    """Load whatever the store holds on this data, of any recipe; the run that needs it names what cannot be read."""
+    models = []
     for path in store.prediction_files():
         try:
-            found.append(store.read(path, targets))
+            models.append(store.read(path, targets))
         except StoreError:
             continue
-    return found
+    return models
 
 
 def described(label: str, findings: Findings, remarks: Collection[str], val_name: str) -> str:
-    """What was found of predictions that can be used, a line a finding."""
+    """Write what was found of predictions that can be used, one line for each finding."""
     lines = [*remarks, f"accuracy on {val_name}: {percent(findings.val_accuracy)} %"]
     if findings.nearest:
         lines.append(f"agrees most with {findings.nearest[0]}: on {percent(findings.nearest[1])} % of {val_name}")

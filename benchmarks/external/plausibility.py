@@ -91,7 +91,7 @@ def _refuse_wrong_order(val: np.ndarray, test: np.ndarray, targets: Targets) -> 
 
 
 def _other_orders(val: np.ndarray, test: np.ndarray, targets: Targets) -> Iterator[tuple[str, float]]:
-    """Orders that rows often have by mistake, and the accuracy on val were the file in that order."""
+    """Try orders that rows often have by mistake, each with the accuracy on val were the file in that order."""
     official = np.arange(len(val)) if targets.val_rows is None else np.argsort(targets.val_rows)
     answers, goal = val[official].argmax(1), targets.val[official]
     alphabetical = np.argsort(np.argsort(targets.classes))[targets.val]
@@ -109,7 +109,7 @@ def _other_orders(val: np.ndarray, test: np.ndarray, targets: Targets) -> Iterat
 
 
 def _best_class_order(val: np.ndarray, targets: Targets) -> np.ndarray:
-    """Which column would belong to each class if columns could be renamed to fit val best."""
+    """Return which column would belong to each class if columns could be renamed to fit val best."""
     from scipy.optimize import linear_sum_assignment
 
     classes = len(targets.classes)
@@ -135,17 +135,17 @@ def _same(ours: np.ndarray, theirs: np.ndarray) -> bool:
 
 
 def _oddities(val: np.ndarray, test: np.ndarray) -> Iterator[str]:
-    shares = [np.bincount(part.argmax(1), minlength=part.shape[1]) / len(part) for part in (val, test)]
+    shares = [np.bincount(logits.argmax(1), minlength=logits.shape[1]) / len(logits) for logits in (val, test)]
     shift = 0.5 * float(np.abs(shares[0] - shares[1]).sum())
     if shift > SHIFTED_SHARES:
         yield f"val and test are given other mixes of classes ({_score(shift)} of the answers): are both of one model?"
-    if all((softmax(part).max(1) > 1.0 - 1e-5).all() for part in (val, test)):
+    if all((softmax(logits).max(1) > 1.0 - 1e-5).all() for logits in (val, test)):
         yield "every answer is certain: with hard labels, most ensembles lose what a model knows of its own doubt"
 
 
 def _nearest(val: np.ndarray, others: Sequence[Predictions]) -> tuple[str, float] | None:
     agreements = [(other.configuration.stem, float((other.val.argmax(1) == val.argmax(1)).mean())) for other in others]
-    return max(agreements, key=lambda found: found[1], default=None)
+    return max(agreements, key=lambda agreement: agreement[1], default=None)
 
 
 def _accuracy(logits: np.ndarray, targets: np.ndarray) -> float:

@@ -29,7 +29,7 @@ def seed_in(path: Path) -> int | None:
 
 
 def is_external(path: Path) -> bool:
-    """Whether a file is named as predictions of an external model are."""
+    """Say whether a file is named as predictions of an external model are."""
     parts = path.name.split(".")
     return len(parts) == 4 and parts[1] == EXTERNAL
 

@@ -1,6 +1,6 @@
 """Which data a store is of where no images can be asked: the folds of a data set, or the data with most predictions.
 
-A data set in folds has a fingerprint a fold; one file lists them in their order.
+A data set in folds has a fingerprint for each fold; one file lists them in their order.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def stored_targets(folder: Path, fold: int | None = None) -> Targets | None:
 
 
 def _predictions_of(folder: Path, fingerprint: str) -> int:
-    """How many files hold predictions on the data of that fingerprint."""
+    """Count the files that hold predictions on the data of that fingerprint."""
     count = 0
     for path in prediction_files(folder):
         try:

@@ -47,13 +47,13 @@ class Identity(Protocol):
         """The file's name in the store, without its suffix."""
 
     def facts(self) -> dict[str, Any]:
-        """Everything that identifies the predictions, as JSON values."""
+        """Collect everything that identifies the predictions, as JSON values."""
 
     def holds(self, val: np.ndarray, test: np.ndarray) -> bool:
-        """Whether logits of both splits, as the store rounds them, can be its own."""
+        """Say whether logits of both splits, as the store rounds them, can be its own."""
 
     def described(self) -> dict[str, Any]:
-        """What the results say of it: kind, name, seed, init, epochs, image size and how its recipe differs from the
+        """Describe it for the results: kind, name, seed, init, epochs, image size and how its recipe differs from the
         defaults; None where not known."""
 
 
@@ -71,13 +71,13 @@ class Configuration:
         return self.member.name
 
     def facts(self) -> dict[str, Any]:
-        """Everything that is hashed, as JSON values."""
+        """Collect everything that is hashed, as JSON values."""
         identity = {**self.member.identity(), "seed": self.seed, "data": self.data, "num_classes": self.num_classes}
         return json.loads(json.dumps(identity))
 
     @property
     def hash(self) -> str:
-        """Of the facts, of the recipe only what differs from the defaults: a new option leaves old results theirs."""
+        """Hash of the facts; of the recipe only what differs from the defaults, so new options change no hash."""
         return _hash({**self.facts(), "recipe": self.member.recipe.changes()})
 
     @property
@@ -126,7 +126,7 @@ class External:
 
     @classmethod
     def of(cls, name: str, data: str, val: np.ndarray, test: np.ndarray) -> External:
-        """That of logits [N, classes] of both splits, rounded as the store rounds them."""
+        """Identify logits [N, classes] of both splits, rounded as the store rounds them."""
         state = hashlib.sha256()
         for logits in (val, test):
             state.update(np.ascontiguousarray(logits, dtype="<f2").tobytes())
@@ -158,7 +158,7 @@ class External:
 
 
 def identity_from(facts: Mapping[str, Any]) -> Identity:
-    """The identity that has these facts; raises KeyError or TypeError where they are those of none."""
+    """Return the identity that has these facts; raise KeyError or TypeError where they are those of none."""
     data, num_classes = facts["data"], facts["num_classes"]
     if facts["init"] == EXTERNAL:
         return External(facts["name"], data, num_classes, facts["logits"])

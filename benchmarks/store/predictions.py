@@ -1,4 +1,4 @@
-"""The prediction store: one safetensors file a member and seed, with all that is needed to trust it.
+"""The prediction store: one safetensors file for each member and seed, with all that is needed to trust it.
 
 A file's name carries the hash of what decided its numbers (recipe, initialisation, size, seed, data). A change of any
 of them asks for another file: the old one is named as stale and stays, it is never used silently nor overwritten.
@@ -38,9 +38,9 @@ class Predictions:
     test_affect: np.ndarray | None = None
 
     def affect(self) -> dict[str, np.ndarray]:
-        """Valence and arousal by the names under which the store keeps them; empty where there are none."""
-        found = {name: getattr(self, name) for name in RATINGS}
-        return {name: array for name, array in found.items() if array is not None}
+        """Return valence and arousal by the names under which the store keeps them; empty where there are none."""
+        ratings = {name: getattr(self, name) for name in RATINGS}
+        return {name: array for name, array in ratings.items() if array is not None}
 
 
 class PredictionStore:
@@ -53,7 +53,7 @@ class PredictionStore:
         return self.folder / f"{configuration.stem}.safetensors"
 
     def read(self, path: Path, targets: Targets) -> Predictions:
-        """The predictions of a file, whatever model its header says they are of.
+        """Read the predictions of a file, whatever model its header says they are of.
 
         Raises StoreError where the file is damaged, foreign, of other data, or not what its name says.
         """
@@ -68,12 +68,12 @@ class PredictionStore:
             raise StoreError(f"{path.name}: is of {identity.num_classes} classes, the data has {len(targets.classes)}")
         if self.path(identity) != path:
             raise StoreError(f"{path.name}: holds what would be named {identity.stem}")
-        found = self.load(identity, targets)
-        assert found is not None
-        return found
+        predictions = self.load(identity, targets)
+        assert predictions is not None
+        return predictions
 
     def load(self, configuration: Identity, targets: Targets) -> Predictions | None:
-        """The predictions of exactly this configuration; None where there are none.
+        """Load the predictions of exactly this configuration; None where there are none.
 
         Raises StoreError where the file is damaged, foreign, or not what its name says.
         """
@@ -96,8 +96,8 @@ class PredictionStore:
         return Predictions(configuration, val, test, provenance, **_ratings(path, arrays, expected))
 
     def stale(self, configuration: Configuration) -> list[str]:
-        """Why each other file of the same member and seed does not serve, one sentence a file; those of other folds of
-        a data set serve there, and are not named."""
+        """Say why each other file of the same member and seed does not serve, one sentence each; files of other folds
+        of a data set serve there, and are not named."""
         reasons, folds = [], {fold for folds in fold_sets(self.folder) for fold in folds}
         for path in member_files(self.folder, configuration.member.name, configuration.seed):
             if path == self.path(configuration):
@@ -113,19 +113,19 @@ class PredictionStore:
         return reasons
 
     def seeds(self, member: str) -> list[int]:
-        """Seeds of a member that have a file here, fitting or not."""
+        """List the seeds of a member that have a file here, fitting or not."""
         return sorted({seed for path in member_files(self.folder, member) if (seed := seed_in(path)) is not None})
 
     def members(self) -> list[str]:
-        """Names of the members that have a file here, fitting or not."""
+        """List the names of the members that have a file here, fitting or not."""
         return sorted({model_in(path) for path in self.prediction_files() if seed_in(path) is not None})
 
     def prediction_files(self) -> list[Path]:
-        """Every file here that is named as predictions are."""
+        """List every file here that is named as predictions are."""
         return prediction_files(self.folder)
 
     def speed(self, member: str) -> dict[str, Any] | None:
-        """The recorded training speed of a member, whatever its recipe: its provenance, or None."""
+        """Return the recorded training speed of a member, whatever its recipe: its provenance, or None."""
         for path in member_files(self.folder, member):
             try:
                 return read_header(path)
@@ -134,7 +134,7 @@ class PredictionStore:
         return None
 
     def save(self, predictions: Predictions, history: list[dict[str, float]]) -> Predictions:
-        """Writes logits, and any ratings, (float16) with their provenance, and any training history beside them as CSV;
+        """Write logits, and any ratings, as float16 with their provenance, and any training history beside them as CSV,
         atomically.
 
         Returns the predictions as a later run reads them, rounded. Raises StoreError, and writes nothing, where the
@@ -159,13 +159,13 @@ class PredictionStore:
 
 
 def _table(history: list[dict[str, float]]) -> str:
-    """A line an epoch, six significant digits."""
+    """Write one line for each epoch, six significant digits."""
     rows = [",".join(f"{value:.6g}" for value in row.values()) for row in history]
     return "\n".join([",".join(history[0]), *rows]) + "\n"
 
 
 def _completed(facts: Any) -> Any:
-    """Stored facts with the defaults of options that came after them; as they are where they are of another kind."""
+    """Complete stored facts by the defaults of options that came after them; facts of another kind stay as they are."""
     try:
         recipe = asdict(Recipe.from_dict(facts["recipe"]))
     except (TypeError, KeyError):
@@ -174,10 +174,10 @@ def _completed(facts: Any) -> Any:
 
 
 def _ratings(path: Path, arrays: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Valence and arousal float32 [N, 2] of a member's file that has them; StoreError where they cannot be."""
-    found = {name: arrays[name].astype(np.float32) for name in RATINGS if name in arrays}
-    for name, array in found.items():
+    """Read valence and arousal float32 [N, 2] of a file that has them; raise StoreError where they cannot be."""
+    ratings = {name: arrays[name].astype(np.float32) for name in RATINGS if name in arrays}
+    for name, array in ratings.items():
         count = counts[name.partition("_")[0]]
-        if len(found) < len(RATINGS) or array.shape != (count, 2) or not (np.abs(array) <= 1).all():
+        if len(ratings) < len(RATINGS) or array.shape != (count, 2) or not (np.abs(array) <= 1).all():
             raise StoreError(f"{path.name}: {name} holds no valence and arousal in [-1, 1] of {count} images")
-    return found
+    return ratings

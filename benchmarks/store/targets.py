@@ -50,10 +50,12 @@ class Targets:
 
     @classmethod
     def of(cls, dataset: Dataset) -> Targets:
-        """Those of a data set that was read."""
+        """Take the targets of a data set that was read."""
         train, val, test = dataset.train, dataset.val, dataset.test
         val_rows, test_rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
-        val_affect, test_affect = (None if one.affect is None else one.affect.astype(np.float32) for one in (val, test))
+        val_affect, test_affect = (
+            None if split.affect is None else split.affect.astype(np.float32) for split in (val, test)
+        )
         return cls(
             val.targets,
             test.targets,
@@ -72,12 +74,12 @@ class Targets:
         )
 
     def extras(self) -> dict[str, np.ndarray]:
-        """The optional arrays that are known, by name."""
+        """Return the optional arrays that are known, by name."""
         known = {name: getattr(self, name) for name in OPTIONAL}
         return {name: array for name, array in known.items() if array is not None}
 
     def overlaps(self) -> dict[str, np.ndarray]:
-        """What is known of images that stand in two splits."""
+        """Return what is known of images that stand in two splits."""
         return {name: marks for name, marks in self.extras().items() if name in OVERLAPS}
 
 
@@ -116,10 +118,10 @@ def read_targets(path: Path) -> Targets:
 
 
 def targets_path(folder: Path, fingerprint: str) -> Path:
-    """Where a store keeps the targets of the data of that fingerprint."""
+    """Return where a store keeps the targets of the data of that fingerprint."""
     return folder / f"targets.{fingerprint[:12]}.safetensors"
 
 
 def _as_bytes(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Truth values as uint8: the file format has them, its numpy reader does not."""
+    """Convert truth values to uint8: the file format has them, its numpy reader does not."""
     return {name: array.astype(np.uint8) if array.dtype == bool else array for name, array in arrays.items()}

@@ -31,23 +31,23 @@ class TrainLogits:
     weights: str | None = None
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the logits as the store rounds them, and that of the weights where there is one."""
+        """Return the SHA-256 of the logits as the store rounds them, and that of the weights where there is one."""
         logits = hashlib.sha256(np.ascontiguousarray(self.logits, dtype="<f2").tobytes()).hexdigest()
         return {"logits": logits} | ({} if self.weights is None else {"weights": self.weights})
 
 
-def say_the_same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two `digests` are of the same logits, or of the same weights: predicted anew, last digits may differ."""
-    return any(one.get(key) == other.get(key) is not None for key in ("logits", "weights"))
+def say_the_same(first: Mapping[str, str], second: Mapping[str, str]) -> bool:
+    """Say whether two `digests` are of the same logits or weights: predicted anew, last digits of logits may differ."""
+    return any(first.get(key) == second.get(key) is not None for key in ("logits", "weights"))
 
 
 def train_logits_path(folder: Path, configuration: Configuration) -> Path:
-    """Where a member's logits on the training images lie."""
+    """Return where a member's logits on the training images lie."""
     return folder / f"{configuration.stem}.train.safetensors"
 
 
 def committable(images: int, classes: int) -> bool:
-    """Whether logits of so many images, as float16, are small enough to be kept with the predictions."""
+    """Say whether logits of so many images, as float16, are small enough to be kept with the predictions."""
     return images * classes * np.dtype(np.float16).itemsize <= MOST_BYTES
 
 

@@ -16,8 +16,8 @@ SOURCE = "FER+, arXiv:1608.01041, https://github.com/microsoft/FERPlus, MIT Lice
 
 
 def kept_votes(folder: Path, targets: Targets) -> dict[str, np.ndarray] | None:
-    """Votes int64 [N,10] of `val` and `test`, in the order of the targets, of the store in `folder`; None where it has
-    none for this data.
+    """Load votes int64 [N,10] of `val` and `test`, in the order of the targets, from a store's folder; None where there
+    are none for this data.
 
     Raises StoreError where the file is damaged or of another number of images.
     """
@@ -26,17 +26,17 @@ def kept_votes(folder: Path, targets: Targets) -> dict[str, np.ndarray] | None:
         return None
     arrays, header = read_file(path)
     for split, count in (("val", len(targets.val)), ("test", len(targets.test))):
-        found = arrays[split].shape if split in arrays else None
-        if header.get("fingerprint") != targets.fingerprint or found != (count, len(ANSWERS)):
+        shape = arrays[split].shape if split in arrays else None
+        if header.get("fingerprint") != targets.fingerprint or shape != (count, len(ANSWERS)):
             raise StoreError(
-                f"{path.name}: holds votes of {split} of shape {found}, not [{count}, {len(ANSWERS)}] for data "
+                f"{path.name}: holds votes of {split} of shape {shape}, not [{count}, {len(ANSWERS)}] for data "
                 f"{targets.fingerprint}; write it anew: {VOTES_COMMAND}"
             )
     return {split: votes.astype(np.int64) for split, votes in arrays.items()}
 
 
 def save_votes(folder: Path, targets: Targets, votes: Mapping[str, np.ndarray]) -> Path:
-    """Writes votes [N,10] of `val` and `test`, which line up with the targets, as uint8; returns the file's path."""
+    """Write votes [N,10] of `val` and `test`, which line up with the targets, as uint8; return the file's path."""
     tensors = {split: votes[split].astype(np.uint8) for split in ("val", "test")}
     path = votes_path(folder, targets.fingerprint)
     header = {"fingerprint": targets.fingerprint, "answers": list(ANSWERS), "source": SOURCE}
@@ -45,5 +45,5 @@ def save_votes(folder: Path, targets: Targets, votes: Mapping[str, np.ndarray]) 
 
 
 def votes_path(folder: Path, fingerprint: str) -> Path:
-    """Where a store keeps the votes for the data of that fingerprint."""
+    """Return where a store keeps the votes for the data of that fingerprint."""
     return folder / f"votes.{fingerprint[:12]}.safetensors"

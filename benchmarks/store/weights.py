@@ -13,13 +13,13 @@ from zoo import registry
 
 
 def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
-    """Where the trained weights of a member lie: those of another one, where it is that one with other views."""
+    """Return where the trained weights of a member lie: those of another member, where it is that with other views."""
     trained = replace(configuration, member=registry.trained_as(configuration.member))
     return checkpoints / f"{trained.stem}.weights.safetensors"
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
-    """Weights by name, provenance and training history; raises SafetensorError where the file is damaged."""
+    """Read weights by name, provenance and training history; raise SafetensorError where the file is damaged."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
@@ -29,11 +29,11 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[
 
 
 def weights_digest(path: Path) -> str:
-    """SHA-256 of the trained weights themselves; what the file's header says of them does not count."""
+    """Return the SHA-256 of the trained weights themselves; what the file's header says of them does not count."""
     content = path.read_bytes()
     return hashlib.sha256(content[8 + int.from_bytes(content[:8], "little") :]).hexdigest()
 
 
 def shared_weights(name: str, seed: int | None) -> str:
-    """Whose weights a member uses, in one suite's results."""
+    """Name whose weights a member uses, in one suite's results."""
     return f"{name}.s{seed}"
