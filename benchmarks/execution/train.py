@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -13,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors import SafetensorError
 
-from benchmarks.data import Dataset, Split
+from benchmarks.data import Dataset
 from benchmarks.execution.boosting import fit_boosting
 from benchmarks.execution.distillation import peers_of
 from benchmarks.execution.in_sample import in_sample_logits, keeps_in_sample
-from benchmarks.files import replace_atomically
 from benchmarks.formats import duration
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.train_logits import save_out_of_fold
-from benchmarks.store.weights import read_weights, shared_weights, weights_path
+from benchmarks.store.weights import read_weights, shared_weights, weights_path, write_weights
 from zoo import registry
 from zoo.recipes import Trees
 from zoo.training.compiling import is_of_compiler
@@ -50,21 +48,10 @@ def train_or_load(
     if retrain and not borrowed:  # what is borrowed is trained anew by its owner
         weights_path(context.checkpoints, network).unlink(missing_ok=True)
     weights, provenance, history = _weights(network, dataset, store, context)
-    if configuration.member.features_of:
-        val, test, about = fit_boosting(configuration, weights, dataset, context.device)
-        ratings: dict[str, np.ndarray | None] = {}  # its trees know classes alone
-        provenance |= {**about, "train_seconds": round(provenance["train_seconds"] + about["trees_seconds"], 1)}
-    else:
-        began = time.perf_counter()
-        (val, val_affect), (test, test_affect) = (
-            _predict(configuration, weights, split, context.device) for split in (dataset.val, dataset.test)
-        )
-        ratings = {"val_affect": val_affect, "test_affect": test_affect}
-        provenance["inference_seconds"] = round(time.perf_counter() - began, 2)
-        provenance["tta"] = configuration.member.recipe.tta
     if borrowed:
         provenance["weights_of"] = shared_weights(network.name, network.seed)
-    saved = store.save(Predictions(configuration, val, test, provenance, **ratings), history)
+    predict = _predict_by_trees if configuration.member.features_of else _predict
+    saved = store.save(predict(configuration, weights, provenance, dataset, context.device), history)
     if keeps_in_sample(network, len(dataset.train)):
         in_sample_logits(network, dataset, store, context)
     return saved
@@ -104,36 +91,21 @@ def _train(
     context: TrainContext,
 ) -> None:
     """Train, and leave the best weights with their provenance; the checkpoints of the way there are then removed."""
-    from safetensors.torch import save_file
-
     from zoo.training.cross_validation import train_folds
     from zoo.training.loop import train
     from zoo.training.soups import train_soup
 
-    recipe = configuration.member.recipe
+    member, recipe = configuration.member, configuration.member.recipe
     training = train_folds if recipe.folds else train_soup if recipe.soup != "none" else train
     peers = peers_of(configuration, dataset, store, context)
-    job = TrainJob(
-        configuration.member,
-        dataset,
-        configuration.num_classes,
-        configuration.seed,
-        peers.predictions,
-        configuration.stem,
-    )
+    classes, seed = configuration.num_classes, configuration.seed
+    job = TrainJob(member, dataset, classes, seed, peers.predictions, configuration.stem)
     trained, compiled = _compiled_if_possible(training, job, context)
     if trained.out_of_fold is not None:
         save_out_of_fold(store.folder, configuration, trained.out_of_fold)
-    provenance = _provenance(configuration, dataset, context.device, compiled, trained)
-    header = {
-        "provenance": json.dumps({**provenance, **peers.provenance}),
-        "history": json.dumps(trained.history),
-    }
-    weights = {name: value.contiguous() for name, value in trained.weights.items()}  # channels-last kernels are not
-    replace_atomically(
-        weights_path(context.checkpoints, configuration), lambda draft: save_file(weights, draft, header)
-    )
-    for path in context.checkpoints.glob(f"{configuration.stem}.*pt"):  # of the member, or of each of its parts
+    provenance = {**_provenance(configuration, dataset, context.device, compiled, trained), **peers.provenance}
+    write_weights(weights_path(context.checkpoints, configuration), trained.weights, provenance, trained.history)
+    for path in context.checkpoints.glob(f"{configuration.stem}.*pt"):  # of the member, or of each of its networks
         path.unlink()
 
 
@@ -176,13 +148,29 @@ def _provenance(
     }
 
 
+def _predict_by_trees(
+    configuration: Configuration, weights: dict[str, Any], provenance: dict[str, Any], dataset: Dataset, device: str
+) -> Predictions:
+    """Predict with trees, which know classes alone, on the features of a network of these weights."""
+    val, test, about = fit_boosting(configuration, weights, dataset, device)
+    seconds = round(provenance["train_seconds"] + about["trees_seconds"], 1)
+    return Predictions(configuration, val, test, {**provenance, **about, "train_seconds": seconds})
+
+
 def _predict(
-    configuration: Configuration, weights: dict[str, Any], split: Split, device: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return logits, and valence and arousal of a member that learnt them."""
+    configuration: Configuration, weights: dict[str, Any], provenance: dict[str, Any], dataset: Dataset, device: str
+) -> Predictions:
+    """Predict classes, and valence and arousal where the member learnt them, with a network of these weights."""
     from zoo.inference.predict import predict_tasks
 
-    return predict_tasks(configuration.member, weights, split.images, configuration.num_classes, device)
+    member, began = configuration.member, time.perf_counter()
+    (val, val_affect), (test, test_affect) = (
+        predict_tasks(member, weights, split.images, configuration.num_classes, device)
+        for split in (dataset.val, dataset.test)
+    )
+    seconds = round(time.perf_counter() - began, 2)
+    about = {**provenance, "inference_seconds": seconds, "tta": member.recipe.tta}
+    return Predictions(configuration, val, test, about, val_affect, test_affect)
 
 
 def outcome(predictions: Predictions, val_targets: np.ndarray) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.files import replace_atomically
 from benchmarks.store.identity import Configuration
 from zoo import registry
 
@@ -26,6 +28,17 @@ def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[
         header = file.metadata()
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
     return weights, json.loads(header["provenance"]), json.loads(header["history"])
+
+
+def write_weights(
+    path: Path, weights: Mapping[str, Any], provenance: dict[str, Any], history: list[dict[str, float]]
+) -> None:
+    """Write tensors by name, provenance and training history, atomically."""
+    from safetensors.torch import save_file
+
+    header = {"provenance": json.dumps(provenance), "history": json.dumps(history)}
+    tensors = {name: value.contiguous() for name, value in weights.items()}  # channels-last kernels are not
+    replace_atomically(path, lambda draft: save_file(tensors, draft, header))
 
 
 def weights_digest(path: Path) -> str:

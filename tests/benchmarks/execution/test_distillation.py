@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import save_file
 
 import benchmark
 from benchmarks import suites
@@ -26,7 +25,7 @@ from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.train_logits import IN_SAMPLE, OUT_OF_FOLD, TrainLogits
-from benchmarks.store.weights import read_weights
+from benchmarks.store.weights import read_weights, write_weights
 from tests.helpers.runs import Outcome, cli
 from zoo import registry
 from zoo.inference import predict as inference
@@ -142,8 +141,7 @@ def test_a_teacher_is_asked_once_until_its_weights_are_others(results: Path, mon
     kept.unlink()
     (weights,) = checkpoints.glob("mlp.*.weights.safetensors")
     values, provenance, history = read_weights(weights)
-    header = {"provenance": json.dumps(provenance), "history": json.dumps(history)}
-    save_file({name: value * 0 for name, value in values.items()}, weights, header)
+    write_weights(weights, {name: value * 0 for name, value in values.items()}, provenance, history)
     assert not np.array_equal(teach(), first), "other weights say something else"
     assert asked == ["mlp"] * 2
 
