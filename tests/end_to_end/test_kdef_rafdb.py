@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.store.file_names import member_files
 from tests.helpers.kdef_rafdb_layouts import write_kdef, write_rafdb
 from tests.helpers.runs import Outcome, cli, files
 
@@ -53,7 +54,7 @@ def read(results: Path, suite: str = "kdef") -> dict[str, Any]:
 
 def test_each_member_is_trained_once_a_fold_and_all_images_are_scored(ran: Path):
     found, store = read(ran / "results"), ran / "results" / "kdef" / "predictions"
-    assert {name: len(list(store.glob(f"{name}.s0.*.safetensors"))) for name in MEMBERS} == dict.fromkeys(MEMBERS, 5)
+    assert {name: len(member_files(store, name, 0)) for name in MEMBERS} == dict.fromkeys(MEMBERS, 5)
     assert len(list(store.glob("targets.*.safetensors"))) == 5
     assert found["splits"]["test"] == {"name": "New people (5 folds)", "size": IMAGES}
     assert found["splits"]["train"]["size"] == IMAGES * 3 // 5

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.store.file_names import member_files
 from tests.helpers.runs import Outcome, cli
 from zoo import registry
 
@@ -27,7 +28,7 @@ def leaderboard(results: Path, suite: str = "digits") -> str:
 
 
 def stored(results: Path, member: str, suite: str = "digits") -> Path:
-    (path,) = (results / suite / "predictions").glob(f"{member}.s0.*.safetensors")
+    (path,) = member_files(results / suite / "predictions", member, 0)
     return path
 
 

@@ -19,6 +19,7 @@ from torch._dynamo.exc import TorchDynamoException
 
 from benchmarks.data import Split
 from benchmarks.execution.plan import estimate, images_seen
+from benchmarks.store.file_names import member_files
 from benchmarks.store.identity import Configuration
 from tests.helpers.generated import FACES
 from tests.helpers.runs import Outcome, cli
@@ -205,7 +206,7 @@ def digits(results: Path, *more: str) -> Outcome:
 def trained(results: Path, *more: str) -> tuple[Outcome, dict[str, Any]]:
     """What a run of one epoch said, and the provenance of the predictions."""
     done = digits(results, "--train", "missing", "--epochs", "1", "--ensemblers", "best_single", *more)
-    (path,) = (results / "digits" / "predictions").glob("linear.*.safetensors")
+    (path,) = member_files(results / "digits" / "predictions", "linear")
     with safe_open(path, framework="numpy") as file:
         return done, json.loads(file.metadata()["json"])
 

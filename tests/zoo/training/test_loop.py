@@ -22,6 +22,7 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from benchmarks.data import Dataset
+from benchmarks.store.file_names import member_files
 from tests.helpers.runs import PATIENCE, ROOT, Outcome
 from tests.helpers.trained import trained
 from zoo import registry
@@ -322,7 +323,7 @@ def wait_for_epochs(checkpoint: Path, process: subprocess.Popen[str], epochs: in
 
 
 def test_ctrl_c_and_kill_cost_no_epoch_and_no_bit(digits_run: tuple[Path, Outcome], tmp_path: Path):
-    name = next(path.stem for path in (digits_run[0] / "digits" / "predictions").glob("resnet_digits.s0.*.safetensors"))
+    name = member_files(digits_run[0] / "digits" / "predictions", "resnet_digits", 0)[0].stem
     checkpoint = tmp_path / "digits" / "checkpoints" / f"{name}.pt"
 
     interrupted = digits(tmp_path)
