@@ -1,1 +1,1 @@
-"""One file a network; each registers its members and is found by its place in this folder."""
+"""One file for each network; a file in this folder is found without being listed, and registers its members."""

@@ -1,7 +1,7 @@
 """DAN, "distract your attention" (arXiv:2109.07270): a ResNet-18, attention heads on its last map, their fusion.
 
-Two terms of the loss hold it together: an affinity loss draws the features of a class to its centre, a partition loss
-keeps the heads from attending to the same place.
+Two loss terms belong to it: an affinity loss draws the features of a class to its centre, and a partition loss keeps
+the heads from attending to the same place.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ OF_PAPER = Recipe(
     augment=Augment(shift=1 / 7, rotation=20.0, scale=0.0, contrast=0.0, brightness=0.0, erase=0.5),
     loss=Loss(label_smoothing=0.0),
 )
-"""RAF-DB's, the one from a high learning rate; AffectNet's fine-tunes at 1e-4 the trunk that MS-Celeb-1M trained."""
+"""The paper's recipe for RAF-DB, with its high learning rate. That for AffectNet fine-tunes at 1e-4 a trunk trained on
+MS-Celeb-1M."""
 
 
 class SpatialGate(nn.Module):
@@ -124,11 +125,11 @@ def dan(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """ResNet-18 with four cross-attention heads, distracted from one another by two loss terms
 
     Published: 19.72 M parameters; RAF-DB 89.70, AffectNet-7 65.69, AffectNet-8 62.09 %, nothing on FER2013. Counted at
-    7 classes and 3 channels: 19,720,142. The published count lacks the 3,584 of the class centres, which stand in its
-    loss, and has 7,175 biases in front of batch norms, which cancel them; they are left out here. With one channel:
-    19,713,870. The published trunk starts from MS-Celeb-1M weights, this one from scratch; the code makes 8 centres for
-    the 7 classes of RAF-DB, here there are as many as classes. Images of fewer than 112 pixels skip the stem's max
-    pooling: at 48 pixels that leaves a map of 3x3 to attend to instead of 2x2.
+    7 classes and 3 channels: 19,720,142. The published count lacks the 3,584 of the class centres, which its code keeps
+    in the loss, and has 7,175 biases in front of batch norms, which cancel them; they are left out here. With one
+    channel: 19,713,870. The published trunk starts from MS-Celeb-1M weights, this one from scratch; the code makes 8
+    centres for the 7 classes of RAF-DB, here there are as many as classes. Images of fewer than 112 pixels skip the
+    stem's max pooling: at 48 pixels that leaves a map of 3x3 to attend to instead of 2x2.
     """
     if image_size < SMALLEST_SIDE:
         raise ValueError(f"dan needs images of {SMALLEST_SIDE} pixels or more a side, not {image_size}")

@@ -2,7 +2,7 @@
 
 The trunk is a MobileFaceNet (arXiv:1804.07573) whose depthwise convolutions mix kernels of 3 to 9 pixels
 (arXiv:1907.09595) and whose blocks carry coordinate attention (arXiv:2103.02907). Two further coordinate gates look at
-its last map; of the two, the larger opens each position.
+its last map; at each position the larger of the two counts.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """EmoNeXt of El Boudouri and Bohi (arXiv:2501.08199): ConvNeXt behind a spatial transformer, with channel gates.
 
-Its attention term is made anew. The published code attends from each image of a batch to the others, so the term
-depends on who shares the batch; here the positions of one image's last feature map attend to each other, and the term
-of a batch is the mean of those of its images. As in the code, attention takes no part in the logits. Its value
-projection, which no gradient could reach, is left out: for a last stage of C channels, C^2 + C parameters fewer than
-published.
+Its attention term differs from the published code. There each image of a batch attends to the others, so the term
+depends on the rest of the batch. Here the positions of one image's last feature map attend to each other, and the term
+of a batch is the mean over its images. As in the code, attention has no part in the logits. Its value projection, which
+no gradient could reach, is left out: for a last stage of C channels, that is C^2 + C parameters fewer than published.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ PAPER = Recipe(
 class SpatialTransformer(nn.Module):
     """Moves, turns and zooms each image by a map it predicts (arXiv:1506.02025): float [B,C,S,S] to the same shape.
 
-    What is predicted is added to the identity and starts at zero: a fresh one returns its input, and bfloat16 rounds
-    the small correction, not the whole map.
+    The prediction is added to the identity map and starts at zero: an untrained one returns its input, and bfloat16
+    rounds only the small correction, not the whole map.
     """
 
     def __init__(self, in_chans: int, image_size: int) -> None:
@@ -139,7 +138,8 @@ def emonext_tiny(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     Published: 73.34 % on PrivateTest, by ten crops, from ImageNet-22k weights; others saw 71.4 and 71.6 %.
 
     The recipe follows the code, where the documentation gives a learning rate of 1e-4: peaks of 1e-3, in cycles of
-    1,024 steps of 64 images of FER2013. The moving average, 0.99 every 16 steps there, is given as a decay a step.
+    1,024 steps of 64 images of FER2013. The moving average, 0.99 every 16 steps there, is given as the decay of one
+    step.
     """
     return EmoNeXt(96, 9, num_classes, in_chans, image_size)
 

@@ -47,10 +47,11 @@ def ferplus_vgg13(num_classes: int, in_chans: int, image_size: int) -> nn.Module
     """VGG13 of Barsoum et al. for FER+: ten convolutions without batch norm, three dense layers, much dropout
 
     8,757,704 parameters at 8 classes, one channel and 64 pixels; 8,756,679 at 7 classes. Published on FER+: 84.72 % by
-    cross-entropy on the votes (the recipe's targets), 84.99 % by drawing one class a visit, 83.85 % by majority.
+    cross-entropy on the votes (the recipe's targets), 84.99 % by drawing one class at each visit, 83.85 % by majority.
 
-    Learning rate 0.05, 0.025 and from epoch 40 on 0.005 in the paper; the recipe halves it every 20 epochs, as it has
-    one factor. The plane fitted to each image's light is not removed. Kernels start by He's rule (arXiv:1502.01852).
+    The paper's learning rate is 0.05, 0.025 and from epoch 40 on 0.005; the recipe has a single factor, and halves it
+    every 20 epochs. The plane fitted to each image's light is not removed. Kernels start by He's rule
+    (arXiv:1502.01852).
     """
     side = image_size // 16
     if side < 1:

@@ -33,10 +33,10 @@ PAPER = Recipe(
 )
 """The first of the paper's stages, which trains the residual network from ImageNet weights.
 
-Two further stages (SGD 0.01, batches of 64, rotation 10 and shift and zoom 0.1, then no augmentation) and a last one
-with the attention put in (SGD 0.01, no augmentation) go on from its weights. Pixels enter as 0 to 255 there, which the
-batch norm before the first convolution makes the same. Test-time views there: all shifts by 10 of 224 pixels, with
-rotations by 23 degrees and mirrored, and six zoomed ones, with the image itself counted three times.
+Its weights are trained further in two stages (SGD 0.01, batches of 64, rotation 10 and shift and zoom 0.1, then no
+augmentation) and, with attention added, in a last one (SGD 0.01, no augmentation). The paper's pixels are 0 to 255; the
+batch norm before the first convolution makes that the same. Its test-time views are all shifts by 10 of 224 pixels,
+with rotations by 23 degrees and mirrored, and six zoomed ones; the image itself counts three times.
 """
 
 
@@ -132,8 +132,8 @@ def lhc_net(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
 
     Heads are strips of whole rows, so their numbers 8, 8, 7, 7, 1 belong to the maps of 224 pixels; at other sizes a
     block has the most heads up to that number which divide its side: 6, 6, 6, 3, 1 at 48 pixels and 8, 8, 4, 4, 1 at
-    64. Embeddings are half of a strip's pixels, rounded up: 196, 196, 56, 14 and 25 at 224 as published. A built
-    network takes images of its own size alone, and its number of parameters depends on it.
+    64. Embeddings are half of a strip's pixels, rounded up: 196, 196, 56, 14 and 25 at 224 as published. A network
+    takes images of the size that it was built for, and its number of parameters depends on that size.
     """
     if image_size < 33:
         raise ValueError(

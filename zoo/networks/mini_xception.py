@@ -105,9 +105,9 @@ def mini_xception(num_classes: int, in_chans: int, image_size: int) -> nn.Module
 def big_xception(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """Two residual modules of separable convolutions, 128 and 256 wide, no dense layer
 
-    206,375 trainable parameters at 7 classes and one channel. Stands in the code of the paper, without the weight
-    decay of the small one, and not in its text; the authors' weights reach 66.45 % on PrivateTest, which was among the
-    images they were chosen on.
+    206,375 trainable parameters at 7 classes and one channel. It is in the paper's code, without the weight decay of
+    the small one, and not in the text. The authors' weights reach 66.45 % on PrivateTest, which is among the images by
+    which they were chosen.
     """
     if image_size < 7:
         raise ValueError(f"big_xception needs images of at least 7 pixels a side, not {image_size}")

@@ -1,7 +1,8 @@
 """The multi-scale attention network of the EmotionNet code (commit d0902b8; no paper).
 
-A trunk's last map is attended to in three ways, then pooled over 1, 4 and 9 regions and by learned weights; two
-classifiers read the result, and the main one's logits are divided by a temperature that is trained with the rest.
+Three kinds of attention look at a trunk's last map, which is then pooled over 1, 4 and 9 regions and by learned
+weights. Two classifiers read the result; the main one's logits are divided by a temperature that is trained with the
+rest.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ OF_CODE = Recipe(
     ),
     loss=Loss(kind="poly", label_smoothing=0.0, epsilon=2.0, auxiliary=0.3),
 )
-"""The code's, but for its learning rate of x0.95 a dot in a parameter's name, which says nothing of its depth."""
+"""The recipe of the code, but for its learning rate: a factor of 0.95 for each dot in a parameter's name, which says
+nothing about the parameter's depth."""
 
 
 class ChannelGate(nn.Sequential):
@@ -164,9 +166,9 @@ def multi_scale_attention_base(num_classes: int, in_chans: int, image_size: int)
     """ConvNeXt base, triple attention, pooling at four scales, two classifiers: the EmotionNet code
 
     Counted at 7 classes and 3 channels: 108,036,724 parameters, of which 4,724,197 are the triple attention; the code's
-    103.3 M are the rest, for there it stands in another model's file. The claimed 72 to 75 % are a wish: the script
-    cannot have run, as it pools an already pooled vector. House images have 96 pixels: ConvNeXt's stride of 32 leaves
-    a map of 3x3 of them, but a single position of 48. Made for a GPU.
+    103.3 M are the rest, since its attention is in another model's file. The claimed 72 to 75 % were not measured
+    with it: the script pools an already pooled vector, so it cannot have run. Our recipe has images of 96 pixels, of
+    which ConvNeXt's stride of 32 leaves a map of 3x3; of 48 pixels it leaves a single position. Made for a GPU.
     """
     _require(image_size, 32, "multi_scale_attention_base")
     backbone: Any = timm.create_model("convnext_base", in_chans=in_chans, num_classes=0, global_pool="")

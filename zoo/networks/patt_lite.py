@@ -1,8 +1,8 @@
 """PAtt-Lite (arXiv:2306.09626): a cut MobileNetV1, patch extraction, and attention.
 
-The published network attends over the batch: it hands one pooled vector an image to a layer that reads the first
-dimension as a sequence, so each test image sees its batch mates, and its test batches hold nearly one class each. Here
-the four patches of one image attend to each other before they are pooled, with the same parameters.
+The published network attends over the batch: each image becomes one pooled vector, and the layer after it reads the
+batch as a sequence. So each test image sees the others of its batch, and the published test batches hold nearly one
+class each. Here the four patches of one image attend to each other before they are pooled, with the same parameters.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ PAPER = Recipe(
     loss=Loss(label_smoothing=0.0, class_weights="balanced"),
     transfer=Transfer(head_epochs=20, backbone=0.01, freeze_norm=True),
 )
-"""Made for a backbone that starts from ImageNet weights: with a random one, frozen batch norm has nothing to keep.
+"""For a backbone that starts from ImageNet weights: in a random one, frozen batch norm has no statistics to keep.
 
-Where the paper's code says more than one recipe can: its head phase lasts up to 100 epochs but ends 5 epochs after the
-last gain; its second phase takes head and backbone alike at 1e-5 / (1 + epoch / 80), whose fall over 500 epochs the
-factor 0.996 an epoch repeats, without class weights, and stops by training accuracy.
+The paper's code does more than a recipe can say. Its head phase lasts up to 100 epochs and ends 5 epochs after the last
+gain. Its second phase trains head and backbone alike at 1e-5 / (1 + epoch / 80), which a factor of 0.996 for each epoch
+follows over 500 epochs; it has no class weights, and stops by training accuracy.
 """
 
 
@@ -134,12 +134,12 @@ def patt_lite(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """MobileNetV1 cut in block 9, a block of 2x2 patches, and attention among the patches of one image
 
     1,093,000 trainable parameters at 7 classes and three channels, as the published layers count; with the statistics
-    of batch norm 1,102,664, the paper's 1.10 M. 92.50 % on FER2013 is published and says nothing: it rests on attention
-    across test batches sorted by class, as the authors' repository admits.
+    of batch norm 1,102,664, the paper's 1.10 M. The published 92.50 % on FER2013 says nothing about the network: it
+    rests on attention across test batches sorted by class, as the authors' repository admits.
 
     The paper enlarges 120 pixels to 224 inside the network, which costs 337 M multiply-adds. Here the image comes in
-    at any size and the last map, 6x6 at 96 pixels, is enlarged to the 14x14 of 224: the patch block stays as published
-    and the backbone costs what the image is worth. Dropout is that of the second phase of the paper.
+    at any size and the last map, 6x6 at 96 pixels, is enlarged to the 14x14 of 224: the patch block stays as published,
+    and the backbone works at the size of the image. Dropout is that of the second phase of the paper.
     """
     if image_size < 32:
         raise ValueError(

@@ -87,7 +87,7 @@ def residual_masking(num_classes: int, in_chans: int, image_size: int) -> nn.Mod
     137,790,151 at one channel. Published: 74.14 % on PrivateTest, from ImageNet weights; without, others saw 65.7 %.
     The image side must be a multiple of 32, as the masks halve and double their maps.
 
-    Followed is the code: stem of 7x7 (the paper's text says 3x3, its table 7x7), RAdam (the paper gives a momentum),
+    The code is followed: a stem of 7x7 (the paper's text says 3x3, its table 7x7), RAdam (the paper gives a momentum),
     masks by softmax. The published test-time augmentation averages ten random flips and rotations; the recipe rotates.
     """
     if image_size % STRIDE or image_size < STRIDE:

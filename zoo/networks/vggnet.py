@@ -43,8 +43,8 @@ def vggnet(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     29,890,759 parameters at 7 classes and one channel, 25.2 M of them in the dense layers. Published: 73.28 %, but on
     PublicTest, after training on PrivateTest too: not comparable with results on PrivateTest.
 
-    The paper trains on all ten crops of each image, the recipe on one drawn anew each time; shift and rotation reach
-    every image, not half of them. Dropout is 0.2, as in the network: the code's 0.1 is never handed to it.
+    The paper trains on all ten crops of each image, the recipe on one drawn at each visit; shift and rotation reach
+    every image, not half of them. Dropout is 0.2, as in the network: the code sets 0.1 but never passes it on.
     """
     side = image_size // 16
     if side < 1:
