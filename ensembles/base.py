@@ -18,6 +18,8 @@ BoolArray = npt.NDArray[np.bool_]
 LogitArray = npt.NDArray[np.floating[Any]]
 
 
+CLASS_TIE = 1e-9  # relative; scores closer than this differ by rounding alone, as float32 keeps steps of 6e-8
+LARGEST_LOGIT = float(np.finfo(np.float32).max)
 FEW_CLASSES = 16  # up to here a reduction over classes is several times faster as a loop over them
 
 
@@ -40,6 +42,16 @@ def log_softmax(logits: npt.ArrayLike) -> FloatArray:
     return shifted
 
 
+def top_class(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
+    """The class with the largest score along the last axis; of classes that tie up to rounding, the first.
+
+    Logits that are stored as float16 tie often: which class a member names must not depend on a last digit.
+    """
+    top = _over_classes(np.maximum, scores)
+    classes: IntArray = (scores >= top - CLASS_TIE * np.abs(top)).argmax(axis=-1)
+    return classes
+
+
 def log_likelihood(logits: LogitArray, targets: IntArray) -> FloatArray:
     """The log-probability that each member gives to the truth, `[members, samples]`, a block of samples at a time."""
     found = np.empty(logits.shape[:2])
@@ -57,10 +69,10 @@ def _in_cache(array: FloatArray) -> Iterator[FloatArray]:
     return iter(array) if array.ndim > 2 else iter([array])
 
 
-def _over_classes(reduce: np.ufunc, array: FloatArray) -> FloatArray:
+def _over_classes(reduce: np.ufunc, array: LogitArray) -> LogitArray:
     """The reduction over the last axis, which is kept."""
     if array.shape[-1] > FEW_CLASSES:
-        reduced: FloatArray = reduce.reduce(array, axis=-1, keepdims=True)
+        reduced: LogitArray = reduce.reduce(array, axis=-1, keepdims=True)
         return reduced
     total = array[..., :1].copy()
     for class_ in range(1, array.shape[-1]):
@@ -86,9 +98,9 @@ def check_logits(
     classes: int | None = None,
     labels: Sequence[str] | None = None,
 ) -> LogitArray:
-    """The logits as a finite floating `[members, samples, classes]` array (not copied; StackedMembers stay where they
-    are), or a ValueError saying what is wrong and where. `members` and `classes` are those of the fit, when predicting;
-    `labels` name the members in messages."""
+    """The logits as a floating `[members, samples, classes]` array, finite also in float32 (not copied; StackedMembers
+    stay where they are), or a ValueError saying what is wrong and where. `members` and `classes` are those of the fit,
+    when predicting; `labels` name the members in messages."""
     # What is stacked has the array's indexing, and is treated as one.
     array = cast(LogitArray, logits) if isinstance(logits, StackedMembers) else np.asarray(logits)
     if array.dtype.kind != "f":
@@ -103,22 +115,25 @@ def check_logits(
         raise ValueError(f"fitted on {classes} classes, got logits of {array.shape[2]}")
     if labels is not None and len(labels) != array.shape[0]:
         raise ValueError(f"{len(labels)} labels for logits of {array.shape[0]} members")
-    broken = [(member, finite) for member, finite in _finiteness(array) if not finite.all()]
+    broken = [(member, usable) for member, usable in _usable(array) if not usable.all()]
     if broken:
-        member, finite = broken[0]
-        sample, class_ = np.argwhere(~finite)[0]
+        member, usable = broken[0]
+        sample, class_ = np.argwhere(~usable)[0]
         name = member if labels is None else labels[member]
         count = sum(other.size - np.count_nonzero(other) for _, other in broken)
+        kind = "too large (beyond float32)" if np.isfinite(array[member][sample, class_]) else "non-finite"
         raise ValueError(
-            f"logits hold {count} non-finite values, the first at member {name}, sample {sample}, class {class_}"
+            f"logits hold {count} {kind} values, the first at member {name}, sample {sample}, class {class_}"
         )
     return array
 
 
-def _finiteness(array: LogitArray) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    """Which values of each member are finite: member by member, as they may lie in files."""
+def _usable(array: LogitArray) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
+    """Which values of each member are finite in float32, so that their squares are in float64: member by member, as
+    they may lie in files."""
     for member in range(len(array)):
-        yield member, np.isfinite(array[member])
+        values = array[member]
+        yield member, np.isfinite(values) if values.dtype.itemsize < 8 else np.abs(values) <= LARGEST_LOGIT
 
 
 def check_targets(targets: npt.ArrayLike, samples: int, classes: int) -> IntArray:

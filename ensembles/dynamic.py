@@ -8,7 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import BoolArray, Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
+from ensembles.base import (
+    BoolArray,
+    Ensembler,
+    FloatArray,
+    IntArray,
+    LogitArray,
+    log_softmax,
+    register,
+    softmax,
+    top_class,
+)
 from ensembles.inputs import by_sample
 
 CHUNK = 256  # images at once: 256 x 3,589 distances are 7 MB
@@ -36,7 +46,7 @@ class NearestOracles(Ensembler):
         self.mean_, spread = features.mean(axis=0), features.std(axis=0)
         self.spread_ = np.where(spread > 0, spread, 1.0)
         self.features_ = (features - self.mean_) / self.spread_
-        self.correct_ = (logits.argmax(axis=2) == targets).T  # [N, M]
+        self.correct_ = (top_class(logits) == targets).T  # [N, M]
 
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
         features = by_sample(log_softmax(logits)) if features is None else features

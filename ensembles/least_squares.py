@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from ensembles.base import Ensembler, FloatArray, IntArray, LinearPool, LogitArray, one_blas_thread, register, softmax
 from ensembles.splits import stratified_splits
+from ensembles.strengths import LEAST, check_strengths, strongest_of_the_best
 
-SLIGHT = 1e-9  # the weakest shrinkage: it makes the solution unique, with copies sharing their weight equally
-UNSEEN = 1e-9  # a sum of squared probabilities below which all that is left of a class is rounding
+SMALLEST_SIZE = 1e-200  # of the sum of squares of all outputs; less is zero, and its inverse may overflow
+MAX_ITERATIONS = 30  # a member, of the active-set method; two or three are usual
 NEGLIGIBLE_SHARE = 1e-12  # of the uniform average in a mixture, so that no sample's row is all zeros
 
 
@@ -34,7 +35,7 @@ class SuperLearner(LinearPool):
         true = probabilities[:, np.arange(len(targets)), targets]
         flat = probabilities.reshape(len(logits), -1)
         with one_blas_thread():
-            self.weights_ = nonnegative_weights(flat @ flat.T, true.sum(axis=1), SLIGHT)
+            self.weights_ = nonnegative_weights(flat @ flat.T, true.sum(axis=1), LEAST)  # makes the solution unique
 
 
 def nonnegative_weights(gram: FloatArray, moment: FloatArray, strength: float) -> FloatArray:
@@ -42,18 +43,19 @@ def nonnegative_weights(gram: FloatArray, moment: FloatArray, strength: float) -
 
     `gram` G is `[M, M]` and `moment` m is `[M]`: products of the members' outputs with each other, and with what they
     should be. r is `strength` times the trace of G: the same strength shrinks alike whatever the number of samples, and
-    of copies of the members.
+    of copies of the members. Where all outputs are zero, the result is equal weights.
     """
     from scipy.linalg import solve_triangular
     from scipy.optimize import nnls
 
     members = len(gram)
-    total = float(np.trace(gram))
-    if total < UNSEEN:
-        return np.full(members, 1 / members)
-    ridge = strength * total
-    root = np.linalg.cholesky(gram + ridge * np.eye(members))
-    weights, _ = nnls(root.T, solve_triangular(root, moment + ridge / members, lower=True))
+    size = float(np.trace(gram))
+    if size < SMALLEST_SIZE:
+        return np.full(members, 1.0 / members)
+    # A matrix of trace 1 whose rounding is far below `strength`: it has a Cholesky root.
+    root = np.linalg.cholesky(gram / size + strength * np.eye(members))
+    aim = solve_triangular(root, moment / size + strength / members, lower=True)
+    weights, _ = nnls(root.T, aim, maxiter=MAX_ITERATIONS * members)
     simplex: FloatArray = weights / weights.sum()  # never 0: the shrinkage is towards positive weights
     return simplex
 
@@ -85,24 +87,36 @@ class Classwise(Ensembler):
         by_class = np.ascontiguousarray(softmax(logits).transpose(2, 0, 1))  # [C, M, N]
         indicators = np.eye(len(by_class))[targets].T
         with one_blas_thread():
-            folds = []
+            folds: list[_Fold] = []
             for _, held_out in stratified_splits(targets, self.folds, 1, self.random_state):
                 part = by_class[:, :, held_out]
-                folds.append((part, targets[held_out], *_products(part, indicators[:, held_out])))
-            gram, moment = np.sum([fold[2] for fold in folds], axis=0), np.sum([fold[3] for fold in folds], axis=0)
-            losses = {
-                strength: sum(
-                    _log_loss(part, truth, _columns(gram - own_gram, moment - own_moment, strength))
-                    for part, truth, own_gram, own_moment in folds
-                )
-                for strength in sorted(self.strengths, reverse=True)
-            }
-            self.strength_ = min(losses, key=lambda strength: losses[strength])
-            self.weights_ = _columns(gram, moment, self.strength_)
+                folds.append(_Fold(part, targets[held_out], *_products(part, indicators[:, held_out])))
+            losses = dict.fromkeys(check_strengths(self.strengths), 0.0)
+            for number, fold in enumerate(folds):
+                # A sum over the other folds: the difference of all and one may be rounding and no Gram matrix.
+                gram, moment = _total(folds[:number] + folds[number + 1 :])
+                for strength in losses:
+                    losses[strength] += _log_loss(fold.by_class, fold.targets, _columns(gram, moment, strength))
+            self.strength_ = strongest_of_the_best(losses)
+            self.weights_ = _columns(*_total(folds), self.strength_)
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         assert self.weights_ is not None
         return _mixture(softmax(logits).transpose(2, 0, 1), self.weights_).T
+
+
+class _Fold(NamedTuple):
+    """Probabilities `[C, M, n]` and targets `[n]` of some samples, and their `_products`."""
+
+    by_class: FloatArray
+    targets: IntArray
+    gram: FloatArray
+    moment: FloatArray
+
+
+def _total(folds: list[_Fold]) -> tuple[FloatArray, FloatArray]:
+    """Gram matrices `[C, M, M]` and moments `[C, M]` of all samples of the folds."""
+    return np.sum([fold.gram for fold in folds], axis=0), np.sum([fold.moment for fold in folds], axis=0)
 
 
 def _products(by_class: FloatArray, indicators: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ensembles.base import BoolArray, FloatArray, IntArray
+from ensembles.base import BoolArray, FloatArray, IntArray, top_class
 from ensembles.selection import SMALLEST_PROBABILITY, TIE, BlendHits, BlendLogLoss
 
 
 def single_scores(probabilities: FloatArray, targets: IntArray) -> tuple[BoolArray, FloatArray]:
     """Which images each member gets right, and its log-probability of the truth: `[M, N]` both."""
     true = probabilities[:, np.arange(len(targets)), targets]
-    return probabilities.argmax(axis=2) == targets, np.log(np.maximum(true, SMALLEST_PROBABILITY))
+    return top_class(probabilities) == targets, np.log(np.maximum(true, SMALLEST_PROBABILITY))
 
 
 def rank_members(correct: BoolArray, log_true: FloatArray) -> list[IntArray]:

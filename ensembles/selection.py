@@ -23,7 +23,7 @@ from ensembles.streaming import blocks
 
 METRICS = ("accuracy", "log_loss")
 SMALLEST_PROBABILITY = 1e-15  # of a true class, so that one hopeless image cannot make every log-loss infinite
-TIE = 1e-12  # probabilities and losses closer than this differ by rounding alone
+TIE = 1e-10  # probabilities and losses closer than this differ by rounding alone
 PAIRS_AT_ONCE = 8192
 FACTORS = 16  # probabilities multiplied before one logarithm: 16 factors of 1e-15 stay within float64
 

@@ -11,6 +11,7 @@ from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_soft
 from ensembles.calibration import temperature
 from ensembles.inputs import by_sample, member_outputs
 from ensembles.splits import stratified_splits
+from ensembles.strengths import check_strengths
 
 ENOUGH_TO_COMPARE = 1e-8  # of the loss, where strengths differ by 1e-3 of it and more: two thirds of the steps
 USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy; it sets speed, not the result
@@ -63,8 +64,9 @@ class StackLogistic(Ensembler):
     def _choose_strength(self, features: FloatArray, offset: FloatArray, targets: IntArray) -> float:
         splits = stratified_splits(targets, self.folds, 1, self.random_state)
         fits = [_Ridge(features[fit], offset[fit], targets[fit]) for fit, _ in splits]
-        lowest, best = np.inf, self.strengths[0]
-        for strength in sorted(self.strengths, reverse=True):
+        strengths = check_strengths(self.strengths)
+        lowest, best = np.inf, strengths[0]
+        for strength in strengths:
             loss = 0.0
             for ridge, (_, held_out) in zip(fits, splits, strict=True):
                 scores = log_softmax(offset[held_out] + features[held_out] @ ridge.fit(strength, ENOUGH_TO_COMPARE))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import FloatArray, IntArray, LinearPool, LogitArray, one_blas_thread, register, softmax
+from ensembles.base import FloatArray, IntArray, LinearPool, LogitArray, one_blas_thread, register, softmax, top_class
 from ensembles.ranking import distinct, rank_alone, rank_members, single_scores
 from ensembles.selection import TIE, BlendHits, BlendLogLoss
 
@@ -97,7 +97,7 @@ class Pruned(LinearPool):
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         if not 0 < self.agreement <= 1:
             raise ValueError(f"agreement must be in (0, 1], got {self.agreement}")
-        predicted = logits.argmax(axis=2)
+        predicted = top_class(logits)
         kept: list[int] = []
         for member in distinct(rank_members(*single_scores(softmax(logits), targets))):
             if all((predicted[member] == predicted[other]).mean() <= self.agreement for other in kept):

@@ -7,7 +7,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import Ensembler, FloatArray, IntArray, LinearPool, LogitArray, log_likelihood, register, softmax
+from ensembles.base import (
+    CLASS_TIE,
+    Ensembler,
+    FloatArray,
+    IntArray,
+    LinearPool,
+    LogitArray,
+    log_likelihood,
+    register,
+    softmax,
+    top_class,
+)
 from ensembles.ranking import rank_members, single_scores
 from ensembles.splits import stratified_splits
 
@@ -29,7 +40,7 @@ class BestSingle(LinearPool):
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        hits = [np.count_nonzero(logits[member].argmax(axis=1) == targets) for member in range(len(logits))]
+        hits = [np.count_nonzero(top_class(logits[member]) == targets) for member in range(len(logits))]
         log_loss = -log_likelihood(logits, targets).mean(axis=1)
         best = np.lexsort((log_loss, np.negative(hits)))[0]  # a stable sort: what is still tied stays in member order
         self.weights_ = np.zeros(len(logits))
@@ -137,7 +148,7 @@ class HardVote(Vote):
 
     def points(self, logits: LogitArray) -> FloatArray:
         classes = np.arange(logits.shape[2])
-        votes: FloatArray = (logits.argmax(axis=2)[:, :, None] == classes).sum(axis=0, dtype=float)
+        votes: FloatArray = (top_class(logits)[:, :, None] == classes).sum(axis=0, dtype=float)
         return votes
 
 
@@ -158,5 +169,7 @@ class Borda(Vote):
         total = np.zeros(logits.shape[1:])
         for rival in range(logits.shape[2]):
             other = logits[:, :, rival, None]
-            total += 0.5 * ((logits > other).sum(axis=0) + (logits >= other).sum(axis=0))
+            tie = CLASS_TIE * np.maximum(np.abs(logits), np.abs(other))
+            ahead = logits - other
+            total += 0.5 * ((ahead > tie).sum(axis=0) + (ahead >= -tie).sum(axis=0))
         return total - 0.5 * len(logits)  # every member found each class equal to itself

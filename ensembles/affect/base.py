@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ensembles.base import BoolArray, FloatArray
+from ensembles.strengths import check_strengths
 
 UNRATED = -2.0
 OBJECTIVES = ("squared_error", "ccc")
@@ -148,17 +149,27 @@ def concordant_weights(predictions: FloatArray, targets: FloatArray, start: Floa
     means = predictions.mean(axis=1) - targets.mean()
 
     def loss(weights: FloatArray) -> float:
-        variance = float(weights @ moments[:-1, :-1] @ weights)
-        room = variance + moments[-1, -1] + float(means @ weights) ** 2
-        return -2.0 * float(moments[-1, :-1] @ weights) / room if room > 0 else 0.0
+        return descend(weights)[0]
 
-    found = [start]
+    def descend(weights: FloatArray) -> tuple[float, FloatArray]:
+        spread = moments[:-1, :-1] @ weights
+        offset = float(means @ weights)
+        room = float(weights @ spread) + moments[-1, -1] + offset**2
+        if room <= 0:
+            return 0.0, np.zeros(members)
+        ccc = 2.0 * float(moments[-1, :-1] @ weights) / room
+        return -ccc, (2.0 * ccc * (spread + offset * means) - 2.0 * moments[-1, :-1]) / room
+
+    ends = [start]
+    total = {"type": "eq", "fun": lambda weights: weights.sum() - 1.0, "jac": np.ones_like}
     for begin in (start, np.full(members, 1.0 / members)):
-        constraint = {"type": "eq", "fun": lambda weights: weights.sum() - 1.0}
-        end = minimize(loss, begin, method="SLSQP", bounds=[(0, 1)] * members, constraints=[constraint])
+        options = {"ftol": 1e-13, "maxiter": 500}
+        end = minimize(
+            descend, begin, jac=True, method="SLSQP", bounds=[(0, 1)] * members, constraints=[total], options=options
+        )
         weights = np.maximum(end.x, 0.0)
-        found.append(weights / weights.sum())
-    return min(found, key=loss)
+        ends.append(weights / weights.sum())
+    return min(ends, key=loss)
 
 
 @dataclass
@@ -179,7 +190,9 @@ class AffectStacking(AffectEnsembler):
     def _fit(self, predictions: FloatArray, targets: FloatArray) -> None:
         from sklearn.linear_model import RidgeCV
 
-        found = RidgeCV(alphas=self.strengths).fit(_by_sample(predictions), targets - predictions.mean(axis=0))
+        found = RidgeCV(alphas=check_strengths(self.strengths)).fit(
+            _by_sample(predictions), targets - predictions.mean(axis=0)
+        )
         self.strength_ = float(found.alpha_)
         self.coef_, self.intercept_ = found.coef_.T, found.intercept_
 
@@ -189,4 +202,6 @@ class AffectStacking(AffectEnsembler):
 
 
 def _by_sample(predictions: FloatArray) -> FloatArray:
-    return predictions.transpose(1, 0, 2).reshape(predictions.shape[1], -1)
+    """`[samples, members * 2]`, over the root of the number of members: a strength shrinks alike for any number of
+    copies of them."""
+    return predictions.transpose(1, 0, 2).reshape(predictions.shape[1], -1) / np.sqrt(len(predictions))

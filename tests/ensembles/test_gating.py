@@ -8,7 +8,7 @@ from scipy.optimize import check_grad
 
 import ensembles
 from ensembles.base import log_softmax, softmax
-from ensembles.gating import Gating, fit_gate
+from ensembles.gating import Gating, gate_path
 from ensembles.inputs import PrincipalComponents, member_outputs
 
 
@@ -55,7 +55,7 @@ def test_the_gate_minimises_the_penalised_loss_of_the_mixture():
         mixture = [float(w @ p) for w, p in zip(weights, likelihood.T, strict=True)]
         return float(-np.mean(np.log(mixture)) + 0.2 / 8 * (flat**2).sum())
 
-    best = fit_gate(inputs, likelihood, 0.2).ravel()
+    best = gate_path(inputs, likelihood, [0.2], rounds=300)[-1].ravel()
     rng_steps = 1e-2 * rng.normal(size=(50, 12))
     assert all(loss(best) <= loss(best + step) for step in rng_steps)
     slope = check_grad(loss, lambda flat: np.zeros(12), best)  # how far the gradient there is from zero

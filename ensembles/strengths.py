@@ -1,0 +1,27 @@
+"""The strength of a penalty: which ones may be asked for, and which one cross-validation chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+LEAST = 1e-9  # a penalty weaker than this, on inputs scaled to one, is lost in rounding and leaves singular systems
+TIE = 1e-9  # relative; losses closer than this differ by rounding alone
+
+
+def check_strengths(strengths: Sequence[float]) -> list[float]:
+    """The strengths, the strongest first; ValueError where there are none, or one is below LEAST or not finite."""
+    values = np.asarray(strengths, dtype=np.float64)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"strengths must be one or more numbers, got {strengths!r}")
+    unusable = values[~((values >= LEAST) & np.isfinite(values))]
+    if unusable.size:
+        raise ValueError(f"strengths must be finite and at least {LEAST:.0e}, got {unusable[0]:g}")
+    return sorted(values.tolist(), reverse=True)
+
+
+def strongest_of_the_best(losses: Mapping[float, float]) -> float:
+    """The strength with the lowest loss; of strengths whose losses tie up to rounding, the strongest."""
+    lowest = min(losses.values())
+    return max(strength for strength, loss in losses.items() if loss <= lowest + TIE * abs(lowest))
