@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,21 @@ def replace_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Put `content` (text as UTF-8) at `path`, making its folder."""
     replace_atomically(path, lambda draft: draft.write_bytes(content.encode() if isinstance(content, str) else content))
+
+
+def json_text(value: Any) -> str:
+    """JSON in which people find changes: an object has a line a key, an array of plain values one line in all."""
+    return _json(value, "") + "\n"
+
+
+def _json(value: Any, margin: str) -> str:
+    inner = margin + " "
+    if isinstance(value, dict) and value:
+        lines = [f"{inner}{json.dumps(key)}: {_json(part, inner)}" for key, part in value.items()]
+        return "{\n" + ",\n".join(lines) + f"\n{margin}}}"
+    if isinstance(value, list) and any(isinstance(part, dict | list) for part in value):
+        return "[\n" + ",\n".join(inner + _json(part, inner) for part in value) + f"\n{margin}]"
+    return json.dumps(value)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any
 
 import numpy as np
 
@@ -22,9 +20,11 @@ from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.stopping import stop_signal
 from benchmarks.execution.tasks import Task, complete_members, external_members, not_run, schedule
 from benchmarks.external.cross_dataset import transfer
-from benchmarks.files import write_atomic
+from benchmarks.files import json_text, write_atomic
 from benchmarks.fold import Fold
 from benchmarks.report import leaderboard, page, readme
+from benchmarks.results import Results
+from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
 from benchmarks.store.external_members import remarks
 from benchmarks.store.predictions import Predictions
@@ -35,7 +35,7 @@ class NothingToScore(ValueError):
     """No member has predictions; the message says what to do."""
 
 
-def run(options: Options, display: NullProgress) -> dict[str, Any]:
+def run(options: Options, display: NullProgress) -> Results:
     """Run a suite as asked, and return the results that were written to `results/<suite>/results.json` and reported.
 
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
@@ -101,7 +101,7 @@ def changed_students(session: Session, members: Sequence[Sequence[Predictions]])
     return list(dict.fromkeys(chain.from_iterable(notes)))
 
 
-def _nothing(session: Session, missing: Sequence[dict[str, Any]]) -> str:
+def _nothing(session: Session, missing: Sequence[NotRun]) -> str:
     reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
     advice = "" if session.options.train in ("missing", "always") else "\nTry --train missing."
     return f"No member of {session.suite.name} has predictions to score.{reasons}{advice}"
@@ -125,9 +125,9 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> Se
     return SearchedModels(targets, predictions, ensembles, scored_models(predictions, ensembles, excluded), excluded)
 
 
-def report(session: Session, results: dict[str, Any]) -> None:
+def report(session: Session, results: Results) -> None:
     """Write results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
-    write_atomic(session.folder / "results.json", json.dumps(results, indent=1) + "\n")
+    write_atomic(session.folder / "results.json", json_text(results))
     predictions = len(results["members"]) * len(session.folds[0].targets.val) * len(results["classes"])
     leaderboard.write(results, session.folder, session.jobs(predictions))
     page.write(results, session.folder)

@@ -18,6 +18,7 @@ from benchmarks.evaluation import metrics
 from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
 from benchmarks.formats import columns, labels, p_value, percent
+from benchmarks.results import read_results
 from benchmarks.session import Options, Session, options_from
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, load_targets
@@ -99,10 +100,10 @@ def _read(folder: Path, suite: str) -> Run:
     home = next((home for home in (folder / suite, folder) if (home / "results.json").is_file()), None)
     if home is None:
         raise ValueError(f"{folder}: holds no run of {suite} (neither {suite}/results.json nor results.json)")
-    results = json.loads((home / "results.json").read_text(encoding="utf-8"))
+    results = read_results(home / "results.json")
     if results["suite"] != suite:
         raise ValueError(f"{folder}: is a run of {results['suite']}, not of {suite}; name it with --suite")
-    if results.get("protocol", {}).get("folds", 1) > 1:
+    if "protocol" in results and results["protocol"]["folds"] > 1:
         raise ValueError(f"{folder}: {suite} is in folds, and runs in folds are not compared image by image yet")
     store, fingerprint = PredictionStore(home / "predictions"), results["data_fingerprint"]
     targets = load_targets(store.folder, fingerprint)

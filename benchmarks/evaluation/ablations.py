@@ -6,13 +6,13 @@ Test accuracies of variants stand in the ranking like any member's; which change
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from benchmarks.evaluation.metrics import log_loss
 from benchmarks.evaluation.significance import mcnemar
 from benchmarks.results import EXTRA_LABELS
+from benchmarks.results.analyses import Ablation
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
@@ -23,7 +23,7 @@ from zoo.registry import without_one
 Seeds = dict[int, Predictions]
 
 
-def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[dict[str, Any]]:
+def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[Ablation]:
     """A row a variant that shares a seed with its network, in their order; empty where there is none. The network is
     the variant's name without its last part or, where that is not at hand, without another one.
 
@@ -34,26 +34,31 @@ def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[dict
     for one in predictions:
         if isinstance(one.configuration, Configuration):
             by_name.setdefault(one.configuration.name, {})[one.configuration.seed] = one
-    rows = []
+    rows: list[Ablation] = []
     for name, variant in by_name.items():
         for part, network in without_one(name):
             base = by_name.get(network, {})
             shared = sorted(variant.keys() & base.keys())
             if shared:
-                pairs = [(variant[seed], base[seed]) for seed in shared]
-                mark = f" {EXTRA_LABELS}" if pairs[0][0].provenance.get("extra_labels") else ""
-                rows.append({"name": name, "variant": part + mark, "network": network, **_compared(pairs, targets)})
+                mark = f" {EXTRA_LABELS}" if variant[shared[0]].provenance.get("extra_labels") else ""
+                names = {"name": name, "variant": part + mark, "network": network}
+                rows.append(_compared(names, shared, variant, base, targets))
                 break
     return rows
 
 
-def _compared(pairs: Sequence[tuple[Predictions, Predictions]], targets: Targets) -> dict[str, Any]:
-    """Of variant and network, one pair a seed."""
-    variant, base = ([pair[side] for pair in pairs] for side in (0, 1))
+def _compared(
+    names: dict[str, str], shared: Sequence[int], variants: Seeds, bases: Seeds, targets: Targets
+) -> Ablation:
+    """Of a variant and its network, over the seeds that both have."""
+    variant, base = ([side[seed] for seed in shared] for side in (variants, bases))
     new, old = (np.concatenate([one.val.argmax(1) == targets.val for one in some]) for some in (variant, base))
     return {
+        "name": names["name"],
+        "variant": names["variant"],
+        "network": names["network"],
         "changes": _changes(base[0], variant[0]),
-        "seeds": [one.configuration.seed for one in variant],
+        "seeds": list(shared),
         "val_accuracy": float(new.mean()),
         "difference": float(new.mean() - old.mean()),
         "p": mcnemar(new, old),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from benchmarks.evaluation.metrics import affect_scores
+from benchmarks.evaluation.affect_metrics import affect_scores
 from benchmarks.evaluation.models import member_labels
 from benchmarks.evaluation.significance import DRAWS_AT_ONCE, image_counts
 from benchmarks.results import DIMENSIONS
+from benchmarks.results.analyses import Affect, AffectDimension, AffectRow, Failed, PublishedAffect
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles.affect.base import rated
@@ -36,20 +36,20 @@ class Rater:
 
 
 def affect_part(
-    predictions: Sequence[Predictions], targets: Targets, published: Sequence[dict[str, Any]] = ()
-) -> dict[str, Any]:
-    """`{"affect": ...}` for the results; empty where the data has too few ratings, or no member predicts them.
+    predictions: Sequence[Predictions], targets: Targets, published: Sequence[PublishedAffect] = ()
+) -> Affect | None:
+    """`affect` of the results; None where the data has too few ratings, or no member predicts them.
 
     Combinations are fitted on val alone. The best single member and the chosen combination are those of the highest
     mean concordance on val, of combinations the cross-fitted one; test decides nothing.
     """
     if targets.val_affect is None or targets.test_affect is None:
-        return {}
+        return None
     known_val, known_test = rated(targets.val_affect), rated(targets.test_affect)
     named = zip(member_labels(predictions), predictions, strict=True)
     members = {label: one for label, one in named if one.val_affect is not None and one.test_affect is not None}
     if not members or known_val.sum() < FOLDS or not known_test.any():
-        return {}
+        return None
     val, test = (np.stack([one.affect()[name] for one in members.values()]) for name in ("val_affect", "test_affect"))
     val, test = val[:, known_val].astype(np.float64), test[:, known_test].astype(np.float64)
     truth_val, truth_test = targets.val_affect[known_val], targets.test_affect[known_test]
@@ -60,18 +60,18 @@ def affect_part(
     raters += [_combined(one, list(members), test) for one in found if one.ensembler is not None]
     rows = _scored(raters, truth_val, truth_test)
     single = max(rows[: len(members)], key=lambda row: row["val_ccc"])
-    chosen = max(rows[len(members) :], key=lambda row: row["cross_fit_ccc"], default=None)
-    failed = [{"name": one.name, "title": one.title, "error": one.error} for one in found if one.error is not None]
+    headline = max(rows[len(members) :], key=lambda row: row["cross_fit_ccc"] or 0.0, default=None)
+    failed: list[Failed] = [
+        {"name": one.name, "title": one.title, "error": one.error} for one in found if one.error is not None
+    ]
     return {
-        "affect": {
-            "rated": {"val": int(known_val.sum()), "test": int(known_test.sum())},
-            "best_single": single["name"],
-            "headline": None if chosen is None else chosen["name"],
-            "members": rows[: len(members)],
-            "ensembles": rows[len(members) :],
-            "failed": failed,
-            "published": list(published),
-        }
+        "rated": {"val": int(known_val.sum()), "test": int(known_test.sum())},
+        "best_single": single["name"],
+        "headline": None if headline is None else headline["name"],
+        "members": rows[: len(members)],
+        "ensembles": rows[len(members) :],
+        "failed": failed,
+        "published": list(published),
     }
 
 
@@ -84,7 +84,7 @@ def _combined(found: AffectSearchResult, members: Sequence[str], test: np.ndarra
     return Rater("ensemble", found.name, found.title, models, found.fitted, predicted, found.cross_fitted, by_member)
 
 
-def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarray) -> list[dict[str, Any]]:
+def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarray) -> list[AffectRow]:
     """A row a rater: scores on val and test, 95 % intervals of concordance, and the paired difference of its mean to
     the best single member's."""
     draws = bootstrap_concordance(np.stack([rater.test for rater in raters]), truth_test)
@@ -93,7 +93,7 @@ def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarr
         np.argmax([ccc if rater.kind == "member" else -np.inf for ccc, rater in zip(val_ccc, raters, strict=True)])
     )
     reference = draws[:, single].mean(axis=1)
-    rows = []
+    rows: list[AffectRow] = []
     for index, rater in enumerate(raters):
         scores = affect_scores(rater.test, truth_test)
         means = draws[:, index].mean(axis=1)
@@ -103,13 +103,8 @@ def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarr
                 "name": rater.name,
                 "title": rater.title,
                 "models": rater.models,
-                **{
-                    dimension: {
-                        **{name: None if np.isnan(value) else value for name, value in scores[dimension].items()},
-                        "ccc_interval": _interval(draws[:, index, column]),
-                    }
-                    for column, dimension in enumerate(DIMENSIONS)
-                },
+                "valence": _dimension(scores["valence"], draws[:, index, 0]),
+                "arousal": _dimension(scores["arousal"], draws[:, index, 1]),
                 "ccc": _mean_ccc(rater.test, truth_test),
                 "ccc_interval": _interval(means),
                 "difference_interval": _interval(means - reference),
@@ -119,6 +114,18 @@ def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarr
             }
         )
     return rows
+
+
+def _dimension(scores: Mapping[str, float], draws: np.ndarray) -> AffectDimension:
+    """Scores on test, None where one is not defined, and the interval of concordance."""
+    known = {name: None if np.isnan(value) else value for name, value in scores.items()}
+    return {
+        "rmse": known["rmse"],
+        "corr": known["corr"],
+        "sagr": known["sagr"],
+        "ccc": scores["ccc"],
+        "ccc_interval": _interval(draws),
+    }
 
 
 def _mean_ccc(predicted: np.ndarray, truth: np.ndarray) -> float:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from benchmarks.results import EXTERNAL
+from benchmarks.results.schema import Effort, MemberFacts
 from benchmarks.store.weights import shared_weights
+
+Cost = Literal["params", "flops", "ms_per_image", "train_seconds"]
 
 VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "shift": 10, "scale": 6, "rotate": 6, "grid": 18}
 """Forward passes an image by the recipe's `tta`, as zoo/inference/tta.py makes them; known here without torch."""
@@ -25,20 +28,20 @@ def networks(recipe: Mapping[str, Any] | None) -> int:
     return int(recipe.get("cycles", 1) if recipe.get("average") == "snapshots" else recipe.get("folds", 0) or 1)
 
 
-def trained_once(members: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def trained_once(members: Sequence[MemberFacts]) -> list[MemberFacts]:
     """Of members that share their weights, the first: what was trained and is stored once counts once."""
-    found: dict[str, Mapping[str, Any]] = {}
+    found: dict[str, MemberFacts] = {}
     for member in members:
-        found.setdefault(member.get("weights_of") or shared_weights(member["name"], member.get("seed")), member)
+        found.setdefault(member.get("weights_of") or shared_weights(member["name"], member["seed"]), member)
     return list(found.values())
 
 
-def effort(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def effort(members: Sequence[MemberFacts]) -> Effort:
     """How many members were trained and how many models come from elsewhere, how long the training took in all, and on
     what; `seconds` is None where there is no member or not all of them have a time."""
     own = [member for member in members if member["kind"] != EXTERNAL]
     seconds = total(trained_once(own), "train_seconds") if own else None
-    devices = sorted({member["device"] for member in own if member.get("device")})
+    devices = sorted({device for member in own if (device := member["device"])})
     return {"members": len(own), "external": len(members) - len(own), "seconds": seconds, "devices": devices}
 
 
@@ -47,15 +50,17 @@ def milliseconds(inference_seconds: float | None, images: int) -> float | None:
     return None if inference_seconds is None or images == 0 else 1000.0 * inference_seconds / images
 
 
-def total(members: Sequence[Mapping[str, Any]], key: str) -> float | None:
+def total(
+    members: Sequence[MemberFacts], key: Literal["params", "flops", "ms_per_image", "train_seconds"]
+) -> float | None:
     """The sum over members that run one after the other; None where it is not known of each."""
-    values = [member.get(key) for member in members]
+    values = [member[key] for member in members]
     return None if None in values else sum(value for value in values if value is not None)
 
 
-def total_milliseconds(members: Sequence[Mapping[str, Any]]) -> float | None:
+def total_milliseconds(members: Sequence[MemberFacts]) -> float | None:
     """`total` of the milliseconds an image; None where the members were not timed on one kind of device."""
-    devices = {member.get("device") for member in members}
+    devices = {member["device"] for member in members}
     return total(members, "ms_per_image") if len(devices) == 1 else None
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.models import ScoredModel, member_labels
+from benchmarks.results.analyses import Ambiguity, Diversity, LeftOut, SplitDiversity
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles import diversity as measures
@@ -17,7 +16,7 @@ from ensembles import diversity as measures
 NEAR_TWINS = 0.9  # share of images on which two members predict the same class
 
 
-def diversity(predictions: Sequence[Predictions], targets: Targets) -> dict[str, Any]:
+def diversity(predictions: Sequence[Predictions], targets: Targets) -> Diversity:
     """`diversity` of the results: the members' labels, and for val and test the measures of `diversity_on`."""
     return {
         "members": member_labels(predictions),
@@ -26,7 +25,7 @@ def diversity(predictions: Sequence[Predictions], targets: Targets) -> dict[str,
     }
 
 
-def diversity_on(logits: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
+def diversity_on(logits: np.ndarray, targets: np.ndarray) -> SplitDiversity:
     """Measures of logits `[M, N, C]` on one split, as JSON values.
 
     `pairs` holds a column a measure, an entry a pair `first < second` of members: disagreement, Q (None where it is not
@@ -47,15 +46,27 @@ def diversity_on(logits: np.ndarray, targets: np.ndarray) -> dict[str, Any]:
     columns = {name: matrix[first, second] for name, matrix in matrices.items()}
     return {
         "oracle_accuracy": measures.oracle_accuracy(correct),
-        "brier": asdict(measures.squared_ambiguity(logits, targets)),
-        "log_loss": asdict(measures.log_loss_ambiguity(logits, targets)),
+        "brier": _ambiguity(measures.squared_ambiguity(logits, targets)),
+        "log_loss": _ambiguity(measures.log_loss_ambiguity(logits, targets)),
         "mean": {name: _mean(column) for name, column in columns.items()},
         "pairs": {
             "first": first.tolist(),
             "second": second.tolist(),
-            **{name: [None if np.isnan(v) else v for v in column.tolist()] for name, column in columns.items()},
+            "disagreement": columns["disagreement"].tolist(),
+            "q": _defined(columns["q"]),
+            "double_fault": columns["double_fault"].tolist(),
+            "kappa": _defined(columns["kappa"]),
+            "error": columns["error"].tolist(),
         },
     }
+
+
+def _ambiguity(parts: measures.Ambiguity) -> Ambiguity:
+    return {"ensemble": parts.ensemble, "members": parts.members, "ambiguity": parts.ambiguity}
+
+
+def _defined(column: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in column.tolist()]
 
 
 def _mean(column: np.ndarray) -> float | None:
@@ -65,7 +76,7 @@ def _mean(column: np.ndarray) -> float | None:
 
 def left_out(
     ensemble: ScoredModel, members: Sequence[ScoredModel], used: Sequence[int], targets: np.ndarray
-) -> list[dict[str, Any]]:
+) -> list[LeftOut]:
     """Why each member that an ensemble gives no weight has none, from val alone.
 
     For every such member: the change of val log-loss and accuracy when the member is averaged in with the weight of one
@@ -75,23 +86,25 @@ def left_out(
     base_loss, base_accuracy = metrics.log_loss(ensemble.val, targets), metrics.accuracy(ensemble.val, targets)
     classes = np.stack([member.val.argmax(axis=1) for member in members])
     accuracy = (classes == targets).mean(axis=1)
-    found = []
+    found: list[LeftOut] = []
     for index in sorted(set(range(len(members))) - set(used)):
         agreement = (classes[list(used)] == classes[index]).mean(axis=1)
         nearest = int(agreement.argmax())
         mixed = (len(used) * ensemble.val + members[index].val) / (len(used) + 1)
-        facts = {
+        facts: LeftOut = {
             "member": members[index].name,
             "val_log_loss_change": metrics.log_loss(mixed, targets) - base_loss,
             "val_accuracy_change": metrics.accuracy(mixed, targets) - base_accuracy,
             "nearest": members[used[nearest]].name,
             "agreement": float(agreement[nearest]),
+            "reason": "",
         }
-        found.append({**facts, "reason": _reason(facts, bool(accuracy[index] < accuracy[list(used)].min()))})
+        facts["reason"] = _reason(facts, bool(accuracy[index] < accuracy[list(used)].min()))
+        found.append(facts)
     return found
 
 
-def _reason(facts: Mapping[str, Any], weakest: bool) -> str:
+def _reason(facts: LeftOut, weakest: bool) -> str:
     loss, accuracy = facts["val_log_loss_change"], facts["val_accuracy_change"]
     numbers = f"log-loss {loss:+.4f}, accuracy {100 * accuracy:+.2f} points on val"
     if facts["agreement"] >= NEAR_TWINS:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from benchmarks.evaluation import metrics
 from benchmarks.evaluation.ablations import ablations
 from benchmarks.evaluation.affect import affect_part
 from benchmarks.evaluation.audit import audit
@@ -15,10 +16,12 @@ from benchmarks.evaluation.diversity import diversity
 from benchmarks.evaluation.figure_data import charts_data, confusions
 from benchmarks.evaluation.folds import SearchedModels
 from benchmarks.evaluation.protocols import contrast
-from benchmarks.evaluation.rivals import story_data
-from benchmarks.evaluation.score import score
+from benchmarks.evaluation.rivals import summary
+from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.tta import views_worth
 from benchmarks.files import read_csv
+from benchmarks.results import FORMAT, Results
+from benchmarks.results.schema import NotRun, Split, Splits
 from benchmarks.store.targets import Targets
 from benchmarks.store.votes import kept_votes
 from benchmarks.suites.published_results import read_published, read_published_affect
@@ -31,9 +34,9 @@ def evaluate(
     searched: SearchedModels,
     results: Path,
     *,
-    not_run: list[dict[str, Any]],
+    not_run: list[NotRun],
     notes: list[str],
-) -> dict[str, Any]:
+) -> Results:
     """Score everything that was searched once on test, and return what results.json holds.
 
     `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are.
@@ -41,59 +44,57 @@ def evaluate(
     targets, predictions, found, rows = searched.targets, searched.predictions, searched.found, searched.rows
     folder = results / suite.name
     fitted = [one for one in found if one.error is None]
-    train_name, val_name, test_name = suite.split_names
-    sizes = (targets.train_size, len(targets.val), len(targets.test))
-    names = zip(("train", "val", "test"), (train_name, val_name, test_name), sizes, strict=True)
     audited, headline = audit(rows, predictions, targets), choose(fitted).name if fitted else None
-    scored = score(rows, predictions, found, targets, searched.excluded)
-    return _rounded(
-        {
-            "suite": suite.name,
-            "title": suite.title,
-            "classes": list(targets.classes),
-            "splits": {split: {"name": name, "size": size} for split, name, size in names},
-            "data_fingerprint": targets.fingerprint,
-            "headline": headline,
-            "leak_above": suite.leak_above,
-            "rehearsal": suite.rehearsal,
-            "effort": effort(scored["members"]),
-            **scored,
-            **affect_part(predictions, targets, read_published_affect(suite.published)),
-            "diversity": diversity(predictions, targets),
-            "ablations": ablations([*predictions, *searched.excluded], targets),
-            "views": views_worth(read_csv(folder / "tta.csv")),
-            "audit": audited,
-            "charts": charts_data(rows, predictions, targets, audited, headline),
-            "confusions": confusions(rows, targets.test, headline),
-            **(_story(searched, folder / "predictions", audited, headline) if suite.story else {}),
-            **_protocol(suite, targets, results),
-            "published": read_published(suite.published) if suite.published else [],
-            "not_run": not_run,
-            "notes": notes,
-        }
-    )
-
-
-def _story(
-    searched: SearchedModels, predictions: Path, audited: dict[str, Any], headline: str | None
-) -> dict[str, Any]:
-    """What the page that tells this suite's story needs; `predictions` is the store's folder."""
-    votes = kept_votes(predictions, searched.targets)
-    test = None if votes is None else votes["test"]
-    members = len(searched.predictions)
-    return {"story": story_data(searched.rows, members, searched.targets, audited, headline, test)}
-
-
-def _protocol(suite: Suite, targets: Targets, results: Path) -> dict[str, Any]:
-    """What is out of the ordinary: folds, intervals over groups of images, another protocol for the same images."""
-    groups, folds = targets.test_groups, max(1, len(suite.folds))
-    facts: dict[str, Any] = {}
+    members, ensembles = score(rows, predictions, found, targets, searched.excluded)
+    evaluated: Results = {
+        "format": FORMAT,
+        "suite": suite.name,
+        "title": suite.title,
+        "classes": list(targets.classes),
+        "splits": _splits(suite, targets),
+        "data_fingerprint": targets.fingerprint,
+        "headline": headline,
+        "leak_above": suite.leak_above,
+        "human_accuracy": None if suite.human_accuracy is None else list(suite.human_accuracy),
+        "rehearsal": suite.rehearsal,
+        "metrics": metrics.columns(),
+        "effort": effort(members),
+        "members": members,
+        "ensembles": ensembles,
+        "failed": failures(found),
+        "diversity": diversity(predictions, targets),
+        "ablations": ablations([*predictions, *searched.excluded], targets),
+        "views": views_worth(read_csv(folder / "tta.csv")),
+        "audit": audited,
+        "charts": charts_data(rows, predictions, targets, audited, headline),
+        "confusions": confusions(rows, targets.test, headline),
+        "published": read_published(suite.published) if suite.published else [],
+        "not_run": not_run,
+        "notes": notes,
+    }
+    affect = affect_part(predictions, targets, read_published_affect(suite.published))
+    if affect is not None:
+        evaluated["affect"] = affect
+    if suite.summary_page:
+        votes = kept_votes(folder / "predictions", targets)
+        test_votes = None if votes is None else votes["test"]
+        evaluated["summary"] = summary(rows, len(predictions), targets, audited, headline, test_votes)
+    folds, groups = max(1, len(suite.folds)), targets.test_groups
     if folds > 1 or groups is not None:
-        count = None if groups is None else len(np.unique(groups))
-        facts["protocol"] = {"folds": folds, "unit": suite.unit, "units": count}
+        units = None if groups is None else len(np.unique(groups))
+        evaluated["protocol"] = {"folds": folds, "unit": suite.unit, "units": units}
     if suite.contrast is not None:
-        facts["contrast"] = contrast(suite.contrast, results)
-    return facts
+        evaluated["contrast"] = contrast(suite.contrast, results)
+    return cast(Results, _rounded(evaluated))
+
+
+def _splits(suite: Suite, targets: Targets) -> Splits:
+    train, val, test = suite.split_names
+    return {
+        "train": Split(name=train, size=targets.train_size),
+        "val": Split(name=val, size=len(targets.val)),
+        "test": Split(name=test, size=len(targets.test)),
+    }
 
 
 def _rounded(value: Any) -> Any:

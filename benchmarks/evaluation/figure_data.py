@@ -5,8 +5,7 @@ Like the audit it reads test targets and chooses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from benchmarks.evaluation import metrics
 from benchmarks.evaluation.audit import SMALLEST, prefix_accuracies
 from benchmarks.evaluation.models import ScoredModel, member_labels
 from benchmarks.results import BEST_SINGLE
+from benchmarks.results.analyses import Audit, Confusion, FigureData, GreedyPath
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles import softmax
@@ -27,17 +27,18 @@ def charts_data(
     rows: Sequence[ScoredModel],
     predictions: Sequence[Predictions],
     targets: Targets,
-    audit: Mapping[str, Any],
+    audited: Audit,
     headline: str | None,
-) -> dict[str, Any]:
+) -> FigureData:
     """`charts` of the results, as JSON values: test confusions and reliability of the member that is best on val and of
-    the headline ensemble (the `shown`), and the greedy path. `rows` are those of `predict_rows`, `audit` is theirs."""
+    the headline ensemble (the `shown`), and the greedy path. `rows` are those of `scored_models`, `audited` is
+    their audit."""
     members = len(predictions)
     val_accuracy = [metrics.accuracy(row.val, targets.val) for row in rows[:members]]
     chosen = [int(np.argmax(val_accuracy))]
     if headline != BEST_SINGLE:
         chosen += [index for index, row in enumerate(rows) if row.kind == "ensemble" and row.name == headline]
-    temperatures = [audit["rows"][index]["temperature"] for index in chosen]
+    temperatures = [audited["rows"][index]["temperature"] for index in chosen]
     return {
         "shown": [
             {
@@ -54,7 +55,7 @@ def charts_data(
     }
 
 
-def confusions(rows: Sequence[ScoredModel], targets: np.ndarray, headline: str | None) -> list[dict[str, Any]]:
+def confusions(rows: Sequence[ScoredModel], targets: np.ndarray, headline: str | None) -> list[Confusion]:
     """`confusions` of the results: of every member and the headline, counts on test, targets by predictions."""
     return [
         {
@@ -72,7 +73,7 @@ def _scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return softmax(np.log(np.maximum(probabilities, SMALLEST)) / temperature)
 
 
-def greedy_path(predictions: Sequence[Predictions], targets: Targets) -> dict[str, Any]:
+def greedy_path(predictions: Sequence[Predictions], targets: Targets) -> GreedyPath:
     """Members in the order in which greedy selection without replacement takes them by val accuracy (ties: lower
     log-loss, then the order of members), and the accuracy of the uniform average after each, on val and test."""
     logits = np.stack([one.val for one in predictions])

@@ -6,19 +6,21 @@ Label noise by the votes of FER+ (arXiv:1608.01041). It reads test targets, as t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from benchmarks.data.ferplus.votes import ANSWERS
 from benchmarks.evaluation.models import ScoredModel
 from benchmarks.evaluation.significance import mean_interval, wilson_interval
+from benchmarks.results.analyses import Agreement, Errors, LabelNoise, Mean, Share, VotesGroup
 
 FEWEST = 50  # images: degrees of agreement with fewer are put together with the next one
 
 
-def label_noise(rows: Mapping[str, ScoredModel], targets: np.ndarray, classes: Sequence[str], votes: np.ndarray) -> Any:
-    """`label_noise` of the story, as JSON values: `rows` are the models to judge, by their part (headline, single).
+def label_noise(
+    rows: Mapping[str, ScoredModel], targets: np.ndarray, classes: Sequence[str], votes: np.ndarray
+) -> LabelNoise:
+    """`label_noise` of the summary, as JSON values: `rows` are the models to judge, by their part (headline, single).
 
     `votes` [N,10] are counts over ANSWERS. An image's leader is the answer with most votes, where one alone has them.
     `groups` are the images whose leader is the label, another answer, or that have none; `errors` splits the
@@ -28,21 +30,21 @@ def label_noise(rows: Mapping[str, ScoredModel], targets: np.ndarray, classes: S
     answers = _answers(classes)
     labels, predicted = answers[targets], {part: answers[row.test.argmax(axis=1)] for part, row in rows.items()}
     leader = leaders(votes)
-    groups = {"label": leader == labels, "other": (leader >= 0) & (leader != labels), "tied": leader < 0}
     everyone = np.ones(len(targets), dtype=bool)
     return {
         "annotators": int(votes.sum(axis=1).max()),
         "titles": {part: row.title for part, row in rows.items()},
-        "groups": {name: _group(found, predicted, labels, leader) for name, found in groups.items()},
+        "groups": {
+            "label": _group(leader == labels, predicted, labels, leader),
+            "other": _group((leader >= 0) & (leader != labels), predicted, labels, leader),
+            "tied": _group(leader < 0, predicted, labels, leader),
+        },
         "errors": _errors(predicted["headline"], labels, leader) if "headline" in predicted else None,
         "one_by_label": _mean(votes_for(votes, labels)),
         "most_by_label": _mean(commonest_is(votes, labels)),
         "one_by_others": _mean(one_by_others(votes)),
         "lead": {part: _mean((said == labels) - commonest_is(votes, labels)) for part, said in predicted.items()},
-        "agreement": [
-            {"least": least, "most": most, **_degree(found, votes, predicted, labels)}
-            for least, most, found in _degrees(votes)
-        ],
+        "agreement": [_degree(least, most, found, votes, predicted, labels) for least, most, found in _degrees(votes)],
         "all": _group(everyone, predicted, labels, leader),
     }
 
@@ -84,28 +86,38 @@ def _answers(classes: Sequence[str]) -> np.ndarray:
 
 def _group(
     found: np.ndarray, predicted: Mapping[str, np.ndarray], labels: np.ndarray, leader: np.ndarray
-) -> dict[str, Any]:
+) -> VotesGroup:
     """A group of images: how many, and how often each model says the label, and what most annotators say."""
     count = int(found.sum())
+
+    def share_of(right: np.ndarray) -> Share | None:
+        return _share(int(right[found].sum()), count) if count else None
+
     return {
         "images": count,
         "share": _share(count, len(found)),
-        "says_label": {part: _share(int((said == labels)[found].sum()), count) for part, said in predicted.items()},
-        "says_leader": {part: _share(int((said == leader)[found].sum()), count) for part, said in predicted.items()},
+        "says_label": {part: share_of(said == labels) for part, said in predicted.items()},
+        "says_leader": {part: share_of(said == leader) for part, said in predicted.items()},
     }
 
 
-def _errors(predicted: np.ndarray, labels: np.ndarray, leader: np.ndarray) -> dict[str, Any]:
+def _errors(predicted: np.ndarray, labels: np.ndarray, leader: np.ndarray) -> Errors:
     """The images that are wrong by their label: those whose label most annotators share, those where they say what is
     predicted, and the rest; as shares of all images, the second one of the errors, too. Also the accuracy without the
     first of these parts."""
     wrong = predicted != labels
     undisputed, shared = wrong & (leader == labels), wrong & (leader == predicted)
-    parts = {"all": wrong, "undisputed": undisputed, "shared": shared, "unclear": wrong & ~undisputed & ~shared}
+
+    def share_of(images: np.ndarray) -> Share:
+        return _share(int(images.sum()), len(images))
+
     return {
-        **{name: _share(int(found.sum()), len(wrong)) for name, found in parts.items()},
-        "without_undisputed": _share(int((~wrong | undisputed).sum()), len(wrong)),
-        "shared_of_errors": _share(int(shared.sum()), int(wrong.sum())),
+        "all": share_of(wrong),
+        "undisputed": share_of(undisputed),
+        "shared": share_of(shared),
+        "unclear": share_of(wrong & ~undisputed & ~shared),
+        "without_undisputed": share_of(~wrong | undisputed),
+        "shared_of_errors": _share(int(shared.sum()), int(wrong.sum())) if wrong.any() else None,
     }
 
 
@@ -123,10 +135,18 @@ def _degrees(votes: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
 
 
 def _degree(
-    found: np.ndarray, votes: np.ndarray, predicted: Mapping[str, np.ndarray], labels: np.ndarray
-) -> dict[str, Any]:
+    least: int,
+    most: int,
+    found: np.ndarray,
+    votes: np.ndarray,
+    predicted: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+) -> Agreement:
+    """The images `found`, on whose commonest answer `least` to `most` annotators agree."""
     count = int(found.sum())
     return {
+        "least": least,
+        "most": most,
         "images": count,
         "one_by_label": float(votes_for(votes[found], labels[found]).mean()),
         "most_by_label": float(commonest_is(votes[found], labels[found]).mean()),
@@ -134,12 +154,10 @@ def _degree(
     }
 
 
-def _share(hits: int, count: int) -> dict[str, Any] | None:
-    """A share of images with its interval; None of no images."""
-    return (
-        {"hits": hits, "of": count, "value": hits / count, "interval": wilson_interval(hits, count)} if count else None
-    )
+def _share(hits: int, count: int) -> Share:
+    """A share of images, one at least, with its interval."""
+    return {"hits": hits, "of": count, "value": hits / count, "interval": wilson_interval(hits, count)}
 
 
-def _mean(values: np.ndarray) -> dict[str, Any]:
+def _mean(values: np.ndarray) -> Mean:
     return {"value": float(values.mean()), "interval": mean_interval(values)}

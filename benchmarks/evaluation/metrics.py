@@ -1,20 +1,84 @@
-"""Scores against targets: NumPy only, one function a score.
+"""Scores of class probabilities against targets: NumPy only, one function a score.
 
-Of classes: a function takes `probabilities [N, C]` (rows on the simplex) and `targets [N]` (int64 class indices), and
-raises ValueError where their shapes do not fit. The predicted class is the first of the largest probabilities. Of
-valence and arousal: see `affect_scores`.
+A function takes `probabilities [N, C]` (rows on the simplex) and `targets [N]` (int64 class indices), and raises
+ValueError where their shapes do not fit. The predicted class is the first of the largest probabilities.
+
+A new score is one function under `@metric(...)`: results.json, leaderboard.csv, the tables and the page have it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.results import DIMENSIONS
-from ensembles.affect.base import rated
+from benchmarks.results.analyses import Reliability
+from benchmarks.results.schema import MetricColumn
 
 Probabilities = NDArray[np.floating]
 Targets = NDArray[np.integer]
+Score = Callable[[Probabilities, Targets], float]
+Function = TypeVar("Function", bound=Score)
+Report = Literal["ranking", "latex", "validation"]  # that have columns for some metrics alone
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A registered score and how reports show it; see `metric`."""
+
+    score: Score
+    column: MetricColumn
+
+
+METRICS: dict[str, Metric] = {}
+"""Every metric beside accuracy by its name, in the order of its columns."""
+
+
+def metric(
+    name: str,
+    title: str,
+    about: str,
+    *,
+    better: Literal["higher", "lower"] = "higher",
+    percent: bool = False,
+    digits: int | None = None,
+    shown: tuple[Report, ...] = (),
+) -> Callable[[Function], Function]:
+    """Register a score; nan where it is not defined for the targets.
+
+    `name` is its column in leaderboard.csv and its key in results.json, `title` heads its other columns, and `about`
+    says in a few words what it is. It is printed with so many `digits` (default: 2 of a `percent`, else 3). Every
+    metric stands in leaderboard.csv, in the table of all metrics and on the page; `shown` adds it to the ranking, to
+    the table in LaTeX, and to the figure of validation metrics, for which it is also computed on val.
+    Raises ValueError where the name is taken.
+    """
+    places = digits if digits is not None else 2 if percent else 3
+    column = MetricColumn(
+        name=name, title=title, about=about, better=better, percent=percent, digits=places, shown=list(shown)
+    )
+
+    def register(score: Function) -> Function:
+        if name in METRICS:
+            raise ValueError(f"two metrics are called {name!r}")
+        METRICS[name] = Metric(score, column)
+        return score
+
+    return register
+
+
+def columns() -> list[MetricColumn]:
+    """`metrics` of the results."""
+    return [metric.column for metric in METRICS.values()]
+
+
+def scores(probabilities: Probabilities, targets: Targets, report: Report | None = None) -> dict[str, float | None]:
+    """Every metric by its name, or those that `report` shows; None where it is not defined."""
+    wanted = {name: known for name, known in METRICS.items() if report is None or report in known.column["shown"]}
+    values = {name: known.score(probabilities, targets) for name, known in wanted.items()}
+    return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
 def correctness(probabilities: Probabilities, targets: Targets) -> NDArray[np.bool_]:
@@ -45,11 +109,13 @@ def class_f1(probabilities: Probabilities, targets: Targets) -> list[float | Non
     return [2.0 * hits / seen if seen else None for hits, seen in zip(right, occurrences, strict=True)]
 
 
+@metric("macro_f1", "Macro-F1", "mean F1 of the classes", percent=True, shown=("ranking", "latex", "validation"))
 def macro_f1(probabilities: Probabilities, targets: Targets) -> float:
     """Mean F1 over the classes that occur as a target or as a prediction."""
     return float(np.mean([score for score in class_f1(probabilities, targets) if score is not None]))
 
 
+@metric("balanced_accuracy", "Balanced accuracy", "mean recall of the classes", percent=True)
 def balanced_accuracy(probabilities: Probabilities, targets: Targets) -> float:
     """Mean recall over the classes that occur as a target."""
     counts = confusion_matrix(probabilities, targets)
@@ -58,6 +124,7 @@ def balanced_accuracy(probabilities: Probabilities, targets: Targets) -> float:
     return float(np.mean(np.diag(counts)[present] / support[present]))
 
 
+@metric("kappa", "Cohen's κ", "agreement beyond chance")
 def cohen_kappa(probabilities: Probabilities, targets: Targets) -> float:
     """Agreement of predicted classes and targets beyond chance (doi:10.1177/001316446002000104), at most 1.
 
@@ -68,6 +135,7 @@ def cohen_kappa(probabilities: Probabilities, targets: Targets) -> float:
     return (float(np.trace(counts) / counts.sum()) - chance) / (1.0 - chance) if chance < 1.0 else float("nan")
 
 
+@metric("auroc", "AUROC", "mean over classes, each against the rest")
 def macro_auroc(probabilities: Probabilities, targets: Targets) -> float:
     """Mean over classes of the area under the ROC curve of the class against the rest, ties counted half.
 
@@ -83,6 +151,7 @@ def macro_auroc(probabilities: Probabilities, targets: Targets) -> float:
     return float(areas.mean()) if counted.any() else float("nan")
 
 
+@metric("auprc", "AUPRC", "mean over classes, each against the rest")
 def macro_auprc(probabilities: Probabilities, targets: Targets) -> float:
     """Mean over the classes that occur of the average precision of the class against the rest.
 
@@ -111,6 +180,7 @@ def _tied_ranks(probabilities: Probabilities, targets: Targets) -> tuple[NDArray
     return first, last, positive
 
 
+@metric("log_loss", "Log-loss", "in nats", better="lower", shown=("validation",))
 def log_loss(probabilities: Probabilities, targets: Targets) -> float:
     """Mean negative log probability of the target, in nats; a zero counts as the smallest step above it of its type."""
     _check(probabilities, targets)
@@ -119,6 +189,7 @@ def log_loss(probabilities: Probabilities, targets: Targets) -> float:
     return float(-np.log(np.clip(chosen, floor, 1.0)).mean())
 
 
+@metric("brier", "Brier", "squared distance from the target, 0 to 2", better="lower")
 def brier_score(probabilities: Probabilities, targets: Targets) -> float:
     """Mean squared distance of the probabilities from the one-hot target, summed over classes: 0 to 2."""
     _check(probabilities, targets)
@@ -127,6 +198,7 @@ def brier_score(probabilities: Probabilities, targets: Targets) -> float:
     return float((distance**2).sum(axis=1).mean())
 
 
+@metric("ece", "ECE", "expected calibration error in 15 bins", better="lower", shown=("ranking", "latex", "validation"))
 def expected_calibration_error(probabilities: Probabilities, targets: Targets, bins: int = 15) -> float:
     """Gap between confidence and accuracy, averaged over `bins` equal-width bins by their share (arXiv:1706.04599).
 
@@ -137,14 +209,20 @@ def expected_calibration_error(probabilities: Probabilities, targets: Targets, b
     return float(np.abs(surplus).sum() / len(correct))
 
 
-def reliability(probabilities: Probabilities, targets: Targets, bins: int = 15) -> dict[str, list[float]]:
+def reliability(probabilities: Probabilities, targets: Targets, bins: int = 15) -> Reliability:
     """`count`, mean `confidence` and `accuracy` of each bin of `expected_calibration_error` that holds a sample."""
     correct, confidence, bin_of = _binned(probabilities, targets, bins)
     count = np.bincount(bin_of, minlength=bins)
     held = count > 0
-    sums = {"confidence": confidence, "accuracy": correct.astype(np.float64)}
-    means = {name: np.bincount(bin_of, values, bins)[held] / count[held] for name, values in sums.items()}
-    return {"count": count[held].tolist(), **{name: mean.tolist() for name, mean in means.items()}}
+
+    def means(values: NDArray[np.float64]) -> list[float]:
+        return (np.bincount(bin_of, values, bins)[held] / count[held]).tolist()
+
+    return {
+        "count": count[held].tolist(),
+        "confidence": means(confidence),
+        "accuracy": means(correct.astype(np.float64)),
+    }
 
 
 def _binned(
@@ -160,44 +238,3 @@ def _check(probabilities: Probabilities, targets: Targets) -> None:
     if probabilities.ndim != 2 or targets.shape != probabilities.shape[:1] or len(targets) == 0:
         shapes = f"{probabilities.shape} and {targets.shape}"
         raise ValueError(f"expected probabilities [N, C] and targets [N], got {shapes}")
-
-
-def affect_scores(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> dict[str, dict[str, float]]:
-    """`valence` and `arousal`, each with rmse, corr, sagr and ccc, of predictions and targets `[N, 2]`.
-
-    Samples without a rating (NaN or -2) do not count; ValueError where none has one.
-    """
-    known = rated(targets)
-    if predictions.shape != targets.shape or not known.any():
-        raise ValueError(f"expected two [N, 2] with a rating, got {predictions.shape} and {targets.shape}")
-    scores = {"rmse": rmse, "corr": pearson, "sagr": sign_agreement, "ccc": concordance}
-    return {
-        dimension: {name: score(predictions[known, column], targets[known, column]) for name, score in scores.items()}
-        for column, dimension in enumerate(DIMENSIONS)
-    }
-
-
-def rmse(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-    """Root of the mean squared error of `[N]`."""
-    return float(np.sqrt(((predictions - targets) ** 2).mean()))
-
-
-def pearson(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-    """Pearson's correlation of `[N]`; nan where either is constant."""
-    own, truth = predictions - predictions.mean(), targets - targets.mean()
-    spread = float(np.sqrt((own**2).sum() * (truth**2).sum()))
-    return float((own * truth).sum()) / spread if spread > 0 else float("nan")
-
-
-def sign_agreement(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-    """Share of `[N]` with the same sign (SAGR, arXiv:1708.03985); zero is a sign of its own."""
-    return float((np.sign(predictions) == np.sign(targets)).mean())
-
-
-def concordance(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-    """Lin's concordance correlation coefficient of `[N]`, with population variances (doi:10.2307/2532051); 0 for
-    constant predictions, 1 where both are one and the same constant."""
-    own, truth = predictions.mean(), targets.mean()
-    covariance = ((predictions - own) * (targets - truth)).mean()
-    room = predictions.var() + targets.var() + (own - truth) ** 2
-    return float(2.0 * covariance / room) if room > 0 else 1.0

@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from benchmarks.results import TRAINED_ALIKE, headline_row, member_rows
+from benchmarks.results import headline_row, read_results
+from benchmarks.results.schema import ContrastRow, OtherProtocol, Results
 from benchmarks.suites.suite import Contrast
 
 
-def contrast(meant: Contrast, folder: Path) -> dict[str, Any]:
+def contrast(meant: Contrast, folder: Path) -> OtherProtocol:
     """`contrast` of the results of a suite: what the other one, a sibling in the results `folder`, has reported; no
-    rows where it has not run."""
+    rows where it has not run, nor where its results cannot be read, of which `problem` says why.
+
+    Two such suites read each other, so that one's outdated results must not keep the other from being written.
+    """
     path = folder / meant.suite / "results.json"
-    found: dict[str, Any] = {"suite": meant.suite, "difference": meant.difference, "split": None, "rows": []}
-    if not path.is_file():
-        return found
-    other = json.loads(path.read_text(encoding="utf-8"))
-    members = zip(other["members"], member_rows(other), strict=True)
-    rows = [
-        {**{key: member.get(key) for key in TRAINED_ALIKE}, **_scores(row.accuracy, row.ci_low, row.ci_high)}
-        for member, row in members
+    found: OtherProtocol = {
+        "suite": meant.suite,
+        "difference": meant.difference,
+        "split": None,
+        "rows": [],
+        "problem": None,
+    }
+    if path.is_file():
+        try:
+            other = read_results(path)
+            found |= {"split": other["splits"]["test"]["name"], "rows": _rows(other)}
+        except ValueError as error:
+            found["problem"] = str(error)
+    return found
+
+
+def _rows(other: Results) -> list[ContrastRow]:
+    rows: list[ContrastRow] = [
+        {
+            "name": member["name"],
+            "seed": member["seed"],
+            "recipe": member["recipe"],
+            "image_size": member["image_size"],
+            "init": member["init"],
+            "accuracy": member["test_accuracy"],
+            "interval": member["test_interval"],
+        }
+        for member in other["members"]
     ]
-    chosen = headline_row(other)
-    if chosen is not None:
-        rows.append({"name": None, "title": chosen.title, **_scores(chosen.accuracy, chosen.ci_low, chosen.ci_high)})
-    return {**found, "split": other["splits"]["test"]["name"], "rows": rows}
-
-
-def _scores(accuracy: float | None, low: float | None, high: float | None) -> dict[str, Any]:
-    return {"accuracy": accuracy, "interval": None if low is None or high is None else [low, high]}
+    headline = headline_row(other)
+    if headline is not None and headline.ci_low is not None and headline.ci_high is not None:
+        bounds = [headline.ci_low, headline.ci_high]
+        rows.append({"name": None, "title": headline.title, "accuracy": headline.accuracy, "interval": bounds})
+    return rows

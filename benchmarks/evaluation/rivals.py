@@ -1,4 +1,4 @@
-"""What the story needs beside the scores: the headline against each rival, duplicates, and label noise.
+"""What the page on a suite's results needs beside the scores: the headline's rivals, duplicates, and label noise.
 
 Like the audit it reads test targets and chooses nothing.
 """
@@ -6,7 +6,6 @@ Like the audit it reads test targets and chooses nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,20 +14,23 @@ from benchmarks.evaluation.label_noise import label_noise
 from benchmarks.evaluation.models import ScoredModel
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar, share_difference_interval, wilson_interval
 from benchmarks.results import BEST_SINGLE, UNIFORM
+from benchmarks.results.analyses import Audit, Duplicates, PartOfTest, Rival, Summary
 from benchmarks.store.targets import Targets
 
 
-def story_data(
+def summary(
     rows: Sequence[ScoredModel],
     members: int,
     targets: Targets,
-    audit: Mapping[str, Any],
+    audited: Audit,
     headline: str | None,
     votes: np.ndarray | None,
-) -> dict[str, Any]:
-    """`story` of the results, as JSON values; `rows` are those of `predict_rows`, of which the first `members` are what
-    ensembles are made of, `audit` is theirs, and `votes` [N,10] are the annotators' of the test images, None where they
-    are not at hand."""
+) -> Summary:
+    """`summary` of the results.
+
+    `rows` are those of `scored_models`, of which the first `members` are what ensembles are made of, `audited` is their
+    audit, and `votes` [N,10] are the annotators' of the test images, None where they are not at hand.
+    """
     ensembles = [row for row in rows if row.kind == "ensemble"]
     rows = [*rows[:members], *ensembles]
     chosen = next((row for row in ensembles if row.name == headline), None)
@@ -40,16 +42,16 @@ def story_data(
     else:
         judged = {"headline": chosen, "single": single}
     return {
-        "rivals": [] if chosen is None else _rivals(chosen, rivals(rows, targets, audit), targets),
+        "rivals": [] if chosen is None else _rivals(chosen, rivals(rows, targets, audited), targets),
         "overlap": _overlap(judged, targets),
         "label_noise": None if votes is None else label_noise(judged, targets.test, targets.classes, votes),
     }
 
 
-def rivals(rows: Sequence[ScoredModel], targets: Targets, audit: Mapping[str, Any]) -> dict[str, ScoredModel]:
-    """What the headline is compared with, by its part in the story: chosen on val, on nothing, or on test itself."""
+def rivals(rows: Sequence[ScoredModel], targets: Targets, audited: Audit) -> dict[str, ScoredModel]:
+    """What the headline is compared with, by its part: chosen on val, on nothing, or on test itself."""
     members = [row for row in rows if row.kind == "member"]
-    chosen = [row for row in members if row.name in audit["best_subset_on_test"]["members"]]
+    chosen = [row for row in members if row.name in audited["best_subset_on_test"]["members"]]
     mean = {split: np.mean([getattr(row, split) for row in chosen], axis=0) for split in ("val", "test")}
     found = {
         "single_on_val": _best(rows, "member", targets.val, "val"),
@@ -69,7 +71,7 @@ def _best(rows: Sequence[ScoredModel], kind: str, labels: np.ndarray, split: str
     )
 
 
-def _rivals(chosen: ScoredModel, others: Mapping[str, ScoredModel], targets: Targets) -> list[dict[str, Any]]:
+def _rivals(chosen: ScoredModel, others: Mapping[str, ScoredModel], targets: Targets) -> list[Rival]:
     """Accuracy of each rival, and what the headline has above it: difference, paired interval, McNemar's p."""
     mine = metrics.correctness(chosen.test, targets.test)
     theirs = np.stack([metrics.correctness(row.test, targets.test) for row in others.values()])
@@ -87,30 +89,32 @@ def _rivals(chosen: ScoredModel, others: Mapping[str, ScoredModel], targets: Tar
     ]
 
 
-def _overlap(judged: Mapping[str, ScoredModel], targets: Targets) -> list[dict[str, Any]] | None:
+def _overlap(judged: Mapping[str, ScoredModel], targets: Targets) -> list[Duplicates] | None:
     """Accuracy of each model on test images whose pixels stand in train, and on the others; None where that is not
     known, or one of the two has no image."""
     seen = targets.test_in_train
     if seen is None or seen.all() or not seen.any():
         return None
-    found = []
+    found: list[Duplicates] = []
     for part, row in judged.items():
         correct = metrics.correctness(row.test, targets.test)
-        counts = {
-            name: (int(correct[among].sum()), int(among.sum()))
-            for name, among in (("all", np.ones_like(seen)), ("unseen", ~seen), ("seen", seen))
-        }
+        every, unseen, known = (
+            (int(correct[among].sum()), int(among.sum())) for among in (np.ones_like(seen), ~seen, seen)
+        )
         # What all images have above those not seen is the seen ones' share of the gap between the two.
-        share, gap = seen.mean(), share_difference_interval(*counts["seen"], *counts["unseen"])
+        share, gap = seen.mean(), share_difference_interval(*known, *unseen)
         found.append(
             {
                 "part": part,
                 "title": row.title,
-                **{
-                    name: {"images": count, "accuracy": hits / count, "interval": wilson_interval(hits, count)}
-                    for name, (hits, count) in counts.items()
-                },
+                "all": _part_of_test(*every),
+                "unseen": _part_of_test(*unseen),
+                "seen": _part_of_test(*known),
                 "worth_interval": [float(share * bound) for bound in gap],
             }
         )
     return found
+
+
+def _part_of_test(hits: int, images: int) -> PartOfTest:
+    return {"images": images, "accuracy": hits / images, "interval": wilson_interval(hits, images)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,20 +22,12 @@ from benchmarks.evaluation.diversity import left_out
 from benchmarks.evaluation.folds import fits_of
 from benchmarks.evaluation.models import ScoredModel, member_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
+from benchmarks.results import UNIFORM
+from benchmarks.results.analyses import Failed
+from benchmarks.results.schema import Ensemble, EnsembleFacts, Member, MemberFacts, Scores
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles.search import SearchResult
-
-METRICS = {  # beside accuracy, on test
-    "macro_f1": metrics.macro_f1,
-    "balanced_accuracy": metrics.balanced_accuracy,
-    "kappa": metrics.cohen_kappa,
-    "auroc": metrics.macro_auroc,
-    "auprc": metrics.macro_auprc,
-    "log_loss": metrics.log_loss,
-    "brier": metrics.brier_score,
-    "ece": metrics.expected_calibration_error,
-}
 
 
 def score(
@@ -44,98 +36,87 @@ def score(
     found: Sequence[SearchResult],
     targets: Targets,
     excluded: Sequence[Predictions] = (),
-) -> dict[str, Any]:
-    """`members` and `ensembles` of the results, in the given order; `rows` are those of `predict_rows`.
+) -> tuple[list[Member], list[Ensemble]]:
+    """`members` and `ensembles` of the results, in the given order; `rows` are those of `scored_models`.
 
     All rows share their bootstrap draws and their ranks. The single member that ensembles are compared with is the
     best on val, not on test: a choice one could have made. Members `excluded` are scored as the others, after them, and
     have no part in ensembles nor in that choice.
     """
     everyone = [*predictions, *excluded]
-    val_accuracy = [float((one.val.argmax(1) == targets.val).mean()) for one in everyone]
     fitted = [one for one in found if one.ensembler is not None]
-    correct = np.stack([metrics.correctness(row.test, targets.test) for row in rows])
-    members = [
-        {**_member(one, targets), "label": label, "val_accuracy": accuracy, **_validation(row, targets)}
-        for one, label, accuracy, row in zip(everyone, member_labels(everyone), val_accuracy, rows, strict=False)
+    named = zip(everyone, member_labels(everyone), rows[: len(everyone)], strict=True)
+    members = [_member(one, label, row, targets) for one, label, row in named]
+    candidates, candidate_rows = members[: len(predictions)], rows[: len(predictions)]
+    ensembles = [
+        _ensemble(one, row, candidates, candidate_rows, targets)
+        for one, row in zip(fitted, rows[len(everyone) :], strict=True)
     ]
-    candidates = members[: len(predictions)]
-    described = [*members, *(_ensemble(one, candidates) for one in fitted)]
-    for description, one, row in zip(described[len(members) :], fitted, rows[len(members) :], strict=True):
-        assert one.ensembler is not None
-        used = one.ensembler.members_used_.tolist()
-        description["left_out"] = left_out(row, rows[: len(candidates)], used, targets.val)
     names = [one.name for one in fitted]
-    uniform = len(members) + names.index("uniform") if "uniform" in names else None
-    single = int(np.argmax(val_accuracy[: len(candidates)]))
-    scores = _scores([row.test for row in rows], correct, targets, single)
-    compared = _compared(correct, single, uniform)
-    whole = [{**row, **own, **other} for row, own, other in zip(described, scores, compared, strict=True)]
-    front = pareto_front([row["test_accuracy"] for row in whole], [row["flops"] for row in whole])
-    for description, pareto in zip(whole, front, strict=True):
-        description["pareto"] = pareto
-    scored = {row["name"]: row for row in whole[len(members) :]}
-    failures = {one.name: {"name": one.name, "title": one.title, "error": one.error} for one in found}
-    return {"members": whole[: len(members)], "ensembles": [scored.get(one.name, failures[one.name]) for one in found]}
+    uniform = len(members) + names.index(UNIFORM) if UNIFORM in names else None
+    single = int(np.argmax([member["val_accuracy"] for member in candidates]))
+    flops = [model["flops"] for model in (*members, *ensembles)]
+    scores = _scores(rows, flops, targets, single, uniform)
+    return (
+        [Member(**facts, **scored) for facts, scored in zip(members, scores[: len(members)], strict=True)],
+        [Ensemble(**facts, **scored) for facts, scored in zip(ensembles, scores[len(members) :], strict=True)],
+    )
 
 
-def _compared(correct: np.ndarray, single: int, uniform: int | None) -> list[dict[str, float]]:
-    """McNemar's p of every row against the best single member and the uniform average, as it is and Holm-adjusted over
-    the family of all rows but the one they are compared with."""
-    compared: list[dict[str, float]] = [{} for _ in correct]
-    for key, reference in (("p_best_single", single), ("p_uniform", uniform)):
-        if reference is None:
-            continue
-        p = np.array([mcnemar(row, correct[reference]) for row in correct])
-        adjusted = np.insert(holm(np.delete(p, reference)), reference, 1.0)
-        for row, value, corrected in zip(compared, p, adjusted, strict=True):
-            row[key], row[f"{key}_holm"] = float(value), float(corrected)
-    return compared
+def failures(found: Sequence[SearchResult]) -> list[Failed]:
+    """`failed` of the results: the ensemblers that could not be fitted."""
+    return [Failed(name=one.name, title=one.title, error=one.error) for one in found if one.error is not None]
 
 
-def _scores(rows: Sequence[np.ndarray], correct: np.ndarray, of: Targets, single: int) -> list[dict[str, Any]]:
+def _scores(
+    rows: Sequence[ScoredModel], flops: Sequence[float | None], of: Targets, single: int, uniform: int | None
+) -> list[Scores]:
     """Test scores of every row, and its difference in accuracy to the best single member with a paired interval."""
-    targets = of.test
+    correct = np.stack([metrics.correctness(row.test, of.test) for row in rows])
     accuracies = correct.mean(axis=1)
     paired = correct.astype(np.int8) - correct[single]
     intervals, differences = np.split(bootstrap_intervals(np.concatenate([correct, paired]), groups=of.test_groups), 2)
     places, shared = ranks(accuracies.tolist(), correct), letters(accuracies.tolist(), correct)
+    against_single, against_uniform = _compared(correct, single), _compared(correct, uniform)
+    front = pareto_front(accuracies.tolist(), flops)
     return [
         {
             "test_accuracy": float(accuracies[index]),
-            "test_interval": [float(bound) for bound in intervals[index]],
-            **{f"test_{name}": _defined(metric(row, targets)) for name, metric in METRICS.items()},
-            "test_class_f1": metrics.class_f1(row, targets),
+            "test_interval": intervals[index].tolist(),
+            "test_metrics": metrics.scores(row.test, of.test),
+            "test_class_f1": metrics.class_f1(row.test, of.test),
             "difference": float(accuracies[index] - accuracies[single]),
-            "difference_interval": [float(bound) for bound in differences[index]],
+            "difference_interval": differences[index].tolist(),
             "rank": places[index],
             "letters": shared[index],
+            "p_best_single": cast(float, against_single[index][0]),
+            "p_best_single_holm": cast(float, against_single[index][1]),
+            "p_uniform": against_uniform[index][0],
+            "p_uniform_holm": against_uniform[index][1],
+            "pareto": front[index],
         }
         for index, row in enumerate(rows)
     ]
 
 
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else value
+def _compared(correct: np.ndarray, reference: int | None) -> list[tuple[float | None, float | None]]:
+    """McNemar's p of every row against the row `reference`, as it is and Holm-adjusted over the family of all rows but
+    that one; None without such a row."""
+    if reference is None:
+        return [(None, None)] * len(correct)
+    p = np.array([mcnemar(row, correct[reference]) for row in correct])
+    adjusted = np.insert(holm(np.delete(p, reference)), reference, 1.0)
+    return list(zip(p.tolist(), adjusted.tolist(), strict=True))
 
 
-def _validation(row: ScoredModel, targets: Targets) -> dict[str, float]:
-    """What val says of a member beside its accuracy."""
-    return {
-        "val_macro_f1": metrics.macro_f1(row.val, targets.val),
-        "val_log_loss": metrics.log_loss(row.val, targets.val),
-        "val_ece": metrics.expected_calibration_error(row.val, targets.val),
-    }
-
-
-def _member(one: Predictions, targets: Targets) -> dict[str, Any]:
+def _member(one: Predictions, label: str, row: ScoredModel, targets: Targets) -> MemberFacts:
     provenance = one.provenance
     copied = ("train_seconds", "images_per_second", "device", "tta", "best_epoch", "reference", "code")
     about, params, macs = one.configuration.described(), provenance.get("params"), provenance.get("macs")
-    passes = forward_passes(provenance.get("tta"), about.get("recipe"))
-    return {
+    passes = forward_passes(provenance.get("tta"), about["recipe"])
+    described = {
         **about,
-        "params": networks(about.get("recipe")) * params if params else None,
+        "params": networks(about["recipe"]) * params if params else None,
         "flops": 2 * passes * macs if macs else None,
         "ms_per_image": milliseconds(provenance.get("inference_seconds"), len(targets.val) + len(targets.test)),
         "hash": one.configuration.hash,
@@ -144,17 +125,27 @@ def _member(one: Predictions, targets: Targets) -> dict[str, Any]:
         **{key: provenance.get(key) for key in copied},
         **_extra_labels([provenance]),
         **({"weights_of": provenance["weights_of"]} if provenance.get("weights_of") else {}),
+        "label": label,
+        "val_accuracy": float((one.val.argmax(1) == targets.val).mean()),
+        "val_metrics": metrics.scores(row.val, targets.val, "validation"),
     }
+    return cast(MemberFacts, described)  # identities describe themselves
 
 
-def _ensemble(one: SearchResult, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _ensemble(
+    one: SearchResult,
+    row: ScoredModel,
+    members: Sequence[MemberFacts],
+    member_rows: Sequence[ScoredModel],
+    targets: Targets,
+) -> EnsembleFacts:
     """What is known of a fitted ensembler without a look at test."""
     assert one.ensembler is not None
     used = [members[index] for index in one.ensembler.members_used_]
     fits = [[members[index] for index in fit] for fit in fits_of(one.ensembler)]
     every = [member["label"] for member in members]
     weights = one.ensembler.weights_
-    return {
+    facts: EnsembleFacts = {
         "name": one.name,
         "title": one.title,
         "reference": one.ensembler.reference,
@@ -164,15 +155,18 @@ def _ensemble(one: SearchResult, members: Sequence[dict[str, Any]]) -> dict[str,
         "members_used": [member["label"] for member in used],
         "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
         "flops": mean([total(fit, "flops") for fit in fits]),
-        **{key: mean([total(trained_once(fit), key) for fit in fits]) for key in ("params", "train_seconds")},
+        "params": mean([total(trained_once(fit), "params") for fit in fits]),
+        "train_seconds": mean([total(trained_once(fit), "train_seconds") for fit in fits]),
         "ms_per_image": mean([total_milliseconds(fit) for fit in fits]),
-        **({"models": mean([len(fit) for fit in fits])} if len(fits) > 1 else {}),
-        "error": None,
+        "left_out": left_out(row, member_rows, one.ensembler.members_used_.tolist(), targets.val),
         **_extra_labels(used),
     }
+    if len(fits) > 1:
+        facts["models"] = mean([len(fit) for fit in fits]) or 0.0
+    return facts
 
 
-def _extra_labels(models: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def _extra_labels(models: Sequence[Mapping[str, Any]]) -> Any:
     """What any of them learnt from beside the suite's own labels; nothing where none did."""
     names = sorted({model["extra_labels"] for model in models if model.get("extra_labels")})
     return {"extra_labels": ", ".join(names)} if names else {}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from benchmarks.files import CsvRow
+from benchmarks.results.analyses import Views
 
 
-def views_worth(rows: Sequence[CsvRow]) -> list[dict[str, Any]]:
+def views_worth(rows: Sequence[CsvRow]) -> list[Views]:
     """Of each kind, over the members that have all kinds: their stems, and means; `gain` is over no views."""
     kinds = list(dict.fromkeys(row["tta"] for row in rows))
     by_stem: dict[str, dict[str, CsvRow]] = {}

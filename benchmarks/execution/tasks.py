@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from benchmarks.data import DataError
 from benchmarks.execution.plan import Step, decide, inspect
 from benchmarks.fold import Fold
 from benchmarks.formats import labels
+from benchmarks.results.schema import NotRun
 from benchmarks.session import Session
 from benchmarks.store.external_members import load_external, load_transferred
 from benchmarks.store.predictions import Predictions
@@ -94,7 +94,7 @@ def complete_members(rows: Sequence[Row], done: Mapping[str, Predictions], folds
 
 def not_run(
     session: Session, rows: Sequence[Row], done: Mapping[str, Predictions], failed: Mapping[str, str]
-) -> list[dict[str, Any]]:
+) -> list[NotRun]:
     """List the members that lack predictions in any fold, each with the first reason and the command for them."""
     missing = [[task for task in row if task.stem not in done] for row in rows]
     return [

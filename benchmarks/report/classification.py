@@ -6,16 +6,15 @@ recall of a class without images; averages are over the classes that occur as a 
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from benchmarks.files import csv_text
 from benchmarks.formats import escape, percent, table
 from benchmarks.results import Results, best_single
+from benchmarks.results.analyses import Confusion
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def markdown(results: Results) -> str:
         "their images (weighted). All members: [classification_report.csv](classification_report.csv).",
     ]
     single = best_single(results)
-    for found in results.get("confusions", ()):
+    for found in results["confusions"]:
         ensemble = found["kind"] == "ensemble"
         if ensemble or (single is not None and found["title"] == single.title):
             role = "the headline" if ensemble else f"best single member on {results['splits']['val']['name']}"
@@ -73,7 +72,7 @@ def markdown(results: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _table(found: Mapping[str, Any], results: Results) -> str:
+def _table(found: Confusion, results: Results) -> str:
     body = [
         [line.name, percent(line.precision), percent(line.recall), percent(line.f1), f"{line.support:,}"]
         for line in lines(found["counts"], results["classes"])
@@ -83,11 +82,9 @@ def _table(found: Mapping[str, Any], results: Results) -> str:
 
 def csv_table(results: Results) -> str:
     """The same of every member, a line a class and average."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("kind", "name", "class", "precision", "recall", "f1", "support"))
-    for found in results.get("confusions", ()):
+    rows: list[list[object]] = []
+    for found in results["confusions"]:
         for line in lines(found["counts"], results["classes"]):
             scores = (f"{value:.6f}" for value in (line.precision, line.recall, line.f1))
-            writer.writerow((found["kind"], found["title"], line.name, *scores, line.support))
-    return text.getvalue()
+            rows.append([found["kind"], found["title"], line.name, *scores, line.support])
+    return csv_text(("kind", "name", "class", "precision", "recall", "f1", "support"), rows)

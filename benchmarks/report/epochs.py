@@ -5,29 +5,28 @@ A history is a CSV of a member, seed and fold, with a line an epoch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from benchmarks.files import csv_text, read_csv
 from benchmarks.results import Results
+from benchmarks.results.schema import MemberFacts
 
 MEASURED = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 History = dict[str, list[float]]
 
 
-def history_paths(member: Mapping[str, Any], predictions: Path) -> list[Path]:
+def history_paths(member: MemberFacts, predictions: Path) -> list[Path]:
     """Where the histories of a member of the results lie in a suite's predictions: one, or one a fold; none of a model
-    without seed or hash."""
-    if member.get("seed") is None or not member.get("hash"):
+    without a seed."""
+    if member["seed"] is None:
         return []
     hashes = member.get("folds") or [member["hash"]]
     return [predictions / f"{member['name']}.s{member['seed']}.{one}.csv" for one in hashes]
 
 
-def member_history(member: Mapping[str, Any], predictions: Path) -> History:
+def member_history(member: MemberFacts, predictions: Path) -> History:
     """Columns of a member's training history, of folds the mean over them, as far as the shortest goes; empty where
     there is none. Raises ValueError where a file holds no numbers."""
     found = [read_history(path) for path in history_paths(member, predictions)]

@@ -13,8 +13,17 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.files import CsvRow, read_csv
-from benchmarks.formats import Source, cited, count, fraction, percent
-from benchmarks.results import Results, Standing, extra_labels, short_list, standings
+from benchmarks.formats import Source, cited, count, percent
+from benchmarks.results import (
+    LeaderboardRow,
+    Results,
+    extra_labels,
+    is_headline,
+    leaderboard_rows,
+    metric_columns,
+    metric_text,
+    short_list,
+)
 
 ENSEMBLES, MEMBERS, PUBLISHED = 6, 8, 6
 REFERENCES = Path(__file__).with_name("references.csv")
@@ -38,12 +47,17 @@ END = r"""\bibliographystyle{plain}
 \bibliography{references}
 \end{document}
 """
-COLUMNS = ("Method", r"Acc. (\%)", r"95\,\% CI", "Macro-F1", "ECE", "Models", "Params", "Source")
 
 
 def escape_tex(text: str) -> str:
     """Text that LaTeX prints as it is; line breaks become spaces."""
     return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def columns(results: Results) -> list[str]:
+    """The table's heads."""
+    metrics = [escape_tex(column["title"]) for column in metric_columns(results, "latex")]
+    return ["Method", r"Acc. (\%)", r"95\,\% CI", *metrics, "Models", "Params", "Source"]
 
 
 def tex_table(results: Results) -> str:
@@ -67,9 +81,9 @@ def tex_table(results: Results) -> str:
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{caption}}}",
         rf"\label{{tab:{re.sub('[^A-Za-z0-9-]', '-', results['suite'])}-leaderboard}}",
-        r"\begin{tabular}{lrlrrrrl}",
+        rf"\begin{{tabular}}{{lrl{'r' * len(metric_columns(results, 'latex'))}rrl}}",
         r"\toprule",
-        _line(COLUMNS),
+        _line(columns(results)),
         *body,
         r"\bottomrule",
         r"\end{tabular}",
@@ -78,24 +92,24 @@ def tex_table(results: Results) -> str:
     return PREAMBLE + "\n".join(lines) + "\n" + END
 
 
-def _group(heading: str, rows: Iterable[Standing], results: Results) -> list[str]:
-    title = rf"\multicolumn{{{len(COLUMNS)}}}{{l}}{{\emph{{{heading}}}}} \\"
+def _group(heading: str, rows: Iterable[LeaderboardRow], results: Results) -> list[str]:
+    title = rf"\multicolumn{{{len(columns(results))}}}{{l}}{{\emph{{{heading}}}}} \\"
     return [r"\midrule", title, *(_line(_cells(row, results)) for row in rows)]
 
 
-def _cells(row: Standing, results: Results) -> list[str | None]:
+def _cells(row: LeaderboardRow, results: Results) -> list[str | None]:
     name = escape_tex(row.name if row.kind == "published" else row.title)
-    if row.kind == "ensemble" and row.name == results.get("headline"):
+    if is_headline(row, results):
         name = rf"\textbf{{{name}}}"
     bounds = None if row.ci_low is None or row.ci_high is None else f"{100 * row.ci_low:.1f}--{100 * row.ci_high:.1f}"
     models = None if row.models is None else str(row.models)
     return [
-        name, percent(row.accuracy), bounds, percent(row.macro_f1), fraction(row.ece), models, count(row.params),
-        _cite(row),
+        name, percent(row.accuracy), bounds, *(metric_text(row, column) for column in metric_columns(results, "latex")),
+        models, count(row.params), _cite(row),
     ]  # fmt: skip
 
 
-def _cite(row: Standing) -> str | None:
+def _cite(row: LeaderboardRow) -> str | None:
     keys = ",".join(source.key for source in cited(row.reference))
     return rf"\cite{{{keys}}}" if keys else None
 
@@ -106,11 +120,11 @@ def _line(cells: Iterable[str | None]) -> str:
 
 def bibliography(results: Results) -> str:
     """BibTeX, sorted by key, of every source that a row or a doubt names."""
-    sources = {source for row in standings(results) for source in _of(row)}
+    sources = {source for row in leaderboard_rows(results) for source in _of(row)}
     return "\n".join(_entry(source) for source in sorted(sources, key=lambda source: source.key))
 
 
-def _of(row: Standing) -> Iterable[Source]:
+def _of(row: LeaderboardRow) -> Iterable[Source]:
     return [*cited(row.reference), *cited(row.doubt_source)]
 
 

@@ -5,13 +5,12 @@ The same dict always gives the same bytes: nothing here reads a clock, a machine
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import write_atomic
+from benchmarks.files import csv_text, write_atomic
 from benchmarks.formats import NONE, count, duration, escape, linked, table
 from benchmarks.report import classification as classification_report
 from benchmarks.report import figures
@@ -24,19 +23,26 @@ from benchmarks.report.sections.headline import effort, headline, leak_warning
 from benchmarks.report.sections.protocols import contrast_section
 from benchmarks.report.sections.published import published_section
 from benchmarks.report.sections.ranking import metrics_section, ranking_section, tests_section
-from benchmarks.report.summary import FILE, story
-from benchmarks.results import EXTERNAL, TEST_SCORES, Results, Standing, member_rows, standings
+from benchmarks.report.summary import FILE, summary_page
+from benchmarks.results import (
+    LeaderboardRow,
+    Results,
+    leaderboard_rows,
+    member_rows,
+    metric_columns,
+    split_names,
+)
+from benchmarks.results.schema import Member
 
-FIXED = {  # columns of leaderboard.csv printed with six decimals, so that no float noise reaches a diff
-    "accuracy", "ci_low", "ci_high", "val_accuracy", "fit_accuracy", "cross_fit_accuracy", *TEST_SCORES,
+FIXED = {  # columns of leaderboard.csv printed with six decimals, as metrics are: no float noise reaches a diff
+    "accuracy", "ci_low", "ci_high", "val_accuracy", "fit_accuracy", "cross_fit_accuracy",
 }  # fmt: skip
-CSV_COLUMNS = tuple(column.name for column in fields(Standing) if column.repr)
 
 
 def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
     """Write leaderboard.md, .csv and .tex, references.bib, classification report, epoch log and figures into
-    `folder`, which is results/<suite>, where the suite has them also its story as README.md, and valence and arousal as
-    CSV; returns their paths. `jobs` processes draw."""
+    `folder`, which is results/<suite>; where the suite has them also the summary as README.md, and valence and arousal
+    as CSV. Returns their paths. `jobs` processes draw."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
@@ -46,9 +52,9 @@ def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
         "classification_report.csv": classification_report.csv_table(results),
         "epochs.csv": epoch_log(results, folder / "predictions"),
     }
-    if results.get("story"):
-        texts[FILE] = story(results)
-    if results.get("affect"):
+    if "summary" in results:
+        texts[FILE] = summary_page(results)
+    if "affect" in results:
         texts[CSV_NAME] = affect_csv(results)
     else:
         (folder / CSV_NAME).unlink(missing_ok=True)
@@ -59,21 +65,33 @@ def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
 
 def csv_table(results: Results) -> str:
     """Every member, ensemble and published result, one a line under the same columns, best test accuracy first."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in standings(results):
-        writer.writerow([_cell(column, getattr(row, column)) for column in CSV_COLUMNS])
-    return buffer.getvalue()
+    return csv_text(csv_columns(results), (_csv_cells(row, results) for row in leaderboard_rows(results)))
+
+
+def csv_columns(results: Results) -> list[str]:
+    """Fields of a row, those that are for reports alone left out, and in their midst a column a metric."""
+    names = [[column["name"] for column in metric_columns(results)] if known.name == "metrics" else [known.name]
+             for known in fields(LeaderboardRow) if known.repr]  # fmt: skip
+    return list(chain.from_iterable(names))
+
+
+def _csv_cells(row: LeaderboardRow, results: Results) -> list[Any]:
+    metrics = {column["name"]: row.metrics.get(column["name"]) for column in metric_columns(results)}
+    return [
+        _six(metrics[column]) if column in metrics else _cell(column, getattr(row, column))
+        for column in csv_columns(results)
+    ]
+
+
+def _six(value: float | None) -> str | None:
+    return None if value is None else f"{value:.6f}"
 
 
 def _cell(column: str, value: Any) -> Any:
-    if value is None:
-        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if column in FIXED:
-        return f"{value:.6f}"
+        return _six(value)
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
@@ -84,7 +102,7 @@ def markdown(results: Results) -> str:
         headline(results),
         effort(results),
         leak_warning(results),
-        f"What these numbers say, on one page: [{FILE}]({FILE})." if results.get("story") else "",
+        f"What these numbers say, on one page: [{FILE}]({FILE})." if "summary" in results else "",
         *_figures(results, slice(1)),
         ranking_section(results),
         metrics_section(results),
@@ -111,7 +129,7 @@ def _figures(results: Results, some: slice) -> list[str]:
 
 def _not_run(results: Results) -> str:
     body = [
-        [item["name"], item.get("seed"), item["reason"], f"`{item['command']}`" if item.get("command") else None]
+        [item["name"], item["seed"], item["reason"], f"`{item['command']}`" if item["command"] else None]
         for item in results["not_run"]
     ]
     missing = table("Member|Seed|Reason|Command", body, right={1}) + "\n\n" if body else ""
@@ -126,8 +144,8 @@ def _notes(results: Results) -> str:
 
 
 def _protocol(results: Results) -> str:
-    train, val, test = (results["splits"][split]["name"] for split in ("train", "val", "test"))
-    unit = results.get("protocol", {}).get("unit", "images")
+    train, val, test = split_names(results)
+    unit = results["protocol"]["unit"] if "protocol" in results else "images"
     over = "test images" if unit == "images" else f"{unit}, whose test images stand or fall together"
     tests = "exact two-sided McNemar tests on the same images"
     if unit != "images":
@@ -140,9 +158,9 @@ def _protocol(results: Results) -> str:
 
 
 def _folds(results: Results) -> str:
-    protocol = results.get("protocol", {})
-    if protocol.get("folds", 1) == 1:
+    if "protocol" not in results or results["protocol"]["folds"] == 1:
         return ""
+    protocol = results["protocol"]
     return (
         f"\n\nEvery member is trained once in each of {protocol['folds']} folds: tested on one part of the "
         f"{protocol['unit']} ({protocol['units']} in all), validated on the next, trained on the others. Ensembles are "
@@ -155,15 +173,15 @@ def _folds(results: Results) -> str:
 
 
 def _external(results: Results) -> str:
-    models = [member for member in results["members"] if member.get("kind") == EXTERNAL]
+    models = [(member, source) for member in results["members"] if (source := member["source"]) is not None]
     if not models:
         return ""
     body = [
         [
-            model["name"], model["source"]["file"], f"`{model['source']['sha256'][:12]}`", model["source"]["given"],
-            model["extra_data"], linked(model["reference"]),
+            model["name"], source["file"], f"`{source['sha256'][:12]}`", source["given"], model["extra_data"],
+            linked(model["reference"]),
         ]
-        for model in models
+        for model, source in models
     ]  # fmt: skip
     return (
         "## External models\n\nTrained elsewhere; only their predictions are known here, and what their owners state "
@@ -180,14 +198,14 @@ def _provenance(results: Results) -> str:
         [
             row.name, row.seed, f"`{row.hash}`" if row.hash else None, row.device, duration(row.train_seconds),
             f"{row.images_per_second:,.0f}" if row.images_per_second else None, count(row.flops),
-            member.get("image_size"), _epochs(member), row.init, linked(row.reference),
+            member["image_size"], _epochs(member), row.init, linked(row.reference),
         ]
         for member, row in zip(results["members"], member_rows(results), strict=True)
     ]  # fmt: skip
     return fingerprint + "\n\n" + table(head, body, right={4, 5, 6, 7, 8})
 
 
-def _epochs(member: Any) -> str | None:
-    if member.get("epochs") is None:
+def _epochs(member: Member) -> str | None:
+    if member["epochs"] is None:
         return None
-    return f"{NONE if member.get('best_epoch') is None else member['best_epoch']} of {member['epochs']}"
+    return f"{NONE if member['best_epoch'] is None else member['best_epoch']} of {member['epochs']}"

@@ -24,11 +24,11 @@ INTERVALS = (
 )
 
 
-def story(results: Results) -> str:
-    """Markdown; empty for a suite without a story."""
-    if not results.get("story"):
+def summary_page(results: Results) -> str:
+    """Markdown; empty for a suite without a summary."""
+    if "summary" not in results:
         return ""
-    measured = ABLATIONS if results.get("ablations") or results.get("views") else ""
+    measured = ABLATIONS if results["ablations"] or results["views"] else ""
     sections = [
         f"# {results['title']} on one page",
         headline(results),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.formats import GAP, NONE, aligned, count, duration, interval, percent
 from benchmarks.report.sections.headline import headline, leak_warning
-from benchmarks.results import Results, Standing, short_list
+from benchmarks.results import LeaderboardRow, Results, is_headline, short_list
 
 ENSEMBLES, MEMBERS, PUBLISHED = 5, 6, 3
 COLUMNS = ("rank", "kind", "name", "test", "95 % interval", "models", "parameters", "training")
@@ -48,21 +48,17 @@ def plain_table(results: Results) -> str:
     return aligned([COLUMNS, *(_cells(row, results) for row in _top(results))], RIGHT)
 
 
-def _top(results: Results) -> list[Standing]:
+def _top(results: Results) -> list[LeaderboardRow]:
     return short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
 
 
-def _cells(row: Standing, results: Results) -> list[str]:
-    name = f"{row.title} (chosen)" if _chosen(row, results) else row.title
+def _cells(row: LeaderboardRow, results: Results) -> list[str]:
+    name = f"{row.title} (chosen)" if is_headline(row, results) else row.title
     cells = [
         row.rank, row.category, name, percent(row.accuracy), interval(row.ci_low, row.ci_high), row.models,
         count(row.params), duration(row.train_seconds),
     ]  # fmt: skip
     return [NONE if cell is None else str(cell) for cell in cells]
-
-
-def _chosen(row: Standing, results: Results) -> bool:
-    return row.kind == "ensemble" and row.name == results.get("headline")
 
 
 def fitting(lines: Sequence[Sequence[str]], width: int) -> tuple[int, int]:
@@ -91,6 +87,6 @@ def _print_rich(results: Results) -> None:
         width = name_width if column == NAME else max(len(line[column]) for line in [COLUMNS, *cells])
         table.add_column(title, justify="right" if column in RIGHT else "left", no_wrap=True, width=width)
     for row, line in zip(rows, cells, strict=True):
-        style = "bold" if _chosen(row, results) else "dim" if row.kind == "published" else ""
+        style = "bold" if is_headline(row, results) else "dim" if row.kind == "published" else ""
         table.add_row(*(Text(cell, overflow="ellipsis") for cell in line[:shown]), style=style)
     console.print(table, end="\n\n")

@@ -6,26 +6,17 @@ functions of one results dict (`results/<suite>/results.json`); accuracies are f
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.formats import labels
-from benchmarks.results.names import BEST_SINGLE, EXTRA_LABELS, KINDS, TOP_K, UNIFORM
-
-Results = Mapping[str, Any]
-
-TRAINED_ALIKE = ("name", "seed", "recipe", "image_size", "init")  # of a member, whatever the suite
-TEST_SCORES = ("macro_f1", "balanced_accuracy", "kappa", "auroc", "auprc", "log_loss", "brier", "ece")
-
-SCORED = (  # what members and ensembles have under the same name in the results and in a Standing
-    "rank letters p_best_single p_best_single_holm p_uniform p_uniform_holm params flops ms_per_image pareto"
-)
+from benchmarks.results.names import EXTRA_LABELS, KINDS
+from benchmarks.results.schema import Ensemble, Failed, Member, Model, Published, Results
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LeaderboardRow:
     """A row of the leaderboard. The order of the fields is the order of the columns of leaderboard.csv."""
 
     kind: str
@@ -42,21 +33,14 @@ class Standing:
     val_accuracy: float | None = None
     fit_accuracy: float | None = None
     cross_fit_accuracy: float | None = None
-    macro_f1: float | None = None
-    balanced_accuracy: float | None = None
-    kappa: float | None = None
-    auroc: float | None = None
-    auprc: float | None = None
-    log_loss: float | None = None
-    brier: float | None = None
-    ece: float | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict, hash=False)  # a column each, by name
     p_best_single: float | None = None
     p_best_single_holm: float | None = None
     p_uniform: float | None = None
     p_uniform_holm: float | None = None
     models: int | None = None
-    params: int | None = None
-    flops: int | None = None
+    params: float | None = None
+    flops: float | None = None
     ms_per_image: float | None = None
     pareto: bool | None = None
     epochs: int | None = None
@@ -76,9 +60,7 @@ class Standing:
     hash: str | None = None
     error: str | None = None
     chart: bool = field(default=True, repr=False)
-    extra_labels: str | None = field(
-        default=None, repr=False
-    )  # learnt from, beside the suite's own; part of extra_data
+    extra_labels: str | None = field(default=None, repr=False)  # learnt from, beside the suite's own; in extra_data
 
     @property
     def category(self) -> str:
@@ -98,167 +80,128 @@ class Standing:
         return self.seen_accuracy - self.accuracy
 
 
-def standings(results: Results) -> list[Standing]:
+def leaderboard_rows(results: Results) -> list[LeaderboardRow]:
     """All rows, best test accuracy first; rows without one last; ties by kind, then in the order of the results."""
-    rows = [*ensemble_rows(results), *member_rows(results), *published_rows(results)]
-    return by_accuracy(rows)
+    return by_accuracy([*ensemble_rows(results), *member_rows(results), *published_rows(results)])
 
 
-def by_accuracy(rows: Sequence[Standing]) -> list[Standing]:
+def by_accuracy(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
     """Rows sorted by test accuracy, best first, those without one last; ties by kind, then as they came."""
     return sorted(rows, key=lambda row: (row.accuracy is None, -(row.accuracy or 0.0), KINDS.index(row.kind)))
 
 
-def member_rows(results: Results) -> list[Standing]:
+def member_rows(results: Results) -> list[LeaderboardRow]:
     """One row a member and seed, or an external model; the seed is part of the title where it tells rows apart."""
-    members = results["members"]
-    titles = labels((member["name"], member["seed"]) for member in members)
-    return [_member_row(member, results, title) for member, title in zip(members, titles, strict=True)]
+    titles = labels((member["name"], member["seed"]) for member in results["members"])
+    return [_member_row(member, results, title) for member, title in zip(results["members"], titles, strict=True)]
 
 
-def _member_row(member: Mapping[str, Any], results: Results, title: str) -> Standing:
-    low, high = member.get("test_interval") or (None, None)
-    return Standing(
-        kind=member.get("kind") or "member",
+def _member_row(member: Member, results: Results, title: str) -> LeaderboardRow:
+    return LeaderboardRow(
+        kind=member["kind"],
         name=member["name"],
         title=_marked(title, member),
-        split=results["splits"]["test"]["name"],
-        accuracy=member.get("test_accuracy"),
-        ci_low=low,
-        ci_high=high,
+        seed=member["seed"],
+        val_accuracy=member["val_accuracy"],
         models=1,
-        extra_data=_extra_data(member),
-        **_same(member, "seed val_accuracy epochs train_seconds images_per_second device init tta reference hash"),
-        extra_labels=member.get("extra_labels"),
-        **_same(member, SCORED),
-        **_test_scores(member),
+        epochs=member["epochs"],
+        images_per_second=member["images_per_second"],
+        device=member["device"],
+        init=member["init"],
+        tta=member["tta"],
+        extra_data=_extra_data(member.get("extra_labels"), member["extra_data"]),
+        hash=member["hash"],
+        **_scores(member, results),
     )
 
 
-def ensemble_rows(results: Results) -> list[Standing]:
-    """One row an ensembler, also where it failed: then `error` says why and the scores are None."""
-    return [_ensemble_row(ensemble, results) for ensemble in results["ensembles"]]
+def ensemble_rows(results: Results) -> list[LeaderboardRow]:
+    """One row a fitted ensembler, and one each that failed: then `error` says why and the scores are None."""
+    fitted = [_ensemble_row(ensemble, results) for ensemble in results["ensembles"]]
+    return [*fitted, *(_failed_row(failed, results) for failed in results["failed"])]
 
 
-def _ensemble_row(ensemble: Mapping[str, Any], results: Results) -> Standing:
-    low, high = ensemble.get("test_interval") or (None, None)
-    used = ensemble.get("members_used")
-    return Standing(
+def _ensemble_row(ensemble: Ensemble, results: Results) -> LeaderboardRow:
+    return LeaderboardRow(
         kind="ensemble",
         name=ensemble["name"],
-        title=_marked(ensemble.get("title") or ensemble["name"], ensemble),
+        title=_marked(ensemble["title"], ensemble),
+        fit_accuracy=ensemble["fit_accuracy"],
+        cross_fit_accuracy=ensemble["cross_fit_accuracy"],
+        models=round(ensemble.get("models", len(ensemble["members_used"]))) or None,
+        extra_data=_extra_data(ensemble.get("extra_labels")),
+        **_scores(ensemble, results),
+    )
+
+
+def _failed_row(failed: Failed, results: Results) -> LeaderboardRow:
+    return LeaderboardRow(
+        kind="ensemble",
+        name=failed["name"],
+        title=failed["title"],
         split=results["splits"]["test"]["name"],
-        accuracy=ensemble.get("test_accuracy"),
-        ci_low=low,
-        ci_high=high,
-        models=round(ensemble.get("models", len(used))) if used else None,
-        extra_data=_extra_data(ensemble),
-        extra_labels=ensemble.get("extra_labels"),
-        **_same(ensemble, "fit_accuracy cross_fit_accuracy train_seconds reference error"),
-        **_same(ensemble, SCORED),
-        **_test_scores(ensemble),
+        extra_data=_extra_data(None),
+        error=failed["error"],
     )
 
 
-def published_rows(results: Results) -> list[Standing]:
+def _scores(row: Member | Ensemble, results: Results) -> dict[str, Any]:
+    """What members and ensembles alike have."""
+    low, high = row["test_interval"]
+    return {
+        "split": results["splits"]["test"]["name"],
+        "accuracy": row["test_accuracy"],
+        "ci_low": low,
+        "ci_high": high,
+        "rank": row["rank"],
+        "letters": row["letters"],
+        "metrics": row["test_metrics"],
+        "p_best_single": row["p_best_single"],
+        "p_best_single_holm": row["p_best_single_holm"],
+        "p_uniform": row["p_uniform"],
+        "p_uniform_holm": row["p_uniform_holm"],
+        "params": row["params"],
+        "flops": row["flops"],
+        "ms_per_image": row["ms_per_image"],
+        "train_seconds": row["train_seconds"],
+        "pareto": row["pareto"],
+        "reference": row["reference"],
+        "extra_labels": row.get("extra_labels"),
+    }
+
+
+def published_rows(results: Results) -> list[LeaderboardRow]:
     """One row a published result, comparable or not."""
-    return [
-        Standing(
-            kind="published",
-            name=row["method"],
-            title=f"{row['method']}, {row['year']}",
-            models=row.get("n_models"),
-            init=row.get("pretraining"),
-            reference=row.get("source"),
-            chart=bool(row.get("chart")),
-            why_not=row.get("why_not") or None,
-            doubt=row.get("doubt") or None,
-            doubt_source=row.get("doubt_source") or None,
-            **_same(row, "year split accuracy tta selection extra_data seen comparable"),
-        )
-        for row in results["published"]
-    ]
+    return [_published_row(row) for row in results["published"]]
 
 
-def _marked(title: str, source: Mapping[str, Any]) -> str:
-    return f"{title} {EXTRA_LABELS}" if source.get("extra_labels") else title
-
-
-def _extra_data(source: Mapping[str, Any]) -> str:
-    """Data and labels that are not the suite's own."""
-    data, labels = source.get("extra_data"), source.get("extra_labels")
-    known = [data] if data and data != "none" else []
-    return "; ".join([*known, labels] if labels else known) or "none"
-
-
-def _same(source: Mapping[str, Any], fields: str) -> dict[str, Any]:
-    """The entries that bear the same name in the results and in a Standing."""
-    return {name: source.get(name) for name in fields.split()}
-
-
-def _test_scores(source: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: source.get(f"test_{name}") for name in TEST_SCORES}
-
-
-def leading_ensembles(results: Results, limit: int) -> list[Standing]:
-    """At most `limit` ensembles by cross-fitted accuracy, the headline and the floors always first to be among them."""
-    rows = [row for row in ensemble_rows(results) if row.accuracy is not None]
-    always = [results.get("headline"), UNIFORM, BEST_SINGLE, TOP_K]
-
-    def place(row: Standing) -> tuple[int, float]:
-        known = always.index(row.name) if row.name in always else len(always)
-        return known, -(row.cross_fit_accuracy or row.fit_accuracy or 0.0)
-
-    return by_accuracy(sorted(rows, key=place)[:limit])
-
-
-def leading_published(results: Results, limit: int | None = None) -> list[Standing]:
-    """The comparable published results that figures draw: the best of each source, at most `limit` of them."""
-    shown = [row for row in by_accuracy(published_rows(results)) if row.comparable and row.chart]
-    best = {row.reference: row for row in reversed(shown)}
-    return by_accuracy(list(best.values()))[:limit]
-
-
-def short_list(results: Results, ensembles: int, members: int, published: int) -> list[Standing]:
-    """What stands for the whole where room is short, best first: headline, floors and the ensembles next to them by
-    cross-fitted accuracy, the members that are best on test, and the best comparable published results."""
-    models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
-    return by_accuracy(
-        [*leading_ensembles(results, ensembles), *models[:members], *leading_published(results, published)]
+def _published_row(row: Published) -> LeaderboardRow:
+    return LeaderboardRow(
+        kind="published",
+        name=row["method"],
+        title=f"{row['method']}, {row['year']}",
+        year=row["year"],
+        split=row["split"],
+        accuracy=row["accuracy"],
+        models=row["n_models"],
+        init=row["pretraining"],
+        tta=row["tta"],
+        selection=row["selection"],
+        extra_data=row["extra_data"],
+        seen=row["seen"],
+        comparable=row["comparable"],
+        why_not=row["why_not"] or None,
+        doubt=row["doubt"] or None,
+        doubt_source=row["doubt_source"] or None,
+        reference=row["source"],
+        chart=row["chart"],
     )
 
 
-def headline_row(results: Results) -> Standing | None:
-    """The ensemble chosen on val; None where none was chosen or it has no test accuracy."""
-    rows = ensemble_rows(results)
-    return next((row for row in rows if row.name == results.get("headline") and row.accuracy is not None), None)
+def _marked(title: str, model: Model) -> str:
+    return f"{title} {EXTRA_LABELS}" if model.get("extra_labels") else title
 
 
-def best_single(results: Results) -> Standing | None:
-    """The member with the best val accuracy: the one that a user without test labels would have taken. One with extra
-    labels only where all have them."""
-    rows = [row for row in member_rows(results) if row.accuracy is not None]
-    rows = [row for row in rows if not row.extra_labels] or rows
-    return max(rows, key=lambda row: row.val_accuracy or 0.0, default=None)
-
-
-def extra_labels(rows: Iterable[Standing]) -> list[str]:
-    """What any of the rows learnt from beside the suite's own labels, by name."""
-    return sorted({row.extra_labels for row in rows if row.extra_labels})
-
-
-def looks_leaked(row: Standing, results: Results) -> bool:
-    """Whether the accuracy is above what anyone reached on this suite without a leak or selection on the test split."""
-    limit = results["leak_above"]
-    return limit is not None and row.accuracy is not None and row.accuracy > limit
-
-
-def below_uniform(row: Standing, results: Results) -> bool:
-    """Whether an ensemble loses to the average of all members on test."""
-    floor = next((other.accuracy for other in ensemble_rows(results) if other.name == UNIFORM), None)
-    return row.kind == "ensemble" and None not in (row.accuracy, floor) and (row.accuracy or 0) < (floor or 0)
-
-
-def trained_alike(member: Mapping[str, Any]) -> str:
-    """What two rows of different suites share where they are of one member, trained in the same way."""
-    return json.dumps([member.get(key) for key in TRAINED_ALIKE], sort_keys=True)
+def _extra_data(extra_labels: str | None, data: str = "none") -> str:
+    """Data and labels that are not the suite's own."""
+    return "; ".join([*([data] if data != "none" else []), *([extra_labels] if extra_labels else [])]) or "none"

@@ -17,25 +17,24 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.files import CsvRow
 from benchmarks.results import AFFECT_SCORES, DIMENSIONS
+from benchmarks.results.analyses import PublishedAffect
+from benchmarks.results.schema import Published
 
 FOLDER = Path(__file__).parent / "published"
 AFFECT_FOLDER = FOLDER / "affect"
-COLUMNS = (
-    "method", "kind", "year", "accuracy", "split", "selection", "n_models", "extra_data", "tta", "pretraining",
-    "source", "seen", "comparable", "why_not", "doubt", "doubt_source", "chart",
-)  # fmt: skip
+COLUMNS = tuple(Published.__annotations__)
 NUMBERS = tuple(f"{dimension}_{score}" for dimension in DIMENSIONS for score in AFFECT_SCORES)
-AFFECT_COLUMNS = ("method", "year", "split", *NUMBERS, "source", "seen", "remark")
+AFFECT_COLUMNS = tuple(PublishedAffect.__annotations__)
 SEEN = ("source", "elsewhere", "not confirmed")
 KINDS = ("single", "ensemble", "handcrafted", "human")
 YES_NO = {"yes": True, "no": False}
 
 
-def read_published(suite: str, folder: Path = FOLDER) -> list[dict[str, Any]]:
+def read_published(suite: str, folder: Path = FOLDER) -> list[Published]:
     """The published results of `suite`, in the order of the file.
 
     Each is a dict of COLUMNS: `accuracy` a fraction, `year` an int, `n_models` an int or None where unknown,
@@ -55,7 +54,7 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, CsvRow]]:
             yield f"{path}:{reader.line_num}", line
 
 
-def _parse(line: CsvRow, where: str) -> dict[str, Any]:
+def _parse(line: CsvRow, where: str) -> Published:
     try:
         parsed: dict[str, Any] = {
             **line,
@@ -78,10 +77,10 @@ def _parse(line: CsvRow, where: str) -> dict[str, Any]:
         raise ValueError(f"{where}: accuracy {line['accuracy']} is no percentage")
     if parsed["comparable"] == bool(line["why_not"]):
         raise ValueError(f"{where}: a row that is not comparable gives its reason, and only such a row")
-    return parsed
+    return cast(Published, parsed)
 
 
-def read_published_affect(suite: str, folder: Path = AFFECT_FOLDER) -> list[dict[str, Any]]:
+def read_published_affect(suite: str, folder: Path = AFFECT_FOLDER) -> list[PublishedAffect]:
     """The rows in the order of the file, scores as floats or None; empty where the suite has no such file.
 
     Raises ValueError naming the line that is no such row.
@@ -92,7 +91,7 @@ def read_published_affect(suite: str, folder: Path = AFFECT_FOLDER) -> list[dict
     return [_parse_affect(line, where) for where, line in _lines(path, AFFECT_COLUMNS)]
 
 
-def _parse_affect(line: CsvRow, where: str) -> dict[str, Any]:
+def _parse_affect(line: CsvRow, where: str) -> PublishedAffect:
     try:
         numbers = {name: float(line[name]) if line[name] else None for name in NUMBERS}
         parsed = {**line, **numbers, "year": int(line["year"])}
@@ -100,4 +99,4 @@ def _parse_affect(line: CsvRow, where: str) -> dict[str, Any]:
         raise ValueError(f"{where}: not a published result: {error!r}") from error
     if line["seen"] not in SEEN or not any(number is not None for number in numbers.values()):
         raise ValueError(f"{where}: needs a score, and a 'seen' of {SEEN}")
-    return parsed
+    return cast(PublishedAffect, parsed)

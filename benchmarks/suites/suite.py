@@ -57,8 +57,9 @@ class Suite:
     changes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     leak_above: float | None = None  # accuracy that no clean published result passes; None: no such limit is known
+    human_accuracy: tuple[float, float] | None = None  # from and to, on the test images
     published: str = ""  # published/<published>.csv; "": no number is known
-    story: bool = False  # results/<suite>/README.md tells on one page what the results say
+    summary_page: bool = False  # results/<suite>/README.md says on one page what the results show
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
     own: bool = False  # of whatever images --data names: each such folder has results of its own
 

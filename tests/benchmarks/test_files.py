@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks.files import csv_text, csv_text_of, read_csv, replace_atomically, write_atomic
+from benchmarks.files import csv_text, csv_text_of, json_text, read_csv, replace_atomically, write_atomic
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path):
@@ -36,3 +40,23 @@ def test_none_is_an_empty_cell_and_lines_end_alike_on_every_system():
 def test_rows_under_other_columns_are_refused():
     with pytest.raises(ValueError, match="differ in their columns"):
         csv_text_of([{"a": 1}, {"b": 2}])
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda parts: st.lists(parts, max_size=4) | st.dictionaries(st.text(), parts, max_size=4),
+    max_leaves=25,
+)
+
+
+@given(VALUES)
+def test_json_reads_back_as_it_was(value: Any):
+    assert json.loads(json_text(value)) == value
+
+
+def test_json_has_a_line_a_key_and_a_line_an_array():
+    text = json_text({"a": [1, 2.5, None], "b": {}, "c": [[1, 2], [3, 4]], "d": [{"e": True}], "f": []})
+    assert text == (
+        '{\n "a": [1, 2.5, null],\n "b": {},\n "c": [\n  [1, 2],\n  [3, 4]\n ],\n'
+        ' "d": [\n  {\n   "e": true\n  }\n ],\n "f": []\n}\n'
+    )

@@ -39,7 +39,7 @@ def test_other_views_at_test_time_need_no_training(digits_copy: Path, monkeypatc
     results = read(digits_copy)
     plain, views = results["members"]
     assert (plain["tta"], views["tta"]) == ("none", "scale") and views["weights_of"] == "lenet.s0"
-    assert plain["val_log_loss"] != views["val_log_loss"]
+    assert plain["val_metrics"]["log_loss"] != views["val_metrics"]["log_loss"]
     assert views["train_seconds"] == plain["train_seconds"] and views["flops"] == 6 * plain["flops"]
     uniform = next(row for row in results["ensembles"] if row["name"] == "uniform")
     assert len(uniform["members_used"]) == 2 and uniform["flops"] == 7 * plain["flops"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from benchmarks.evaluation.metrics import affect_scores, concordance, pearson, rmse, sign_agreement
+from benchmarks.evaluation.affect_metrics import affect_scores, concordance, pearson, rmse, sign_agreement
 from ensembles.affect.base import AffectMean, AffectStacking, AffectWeights, least_squares_weights, rated
 
 KINDS = [AffectMean, AffectWeights, AffectStacking]

@@ -19,7 +19,7 @@ def digits(results: Path, *options: object) -> Outcome:
     return cli("--suite", "digits", "--results", results, "--device", "cpu", *options)
 
 
-def read(results: Path, suite: str = "digits") -> dict[str, Any]:
+def read(results: Path, suite: str = "digits") -> Any:
     return json.loads((results / suite / "results.json").read_text())
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from benchmarks.data import Dataset, Split
 from benchmarks.data.fingerprint import assemble
-from benchmarks.evaluation.metrics import concordance, rmse
+from benchmarks.evaluation.affect_metrics import concordance, rmse
 from tests.helpers.portraits import portraits
 from tests.helpers.trained import trained
 from zoo import registry

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.report.figures.style import BLUE, GREY, INK, MARGIN, ORANGE, SMALL, WIDTH, Chart, panel, sheet, shorten
 from benchmarks.results import Results
+from benchmarks.results.analyses import Agreement, LabelNoise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,9 @@ MODELS = {  # role, sign in the key, colour, marker, place
     "headline": ("headline", "◆", BLUE, "D", -ASIDE),
     "single": ("best single", "●", ORANGE, "o", ASIDE),
 }
-PEOPLE = {  # words, sign in the key, colour and dashes of the annotators' lines
+PEOPLE: dict[
+    Literal["most_by_label", "one_by_label"], tuple[str, str, str, Any]
+] = {  # words, sign in the key, colour and dashes of the annotators' lines
     "most_by_label": ("the annotators' commonest answer", "━━", INK, "-"),
     "one_by_label": ("one annotator", "╍╍", GREY, (0, (4, 2))),
 }
@@ -27,7 +30,7 @@ PEOPLE = {  # words, sign in the key, colour and dashes of the annotators' lines
 
 def agreement(results: Results) -> Chart | None:
     """Headline and best single member by annotators' agreement; None where votes are not at hand."""
-    noise = (results.get("story") or {}).get("label_noise")
+    noise = results["summary"]["label_noise"] if "summary" in results else None
     if not noise:
         return None
     degrees, of = noise["agreement"], noise["annotators"]
@@ -49,12 +52,12 @@ def agreement(results: Results) -> Chart | None:
     return Chart(title, f"{alt}.", partial(_draw, title, note, noise))
 
 
-def _words(degree: Mapping[str, Any]) -> str:
+def _words(degree: Agreement) -> str:
     """How many annotators agree; what is put together is the least agreement of all."""
     return f"{degree['most']}" if degree["least"] == degree["most"] else f"{degree['most']} or fewer"
 
 
-def _draw(title: str, note: str, noise: Mapping[str, Any]) -> Figure:
+def _draw(title: str, note: str, noise: LabelNoise) -> Figure:
     degrees = noise["agreement"]
     figure = sheet(title, note, FOOT + HIGH + 0.1)
     axes = panel(figure, LEFT, FOOT, WIDTH - LEFT - MARGIN - 0.1, HIGH)
@@ -72,7 +75,7 @@ def _draw(title: str, note: str, noise: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _model(axes: Axes, part: str, degrees: Sequence[Mapping[str, Any]]) -> None:
+def _model(axes: Axes, part: str, degrees: Sequence[Agreement]) -> None:
     _, _, colour, marker, aside = MODELS[part]
     for position, degree in enumerate(degrees):
         share, x = degree["says_label"][part], position + aside

@@ -33,8 +33,8 @@ from benchmarks.report.figures.style import (
 from benchmarks.results import (
     BEST_SINGLE,
     EXTERNAL,
+    LeaderboardRow,
     Results,
-    Standing,
     best_single,
     by_accuracy,
     extra_labels,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_ENSEMBLES, MAX_MEMBERS = 8, 14
-HUMANS = {"fer2013": (60.0, 70.0)}  # 65 ± 5 % (arXiv:1307.0414)
 ROOM = 3.0  # points of axis right of the best comparable row; what lies beyond is drawn at the edge with its number
 WIDTH = 18.0  # points of axis at least: the reasons stand left of the dots
 INCHES_A_ROW, INCHES_ABOVE, INCHES_BELOW = 0.19, 0.3, 0.5
@@ -63,7 +62,7 @@ class Group:
     """Rows drawn under one heading in one colour and marker."""
 
     heading: str
-    rows: list[Standing]
+    rows: list[LeaderboardRow]
     colour: str
     marker: str
     comparable: bool = True
@@ -140,7 +139,7 @@ def _draw(results: Results, shown: list[Group], title: str) -> Figure:
     return figure
 
 
-def _lines(shown: list[Group]) -> Iterator[tuple[float, Group, Standing | None]]:
+def _lines(shown: list[Group]) -> Iterator[tuple[float, Group, LeaderboardRow | None]]:
     """Every line of the figure from the top: its place, its group, and its row (None for the group's heading)."""
     line = 0.0
     for group in shown:
@@ -161,17 +160,19 @@ def _limits(shown: list[Group]) -> tuple[float, float]:
 
 def _reference_bands(axes: Axes, results: Results) -> None:
     """The human band of the suite, and the headline's interval, through all groups."""
-    (low, high), humans, chosen = axes.get_xlim(), HUMANS.get(results["suite"]), headline_row(results)
+    (low, high), humans, chosen = axes.get_xlim(), results["human_accuracy"], headline_row(results)
     end = high  # of the human label: where the headline's begins
     if chosen is not None and chosen.ci_low is not None and chosen.ci_high is not None:
         end = 100 * chosen.ci_low
         axes.axvspan(end, 100 * chosen.ci_high, color=BLUE, alpha=0.08, linewidth=0)
         end = min(end, high - 0.2 * (high - low))  # so that the label ends before the next column
         axes.text(end, -0.8, "headline", ha="left", va="bottom", color=BLUE)
-    if humans is not None and humans[1] > low:
-        axes.axvspan(max(humans[0], low), humans[1], color=YELLOW, alpha=0.16, linewidth=0)
-        end = min(humans[1], end - 0.015 * (high - low))
-        axes.text(end, -0.8, "human, 65 ± 5", ha="right", va="bottom", color=GREY)
+    if humans is not None and 100 * humans[1] > low:
+        least, most = 100 * humans[0], 100 * humans[1]
+        axes.axvspan(max(least, low), most, color=YELLOW, alpha=0.16, linewidth=0)
+        end = min(most, end - 0.015 * (high - low))
+        text = f"human, {(least + most) / 2:.0f} ± {(most - least) / 2:.0f}"
+        axes.text(end, -0.8, text, ha="right", va="bottom", color=GREY)
 
 
 def _heading(axes: Axes, line: float, group: Group) -> None:
@@ -181,7 +182,7 @@ def _heading(axes: Axes, line: float, group: Group) -> None:
         beside(axes, INTERVALS_AT, line, "year", color=GREY)
 
 
-def _sampling_error(axes: Axes, line: float, group: Group, row: Standing, images: int) -> None:
+def _sampling_error(axes: Axes, line: float, group: Group, row: LeaderboardRow, images: int) -> None:
     """The binomial 95 % interval of a published accuracy, which comes with no interval of its own."""
     if row.kind != "published" or not group.comparable or row.accuracy is None:
         return
@@ -190,7 +191,7 @@ def _sampling_error(axes: Axes, line: float, group: Group, row: Standing, images
     axes.plot(ends, [line, line], color=group.colour, linewidth=0.9, alpha=0.6)
 
 
-def _row(axes: Axes, line: float, group: Group, row: Standing, bold: bool) -> None:
+def _row(axes: Axes, line: float, group: Group, row: LeaderboardRow, bold: bool) -> None:
     """One dot with its interval, its name on the left, its numbers on the right."""
     high = axes.get_xlim()[1]
     value = 100.0 * (row.accuracy or 0.0)
@@ -217,6 +218,6 @@ def _aside(axes: Axes, line: float, text: str) -> None:
     axes.text(axes.get_xlim()[0] + 0.15, line, text, va="center", color=GREY, fontsize=SMALL, style="italic")
 
 
-def _short(row: Standing) -> str:
+def _short(row: LeaderboardRow) -> str:
     """The first words of a reason, up to its first bracket or semicolon."""
     return re.split(r"[;(]", row.why_not or "")[0].strip()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from benchmarks.report.figures.style import BLUE, GREY, ORANGE, SMALL, WIDTH, Chart, panel, sheet, shorten
-from benchmarks.results import Results
+from benchmarks.results import Results, split_names
+from benchmarks.results.analyses import Reliability, ShownModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 LEFT, GAP, FOOT, HIGH, BARS, HEAD = 0.5, 0.42, 0.46, 2.7, 0.5, 0.26  # inches
 END = 0.15  # inches right of the last panel, for half of its last number
 FEWEST = 10  # images
-STATES = (("reliability", "as it is", ORANGE, "o", (0, (3, 1.2))), ("reliability_scaled", "scaled", BLUE, "D", "-"))
+STATES: tuple[tuple[Literal["reliability", "reliability_scaled"], str, str, str, Any], ...] = (
+    ("reliability", "as it is", ORANGE, "o", (0, (3, 1.2))),
+    ("reliability_scaled", "scaled", BLUE, "D", "-"),
+)
 
 
 def reliability(results: Results) -> Chart | None:
     """The best single member and the headline ensemble, before and after temperature scaling."""
-    shown: Sequence[Mapping[str, Any]] = results.get("charts", {}).get("shown", [])
+    shown = results["charts"]["shown"]
     if not shown:
         return None
     before, after = (_gap(shown[-1][key]) for key, *_ in STATES)
@@ -31,7 +35,7 @@ def reliability(results: Results) -> Chart | None:
     lean = _lean(shown[-1]["reliability"])
     change = f"one temperature takes its calibration error from {100 * before:.1f} to {100 * after:.1f} %"
     title = f"{model[0].upper()}{model[1:]} is {lean}; {change}"
-    val, test = (results["splits"][split]["name"] for split in ("val", "test"))
+    _, val, test = split_names(results)
     note = (
         f"{test}; temperatures fitted on {val}. On the grey line a model is right as often as it says; above it, more "
         f"often. Bars: share of the images. Bins of fewer than {FEWEST} images are not drawn."
@@ -40,30 +44,30 @@ def reliability(results: Results) -> Chart | None:
     return Chart(title, f"{alt}.", partial(_draw, title, note, shown))
 
 
-def _weights(bins: Mapping[str, list[float]]) -> np.ndarray:
+def _weights(bins: Reliability) -> np.ndarray:
     count = np.array(bins["count"], dtype=float)
     return count / count.sum()
 
 
-def _gap(bins: Mapping[str, list[float]]) -> float:
+def _gap(bins: Reliability) -> float:
     """The expected calibration error."""
     return float(_weights(bins) @ np.abs(np.array(bins["accuracy"]) - np.array(bins["confidence"])))
 
 
-def _seen(bins: Mapping[str, list[float]]) -> np.ndarray:
+def _seen(bins: Reliability) -> np.ndarray:
     """Which bins hold enough images to be drawn; all, where none does."""
     count = np.array(bins["count"])
     return (count >= FEWEST) | bool((count < FEWEST).all())
 
 
-def _lean(bins: Mapping[str, list[float]]) -> str:
+def _lean(bins: Reliability) -> str:
     surplus = float(_weights(bins) @ (np.array(bins["confidence"]) - np.array(bins["accuracy"])))
     if abs(surplus) < 0.005:
         return "right about as often as it says"
     return f"right {100 * abs(surplus):.1f} points {'less' if surplus > 0 else 'more'} often than it says"
 
 
-def _draw(title: str, note: str, shown: Sequence[Mapping[str, Any]]) -> Figure:
+def _draw(title: str, note: str, shown: Sequence[ShownModel]) -> Figure:
     figure = sheet(title, note, FOOT + BARS + 0.08 + HIGH + HEAD)
     width = (WIDTH - LEFT - GAP - END) / 2
     for index, model in enumerate(shown):
@@ -81,14 +85,14 @@ def _draw(title: str, note: str, shown: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def _lowest(shown: Sequence[Mapping[str, Any]]) -> float:
+def _lowest(shown: Sequence[ShownModel]) -> float:
     """Left end of all axes, in per cent: a step of ten below the least confidence or accuracy."""
     bins = [model[key] for model in shown for key, *_ in STATES]
-    least = min(np.array(one[name])[_seen(one)].min() for one in bins for name in ("confidence", "accuracy"))
+    least = min(np.array(values)[_seen(one)].min() for one in bins for values in (one["confidence"], one["accuracy"]))
     return max(0.0, 10.0 * float(np.floor(10.0 * least - 0.05)))
 
 
-def _curves(axes: Axes, model: Mapping[str, Any], low: float) -> None:
+def _curves(axes: Axes, model: ShownModel, low: float) -> None:
     from matplotlib.ticker import MultipleLocator
 
     axes.plot([low, 100], [low, 100], color=GREY, linewidth=0.9)
@@ -96,7 +100,7 @@ def _curves(axes: Axes, model: Mapping[str, Any], low: float) -> None:
         bins = model[key]
         seen = _seen(bins)
         sizes = 8 + 160 * _weights(bins)[seen]
-        x, y = (100 * np.array(bins[name])[seen] for name in ("confidence", "accuracy"))
+        x, y = (100 * np.array(values)[seen] for values in (bins["confidence"], bins["accuracy"]))
         axes.plot(x, y, color=colour, linewidth=1.2, linestyle=style)
         axes.scatter(x, y, s=sizes, color=colour, marker=marker, linewidths=0, zorder=3)
         text = f"{'◆' if marker == 'D' else '●'} {words}: error {100 * _gap(bins):.1f} %"
@@ -108,7 +112,7 @@ def _curves(axes: Axes, model: Mapping[str, Any], low: float) -> None:
     axes.tick_params(labelbottom=False)
 
 
-def _bars(axes: Axes, model: Mapping[str, Any], low: float) -> None:
+def _bars(axes: Axes, model: ShownModel, low: float) -> None:
     from matplotlib.ticker import MultipleLocator
 
     for key, _, colour, _, _ in STATES:

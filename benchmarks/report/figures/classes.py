@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from benchmarks.report.figures.style import (
     shorten,
 )
 from benchmarks.results import Results, by_accuracy, headline_row, member_rows
+from benchmarks.results.analyses import ShownModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,7 @@ NAMES, ROW_HIGH, COLUMN_LABELS = 2.35, 0.22, 0.3
 
 def confusion(results: Results) -> Chart | None:
     """Counts and rates of the best single member and the headline ensemble; None where they were not counted."""
-    shown: Sequence[Mapping[str, Any]] = results.get("charts", {}).get("shown", [])
+    shown = results["charts"]["shown"]
     if not shown:
         return None
     classes, last = results["classes"], shown[-1]
@@ -59,7 +60,7 @@ def _most_frequent(counts: np.ndarray, classes: Sequence[str]) -> str:
     )
 
 
-def _kind(model: Mapping[str, Any]) -> str:
+def _kind(model: ShownModel) -> str:
     return "best single member" if model["kind"] == "member" else "headline ensemble"
 
 
@@ -69,7 +70,7 @@ def _rates(counts: np.ndarray) -> np.ndarray:
     return np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
 
 
-def _draw_confusion(title: str, note: str, classes: Sequence[str], shown: Sequence[Mapping[str, Any]]) -> Figure:
+def _draw_confusion(title: str, note: str, classes: Sequence[str], shown: Sequence[ShownModel]) -> Figure:
     high = CELL_HIGH * len(classes)
     block = HEAD + high + FOOT
     figure = sheet(title, note, block * len(shown))
@@ -111,16 +112,13 @@ def _heat(
 
 def class_scores(results: Results) -> Chart | None:
     """F1 by class of the headline ensemble and of every member, best accuracy first."""
-    members = zip(results["members"], member_rows(results), strict=True)
-    scores = {row: member["test_class_f1"] for member, row in members if member.get("test_class_f1")}
+    scores = dict(zip(member_rows(results), (member["test_class_f1"] for member in results["members"]), strict=True))
     if not scores:
         return None
-    rows, chosen = by_accuracy(list(scores)), headline_row(results)
-    if chosen is not None:
-        found = next(one for one in results["ensembles"] if one["name"] == chosen.name)
-        if found.get("test_class_f1"):
-            scores[chosen] = found["test_class_f1"]
-            rows = [chosen, *rows]
+    rows, headline = by_accuracy(list(scores)), headline_row(results)
+    if headline is not None:
+        scores[headline] = next(one for one in results["ensembles"] if one["name"] == headline.name)["test_class_f1"]
+        rows = [headline, *rows]
     values = np.array([scores[row] for row in rows], dtype=float)  # None becomes nan
     order = np.argsort(-np.nan_to_num(values[0], nan=-1.0), kind="stable")
     classes = [results["classes"][index] for index in order]
@@ -131,7 +129,7 @@ def class_scores(results: Results) -> Chart | None:
         note += f" The best {MOST_ROWS} of {len(rows)} rows."
     names = [row.title for row in rows]
     alt = f"Heat map of F1 by class: {plural(len(rows), 'model')} and {plural(len(classes), 'class')[:-1]}es."
-    emphasised = chosen in scores
+    emphasised = headline is not None
     picture = values[:MOST_ROWS, order]
     return Chart(title, alt, partial(_draw_scores, title, note, names[:MOST_ROWS], classes, picture, emphasised))
 

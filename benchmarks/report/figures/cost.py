@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -25,12 +25,23 @@ from benchmarks.report.figures.style import (
     sheet,
     shorten,
 )
-from benchmarks.results import BEST_SINGLE, Results, Standing, ensemble_rows, headline_row, member_rows
+from benchmarks.results import (
+    BEST_SINGLE,
+    LeaderboardRow,
+    Results,
+    ensemble_rows,
+    headline_row,
+    member_rows,
+    split_names,
+)
+from benchmarks.results.analyses import GreedyPath, LearningCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Evaluated = Literal["val", "test"]
+EVALUATED: tuple[Evaluated, ...] = ("val", "test")
 NEAR = 0.001  # accuracy: a tenth of a point
 LABELLED_MEMBERS = 10
 STEP = 0.002  # accuracy: where the front rises by less, its rows go without names
@@ -39,10 +50,10 @@ SAME = 0.01  # of FLOPs: costs that a reader cannot tell apart
 
 def size(results: Results) -> Chart | None:
     """Accuracy against the number of members, picked greedily on val or at random; None below two members."""
-    curve, path = results.get("audit", {}).get("learning_curve"), results.get("charts", {}).get("greedy_path")
-    if not curve or not path or len(path["members"]) < 2:
+    curve, path = results["audit"]["learning_curve"], results["charts"]["greedy_path"]
+    if len(path["members"]) < 2:
         return None
-    val, test = (results["splits"][split]["name"] for split in ("val", "test"))
+    _, val, test = split_names(results)
     best = max(path["val"])
     few = next(k for k, value in enumerate(path["val"], start=1) if value >= best - NEAR)
     picked, every = 100 * path["test"][few - 1], 100 * curve["test"]["mean"][-1]
@@ -58,9 +69,7 @@ def size(results: Results) -> Chart | None:
     return Chart(title, alt, partial(_draw_size, title, note, curve, path, {"val": val, "test": test}))
 
 
-def _draw_size(
-    title: str, note: str, curve: Mapping[str, Any], path: Mapping[str, Any], names: Mapping[str, str]
-) -> Figure:
+def _draw_size(title: str, note: str, curve: LearningCurve, path: GreedyPath, names: Mapping[Evaluated, str]) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     figure = sheet(title, note, 3.1)
@@ -89,16 +98,16 @@ def _draw_size(
     return figure
 
 
-def _random(axes: Axes, curve: Mapping[str, Any], split: str) -> None:
-    mean, spread = (100 * np.array(curve[split][key]) for key in ("mean", "spread"))
+def _random(axes: Axes, curve: LearningCurve, split: Evaluated) -> None:
+    mean, spread = 100 * np.array(curve[split]["mean"]), 100 * np.array(curve[split]["spread"])
     axes.fill_between(curve["members"], mean - spread, mean + spread, color=ORANGE, alpha=0.15, linewidth=0)
     axes.plot(curve["members"], mean, "o--", color=ORANGE, linewidth=1.2, markersize=3.2)
 
 
-def _range(curve: Mapping[str, Any], path: Mapping[str, Any]) -> tuple[float, float]:
+def _range(curve: LearningCurve, path: GreedyPath) -> tuple[float, float]:
     """The same limits for both splits."""
-    low = min(min(np.subtract(curve[split]["mean"], curve[split]["spread"])) for split in ("val", "test"))
-    high = max(max(*path[split], *np.add(curve[split]["mean"], curve[split]["spread"])) for split in ("val", "test"))
+    low = min(min(np.subtract(curve[split]["mean"], curve[split]["spread"])) for split in EVALUATED)
+    high = max(max(*path[split], *np.add(curve[split]["mean"], curve[split]["spread"])) for split in EVALUATED)
     room = 6.0 * (high - low) or 1.0
     return max(0.0, 100 * low - room), min(100.0 + room / 2, 100 * high + 2.5 * room)
 
@@ -125,12 +134,17 @@ def cost(results: Results) -> Chart | None:
     return Chart(title, alt, partial(_draw_cost, title, note, rows, front, headline_row(results), test))
 
 
-def _worth(row: Standing) -> str:
+def _worth(row: LeaderboardRow) -> str:
     return f"{row.title} gets {100 * (row.accuracy or 0.0):.1f} % for {count(row.flops)} FLOPs"
 
 
 def _draw_cost(
-    title: str, note: str, rows: Sequence[Standing], front: Sequence[Standing], chosen: Standing | None, test: str
+    title: str,
+    note: str,
+    rows: Sequence[LeaderboardRow],
+    front: Sequence[LeaderboardRow],
+    chosen: LeaderboardRow | None,
+    test: str,
 ) -> Figure:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -156,14 +170,16 @@ def _draw_cost(
     return figure
 
 
-def _steps(front: Sequence[Standing], end: float) -> list[tuple[float, float]]:
+def _steps(front: Sequence[LeaderboardRow], end: float) -> list[tuple[float, float]]:
     """Corners of the front: level up to the cost of the next row, then up to its accuracy."""
     spots = [(float(row.flops or 0), 100 * (row.accuracy or 0.0)) for row in front]
     ends = [*(x for x, _ in spots[1:]), end]
     return [corner for (x, y), right in zip(spots, ends, strict=False) for corner in ((x, y), (right, y))]
 
 
-def _labels(rows: Sequence[Standing], front: Sequence[Standing], chosen: Standing | None) -> list[Label]:
+def _labels(
+    rows: Sequence[LeaderboardRow], front: Sequence[LeaderboardRow], chosen: LeaderboardRow | None
+) -> list[Label]:
     """The headline, the front's ends and where it rises by a step, and the best other members, one of each cost."""
     named = [row for row in rows if row == chosen]
     taken, reached = {(row.flops, row.accuracy) for row in named}, 0.0

@@ -23,7 +23,7 @@ from benchmarks.report.figures.style import (
     plural,
     sheet,
 )
-from benchmarks.results import Results, member_rows
+from benchmarks.results import Results, member_rows, split_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def training(results: Results, known: Mapping[str, History]) -> Chart | None:
     curves = {row.title: known[row.title] for row in rows if len(known[row.title].get("val_accuracy", ())) > 1}
     if not curves:
         return None
-    val, train = (results["splits"][split]["name"] for split in ("val", "train"))
+    train, val, _ = split_names(results)
     late = [title for title, history in curves.items() if _still_learning(history["val_accuracy"])]
     who = f"{'All' if len(late) == len(curves) else f'{len(late)} of'} {plural(len(curves), 'member')}"
     title = f"{who} were still improving on {val} in the last tenth of training"
@@ -58,7 +58,7 @@ def training(results: Results, known: Mapping[str, History]) -> Chart | None:
         f"Solid blue: {val}, dot: best epoch. Dashed orange: {train}, as seen in training (augmented). "
         "Accuracy and loss have one scale, epochs each member's own."
     )
-    if results.get("protocol", {}).get("folds", 1) > 1:
+    if "protocol" in results and results["protocol"]["folds"] > 1:
         note += " Means over the folds."
     if len(curves) > MOST:
         note += f" The best {MOST} of {len(curves)}."

@@ -22,7 +22,17 @@ from benchmarks.report.figures.style import (
     shorten,
     signed,
 )
-from benchmarks.results import BEST_SINGLE, Results, best_single, ensemble_rows, headline_row, member_rows
+from benchmarks.results import (
+    BEST_SINGLE,
+    LeaderboardRow,
+    Results,
+    best_single,
+    ensemble_rows,
+    headline_row,
+    member_rows,
+    split_names,
+)
+from benchmarks.results.schema import Scores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +67,7 @@ def differences(results: Results) -> Chart | None:
         beat, lose = (f"{verb}{'s' if count == 1 else ''}" for verb, count in (("beat", above), ("lose", below)))
         who = f"{above} of {plural(len(ensembles), 'ensemble')}"
         title = f"{who} {beat} the best single member beyond chance, {below} {lose} to it"
-    test, val = (results["splits"][split]["name"] for split in ("test", "val"))
+    _, val, test = split_names(results)
     note = (
         f"Points of accuracy on {test} above {single.title}, the best member on {val} "
         f"({100 * (single.accuracy or 0.0):.1f} %). Lines: paired 95 % bootstrap intervals, not adjusted for their "
@@ -79,9 +89,12 @@ def _rows(results: Results) -> list[Difference]:
     """Best first. The best single member itself, and the ensembler that picks it, are what is compared with."""
     single, chosen = best_single(results), headline_row(results)
     found: dict[str, list[Difference]] = {"ensemble": [], "member": []}
-    entries = (*results["ensembles"], *results["members"])
-    for entry, row in zip(entries, (*ensemble_rows(results), *member_rows(results)), strict=True):
-        if entry.get("difference") is None or row == single or (row.kind == "ensemble" and row.name == BEST_SINGLE):
+    entries: list[tuple[Scores, LeaderboardRow]] = [
+        *zip(results["ensembles"], ensemble_rows(results), strict=False),  # failed ensemblers follow the fitted ones
+        *zip(results["members"], member_rows(results), strict=True),
+    ]
+    for entry, row in entries:
+        if row == single or (row.kind == "ensemble" and row.name == BEST_SINGLE):
             continue
         kind = "ensemble" if row.kind == "ensemble" else "member"
         value, low, high = (100 * part for part in (entry["difference"], *entry["difference_interval"]))

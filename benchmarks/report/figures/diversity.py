@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from benchmarks.report.figures.style import (
     shorten,
     signed,
 )
-from benchmarks.results import Results, headline_row
+from benchmarks.results import Results
+from benchmarks.results.analyses import Pairs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,12 +54,11 @@ def disagreement(results: Results) -> Chart | None:
     return Chart(title, alt, partial(_draw_heat, title, note, members, matrix))
 
 
-def _pairs(results: Results) -> tuple[list[str], Mapping[str, Any]]:
-    found = results.get("diversity") or {"members": [], "val": {"pairs": {}}}
-    return found["members"], found["val"]["pairs"]
+def _pairs(results: Results) -> tuple[list[str], Pairs]:
+    return results["diversity"]["members"], results["diversity"]["val"]["pairs"]
 
 
-def _pair(members: Sequence[str], pairs: Mapping[str, Any], index: int) -> str:
+def _pair(members: Sequence[str], pairs: Pairs, index: int) -> str:
     return f"{members[pairs['first'][index]]} and {members[pairs['second'][index]]}"
 
 
@@ -120,9 +120,13 @@ def kappa_error(results: Results) -> Chart | None:
 
 
 def _used(results: Results) -> set[str]:
-    chosen = headline_row(results)
-    found = next((one for one in results["ensembles"] if chosen and one["name"] == chosen.name), None)
-    return set(found["members_used"] or ()) if found else set()
+    """The members of the headline ensemble."""
+    return {
+        member
+        for ensemble in results["ensembles"]
+        if ensemble["name"] == results["headline"]
+        for member in ensemble["members_used"]
+    }
 
 
 def _draw_kappa(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.formats import count, duration, interval, milliseconds, p_value, percent, points
-from benchmarks.results import Standing
+from benchmarks.results import LeaderboardRow, Results, metric_columns, metric_text
+from benchmarks.results.schema import MetricColumn
 
-Text = Callable[[Standing], "str | None"]
+Text = Callable[[LeaderboardRow], "str | None"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Column:
     label: str
     hint: str
     text: Text
-    value: Callable[[Standing], float | None] | None = None
+    value: Callable[[LeaderboardRow], float | None] | None = None
     shown: bool = False
     narrow: bool = False  # also on a narrow screen
     source: bool = False  # ids in it become links
@@ -35,15 +36,11 @@ def _plain(key: str, label: str, hint: str, **options: Any) -> Column:
     return Column(key, label, hint, lambda row: getattr(row, key), **options)
 
 
-def _decimals(value: float | None) -> str | None:
-    return None if value is None else f"{value:.3f}"
-
-
 def _whole(value: float | None) -> str | None:
     return None if value is None else f"{value:.0f}"
 
 
-def _rank(row: Standing) -> float | None:
+def _rank(row: LeaderboardRow) -> float | None:
     first = re.match(r"\d+", row.rank or "")
     return float(first[0]) if first else None
 
@@ -51,7 +48,7 @@ def _rank(row: Standing) -> float | None:
 RANK = Column("rank", "Rank", "Rows that McNemar does not separate share it", lambda row: row.rank, _rank, True)
 NAME = _plain("title", "Name", "", shown=True, narrow=True)
 ACCURACY = _number("accuracy", "Test accuracy", "Per cent, with its 95 % interval", percent, shown=True, narrow=True)
-OTHERS = (
+BEFORE_METRICS = (
     _plain("letters", "Letters", "Rows that share one are not separated, Holm-adjusted over all pairs", shown=True),
     _number("cross_fit_accuracy", "Val, cross-fitted", "What the headline is chosen by", percent, shown=True),
     _number("gap", "Gap", "Accuracy on val as fitted, minus test, in points", points, shown=True),
@@ -68,9 +65,8 @@ OTHERS = (
     _number("p_uniform_holm", "p, uniform", "McNemar against the uniform average, Holm-adjusted", p_value),
     _number("flops", "FLOPs", "An image, with all views at test time", count),
     Column("pareto", "Front", "No row beats it in accuracy at as few FLOPs", lambda row: "yes" if row.pareto else None),
-    _number("macro_f1", "Macro F1", "", _decimals),
-    _number("log_loss", "Log-loss", "", _decimals),
-    _number("ece", "ECE", "Expected calibration error", _decimals),
+)  # fmt: skip
+AFTER_METRICS = (
     _number("epochs", "Epochs", "", _whole),
     _number("images_per_second", "Images/s", "In training", _whole),
     _number("year", "Year", "", _whole),
@@ -81,4 +77,15 @@ OTHERS = (
     _plain("extra_data", "Extra data", ""),
     _plain("reference", "Source", "", source=True),
 )  # fmt: skip
-COLUMNS = (RANK, NAME, ACCURACY, *OTHERS)
+
+
+def page_columns(results: Results) -> list[Column]:
+    """Every column of the ranking, in order: those of any row, and in their midst one a metric."""
+    metrics = [_metric(column) for column in metric_columns(results)]
+    return [RANK, NAME, ACCURACY, *BEFORE_METRICS, *metrics, *AFTER_METRICS]
+
+
+def _metric(column: MetricColumn) -> Column:
+    name, unit = column["name"], ", in per cent" if column["percent"] else ""
+    hint = f"{column['about'][:1].upper()}{column['about'][1:]}{unit}; {column['better']} is better"
+    return Column(name, column["title"], hint, lambda row: metric_text(row, column), lambda row: row.metrics.get(name))

@@ -9,7 +9,9 @@ from typing import Any
 
 from benchmarks.report.epochs import member_history
 from benchmarks.report.page.plots import Panel, history_panels
-from benchmarks.results import Results
+from benchmarks.results import Results, split_names
+from benchmarks.results.analyses import AuditRow, Failed, LeftOut
+from benchmarks.results.schema import Ensemble, Member
 
 
 @dataclass(frozen=True)
@@ -31,43 +33,41 @@ class Detail:
     recipe: dict[str, str] | None = None  # None: not recorded
     panels: list[Panel] = field(default_factory=list)
     weights: list[Weight] = field(default_factory=list)
-    left_out: list[Mapping[str, Any]] = field(default_factory=list)
-    audit: dict[str, Any] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+    audit: AuditRow | None = None
 
 
-def member_detail(member: Mapping[str, Any], results: Results, predictions: Path) -> Detail:
+def member_detail(member: Member, results: Results, predictions: Path) -> Detail:
     """Of a member or an external model, its history read from beside its predictions."""
-    label, source = member.get("label"), member.get("source") or {}
-    fitted = [row for row in results["ensembles"] if row.get("members_used")]
-    best = member.get("best_epoch")
+    label, source, best, fitted = member["label"], member["source"], member["best_epoch"], results["ensembles"]
     facts = {
-        "Configuration": member.get("hash"),
-        "Seed": member.get("seed"),
-        "Code": member.get("code"),
-        "Image size": member.get("image_size"),
-        "Epoch kept": None if best is None else f"{best} of {member.get('epochs')}",
-        "File": source.get("file"),
-        "SHA-256": source.get("sha256"),
-        "Given as": source.get("given"),
+        "Configuration": member["hash"],
+        "Seed": member["seed"],
+        "Code": member["code"],
+        "Image size": member["image_size"],
+        "Epoch kept": None if best is None else f"{best} of {member['epochs']}",
+        "File": source and source["file"],
+        "SHA-256": source and source["sha256"],
+        "Given as": source and source["given"],
         "Used by": f"{sum(label in row['members_used'] for row in fitted)} of {len(fitted)} ensembles",
     }
-    recipe = member.get("recipe")
+    recipe = member["recipe"]
     return Detail(
         facts=known(facts),
-        reference=member.get("reference"),
+        reference=member["reference"],
         recipe=None if recipe is None else flat(recipe),
         panels=history_panels(member_history(member, predictions), best),
         audit=_audited("member", label, results),
     )
 
 
-def ensemble_detail(ensemble: Mapping[str, Any], results: Results) -> Detail:
-    """Of an ensembler, fitted or failed."""
+def ensemble_detail(ensemble: Ensemble, results: Results) -> Detail:
+    """Of a fitted ensembler."""
     return Detail(
-        facts=known({"Ensembler": ensemble["name"], "Fitted on": _split(ensemble.get("fitted_on"), results)}),
-        reference=ensemble.get("reference"),
+        facts=known({"Ensembler": ensemble["name"], "Fitted on": _split(ensemble["fitted_on"], results)}),
+        reference=ensemble["reference"],
         weights=_weights(ensemble),
-        left_out=ensemble.get("left_out") or [],
+        left_out=ensemble["left_out"],
         audit=_audited("ensemble", ensemble["name"], results),
     )
 
@@ -88,13 +88,20 @@ def known(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def _split(split: str | None, results: Results) -> str | None:
-    return results["splits"].get(split, {}).get("name", split) if split else None
+def failed_detail(failed: Failed) -> Detail:
+    """Of an ensembler that could not be fitted."""
+    return Detail(facts={"Ensembler": failed["name"]})
 
 
-def _weights(ensemble: Mapping[str, Any]) -> list[Weight]:
+def _split(split: str, results: Results) -> str:
+    """What a split is called; of several, the text as it is."""
+    names = dict(zip(("train", "val", "test"), split_names(results), strict=True))
+    return names.get(split, split)
+
+
+def _weights(ensemble: Ensemble) -> list[Weight]:
     """The members used, the heaviest first; in their own order where the method has no weights."""
-    used, weights = ensemble.get("members_used") or [], ensemble.get("weights")
+    used, weights = ensemble["members_used"], ensemble["weights"]
     if not weights:
         return [Weight(member) for member in used]
     rows = {member: weights[member] if isinstance(weights[member], list) else [weights[member]] for member in used}
@@ -102,10 +109,9 @@ def _weights(ensemble: Mapping[str, Any]) -> list[Weight]:
     longest = max(map(abs, means.values()), default=0.0) or 1.0
     return [
         Weight(member, means[member], round(100 * abs(means[member]) / longest, 1), row if len(row) > 1 else ())
-        for member, row in sorted(rows.items(), key=lambda found: -means[found[0]])
+        for member, row in sorted(rows.items(), key=lambda item: -means[item[0]])
     ]
 
 
-def _audited(kind: str, name: str | None, results: Results) -> dict[str, Any]:
-    rows = (results.get("audit") or {}).get("rows", ())
-    return next((dict(row) for row in rows if row["kind"] == kind and row["name"] == name), {})
+def _audited(kind: str, name: str, results: Results) -> AuditRow | None:
+    return next((row for row in results["audit"]["rows"] if row["kind"] == kind and row["name"] == name), None)

@@ -2,48 +2,62 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.files import write_atomic
 from benchmarks.report.page.plots import Axis
 from benchmarks.report.page.render import render
-from benchmarks.results import Standing, best_single, by_accuracy, headline_row, published_rows, standings
+from benchmarks.results import (
+    LeaderboardRow,
+    Results,
+    best_single,
+    by_accuracy,
+    headline_row,
+    leaderboard_rows,
+    published_rows,
+    read_results,
+)
 
 
 @dataclass(frozen=True)
 class Card:
-    """A suite as the page for all shows it; `error` says why its results cannot be read."""
+    """A suite as the page for all shows it."""
 
     suite: str
-    results: Mapping[str, Any]
-    error: str | None = None
+    results: Results
 
     @property
-    def rows(self) -> list[Standing]:
+    def rows(self) -> list[LeaderboardRow]:
         """Comparable rows with an accuracy: the dots of its small chart."""
-        return [row for row in standings(self.results) if row.comparable and row.accuracy is not None]
+        return [row for row in leaderboard_rows(self.results) if row.comparable and row.accuracy is not None]
 
     @property
     def axis(self) -> Axis:
         return Axis.of(self.rows)
 
     @property
-    def chosen(self) -> Standing | None:
+    def headline(self) -> LeaderboardRow | None:
         return headline_row(self.results)
 
     @property
-    def single(self) -> Standing | None:
+    def single(self) -> LeaderboardRow | None:
         return best_single(self.results)
 
     @property
-    def published(self) -> Standing | None:
+    def published(self) -> LeaderboardRow | None:
         """The best comparable published result."""
         rows = [row for row in by_accuracy(published_rows(self.results)) if row.comparable and row.accuracy is not None]
         return rows[0] if rows else None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A suite whose results cannot be read, and why."""
+
+    suite: str
+    error: str
 
 
 def write_index(folder: Path) -> Path:
@@ -53,16 +67,14 @@ def write_index(folder: Path) -> Path:
     return path
 
 
-def _cards(folder: Path) -> Iterator[Card]:
+def _cards(folder: Path) -> Iterator[Card | Unreadable]:
     for path in sorted(folder.glob("*/results.json")):
         suite = path.parent.name
         try:
-            results = json.loads(path.read_text(encoding="utf-8"))
-            if results["rehearsal"]:
-                continue
-            card = Card(suite, results)
-            standings(results), results["title"], results["splits"]["test"]["size"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            results = read_results(path)
+        except ValueError as error:
             # One damaged file of another suite must not cost this run its report.
-            card = Card(suite, {}, f"results.json cannot be read: {type(error).__name__}: {error}")
-        yield card
+            yield Unreadable(suite, str(error))
+        else:
+            if not results["rehearsal"]:
+                yield Card(suite, results)

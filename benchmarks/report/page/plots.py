@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.results import Standing
+from benchmarks.results import LeaderboardRow
 
 WIDEST = 20  # points of accuracy on an axis: what lies below is marked at its edge
 TICKS = (1, 2, 5, 10)  # points between two of them
@@ -22,7 +22,7 @@ class Axis:
     high: int
 
     @classmethod
-    def of(cls, rows: Sequence[Standing]) -> Axis:
+    def of(cls, rows: Sequence[LeaderboardRow]) -> Axis:
         """One that holds the comparable rows with their intervals, except where they are far below the best."""
         shown = [row for row in rows if row.comparable and row.accuracy is not None]
         bounds = [bound for row in shown for bound in (row.accuracy, row.ci_low, row.ci_high) if bound is not None] or [

@@ -11,8 +11,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from benchmarks.files import write_atomic
-from benchmarks.report.page.columns import ACCURACY, COLUMNS, NAME
-from benchmarks.report.page.details import Detail, ensemble_detail, known, member_detail
+from benchmarks.report.page.columns import ACCURACY, NAME, page_columns
+from benchmarks.report.page.details import Detail, ensemble_detail, failed_detail, member_detail
 from benchmarks.report.page.embed import embed, has_figures
 from benchmarks.report.page.plots import HEIGHT, WIDTH, Axis
 from benchmarks.report.page.render import fill, render
@@ -21,17 +21,18 @@ from benchmarks.report.sections.ranking import extra_labels_note
 from benchmarks.results import (
     EXTERNAL,
     UNIFORM,
+    LeaderboardRow,
     Results,
-    Standing,
     below_uniform,
     best_single,
     by_accuracy,
     ensemble_rows,
     headline_row,
+    is_headline,
+    leaderboard_rows,
     looks_leaked,
     member_rows,
     published_rows,
-    standings,
 )
 
 LIMIT = 2_950_000  # bytes of a page; figures get what the rest leaves of it
@@ -48,12 +49,12 @@ RANGES = (("accuracy", "Test accuracy, %", 100.0), ("params", "Parameters, milli
 
 
 @dataclass(frozen=True)
-class Row:
+class PageRow:
     """A line of the ranking and what it opens to."""
 
     id: str
     group: str
-    standing: Standing
+    entry: LeaderboardRow
     leak: bool  # above what anyone reached without one
     remarks: list[str]  # what stands beside the name as a badge
     under: str  # what stands below it
@@ -69,7 +70,7 @@ def write(results: Results, folder: Path) -> Path:
 
 def page(results: Results, folder: Path) -> str:
     """The page as text: the same results and files always give the same."""
-    ordered = standings(results)
+    ordered = leaderboard_rows(results)
     text = render(
         "suite.html",
         "page.js",
@@ -77,7 +78,7 @@ def page(results: Results, folder: Path) -> str:
         extra_labels=extra_labels_note(results).strip().replace("*", ""),
         results=results,
         rows=list(_rows(results, folder)),
-        columns=COLUMNS,
+        columns=page_columns(results),
         name_column=NAME,
         accuracy_column=ACCURACY,
         groups=_groups(ordered),
@@ -90,8 +91,7 @@ def page(results: Results, folder: Path) -> str:
         limit=results["leak_above"],
         figures=FIGURES,
         has_figures=has_figures(folder / "figures"),
-        audit=results.get("audit"),
-        audited=sorted((results.get("audit") or {}).get("rows", []), key=lambda row: -row["accuracy"]),
+        audited=sorted(results["audit"]["rows"], key=lambda row: -row["accuracy"]),
         affect_rows=affect_rows(results),
         panel=(WIDTH, HEIGHT),
     )
@@ -99,11 +99,12 @@ def page(results: Results, folder: Path) -> str:
     return text.replace(FIGURES, fill("figures.html", figures=figures))
 
 
-def _rows(results: Results, folder: Path) -> Iterator[Row]:
+def _rows(results: Results, folder: Path) -> Iterator[PageRow]:
     details = [
-        *(ensemble_detail(row, results) for row in results["ensembles"]),
-        *(member_detail(row, results, folder / "predictions") for row in results["members"]),
-        *(Detail(facts=known({"Kind": row.get("kind")}), reference=row.get("source")) for row in results["published"]),
+        *(ensemble_detail(ensemble, results) for ensemble in results["ensembles"]),
+        *(failed_detail(failed) for failed in results["failed"]),
+        *(member_detail(member, results, folder / "predictions") for member in results["members"]),
+        *(Detail(facts={"Kind": paper["kind"]}, reference=paper["source"]) for paper in results["published"]),
     ]
     rows = [*ensemble_rows(results), *member_rows(results), *published_rows(results)]
     detail_of = {id(row): detail for row, detail in zip(rows, details, strict=True)}
@@ -113,24 +114,24 @@ def _rows(results: Results, folder: Path) -> Iterator[Row]:
         slug = re.sub(r"[^a-z0-9]+", "-", f"{row.kind} {row.title}".lower()).strip("-")
         seen[slug] += 1
         name = slug if seen[slug] == 1 else f"{slug}--{seen[slug]}"  # no slug has two dashes in a row
-        yield Row(name, _group(row), row, looks_leaked(row, results), _remarks(row, results), _under(row), detail)
+        yield PageRow(name, _group(row), row, looks_leaked(row, results), _remarks(row, results), _under(row), detail)
 
 
-def _group(row: Standing) -> str:
+def _group(row: LeaderboardRow) -> str:
     if row.kind == "member" and row.extra_labels:
         return "extra-labels"
     return row.kind if row.comparable else "doubtful"
 
 
-def _groups(rows: list[Standing]) -> list[tuple[str, str, bool, int]]:
+def _groups(rows: list[LeaderboardRow]) -> list[tuple[str, str, bool, int]]:
     """Key, heading, shown at first, and number of rows of each group that has any."""
     counts = {key: sum(_group(row) == key for row in rows) for key in GROUPS}
     return [(key, *GROUPS[key], number) for key, number in counts.items() if number]
 
 
-def _remarks(row: Standing, results: Results) -> list[str]:
+def _remarks(row: LeaderboardRow, results: Results) -> list[str]:
     remarks = {
-        "headline": row.kind == "ensemble" and row.name == results.get("headline") and row.accuracy is not None,
+        "headline": is_headline(row, results) and row.accuracy is not None,
         "failed": bool(row.error),
         "leak?": row.comparable and looks_leaked(row, results),
         "below uniform": below_uniform(row, results),
@@ -141,7 +142,7 @@ def _remarks(row: Standing, results: Results) -> list[str]:
     return [remark for remark, holds in remarks.items() if holds]
 
 
-def _under(row: Standing) -> str:
+def _under(row: LeaderboardRow) -> str:
     if row.error:
         return row.error
     if row.kind == "published":
@@ -151,7 +152,7 @@ def _under(row: Standing) -> str:
     return ", ".join(str(part) for part in (row.init, row.epochs and f"{row.epochs} epochs") if part)
 
 
-def _landmarks(results: Results) -> list[tuple[str, Standing]]:
+def _landmarks(results: Results) -> list[tuple[str, LeaderboardRow]]:
     """The rows that say what the headline is worth, each with its role."""
     published = [row for row in by_accuracy(published_rows(results)) if row.comparable and row.accuracy is not None]
     uniform = next((row for row in ensemble_rows(results) if row.name == UNIFORM and row.accuracy is not None), None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.formats import duration, fraction, p_value, percent, points, table
 from benchmarks.results import Results
+from benchmarks.results.analyses import Ablation, Views
 
 
 def ablations_section(results: Results) -> str:
@@ -29,7 +30,7 @@ def ablations_section(results: Results) -> str:
     return "\n\n".join(block for block in ("## What one change is worth", about, *tables, seen) if block)
 
 
-def _cells(row: Mapping[str, Any]) -> list[Any]:
+def _cells(row: Ablation) -> list[Any]:
     return [
         row["variant"],
         "; ".join(row["changes"]),
@@ -44,9 +45,9 @@ def _cells(row: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def views_table(found: Sequence[Mapping[str, Any]]) -> str:
+def views_table(views: Sequence[Views]) -> str:
     """What views at test time are worth, as a markdown table with a sentence; empty where nothing was measured."""
-    if not found:
+    if not views:
         return ""
     body = [
         [
@@ -56,9 +57,9 @@ def views_table(found: Sequence[Mapping[str, Any]]) -> str:
             f"{row['log_loss']:.4f}",
             f"{row['seconds']:.1f}",
         ]
-        for row in found
+        for row in views
     ]
-    names = ", ".join(stem.rpartition(".")[0] for stem in found[0]["members"])
+    names = ", ".join(stem.rpartition(".")[0] for stem in views[0]["members"])
     head = "Views|Val|Gain, points|Log-loss|Seconds"
     return (
         "Views at test time, means on val of the same trained weights, which were chosen without any of them "

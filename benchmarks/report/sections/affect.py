@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from benchmarks.files import csv_text
 from benchmarks.formats import escape, fraction, linked, table
-from benchmarks.results import AFFECT_SCORES, DIMENSIONS, Results
+from benchmarks.results import AFFECT_SCORES, DIMENSIONS, Results, split_names
+from benchmarks.results.analyses import Affect, AffectDimension, AffectRow, PublishedAffect
 
 TITLE = "## Valence and arousal"
 CSV_NAME = "leaderboard_affect.csv"
@@ -18,10 +17,11 @@ HEAD = (
 NUMBERS = {2, 3, 5, 6, 7, 8, 10, 11, 12, 13}  # columns of HEAD, aligned right
 
 
-def affect_rows(results: Results) -> list[Mapping[str, Any]]:
+def affect_rows(results: Results) -> list[AffectRow]:
     """Members and combinations, the best mean concordance on test first; empty where the suite has no such part."""
-    affect = results.get("affect")
-    return sorted([*affect["ensembles"], *affect["members"]], key=lambda row: -row["ccc"]) if affect else []
+    if "affect" not in results:
+        return []
+    return sorted([*results["affect"]["ensembles"], *results["affect"]["members"]], key=lambda row: -row["ccc"])
 
 
 def affect_section(results: Results) -> str:
@@ -30,7 +30,7 @@ def affect_section(results: Results) -> str:
     if not rows:
         return ""
     affect = results["affect"]
-    names = {split: escape(results["splits"][split]["name"]) for split in ("val", "test")}
+    _, val, test = map(escape, split_names(results))
     body = [
         [
             row["kind"], _name(row, affect), row["models"], fraction(row["ccc"]), span(row["ccc_interval"]),
@@ -41,13 +41,13 @@ def affect_section(results: Results) -> str:
     ]  # fmt: skip
     failed = [f"{one['title']} failed: {one['error']}." for one in affect["failed"]]
     parts = [
-        f"{TITLE}\n\n{summary(results)} {affect['rated']['test']:,} images of {names['test']} and "
-        f"{affect['rated']['val']:,} of {names['val']} have a rating; the others count for nothing. CCC is Lin's "
+        f"{TITLE}\n\n{summary(results)} {affect['rated']['test']:,} images of {test} and "
+        f"{affect['rated']['val']:,} of {val} have a rating; the others count for nothing. CCC is Lin's "
         "concordance correlation, CORR Pearson's, SAGR the share of equal signs. The last column is mean CCC on "
-        f"{names['val']}: of a member as it is, of a combination cross-fitted.",
+        f"{val}: of a member as it is, of a combination cross-fitted.",
         table(f"{HEAD}|CCC on val", body, right={*NUMBERS, 15}),
         *failed,
-        _published(affect.get("published", [])),
+        _published(affect["published"]),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -57,14 +57,14 @@ def summary(results: Results) -> str:
     affect = results["affect"]
     single = next(row for row in affect["members"] if row["name"] == affect["best_single"])
     against = f"the best single member there, {escape(single['title'])}, has {fraction(single['ccc'])}"
-    chosen = next((row for row in affect["ensembles"] if row["name"] == affect["headline"]), None)
-    if chosen is None:
+    headline = next((row for row in affect["ensembles"] if row["name"] == affect["headline"]), None)
+    if headline is None:
         return f"No combination could be fitted; {against}."
-    low, high = chosen["difference_interval"]
+    low, high = headline["difference_interval"]
     return (
-        f"**Mean CCC {fraction(chosen['ccc'])} {span(chosen['ccc_interval'])}**: *{escape(chosen['title'])}*, chosen "
-        f"by cross-fitted concordance on {escape(results['splits']['val']['name'])}; {against} (difference "
-        f"{chosen['ccc'] - single['ccc']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f})."
+        f"**Mean CCC {fraction(headline['ccc'])} {span(headline['ccc_interval'])}**: *{escape(headline['title'])}*, "
+        f"chosen by cross-fitted concordance on {escape(split_names(results)[1])}; {against} (difference "
+        f"{headline['ccc'] - single['ccc']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f})."
     )
 
 
@@ -73,21 +73,22 @@ def span(bounds: Sequence[float]) -> str:
     return f"[{bounds[0]:.3f}, {bounds[1]:.3f}]"
 
 
-def _name(row: Mapping[str, Any], affect: Mapping[str, Any]) -> str:
+def _name(row: AffectRow, affect: Affect) -> str:
     return f"**{row['title']}**" if row["name"] == affect["headline"] else row["title"]
 
 
-def _cells(scores: Mapping[str, Any]) -> list[str | None]:
+def _cells(scores: AffectDimension) -> list[str | None]:
     return [*(fraction(scores[name]) for name in AFFECT_SCORES), span(scores["ccc_interval"])]
 
 
-def _published(rows: Sequence[Mapping[str, Any]]) -> str:
+def _published(rows: Sequence[PublishedAffect]) -> str:
     if not rows:
         return ""
     body = [
         [
             f"{row['method']}, {row['year']}", row["split"],
-            *(fraction(row[f"{dimension}_{name}"]) for dimension in DIMENSIONS for name in AFFECT_SCORES),
+            *map(fraction, (row["valence_rmse"], row["valence_corr"], row["valence_sagr"], row["valence_ccc"])),
+            *map(fraction, (row["arousal_rmse"], row["arousal_corr"], row["arousal_sagr"], row["arousal_ccc"])),
             row["seen"], row["remark"], linked(row["source"]),
         ]
         for row in rows
@@ -98,16 +99,13 @@ def _published(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def affect_csv(results: Results) -> str:
     """Every row of the section under stable columns, six decimals, best mean concordance first."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    columns = [f"{dimension}_{name}" for dimension in DIMENSIONS for name in (*AFFECT_SCORES, "ccc_low", "ccc_high")]
-    writer.writerow(
-        ["kind", "name", "title", "models", "ccc", "ccc_low", "ccc_high", "val_ccc", "cross_fit_ccc", *columns]
-    )
+    scores = [f"{dimension}_{name}" for dimension in DIMENSIONS for name in (*AFFECT_SCORES, "ccc_low", "ccc_high")]
+    columns = ["kind", "name", "title", "models", "ccc", "ccc_low", "ccc_high", "val_ccc", "cross_fit_ccc", *scores]
+    lines: list[list[object]] = []
     for row in affect_rows(results):
         numbers = [row["ccc"], *row["ccc_interval"], row["val_ccc"], row["cross_fit_ccc"]]
         for dimension in DIMENSIONS:
             numbers += [*(row[dimension][name] for name in AFFECT_SCORES), *row[dimension]["ccc_interval"]]
-        printed = ["" if number is None else f"{number:.6f}" for number in numbers]
-        writer.writerow([row["kind"], row["name"], row["title"], row["models"], *printed])
-    return buffer.getvalue()
+        printed = [None if number is None else f"{number:.6f}" for number in numbers]
+        lines.append([row["kind"], row["name"], row["title"], row["models"], *printed])
+    return csv_text(columns, lines)

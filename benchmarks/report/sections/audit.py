@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from benchmarks.formats import escape, percent, points, table
-from benchmarks.results import Results, headline_row
+from benchmarks.results import Results, headline_row, split_names
+from benchmarks.results.analyses import Audit, AuditRow, BestSubset, Curve, LearningCurve
 
 LABEL = "## Audit: not a result"
 EVERY_SIZE = 10  # of the learning curve: up to here each is shown, above only its multiples
 
 
 def audit_section(results: Results) -> str:
-    """Markdown; empty where the results have no audit."""
-    audit = results.get("audit")
-    if not audit:
+    """Markdown; empty where there is no member to judge."""
+    audit, (_, _, test) = results["audit"], split_names(results)
+    if not results["members"]:
         return ""
-    test = results["splits"]["test"]["name"]
     parts = [
         f"{LABEL}\n\nNothing here was chosen, and nothing may be quoted as this benchmark's score: the audit says what "
         "other ways of scoring would have claimed, and how far the scores above can be trusted.",
@@ -29,7 +26,7 @@ def audit_section(results: Results) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _selection(best: Mapping[str, Any], results: Results, test: str) -> str:
+def _selection(best: BestSubset, results: Results, test: str) -> str:
     chosen = headline_row(results)
     against = ""
     if chosen is not None and chosen.accuracy is not None:
@@ -41,8 +38,8 @@ def _selection(best: Mapping[str, Any], results: Results, test: str) -> str:
     )
 
 
-def _overlap(audit: Mapping[str, Any], results: Results) -> str:
-    train, test = (results["splits"][split]["name"] for split in ("train", "test"))
+def _overlap(audit: Audit, results: Results) -> str:
+    train, _, test = split_names(results)
     heading = f"### Images of {test} that also stand in {train}\n\n"
     if audit["overlap"] is None:
         return f"{heading}Unknown: the stored targets do not say which images these are."
@@ -61,13 +58,13 @@ def _overlap(audit: Mapping[str, Any], results: Results) -> str:
     return f"{sentence} Accuracy in per cent:\n\n{table(head, body, right={2, 3, 4, 5})}"
 
 
-def _calibration(audit: Mapping[str, Any], results: Results) -> str:
-    val = results["splits"]["val"]["name"]
+def _calibration(audit: Audit, results: Results) -> str:
+    val = split_names(results)[1]
     body = [
         [
-            row["kind"], escape(row["title"]), f"{row['temperature']:.2f}",
-            *(f"{row[name]:.4f}" for name in ("ece", "ece_scaled")),
-            *(f"{row[name]:.3f}" for name in ("log_loss", "log_loss_scaled", "brier", "brier_scaled")),
+            row["kind"], escape(row["title"]), f"{row['temperature']:.2f}", f"{row['ece']:.4f}",
+            f"{row['ece_scaled']:.4f}", f"{row['log_loss']:.3f}", f"{row['log_loss_scaled']:.3f}",
+            f"{row['brier']:.3f}", f"{row['brier_scaled']:.3f}",
         ]
         for row in _sorted(audit)
     ]  # fmt: skip
@@ -78,34 +75,34 @@ def _calibration(audit: Mapping[str, Any], results: Results) -> str:
     )
 
 
-def _curve(curve: Mapping[str, Any], results: Results) -> str:
-    names = {split: results["splits"][split]["name"] for split in ("val", "test")}
+def _curve(curve: LearningCurve, results: Results) -> str:
+    _, val, test = split_names(results)
+    curves = {val: curve["val"], test: curve["test"]}
     body = [
-        [size, *(_with_spread(curve[split], place) for split in names)]
+        [size, *(_with_spread(split, place) for split in curves.values())]
         for place, size in enumerate(curve["members"])
         if size <= EVERY_SIZE or size % EVERY_SIZE == 0 or size == curve["members"][-1]
     ]
     text = (
         "### What more members would bring\n\nThe uniform average of k members drawn at random: mean accuracy in per "
         f"cent, and its spread over {curve['orders']} random orders.\n\n"
-        + table("k|" + "|".join(names.values()), body, right={0, 1, 2})
+        + table("k|" + "|".join(curves), body, right={0, 1, 2})
     )
     beyond = [
-        f"{names[split]} {percent(curve[split]['extrapolation']['twice'])} % with twice the members, "
-        f"{percent(curve[split]['extrapolation']['limit'])} % in the limit"
-        for split in names
-        if curve[split]["extrapolation"]
+        f"{name} {percent(ahead['twice'])} % with twice the members, {percent(ahead['limit'])} % in the limit"
+        for name, split in curves.items()
+        if (ahead := split["extrapolation"])
     ]
     if not beyond:
         return text
     return f"{text}\n\nExtrapolation, not a measurement (accuracy = limit - slope / k): {'; '.join(beyond)}."
 
 
-def _with_spread(split: Mapping[str, Any], place: int) -> str:
+def _with_spread(split: Curve, place: int) -> str:
     return f"{percent(split['mean'][place])} ± {100 * split['spread'][place]:.2f}"
 
 
-def _sorted(audit: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _sorted(audit: Audit) -> list[AuditRow]:
     return sorted(audit["rows"], key=lambda row: -row["accuracy"])
 
 

@@ -1,23 +1,31 @@
-"""The story's part on ensembles: what one buys, and what selection on the test set would have claimed."""
+"""The summary's part on ensembles: what one buys, and what selection on the test set would have claimed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from benchmarks.formats import escape, interval, p_value, percent, points, table
-from benchmarks.results import BEST_SINGLE, Results, by_accuracy, ensemble_rows, headline_row, published_rows
+from benchmarks.results import (
+    BEST_SINGLE,
+    Results,
+    by_accuracy,
+    ensemble_rows,
+    headline_row,
+    published_rows,
+    split_names,
+)
+from benchmarks.results.analyses import Rival
 
 SIZES = (1, 2, 3, 5, 8, 12, 20, 40)  # of the averages shown, and that of all members
 
 
 def ensemble_section(results: Results) -> str:
     """Markdown: the headline against each rival, and accuracy by the number of members; empty without a headline."""
-    chosen, rivals = headline_row(results), results["story"]["rivals"]
+    chosen, rivals = headline_row(results), results["summary"]["rivals"]
     if chosen is None or not rivals:
         return ""
-    val, test = (results["splits"][split]["name"] for split in ("val", "test"))
+    _, val, test = split_names(results)
     alone = chosen.name == BEST_SINGLE
     what = f"*{escape(chosen.title)}* of {_models(chosen.models)}"
     if alone:
@@ -43,9 +51,9 @@ def _models(count: int | None) -> str:
     return f"{count} member{'' if count == 1 else 's'}"
 
 
-def _named(rival: Mapping[str, Any], results: Results) -> tuple[str, str]:
+def _named(rival: Rival, results: Results) -> tuple[str, str]:
     """What a rival is, and the split that chose it."""
-    val, test = (results["splits"][split]["name"] for split in ("val", "test"))
+    _, val, test = split_names(results)
     best, title = results["audit"]["best_subset_on_test"], escape(rival["title"])
     methods = sum(row.accuracy is not None for row in ensemble_rows(results))
     everyone = results["audit"]["learning_curve"]["members"][-1]
@@ -81,11 +89,11 @@ def _sizes(results: Results, val: str, test: str) -> str:
 
 def selection_section(results: Results) -> str:
     """Markdown: what the rivals that were chosen on test would claim, beside the gaps between published results."""
-    rivals = {rival["part"]: rival for rival in results["story"]["rivals"]}
+    rivals = {rival["part"]: rival for rival in results["summary"]["rivals"]}
     chosen = headline_row(results)
     if chosen is None or not rivals:
         return ""
-    val, test = (results["splits"][split]["name"] for split in ("val", "test"))
+    _, val, test = split_names(results)
     mine = chosen.accuracy or 0.0
     best = rivals["single_on_test"]
     single = best["accuracy"] - rivals["single_on_val"]["accuracy"]

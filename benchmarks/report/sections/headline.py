@@ -5,19 +5,20 @@ from __future__ import annotations
 from benchmarks.formats import duration, escape, interval, p_value, percent
 from benchmarks.results import (
     BEST_SINGLE,
+    LeaderboardRow,
     Results,
-    Standing,
     best_single,
     headline_row,
+    leaderboard_rows,
     looks_leaked,
-    standings,
+    split_names,
 )
 
 
 def headline(results: Results) -> str:
     """One paragraph: what the ensemble chosen on val reaches on test, and against which best single member."""
     chosen, single = headline_row(results), best_single(results)
-    test, val = (results["splits"][split]["name"] for split in ("test", "val"))
+    _, val, test = split_names(results)
     if chosen is None:
         if single is None:
             return "No result yet."
@@ -53,19 +54,19 @@ def effort(results: Results) -> str:
 def leak_warning(results: Results) -> str:
     """The rows of our own that are too good to be true on this suite, by name; empty where there are none."""
     limit = results["leak_above"]
-    leaks = [row for row in standings(results) if row.kind != "published" and looks_leaked(row, results)]
+    leaks = [row for row in leaderboard_rows(results) if row.kind != "published" and looks_leaked(row, results)]
     if limit is None or not leaks:
         return ""
     names = ", ".join(escape(row.title) for row in leaks)
     return f"> **Warning.** Above {100 * limit:.0f} %: treat as a leak until shown otherwise: {names}."
 
 
-def _members(row: Standing) -> str:
+def _members(row: LeaderboardRow) -> str:
     if row.models is None or row.name == BEST_SINGLE:
         return ""
     return f" with {row.models} member{'s' if row.models != 1 else ''}"
 
 
-def _score(row: Standing) -> str:
+def _score(row: LeaderboardRow) -> str:
     bounds = interval(row.ci_low, row.ci_high)
     return f"{percent(row.accuracy)} %" + (f" {bounds}" if bounds else "")

@@ -1,12 +1,10 @@
-"""The story's part on the data itself: what duplicates are worth, and what label noise leaves to gain."""
+"""The summary's part on the data itself: what duplicates are worth, and what label noise leaves to gain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from benchmarks.formats import escape, interval, percent, points, table
-from benchmarks.results import VOTES_COMMAND, Results
+from benchmarks.results import VOTES_COMMAND, Results, split_names
+from benchmarks.results.analyses import Duplicates, LabelNoise, Mean, PartOfTest, Share
 
 NAMES = {"headline": "The headline", "single": "The best single member"}
 NOISE = "## Where label noise puts the ceiling"
@@ -14,10 +12,10 @@ NOISE = "## Where label noise puts the ceiling"
 
 def duplicates_section(results: Results) -> str:
     """Markdown: scores with and without test images that also stand in train; empty where that is not known."""
-    overlap = results["story"]["overlap"]
+    overlap = results["summary"]["overlap"]
     if not overlap:
         return ""
-    train, test = (results["splits"][split]["name"] for split in ("train", "test"))
+    train, _, test = split_names(results)
     first = overlap[0]
     seen, whole = first["seen"]["images"], first["all"]["images"]
     told = [
@@ -32,19 +30,22 @@ def duplicates_section(results: Results) -> str:
     )
 
 
-def _worth(model: Mapping[str, Any]) -> str:
+def _worth(model: Duplicates) -> str:
     low, high = model["worth_interval"]
     return f"{points(model['all']['accuracy'] - model['unseen']['accuracy'], 2)} [{points(low, 2)}, {points(high, 2)}]"
 
 
-def _accuracy(part: Mapping[str, Any]) -> str:
+def _accuracy(part: PartOfTest) -> str:
     return f"{percent(part['accuracy'])} % {interval(*part['interval'])}"
 
 
 def _members(results: Results) -> str:
     """The least and the largest gap between the two parts among members."""
-    rows = [row for row in results["audit"]["rows"] if row["kind"] == "member"]
-    gaps = sorted((row["overlap_accuracy"] - row["unseen_accuracy"], row["title"], row["accuracy"]) for row in rows)
+    gaps = sorted(
+        (row["overlap_accuracy"] - row["unseen_accuracy"], row["title"], row["accuracy"])
+        for row in results["audit"]["rows"]
+        if row["kind"] == "member" and row["overlap_accuracy"] is not None and row["unseen_accuracy"] is not None
+    )
     if len(gaps) < 2:
         return ""
     least, most = (
@@ -56,11 +57,11 @@ def _members(results: Results) -> str:
 
 def noise_section(results: Results) -> str:
     """Markdown: the test labels beside annotators' votes; where no votes are at hand, the command that gets them."""
-    noise = results["story"]["label_noise"]
+    noise = results["summary"]["label_noise"]
     if not noise:
         return f"{NOISE}\n\nNot told here: the store has no votes of FER+ for this data. `{VOTES_COMMAND}` adds them."
     title, test = escape(results["title"]), results["splits"]["test"]["name"]
-    label, other, tied = (noise["groups"][name] for name in ("label", "other", "tied"))
+    label, other, tied = noise["groups"]["label"], noise["groups"]["other"], noise["groups"]["tied"]
     return (
         f"{NOISE}\n\nFor FER+ ([arXiv:1608.01041](https://arxiv.org/abs/1608.01041)) {noise['annotators']} people said "
         f"what each image shows: one of eight expressions, *unknown*, or *not a face*. Their commonest answer is "
@@ -70,26 +71,26 @@ def noise_section(results: Results) -> str:
     )
 
 
-def _groups(noise: Mapping[str, Any], title: str) -> str:
-    names = {"label": "is the label", "other": "is another", "tied": "is a tie"}
-    parts = list(noise["titles"])
+def _groups(noise: LabelNoise, title: str) -> str:
+    parts, groups = list(noise["titles"]), noise["groups"]
+    named = {"is the label": groups["label"], "is another": groups["other"], "is a tie": groups["tied"]}
     body = [
         [
             words, f"{group['images']:,}", *(_cell(group["says_label"][part]) for part in parts),
-            None if name == "tied" else _cell(group["says_leader"][parts[0]]),
+            None if group is groups["tied"] else _cell(group["says_leader"][parts[0]]),
         ]
-        for name, words in names.items()
-        if (group := noise["groups"][name])["images"]
+        for words, group in named.items()
+        if group["images"]
     ]  # fmt: skip
     models = "|".join(f"{NAMES[part]} gives {title}'s label, %" for part in parts)
     head = f"Annotators' commonest answer|Images|{models}|{NAMES[parts[0]]} gives theirs, %"
     return table(head, body, right=set(range(1, 3 + len(parts))))
 
 
-def _errors(noise: Mapping[str, Any]) -> str:
+def _errors(noise: LabelNoise) -> str:
     """What the headline's errors are, and what it would have without those that are beyond dispute."""
     errors = noise["errors"]
-    if not errors or not errors["all"]["hits"]:
+    if not errors or errors["shared_of_errors"] is None:
         return ""
     undisputed, shared, unclear = (errors[name] for name in ("undisputed", "shared", "unclear"))
     return (
@@ -101,8 +102,8 @@ def _errors(noise: Mapping[str, Any]) -> str:
     )
 
 
-def _people(noise: Mapping[str, Any], title: str) -> str:
-    one, most, others = (noise[name] for name in ("one_by_label", "most_by_label", "one_by_others"))
+def _people(noise: LabelNoise, title: str) -> str:
+    one, most, others = noise["one_by_label"], noise["most_by_label"], noise["one_by_others"]
     part = next(iter(noise["titles"]))
     lead = noise["lead"][part]
     low, high = (points(bound, 2) for bound in lead["interval"])
@@ -118,9 +119,11 @@ def _people(noise: Mapping[str, Any], title: str) -> str:
     )
 
 
-def _share(share: Mapping[str, Any]) -> str:
+def _share(share: Mean) -> str:
     return f"{percent(share['value'])} % {interval(*share['interval'])}"
 
 
-def _cell(share: Mapping[str, Any]) -> str:
+def _cell(share: Share | None) -> str | None:
+    if share is None:
+        return None
     return f"{percent(share['value'])} {interval(*share['interval'])}"

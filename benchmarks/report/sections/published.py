@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.formats import linked, percent, points, table
-from benchmarks.results import Results, Standing, by_accuracy, headline_row, looks_leaked, published_rows
+from benchmarks.results import LeaderboardRow, Results, by_accuracy, headline_row, looks_leaked, published_rows
 
 TITLE = "## Published, and what we know of it"
 LEADERBOARD = "leaderboard.md#published-and-what-we-know-of-it"
@@ -34,7 +34,7 @@ def published_section(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def _table(rows: Sequence[Standing], results: Results, reasons: bool) -> str:
+def _table(rows: Sequence[LeaderboardRow], results: Results, reasons: bool) -> str:
     """With the columns that tell results apart which are not comparable, or without them."""
     ends = ("|Split|Extra data", "|Why not comparable") if reasons else ("", "")
     head = f"Method|Reported|Selection|Models|TTA|Init{ends[0]}|Seen{ends[1]}|What is known|Source"
@@ -49,11 +49,11 @@ def _table(rows: Sequence[Standing], results: Results, reasons: bool) -> str:
     return table(head, body, right={1, 3})
 
 
-def _reported(row: Standing, results: Results) -> str | None:
+def _reported(row: LeaderboardRow, results: Results) -> str | None:
     return f"**{percent(row.accuracy)}**" if looks_leaked(row, results) else percent(row.accuracy)
 
 
-def _doubt(row: Standing) -> Any:
+def _doubt(row: LeaderboardRow) -> Any:
     return None if row.doubt is None else f"{row.doubt} ({linked(row.doubt_source)})"
 
 
@@ -75,7 +75,7 @@ def comparability_section(results: Results) -> str:
     return f"{text} {_standing(chosen, comparable)}\n\n{_differences(chosen, comparable)}"
 
 
-def _why_not(rows: Sequence[Standing], test: str) -> str:
+def _why_not(rows: Sequence[LeaderboardRow], test: str) -> str:
     """How many are not comparable for each kind of reason that the columns show; a row may have several."""
     reasons = {
         f"are on another split than {test} or do not state it": [row.split != test for row in rows],
@@ -87,7 +87,7 @@ def _why_not(rows: Sequence[Standing], test: str) -> str:
     return f" Of the other {len(rows)}, {', '.join(told)}; a row may have several reasons." if told else ""
 
 
-def _standing(chosen: Standing, comparable: Sequence[Standing]) -> str:
+def _standing(chosen: LeaderboardRow, comparable: Sequence[LeaderboardRow]) -> str:
     """The headline's place among them, and how many its interval does not tell from it."""
     above = sum((row.accuracy or 0.0) > (chosen.accuracy or 0.0) for row in comparable)
     place = f"The headline would be number {above + 1} of {len(comparable) + 1}"
@@ -101,7 +101,7 @@ def _standing(chosen: Standing, comparable: Sequence[Standing]) -> str:
     )
 
 
-def _differences(chosen: Standing, comparable: Sequence[Standing]) -> str:
+def _differences(chosen: LeaderboardRow, comparable: Sequence[LeaderboardRow]) -> str:
     body = []
     for row in comparable:
         published = row.accuracy or 0.0

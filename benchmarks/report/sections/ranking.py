@@ -6,7 +6,6 @@ from benchmarks.formats import (
     count,
     duration,
     escape,
-    fraction,
     interval,
     linked,
     milliseconds,
@@ -17,30 +16,34 @@ from benchmarks.formats import (
 )
 from benchmarks.results import (
     EXTRA_LABELS,
+    LeaderboardRow,
     Results,
-    Standing,
     below_uniform,
     extra_labels,
+    is_headline,
+    leaderboard_rows,
     looks_leaked,
     member_rows,
-    standings,
+    metric_columns,
+    metric_text,
+    split_names,
 )
 
 
 def ranking_section(results: Results) -> str:
     """Members, ensembles and what was published, best first: one line each, short enough for a screen."""
-    test, val = (results["splits"][split] for split in ("test", "val"))
-    head = (
-        "Rank|Kind|Name|Test|95 % interval|Val|Gap|Macro-F1|ECE|Models|Parameters|FLOPs|Training|Init|TTA"
-    )  # fmt: skip
+    test, val = results["splits"]["test"], results["splits"]["val"]
+    metrics = metric_columns(results, "ranking")
+    titles = "|".join(column["title"] for column in metrics)
+    head = f"Rank|Kind|Name|Test|95 % interval|Val|Gap|{titles}|Models|Parameters|FLOPs|Training|Init|TTA"
     body = [
         [
             row.rank, row.category, name_cell(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
             percent(row.cross_fit_accuracy if row.kind == "ensemble" else row.val_accuracy), points(row.gap),
-            percent(row.macro_f1), fraction(row.ece), row.models, count(row.params), count(row.flops),
+            *(metric_text(row, column) for column in metrics), row.models, count(row.params), count(row.flops),
             duration(row.train_seconds), row.init, row.tta,
         ]
-        for row in standings(results)
+        for row in leaderboard_rows(results)
         if row.kind != "published" or (row.comparable and row.chart)
     ]  # fmt: skip
     return (
@@ -50,7 +53,7 @@ def ranking_section(results: Results) -> str:
         "cross-fitted for ensembles; *gap* is what the accuracy there that chose weights or epoch loses on test, in "
         "points. Published results (in italics) come without predictions, and so without rank and interval; here are "
         "those that the chart shows, all are [below](#published-and-what-we-know-of-it).\n\n"
-        + table(head, body, right={3, 5, 6, 7, 8, 9, 10, 11, 12})
+        + table(head, body, right={3, *range(5, 11 + len(metrics))})
         + extra_labels_note(results)
     )
 
@@ -74,22 +77,19 @@ def extra_labels_note(results: Results) -> str:
 
 def metrics_section(results: Results) -> str:
     """Every metric of every row that has predictions; empty where none has."""
-    rows = _scored(results)
+    rows, metrics = _scored(results), metric_columns(results)
     if not rows:
         return ""
     body = [
-        [
-            name_cell(row, results), percent(row.accuracy), percent(row.balanced_accuracy), percent(row.macro_f1),
-            *(fraction(value) for value in (row.kappa, row.auroc, row.auprc, row.log_loss, row.brier, row.ece)),
-        ]
+        [name_cell(row, results), percent(row.accuracy), *(metric_text(row, column) for column in metrics)]
         for row in rows
-    ]  # fmt: skip
-    head = "Name|Accuracy|Balanced accuracy|Macro-F1|Cohen's κ|AUROC|AUPRC|Log-loss|Brier|ECE"
+    ]
+    heads = [f"{column['title']}, %" if column["percent"] else column["title"] for column in metrics]
+    about = "; ".join(f"{column['title']}: {column['about']}" for column in metrics)
     return (
-        f"## All metrics\n\nOn {results['splits']['test']['name']}, the first three in per cent. Balanced accuracy is "
-        "the mean recall of the classes; AUROC and AUPRC are means over classes, each against the rest; log-loss in "
-        "nats; ECE in 15 bins. Precision and recall by class: [classification_report.md](classification_report.md); "
-        "training epoch by epoch: [epochs.csv](epochs.csv).\n\n" + table(head, body, right=set(range(1, 10)))
+        f"## All metrics\n\nOn {split_names(results)[2]}. {about}. Precision and recall by class: "
+        "[classification_report.md](classification_report.md); training epoch by epoch: [epochs.csv](epochs.csv).\n\n"
+        + table("|".join(["Name", "Accuracy, %", *heads]), body, right=set(range(1, 2 + len(metrics))))
     )
 
 
@@ -116,21 +116,22 @@ def tests_section(results: Results) -> str:
     )
 
 
-def _scored(results: Results) -> list[Standing]:
-    return [row for row in standings(results) if row.kind != "published" and row.accuracy is not None]
+def _scored(results: Results) -> list[LeaderboardRow]:
+    return [row for row in leaderboard_rows(results) if row.kind != "published" and row.accuracy is not None]
 
 
-def name_cell(row: Standing, results: Results) -> str:
+def name_cell(row: LeaderboardRow, results: Results) -> str:
     """The row's title as tables show it: the headline bold, published rows in italics, what is odd about it behind."""
     name = escape(row.title)
     if row.error:
         return f"{name}: failed, {escape(row.error)}"
     if row.kind == "published":
         name = f"*{name}*"
-    if row.kind == "ensemble" and row.name == results.get("headline"):
+    if is_headline(row, results):
         name = f"**{name}**"
-    if looks_leaked(row, results):
-        name += f" (**above {100 * results['leak_above']:.0f} %: treat as a leak until shown otherwise**)"
+    limit = results["leak_above"]
+    if limit is not None and looks_leaked(row, results):
+        name += f" (**above {100 * limit:.0f} %: treat as a leak until shown otherwise**)"
     if below_uniform(row, results):
         name += " (below uniform)"
     return name

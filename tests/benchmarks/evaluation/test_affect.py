@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from benchmarks.evaluation.affect import affect_part, bootstrap_concordance
-from benchmarks.evaluation.metrics import affect_scores, concordance
+from benchmarks.evaluation.affect_metrics import affect_scores, concordance
 from benchmarks.evaluation.significance import image_counts
 from benchmarks.report.sections.affect import affect_csv, affect_section
 from benchmarks.store.container import StoreError
@@ -148,8 +148,10 @@ def test_a_combination_that_fails_costs_the_others_nothing(rated_faces: Targets,
         raise RuntimeError("no luck")
 
     monkeypatch.setattr(affect_search, "KINDS", {"bad": affect_search.Kind("Bad luck", fail), **KINDS})
-    affect = affect_part(predictions(rated_faces), rated_faces)["affect"]
-    assert affect["failed"] == [{"name": "bad", "title": "Bad luck", "error": "RuntimeError: no luck"}]
+    affect = affect_part(predictions(rated_faces), rated_faces)
+    assert affect is not None and affect["failed"] == [
+        {"name": "bad", "title": "Bad luck", "error": "RuntimeError: no luck"}
+    ]
     assert [row["name"] for row in affect["ensembles"]] == list(KINDS)
 
 
@@ -164,26 +166,27 @@ def test_too_few_ratings_to_cross_fit_are_refused():
 def test_results_have_this_part_only_where_ratings_and_members_are(faces: Targets, rated_faces: Targets):
     every = predictions(rated_faces)
     mute = [replace(one, val_affect=None, test_affect=None) for one in every]
-    assert affect_part(every, faces) == {} and affect_part(mute, rated_faces) == {}
-    members = affect_part([mute[0], *every[1:]], rated_faces)["affect"]["members"]
-    assert [row["name"] for row in members] == list(NAMES[1:])
+    assert affect_part(every, faces) is None and affect_part(mute, rated_faces) is None
+    affect = affect_part([mute[0], *every[1:]], rated_faces)
+    assert affect is not None and [row["name"] for row in affect["members"]] == list(NAMES[1:])
 
 
 def test_rows_are_scored_on_rated_test_images_and_chosen_on_val(rated_faces: Targets):
     every = predictions(rated_faces)
-    affect = affect_part(every, rated_faces)["affect"]
+    affect = affect_part(every, rated_faces)
+    assert affect is not None
     assert affect["rated"] == {"val": 66, "test": 79}
     assert affect["best_single"] == "resnet18" == max(affect["members"], key=lambda row: row["val_ccc"])["name"]
     for one, row in zip(every, affect["members"], strict=True):
         scores = affect_scores(one.test_affect, rated_faces.test_affect)  # type: ignore[arg-type]
-        for dimension, values in scores.items():
-            assert {name: row[dimension][name] for name in values} == pytest.approx(values)
+        for known, values in ((row["valence"], scores["valence"]), (row["arousal"], scores["arousal"])):
+            assert {name: value for name, value in known.items() if name in values} == pytest.approx(values)
         assert row["cross_fit_ccc"] is None
         assert row["ccc"] == pytest.approx((row["valence"]["ccc"] + row["arousal"]["ccc"]) / 2)
     single = affect["members"][1]
     assert single["difference_interval"] == [0.0, 0.0]
     weights = next(row["weights"] for row in affect["ensembles"] if row["name"] == "affect_weights")
-    assert np.sum(list(weights.values()), axis=0) == pytest.approx([1.0, 1.0])
+    assert weights is not None and np.sum(list(weights.values()), axis=0) == pytest.approx([1.0, 1.0])
 
 
 def test_test_ratings_choose_nothing(rated_faces: Targets):
@@ -192,7 +195,8 @@ def test_test_ratings_choose_nothing(rated_faces: Targets):
         rated_faces, test_affect=-np.where(np.abs(rated_faces.test_affect) <= 1, rated_faces.test_affect, 2)
     )
     every = predictions(rated_faces)
-    before, after = (affect_part(every, targets)["affect"] for targets in (rated_faces, other))
+    before, after = (affect_part(every, targets) for targets in (rated_faces, other))
+    assert before is not None and after is not None
     for key in ("best_single", "headline"):
         assert before[key] == after[key]
     for mine, theirs in zip(before["ensembles"], after["ensembles"], strict=True):
@@ -229,11 +233,11 @@ def test_more_images_narrow_the_interval():
 
 
 @pytest.fixture
-def results(rated_faces: Targets) -> dict[str, Any]:
-    return blank_results(**affect_part(predictions(rated_faces), rated_faces, read_published_affect("affectnet8")))
+def results(rated_faces: Targets) -> Any:
+    return blank_results(affect=affect_part(predictions(rated_faces), rated_faces, read_published_affect("affectnet8")))
 
 
-def test_the_section_shows_every_row_and_marks_the_choice(results: dict[str, Any]):
+def test_the_section_shows_every_row_and_marks_the_choice(results: Any):
     text = affect_section(results)
     chosen = next(row for row in results["affect"]["ensembles"] if row["name"] == results["affect"]["headline"])
     assert f"| **{chosen['title']}** |" in text and f"**Mean CCC {chosen['ccc']:.3f}" in text
@@ -243,17 +247,17 @@ def test_the_section_shows_every_row_and_marks_the_choice(results: dict[str, Any
     assert affect_section(blank_results()) == ""
 
 
-def test_a_correlation_that_is_not_defined_is_left_blank(rated_faces: Targets, results: dict[str, Any]):
+def test_a_correlation_that_is_not_defined_is_left_blank(rated_faces: Targets, results: Any):
     one = prediction(rated_faces, "vgg_fer", 0.5)
     constant = replace(one, test_affect=np.full_like(one.test_affect, 0.25))
-    results |= affect_part([constant], rated_faces)
+    results["affect"] = affect_part([constant], rated_faces)
     assert results["affect"]["members"][0]["valence"]["corr"] is None
     assert re.search(r"\| member \| vgg_fer \|.*\| - \|", affect_section(results))
     line = next(line for line in csv.DictReader(io.StringIO(affect_csv(results))) if line["kind"] == "member")
     assert line["valence_corr"] == "" and line["valence_ccc"] == "0.000000"
 
 
-def test_the_csv_has_a_line_a_row_best_first(results: dict[str, Any]):
+def test_the_csv_has_a_line_a_row_best_first(results: Any):
     lines = list(csv.DictReader(io.StringIO(affect_csv(results))))
     assert len(lines) == 7 and {line["kind"] for line in lines} == {"member", "ensemble"}
     scores = [float(line["ccc"]) for line in lines]

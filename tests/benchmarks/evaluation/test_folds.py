@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.evaluation.folds import FittedInFolds, SearchedModels, fits_of, pool
 from benchmarks.evaluation.models import scored_models
-from benchmarks.evaluation.score import score
+from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.significance import bootstrap_intervals
 from benchmarks.execution.plan import inspect
 from benchmarks.report.epochs import member_history
@@ -59,11 +60,11 @@ def test_rows_of_the_folds_are_joined_end_to_end(folds: list[SearchedModels]):
 
 def test_scores_of_the_whole_are_those_of_all_images(folds: list[SearchedModels]):
     pooled = pool(folds)
-    scored = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)
+    members, ensembles = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)
     right = [fold.rows[0].test.argmax(axis=1) == fold.targets.test for fold in folds]
-    assert scored["members"][0]["test_accuracy"] == pytest.approx(np.concatenate(right).mean())
+    assert members[0]["test_accuracy"] == pytest.approx(np.concatenate(right).mean())
     val = [fold.found[2].cross_fit_correct for fold in folds]
-    assert scored["ensembles"][2]["cross_fit_accuracy"] == pytest.approx(np.concatenate(val).mean())
+    assert ensembles[2]["cross_fit_accuracy"] == pytest.approx(np.concatenate(val).mean())
 
 
 def test_ensembles_are_of_their_own_fold_alone(tmp_path: Path, folds: list[SearchedModels]):
@@ -77,7 +78,7 @@ def test_ensembles_are_of_their_own_fold_alone(tmp_path: Path, folds: list[Searc
 
 def test_an_ensemble_in_folds_costs_what_its_fits_cost_in_the_mean(folds: list[SearchedModels]):
     pooled = pool(folds)
-    scored = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)["ensembles"]
+    _, scored = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)
     greedy = pooled.found[2].ensembler
     assert isinstance(greedy, FittedInFolds)
     sizes = [len(fit) for fit in fits_of(greedy)]
@@ -97,8 +98,9 @@ def test_what_fails_in_one_fold_has_failed(folds: list[SearchedModels]):
     pooled = pool([folds[0], broken, folds[2]])
     assert pooled.found[1].error == "fold 2: ValueError: no"
     assert [row.name for row in pooled.rows] == [*MEMBERS, "best_single", "greedy"]
-    scored = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)
-    assert scored["ensembles"][1]["error"] == "fold 2: ValueError: no"
+    _, ensembles = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)
+    assert [row["name"] for row in ensembles] == ["best_single", "greedy"]
+    assert [(row["name"], row["error"]) for row in failures(pooled.found)] == [(failed.name, "fold 2: ValueError: no")]
 
 
 def test_one_part_stays_as_it_is(folds: list[SearchedModels]):
@@ -115,7 +117,8 @@ def test_times_are_those_of_all_folds(folds: list[SearchedModels]):
 def test_histories_of_folds_are_averaged_as_far_as_the_shortest_goes(tmp_path: Path):
     for name, table in (("a", "1,0.2\n2,0.4\n3,0.9\n"), ("b", "1,0.4\n2,0.6\n")):
         (tmp_path / f"net.s0.{name}.csv").write_text(f"epoch,val_accuracy\n{table}")
-    found = member_history({"name": "net", "seed": 0, "hash": "c", "folds": ["a", "b"]}, tmp_path)
+    member: Any = {"name": "net", "seed": 0, "hash": "c", "folds": ["a", "b"]}
+    found = member_history(member, tmp_path)
     assert found == {"epoch": [1, 2], "val_accuracy": pytest.approx([0.3, 0.5])}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_members_and_the_headline_are_reported_and_no_other_ensemble():
 def test_the_epoch_log_marks_the_epoch_that_was_kept(tmp_path: Path):
     history = "epoch,val_loss,val_accuracy\n1,1.0,0.5\n2,0.9,0.4\n3,0.8,0.5\n4,0.9,0.5\n"
     (tmp_path / "net.s0.abc.csv").write_text(history)
-    results = {"members": [{"name": "net", "label": "net", "seed": 0, "hash": "abc"}]}
+    results: Any = {"members": [{"name": "net", "label": "net", "seed": 0, "hash": "abc"}]}
     found = list(csv.DictReader(io.StringIO(epoch_log(results, tmp_path))))
     assert [row["best_so_far"] for row in found] == ["0.5"] * 4
     assert [row["new_best"] for row in found] == ["yes", "", "yes", ""]
@@ -64,5 +65,5 @@ def test_the_epoch_log_marks_the_epoch_that_was_kept(tmp_path: Path):
 
 
 def test_a_member_without_history_has_no_line(tmp_path: Path):
-    results = {"members": [{"name": "mine", "label": "mine", "seed": None, "hash": "abc"}]}
+    results: Any = {"members": [{"name": "mine", "label": "mine", "seed": None, "hash": "abc"}]}
     assert len(epoch_log(results, tmp_path).splitlines()) == 1

@@ -13,12 +13,11 @@ import pytest
 
 from benchmarks.formats import cited, linked
 from benchmarks.report import leaderboard, readme, terminal
-from benchmarks.report.latex import COLUMNS as TEX_COLUMNS
-from benchmarks.report.latex import bibliography, escape_tex, tex_table
+from benchmarks.report.latex import bibliography, columns, escape_tex, tex_table
 from benchmarks.report.sections import headline
-from benchmarks.results import BEST_SINGLE, UNIFORM, leading_ensembles, leading_published, standings
+from benchmarks.results import BEST_SINGLE, UNIFORM, leaderboard_rows, leading_ensembles, leading_published
 from benchmarks.suites.published_results import COLUMNS, FOLDER, read_published
-from tests.helpers.results import blank_results
+from tests.helpers.results import audit, audit_row, blank_results, ensemble, member
 
 MEMBERS = [  # name, seed, val, test, parameters, initialisation
     ("convnext_base", 0, 0.7312, 0.7390, 87_600_000, "imagenet-22k"),
@@ -47,35 +46,24 @@ ENSEMBLES = [  # name, title, fit, cross-fit, test, members used
 ]
 
 
-def _interval(accuracy: float) -> list[float]:
-    return [round(accuracy - 0.0143, 4), round(accuracy + 0.0143, 4)]
-
-
 def _member(name: str, seed: int, val: float, test: float, params: int, init: str) -> dict[str, Any]:
-    return {
-        "name": name, "seed": seed, "val_accuracy": val, "test_accuracy": test, "test_interval": _interval(test),
-        "test_macro_f1": test - 0.02, "test_balanced_accuracy": test - 0.03, "test_kappa": test - 0.1,
-        "test_auroc": 0.93, "test_auprc": 0.75, "test_log_loss": 1.5 - test, "test_brier": 0.4, "test_ece": 0.04,
-        "rank": "2-5", "params": params,
-        "flops": 40 * params, "train_seconds": 4210.0, "images_per_second": 5321.5, "device": "NVIDIA H100",
-        "init": init, "tta": "flip", "epochs": 60, "best_epoch": 51, "image_size": 64, "reference": "arXiv:1409.1556",
-        "hash": "0a1b2c3d",
-    }  # fmt: skip
+    return member(
+        name, seed, test, label=f"{name}-{seed}", val_accuracy=val, rank="2-5", params=params, flops=40 * params,
+        train_seconds=4210.0, images_per_second=5321.5, device="NVIDIA H100", init=init, epochs=60, best_epoch=51,
+        image_size=64, hash="0a1b2c3d",
+    )  # fmt: skip
 
 
 def _ensemble(name: str, title: str, fit: float, cross_fit: float, test: float, used: int) -> dict[str, Any]:
     labels = [f"{member[0]}-{member[1]}" for member in MEMBERS[:used]]
-    return {
-        "name": name, "title": title, "fit_accuracy": fit, "cross_fit_accuracy": cross_fit, "test_accuracy": test,
-        "test_interval": _interval(test), "test_macro_f1": test - 0.02, "test_log_loss": 1.45 - test, "test_ece": 0.03,
-        "rank": "1-4", "p_best_single": 0.0004, "p_uniform": 0.21, "members_used": labels,
-        "weights": dict.fromkeys(labels, 1 / used), "params": 120_000_000, "train_seconds": 9000.0,
-        "seconds": 0.4, "error": None,
-    }  # fmt: skip
+    return ensemble(
+        name, title, test, labels, fit_accuracy=fit, cross_fit_accuracy=cross_fit, rank="1-4", params=120_000_000,
+        train_seconds=9000.0, reference=None,
+    )  # fmt: skip
 
 
 @pytest.fixture
-def results() -> dict[str, Any]:
+def results() -> Any:
     """A whole results dict, made up but of a realistic size and spread."""
     return blank_results(
         suite="fer2013",
@@ -91,25 +79,29 @@ def results() -> dict[str, Any]:
         effort={"members": 13, "external": 0, "seconds": 13 * 4210.0, "devices": ["NVIDIA H100"]},
         members=[_member(*member) for member in MEMBERS],
         ensembles=[_ensemble(*ensemble) for ensemble in ENSEMBLES],
+        audit=audit([audit_row("member", name, test) for name, _, _, test, _, _ in MEMBERS], members=13),
         published=read_published("fer2013"),
         not_run=[{"name": "patt_lite", "seed": 0, "reason": "no checkpoint", "command": "python benchmark.py"}],
         notes=["288 test images also stand in train."],
     )
 
 
-def _sparse(results: dict[str, Any]) -> dict[str, Any]:
-    """The same results with everything missing that may be missing."""
-    for member in results["members"]:
-        for key in set(member) - {"name", "seed"}:
-            member[key] = None
-    for ensemble in results["ensembles"]:
-        for key in set(ensemble) - {"name", "title"}:
-            ensemble[key] = None
-        ensemble["error"] = "ValueError: fewer than two members"
-    return results
+def _sparse(results: Any) -> Any:
+    """The same results with everything missing that may be missing, and no ensembler that could be fitted."""
+    optional = (
+        "epochs", "image_size", "recipe", "images_per_second", "device", "tta", "best_epoch", "code", "params",
+        "flops", "ms_per_image", "train_seconds", "pareto", "reference", "p_uniform", "p_uniform_holm",
+    )  # fmt: skip
+    for model in results["members"]:
+        model |= dict.fromkeys(optional)
+        model["test_metrics"] = dict.fromkeys(model["test_metrics"])
+    error = "ValueError: fewer than two members"
+    failed = [{"name": row["name"], "title": row["title"], "error": error} for row in results["ensembles"]]
+    effort: dict[str, Any] = {"members": len(MEMBERS), "external": 0, "seconds": None, "devices": []}
+    return results | {"ensembles": [], "failed": failed, "headline": None, "effort": effort}
 
 
-def _empty(results: dict[str, Any]) -> dict[str, Any]:
+def _empty(results: Any) -> Any:
     return results | {"members": [], "ensembles": [], "published": [], "not_run": [], "notes": [], "headline": None}
 
 
@@ -180,7 +172,7 @@ def test_published_columns_are_checked(tmp_path: Path) -> None:
 # --- leaderboard ---------------------------------------------------------------------------------------------------
 
 
-def test_headline_names_the_chosen_ensemble_and_its_rival(results: dict[str, Any]) -> None:
+def test_headline_names_the_chosen_ensemble_and_its_rival(results: Any) -> None:
     text = headline.headline(results)
     for part in ("75.14 % [73.7, 76.6]", "PrivateTest", "Greedy selection, 20 bags", "with 9 members", "74.41 %"):
         assert part in text
@@ -188,14 +180,14 @@ def test_headline_names_the_chosen_ensemble_and_its_rival(results: dict[str, Any
         assert part in text
 
 
-def test_report_is_a_pure_function_of_the_results(results: dict[str, Any]) -> None:
+def test_report_is_a_pure_function_of_the_results(results: Any) -> None:
     before, again = copy.deepcopy(results), copy.deepcopy(results)
     assert leaderboard.markdown(results) == leaderboard.markdown(again)
     assert leaderboard.csv_table(results) == leaderboard.csv_table(again)
     assert results == before
 
 
-def test_ranking_is_sorted_and_holds_only_comparable_rows(results: dict[str, Any]) -> None:
+def test_ranking_is_sorted_and_holds_only_comparable_rows(results: Any) -> None:
     ranking = _section(leaderboard.markdown(results), "Ranking")
     scores = [float(cells[3]) for cells in _cells(ranking)]
     assert scores == sorted(scores, reverse=True)
@@ -204,20 +196,20 @@ def test_ranking_is_sorted_and_holds_only_comparable_rows(results: dict[str, Any
     assert "ResEmoteNet |" not in ranking and "EmoNeXt-XL, 2023" in ranking
 
 
-def test_no_table_is_wider_than_a_screen_can_show(results: dict[str, Any]) -> None:
+def test_no_table_is_wider_than_a_screen_can_show(results: Any) -> None:
     text = leaderboard.markdown(results)
     heads = [block.splitlines()[0] for block in text.split("\n\n") if block.startswith("|")]
     assert heads and max(head.count("|") - 1 for head in heads) <= 15
 
 
-def test_every_row_with_predictions_has_all_metrics(results: dict[str, Any]) -> None:
+def test_every_row_with_predictions_has_all_metrics(results: Any) -> None:
     rows = _cells(_section(leaderboard.markdown(results), "All metrics"))
     assert len(rows) == len(MEMBERS) + len(ENSEMBLES)
     best = next(cells for cells in rows if cells[0] == "convnext_base")
-    assert best[1:] == ["73.90", "70.90", "71.90", "0.639", "0.930", "0.750", "0.761", "0.400", "0.040"]
+    assert best[1:] == ["73.90", "71.90", "70.90", "0.639", "0.930", "0.750", "0.761", "0.400", "0.040"]
 
 
-def test_every_published_result_is_listed_with_reason_and_doubt(results: dict[str, Any]) -> None:
+def test_every_published_result_is_listed_with_reason_and_doubt(results: Any) -> None:
     section = _section(leaderboard.markdown(results), "Published, and what we know of it")
     comparable, aside = section.split("### Not comparable")
     for row in results["published"]:
@@ -228,7 +220,7 @@ def test_every_published_result_is_listed_with_reason_and_doubt(results: dict[st
         assert not row["doubt"] or f"({linked(row['doubt_source'])})" in line
 
 
-def test_what_did_not_run_comes_with_its_command_and_the_way_to_the_rest(results: dict[str, Any]) -> None:
+def test_what_did_not_run_comes_with_its_command_and_the_way_to_the_rest(results: Any) -> None:
     section = _section(leaderboard.markdown(results), "Not run")
     assert "| patt_lite | 0 | no checkpoint | `python benchmark.py` |" in section
     assert "--list" in section and "--suite fer2013" in section
@@ -245,13 +237,13 @@ def test_sources_become_links() -> None:
     assert linked("CVPRW 2016") == "CVPRW 2016" and linked(None) is None
 
 
-def test_an_ensemble_below_uniform_is_shown_losing(results: dict[str, Any]) -> None:
+def test_an_ensemble_below_uniform_is_shown_losing(results: Any) -> None:
     lines = leaderboard.markdown(results).splitlines()
     assert any("Stacking, XGBoost (below uniform)" in line for line in lines)
     assert not any("Log-opinion pool (below uniform)" in line for line in lines)
 
 
-def test_above_the_limit_of_the_suite_is_flagged_and_without_one_nothing_is(results: dict[str, Any]) -> None:
+def test_above_the_limit_of_the_suite_is_flagged_and_without_one_nothing_is(results: Any) -> None:
     results["published"] = []
     warning = "treat as a leak until shown otherwise"
     assert warning not in leaderboard.markdown(results)
@@ -261,9 +253,8 @@ def test_above_the_limit_of_the_suite_is_flagged_and_without_one_nothing_is(resu
     assert warning not in leaderboard.markdown(results | {"leak_above": None})
 
 
-def test_pipes_and_line_breaks_do_not_break_tables(results: dict[str, Any]) -> None:
-    results["ensembles"][0]["title"] = "a|b\nc"
-    results["ensembles"][0] |= {"test_accuracy": None, "error": "ValueError: x | y\nz"}
+def test_pipes_and_line_breaks_do_not_break_tables(results: Any) -> None:
+    results["failed"] = [{"name": "bad", "title": "a|b\nc", "error": "ValueError: x | y\nz"}]
     results["not_run"][0]["reason"] = "no | checkpoint"
     text = leaderboard.markdown(results)
     assert r"a\|b c: failed, ValueError: x \| y z" in text and r"no \| checkpoint" in text
@@ -272,7 +263,7 @@ def test_pipes_and_line_breaks_do_not_break_tables(results: dict[str, Any]) -> N
         assert len({len(cells) for cells in _cells(table)}) == 1
 
 
-def test_csv_has_a_line_for_every_row(results: dict[str, Any]) -> None:
+def test_csv_has_a_line_for_every_row(results: Any) -> None:
     rows = list(csv.DictReader(io.StringIO(leaderboard.csv_table(results))))
     assert len(rows) == len(MEMBERS) + len(ENSEMBLES) + len(results["published"])
     assert {row["kind"] for row in rows} == {"member", "ensemble", "published"}
@@ -282,7 +273,7 @@ def test_csv_has_a_line_for_every_row(results: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [_sparse, _empty])
-def test_missing_values_and_empty_lists_are_reported(results: dict[str, Any], change: Any, tmp_path: Path) -> None:
+def test_missing_values_and_empty_lists_are_reported(results: Any, change: Any, tmp_path: Path) -> None:
     paths = leaderboard.write(change(results), tmp_path)
     written = ["leaderboard.md", "leaderboard.csv", "leaderboard.tex", "references.bib"]
     assert [path.name for path in paths][:4] == written
@@ -291,32 +282,32 @@ def test_missing_values_and_empty_lists_are_reported(results: dict[str, Any], ch
     assert "None" not in leaderboard.markdown(results) and "nan" not in leaderboard.csv_table(results)
 
 
-def test_without_members_there_is_no_result_yet(results: dict[str, Any]) -> None:
+def test_without_members_there_is_no_result_yet(results: Any) -> None:
     assert headline.headline(_empty(results)) == "No result yet."
     assert "No ensemble was chosen" in headline.headline(results | {"headline": None})
 
 
-def test_leading_ensembles_keep_the_headline_and_the_floors(results: dict[str, Any]) -> None:
+def test_leading_ensembles_keep_the_headline_and_the_floors(results: Any) -> None:
     results["headline"] = "stacking_xgboost"  # the worst by cross-fitted accuracy
     assert {row.name for row in leading_ensembles(results, 2)} == {"stacking_xgboost", UNIFORM}
     assert {row.name for row in leading_ensembles(results, 3)} == {"stacking_xgboost", UNIFORM, BEST_SINGLE}
 
 
-def test_one_source_is_among_the_leading_published_results_once(results: dict[str, Any]) -> None:
+def test_one_source_is_among_the_leading_published_results_once(results: Any) -> None:
     names = [row.name for row in leading_published(results)]
     assert names[:2] == ["EmoNeXt-XL", "Residual masking net"] and "EmoNeXt-L" not in names
     assert [row.name for row in leading_published(results, 1)] == names[:1]
 
 
-def test_rows_without_accuracy_come_last(results: dict[str, Any]) -> None:
-    results["members"][0]["test_accuracy"] = None
-    assert standings(results)[-1].name == "convnext_base"
+def test_rows_without_accuracy_come_last(results: Any) -> None:
+    results["failed"] = [{"name": "bad", "title": "Bad luck", "error": "ValueError: no"}]
+    assert leaderboard_rows(results)[-1].name == "bad"
 
 
 # --- README --------------------------------------------------------------------------------------------------------
 
 
-def test_embed_replaces_between_its_own_markers_only(results: dict[str, Any], tmp_path: Path) -> None:
+def test_embed_replaces_between_its_own_markers_only(results: Any, tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     other = "<!-- leaderboard:ferplus -->\nold FER+\n<!-- /leaderboard -->\n"
     path.write_text(f"Before\n{other}<!-- leaderboard:fer2013 -->\nold \\1\n<!-- /leaderboard -->\nAfter\n")
@@ -329,14 +320,14 @@ def test_embed_replaces_between_its_own_markers_only(results: dict[str, Any], tm
     assert path.read_text() == text
 
 
-def test_embed_leaves_a_readme_without_markers_alone(results: dict[str, Any], tmp_path: Path) -> None:
+def test_embed_leaves_a_readme_without_markers_alone(results: Any, tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text("# A title\n")
     assert not readme.embed(path, results)
     assert path.read_text() == "# A title\n"
 
 
-def test_the_readme_table_is_short_and_has_headline_floors_members_and_published(results: dict[str, Any]) -> None:
+def test_the_readme_table_is_short_and_has_headline_floors_members_and_published(results: Any) -> None:
     rows = _cells(readme.compact(results))
     assert len(rows) <= 16
     names = [cells[2] for cells in rows]
@@ -353,7 +344,7 @@ def test_the_readme_table_is_short_and_has_headline_floors_members_and_published
 # --- LaTeX and BibTeX ----------------------------------------------------------------------------------------------
 
 
-def test_latex_is_balanced_and_every_line_of_the_table_has_all_its_columns(results: dict[str, Any]) -> None:
+def test_latex_is_balanced_and_every_line_of_the_table_has_all_its_columns(results: Any) -> None:
     results["ensembles"][3]["title"] = "100 % of_a & {b} #1 $x^2 \\ ~|"
     text = tex_table(results)
     assert re.findall(r"\\begin{(\w+)}", text) == ["document", "table", "tabular"]
@@ -363,8 +354,8 @@ def test_latex_is_balanced_and_every_line_of_the_table_has_all_its_columns(resul
     assert len(lines) == 1 + 3 + 6 + 8 + len(leading_published(results, 6))
     for line in lines:
         assert line.endswith(r" \\")
-        columns = 1 + len(re.findall(r"(?<!\\)&", line))
-        assert columns == (1 if r"\multicolumn{8}" in line else len(TEX_COLUMNS)), line
+        cells = 1 + len(re.findall(r"(?<!\\)&", line))
+        assert cells == (1 if r"\multicolumn{8}" in line else len(columns(results))), line
     bare = re.sub(r"\\[\\{}&%$#_]", "", text)
     assert bare.count("{") == bare.count("}")
     comments = [line for line in bare.splitlines() if "%" in line]
@@ -376,19 +367,19 @@ def test_latex_escapes_what_it_would_read_as_commands() -> None:
     assert escape_tex("\\^$") == r"\textbackslash{}\textasciicircum{}\$"
 
 
-def test_every_citation_of_the_table_is_in_the_bibliography(results: dict[str, Any]) -> None:
-    for ensemble in results["ensembles"]:
-        ensemble["reference"] = "doi:10.1145/1015330.1015432"
+def test_every_citation_of_the_table_is_in_the_bibliography(results: Any) -> None:
+    for row in results["ensembles"]:
+        row["reference"] = "doi:10.1145/1015330.1015432"
     text, entries = tex_table(results), re.findall(r"^@\w+{([^,]+),$", bibliography(results), re.MULTILINE)
     keys = {key for group in re.findall(r"\\cite{([^}]*)}", text) for key in group.split(",")}
     assert {"arXiv-1409.1556", "doi-10.1145-1015330.1015432", "github-yelboudouri-EmoNeXt"} <= keys <= set(entries)
     assert entries == sorted(set(entries))
 
 
-def test_bibtex_states_what_is_known_and_nothing_else(results: dict[str, Any]) -> None:
+def test_bibtex_states_what_is_known_and_nothing_else(results: Any) -> None:
     results["published"], results["ensembles"] = [], []
-    for member in results["members"]:
-        member["reference"] = "doi:10.5555/unheard_of"
+    for row in results["members"]:
+        row["reference"] = "doi:10.5555/unheard_of"
     results["members"][0]["reference"] = "arXiv:2101.05397"
     assert bibliography(results) == (
         "@misc{arXiv-2101.05397,\n"
@@ -417,9 +408,7 @@ def test_a_reference_names_its_sources_in_order() -> None:
 # --- terminal ------------------------------------------------------------------------------------------------------
 
 
-def test_a_pipe_gets_headline_and_aligned_plain_rows(
-    results: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_pipe_gets_headline_and_aligned_plain_rows(results: Any, capsys: pytest.CaptureFixture[str]) -> None:
     terminal.show(results, Path("results/fer2013/leaderboard.md"))
     out = capsys.readouterr().out
     assert out.startswith("75.14 % [73.7, 76.6] on PrivateTest: Greedy selection, 20 bags with 9 members")
@@ -431,7 +420,7 @@ def test_a_pipe_gets_headline_and_aligned_plain_rows(
     assert any("Greedy selection, 20 bags (chosen)" in line for line in lines)
 
 
-def test_a_terminal_gets_as_many_columns_as_fit(results: dict[str, Any]) -> None:
+def test_a_terminal_gets_as_many_columns_as_fit(results: Any) -> None:
     lines = [terminal.COLUMNS, ["1-2", "ensemble", "n" * 60, "75.14", "[73.7, 76.6]", "9", "120.0M", "2 h 30 min"]]
     assert terminal.fitting(lines, 200) == (8, 60)
     assert terminal.fitting(lines, 100) == (8, 30)

@@ -1,4 +1,4 @@
-"""The story of a suite on one page: its numbers against independent counts, and what it leaves out without votes."""
+"""A suite on one page: its numbers against independent counts, and what it leaves out without votes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from benchmarks.evaluation.significance import share_difference_interval, wilson
 from benchmarks.formats import interval, percent, points
 from benchmarks.report import leaderboard
 from benchmarks.report.figures import charts
-from benchmarks.report.summary import story
+from benchmarks.report.summary import summary_page
 from benchmarks.results import VOTES_COMMAND
 from benchmarks.run import search_fold
 from benchmarks.session import Options, Session
@@ -64,7 +64,7 @@ def seen(faces: Targets) -> Targets:
     return replace(faces, test_in_train=marks, val_rows=val_rows, test_rows=test_rows)
 
 
-def evaluated(folder: Path, targets: Targets, votes: bool = True, members: Any = MEMBERS) -> dict[str, Any]:
+def evaluated(folder: Path, targets: Targets, votes: bool = True, members: Any = MEMBERS) -> Any:
     """Results of a few random members and kinds of ensembles of fer2013, as they are read from results.json."""
     store = PredictionStore(folder / "fer2013" / "predictions")
     save_targets(store.folder, targets)
@@ -74,7 +74,7 @@ def evaluated(folder: Path, targets: Targets, votes: bool = True, members: Any =
     kinds = ("best_single", "uniform", "top_k", "greedy", "stack_logistic")
     session = Session(Options("fer2013", results=folder, ensemblers=kinds))
     searched = search_fold(session, session.folds[0], found)
-    results: dict[str, Any] = evaluate(session.suite, searched, folder, not_run=[], notes=[])
+    results: Any = evaluate(session.suite, searched, folder, not_run=[], notes=[])
     return dict(json.loads(json.dumps(results)))
 
 
@@ -86,7 +86,7 @@ def probabilities(folder: Path, targets: Targets) -> list[np.ndarray]:
     for path in store.prediction_files():
         one = store.read(path, targets)
         found[one.configuration.name, one.configuration.seed] = softmax(one.test)
-    assert session.suite.story
+    assert session.suite.summary_page
     return [found[name, seed] for name, seed, _ in MEMBERS]
 
 
@@ -185,7 +185,7 @@ def test_annotators_are_judged_as_one_by_one():
 
 def test_groups_and_errors_are_those_counted_image_by_image(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen)
-    noise, votes = results["story"]["label_noise"], ballots(seen.test, seed=2)
+    noise, votes = results["summary"]["label_noise"], ballots(seen.test, seed=2)
     single = COLUMN_OF[probabilities(tmp_path, seen)[0].argmax(1)]  # vgg_fer, seed 0, is best on val
     assert noise["titles"]["single"] == "vgg_fer (seed 0)"
     counts = {"label": [0, 0, 0], "other": [0, 0, 0], "tied": [0, 0, 0]}
@@ -233,7 +233,7 @@ def test_intervals_of_shares_are_the_known_ones():
 
 def test_the_rivals_are_what_the_stored_predictions_give(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen)
-    text, members, target = story(results), probabilities(tmp_path, seen), seen.test
+    text, members, target = summary_page(results), probabilities(tmp_path, seen), seen.test
     singles = [float((member.argmax(1) == target).mean()) for member in members]
     averages = [
         float((np.mean([members[index] for index in chosen], axis=0).argmax(1) == target).mean())
@@ -261,7 +261,7 @@ def test_the_rivals_are_what_the_stored_predictions_give(tmp_path: Path, seen: T
 def test_differences_to_the_best_single_member_are_the_leaderboards(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen)
     row = next(row for row in results["ensembles"] if row["name"] == results["headline"])
-    rival = results["story"]["rivals"][0]
+    rival = results["summary"]["rivals"][0]
     assert rival["part"] == "single_on_val"
     assert (rival["difference"], rival["difference_interval"]) == (row["difference"], row["difference_interval"])
     assert rival["p"] == row["p_best_single"]
@@ -269,7 +269,7 @@ def test_differences_to_the_best_single_member_are_the_leaderboards(tmp_path: Pa
 
 def test_duplicates_are_scored_apart(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen)
-    text, marks = story(results), seen.test_in_train
+    text, marks = summary_page(results), seen.test_in_train
     assert marks is not None
     right = probabilities(tmp_path, seen)[0].argmax(1) == seen.test
     whole, unseen, alone = (f"{percent(float(part.mean()))} %" for part in (right, right[~marks], right[marks]))
@@ -278,14 +278,14 @@ def test_duplicates_are_scored_apart(tmp_path: Path, seen: Targets):
     told = section[section.index("The best single member has") :]
     assert re.search(rf"has {whole} \[.*?\] on all, {unseen} \[.*?\] without them and {alone} \[", told)
     worth = points(float(right.mean() - right[~marks].mean()), 2)
-    low, high = results["story"]["overlap"][1]["worth_interval"]
+    low, high = results["summary"]["overlap"][1]["worth_interval"]
     assert f"they are worth {worth} [{points(low, 2)}, {points(high, 2)}] points" in told
     assert low < right.mean() - right[~marks].mean() < high
 
 
 def test_label_noise_is_told_with_its_numbers(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen)
-    text, votes = story(results), ballots(seen.test, seed=2)
+    text, votes = summary_page(results), ballots(seen.test, seed=2)
     leads = label_noise.leaders(votes) == COLUMN_OF[seen.test]
     bounds = interval(*wilson_interval(int(leads.sum()), len(leads)))
     assert f"is FER2013's label on {percent(float(leads.mean()))} % {bounds} of PrivateTest" in text
@@ -297,14 +297,14 @@ def test_label_noise_is_told_with_its_numbers(tmp_path: Path, seen: Targets):
 
 def test_without_votes_the_page_says_how_to_get_them(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen, votes=False)
-    assert f"the store has no votes of FER+ for this data. `{VOTES_COMMAND}` adds them." in story(results)
+    assert f"the store has no votes of FER+ for this data. `{VOTES_COMMAND}` adds them." in summary_page(results)
     assert charts(results)["agreement"] is None
-    assert "figures/agreement.png" not in story(results)
+    assert "figures/agreement.png" not in summary_page(results)
 
 
 def test_every_comparable_published_result_is_named_with_our_difference(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen)
-    text = story(results)
+    text = summary_page(results)
     mine = next(row for row in results["ensembles"] if row["name"] == results["headline"])
     comparable = [row for row in results["published"] if row["comparable"]]
     assert len(comparable) > 10
@@ -324,8 +324,8 @@ def test_every_comparable_published_result_is_named_with_our_difference(tmp_path
 
 
 @pytest.mark.parametrize("members", [MEMBERS[:1], MEMBERS[:2]], ids=["one member", "two members"])
-def test_few_members_have_a_story_too(tmp_path: Path, faces: Targets, members: Any):
-    text = story(evaluated(tmp_path, faces, members=members))
+def test_few_members_have_a_page_too(tmp_path: Path, faces: Targets, members: Any):
+    text = summary_page(evaluated(tmp_path, faces, members=members))
     assert text.startswith("# FER2013 on one page\n\n**")
     assert "nan" not in text and "None" not in text
 
@@ -334,7 +334,7 @@ def test_a_headline_that_is_one_member_is_told_of_once_and_by_name(tmp_path: Pat
     results = evaluated(tmp_path, seen, members=(("vgg_fer", 0, 4.0), ("resnet18", 0, 0.1), ("mini_xception", 0, 0.1)))
     assert results["headline"] == "best_single"
     assert [model["name"] for model in results["charts"]["shown"]] == ["vgg_fer"]
-    text = story(results)
+    text = summary_page(results)
     assert (
         "*Best single member* (vgg_fer), chosen" in text and "The headline, the best single member vgg_fer, w" in text
     )
@@ -345,13 +345,13 @@ def test_a_headline_that_is_one_member_is_told_of_once_and_by_name(tmp_path: Pat
 
 def test_no_headline_leaves_what_can_be_told_without_one(tmp_path: Path, seen: Targets):
     results = evaluated(tmp_path, seen)
-    results["headline"], results["story"]["rivals"] = None, []
-    noise = results["story"]["label_noise"]
+    results["headline"], results["summary"]["rivals"] = None, []
+    noise = results["summary"]["label_noise"]
     noise["errors"] = None
     for part in (noise["titles"], noise["lead"], noise["all"]["says_label"], *_by_part(noise)):
         part.pop("headline")
-    del results["story"]["overlap"][0]
-    text = story(results)
+    del results["summary"]["overlap"][0]
+    text = summary_page(results)
     assert "Best single member: **vgg_fer (seed 0)**" in text
     assert "## What an ensemble buys" not in text and "## What duplicates are worth" in text
     assert "The best single member gives theirs" in text
@@ -368,16 +368,17 @@ def test_a_run_writes_the_same_page_twice_and_links_it(stored_results: Path, fac
     command = ("--suite", "fer2013", "--results", stored_results, "--ensemblers", "uniform", "top_k", "best_single")
     assert cli(*command, "--train", "never").code == 0
     first = files(folder)
-    assert first["README.md"].decode() == story(json.loads(first["results.json"]))
+    assert first["README.md"].decode() == summary_page(json.loads(first["results.json"]))
     assert "](README.md)" in first["leaderboard.md"].decode() and 'href="README.md"' in first["index.html"].decode()
     assert cli(*command, "--train", "never").code == 0
     assert files(folder) == first
 
 
-def test_a_suite_without_a_story_has_neither_page_nor_link(tmp_path: Path, faces: Targets):
-    assert [name for name, suite in suites.suites().items() if suite.story] == ["fer2013"]
-    results = {key: value for key, value in evaluated(tmp_path, faces).items() if key != "story"}
-    assert story(results) == ""
+def test_a_suite_without_a_summary_has_neither_page_nor_link(tmp_path: Path, faces: Targets):
+    assert [name for name, suite in suites.suites().items() if suite.summary_page] == ["fer2013"]
+    results = evaluated(tmp_path, faces)
+    del results["summary"]
+    assert summary_page(results) == ""
     assert "README.md" not in leaderboard.markdown(results)
 
 
@@ -385,7 +386,7 @@ def test_a_suite_without_a_story_has_neither_page_nor_link(tmp_path: Path, faces
 def test_the_committed_page_is_what_the_committed_results_give_and_stays_one_page():
     folder = ROOT / "results" / "fer2013"
     text = (folder / "README.md").read_text()
-    assert text == story(json.loads((folder / "results.json").read_text()))
+    assert text == summary_page(json.loads((folder / "results.json").read_text()))
     assert len(text.splitlines()) <= 95
     named = re.findall(r"\]\(((?!https?:)[^)#]+)", text)
     assert len(named) >= 7 and [name for name in named if not (folder / name).exists()] == []

@@ -23,6 +23,7 @@ from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets
 from benchmarks.store.votes import save_votes
 from tests.helpers.generated import FACES, stored_predictions
+from tests.helpers.results import blank_results
 from tests.helpers.runs import files
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
@@ -37,7 +38,7 @@ MANY = (
 )  # fmt: skip
 
 
-def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], **changes: Any) -> dict[str, Any]:
+def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], **changes: Any) -> Any:
     """Results of random predictions of members (name, seed, skill), ensembles of few kinds, nothing drawn."""
     store = PredictionStore(folder / "fer2013" / "predictions")
     save_targets(store.folder, targets)
@@ -50,7 +51,7 @@ def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], 
     return evaluate(session.suite, searched, folder, not_run=[], notes=[])
 
 
-def learnt(results: dict[str, Any], epochs: int = 5) -> dict[str, History]:
+def learnt(results: Any, epochs: int = 5) -> dict[str, History]:
     """A made-up training history for every member."""
     rise = [0.3 + 0.4 * (1 - 0.6**epoch) for epoch in range(epochs)]
     fall = [2.0 - value for value in rise]
@@ -59,7 +60,7 @@ def learnt(results: dict[str, Any], epochs: int = 5) -> dict[str, History]:
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def many(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Results of eight members on 400 test images of seven classes."""
     random = np.random.default_rng(0)
     targets = Targets(random.integers(0, 7, 300), random.integers(0, 7, 400), "f" * 32, FACES, train_size=500)
@@ -117,7 +118,7 @@ def flaws(chart: Chart) -> Iterator[str]:
 # --- which figures there are ---------------------------------------------------------------------------------------
 
 
-def test_whole_results_give_every_figure(many: dict[str, Any]):
+def test_whole_results_give_every_figure(many: Any):
     found = figures.charts(many, learnt(many))
     assert set(found) == EVERY
     assert [name for name, chart in found.items() if chart is None] == []
@@ -125,7 +126,7 @@ def test_whole_results_give_every_figure(many: dict[str, Any]):
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
-def test_no_text_overlaps_or_is_cut_off(many: dict[str, Any], name: str):
+def test_no_text_overlaps_or_is_cut_off(many: Any, name: str):
     chart = figures.charts(many, learnt(many))[name]
     assert chart is not None
     assert list(flaws(chart)) == []
@@ -167,20 +168,21 @@ def test_a_class_without_images_has_no_rate_and_no_score(tmp_path: Path):
         assert chart is not None and list(flaws(chart)) == []
 
 
-def test_results_of_an_older_version_give_the_figures_they_have(many: dict[str, Any]):
-    older = copy.deepcopy(many)
-    for key in ("charts", "audit", "diversity", "story"):
-        del older[key]
-    for row in (*older["members"], *older["ensembles"]):
-        for key in ("difference", "difference_interval", "test_class_f1", "val_macro_f1", "val_log_loss", "val_ece"):
-            row.pop(key, None)
-    found = figures.charts(older)
-    assert {name for name, chart in found.items() if chart} == {"benchmark", "cost", "validation"}
+def test_results_with_little_in_them_give_the_figures_they_have(many: Any):
+    results = copy.deepcopy(blank_results(**{key: many[key] for key in ("members", "ensembles", "splits", "classes")}))
+    for row in results["members"]:
+        row["val_metrics"] = {}
+    found = figures.charts(results)
+    assert {name for name, chart in found.items() if chart} == {
+        "benchmark", "differences", "cost", "validation", "class_scores",
+    }  # fmt: skip
+    assert all(chart is None for chart in figures.charts(blank_results()).values())
 
 
-def test_failed_ensemblers_and_external_models_are_no_hindrance(many: dict[str, Any]):
+def test_failed_ensemblers_and_external_models_are_no_hindrance(many: Any):
     results = copy.deepcopy(many)
-    results["ensembles"][1] = {"name": "uniform", "title": "Uniform average", "error": "ValueError: no"}
+    del results["ensembles"][1]
+    results["failed"] = [{"name": "uniform", "title": "Uniform average", "error": "ValueError: no"}]
     results["members"][2] |= {"kind": "external", "seed": None, "init": "external", "flops": None, "pareto": None}
     for chart in figures.charts(results, learnt(many)).values():
         assert chart is not None
@@ -188,7 +190,7 @@ def test_failed_ensemblers_and_external_models_are_no_hindrance(many: dict[str, 
             chart.draw()
 
 
-def test_of_members_that_cost_the_same_the_best_is_named(many: dict[str, Any]):
+def test_of_members_that_cost_the_same_the_best_is_named(many: Any):
     results = copy.deepcopy(many)
     for place, member in enumerate(results["members"]):
         member |= {"flops": 10**8 * (1 + place // 2), "pareto": False}
@@ -201,7 +203,7 @@ def test_of_members_that_cost_the_same_the_best_is_named(many: dict[str, Any]):
     assert len(best) == len(every) / 2
 
 
-def test_many_members_are_cut_to_the_best(many: dict[str, Any]):
+def test_many_members_are_cut_to_the_best(many: Any):
     results = copy.deepcopy(many)
     results["members"] = [
         {**copy.deepcopy(member), "seed": seed, "label": f"{member['name']} (seed {seed})"}
@@ -220,7 +222,7 @@ def test_many_members_are_cut_to_the_best(many: dict[str, Any]):
 
 
 @pytest.fixture(scope="module")
-def drawn(many: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def drawn(many: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the figures of `many`, where there was one of a kind that its results do not have."""
     folder = tmp_path_factory.mktemp("drawn")
     (folder / "figures").mkdir()
@@ -229,7 +231,7 @@ def drawn(many: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def test_figures_are_byte_identical_when_processes_draw_them_again(many: dict[str, Any], drawn: Path, tmp_path: Path):
+def test_figures_are_byte_identical_when_processes_draw_them_again(many: Any, drawn: Path, tmp_path: Path):
     paths = figures.draw(copy.deepcopy(many), tmp_path, jobs=2)
     assert files(tmp_path) == files(drawn)  # nor is a stale file left
     assert {path.stem for path in paths} == EVERY - {"training"}
@@ -238,22 +240,24 @@ def test_figures_are_byte_identical_when_processes_draw_them_again(many: dict[st
     assert not any(b"dc:date" in path.read_bytes() for path in paths)
 
 
-def test_the_index_names_files_that_are_drawn(many: dict[str, Any], drawn: Path):
+def test_the_index_names_files_that_are_drawn(many: Any, drawn: Path):
     entries = figures.index(many)
     assert {entry.file for entry in entries} <= set(files(drawn))
     assert entries[0].file == "figures/benchmark.png"
     assert all(entry.title and entry.alt for entry in entries)
-    assert "figures/size.png" not in {entry.file for entry in figures.index(many | {"audit": {}})}
+    assert "figures/size.png" not in {
+        entry.file for entry in figures.index(many | {"charts": blank_results()["charts"]})
+    }
 
 
-def test_histories_are_read_beside_the_predictions(many: dict[str, Any], tmp_path: Path):
+def test_histories_are_read_beside_the_predictions(many: Any, tmp_path: Path):
     member = many["members"][0]
     path = tmp_path / f"{member['name']}.s{member['seed']}.{member['hash']}.csv"
     path.write_text("epoch,val_loss,val_accuracy\n1,1.5,0.4\n2,1.25,0.5\n")
     known = histories(many, tmp_path)
     assert known == {member["label"]: {"epoch": [1.0, 2.0], "val_loss": [1.5, 1.25], "val_accuracy": [0.4, 0.5]}}
     twin = {**many["members"][1], "weights_of": f"{member['name']}.s{member['seed']}", "hash": member["hash"]}
-    again = {**many, "members": [member, {**twin, "name": member["name"]}]}
+    again = many | {"members": [member, {**twin, "name": member["name"]}]}
     assert list(histories(again, tmp_path)) == list(known), "the other one is of the same training"
     chart = figures.charts(many, known)["training"]
     assert chart is not None and "1 member " in chart.title
@@ -262,7 +266,7 @@ def test_histories_are_read_beside_the_predictions(many: dict[str, Any], tmp_pat
 # --- what they say -------------------------------------------------------------------------------------------------
 
 
-def test_differences_are_those_of_accuracy_with_intervals_around_them(many: dict[str, Any]):
+def test_differences_are_those_of_accuracy_with_intervals_around_them(many: Any):
     best = max(many["members"], key=lambda member: member["val_accuracy"])
     assert best["difference"] == 0 and best["difference_interval"] == [0, 0]
     for row in (*many["members"], *many["ensembles"]):
@@ -275,7 +279,7 @@ def test_differences_are_those_of_accuracy_with_intervals_around_them(many: dict
     assert chart.title.startswith(f"{above} of 4 ensembles beat")
 
 
-def test_confusions_and_reliability_are_those_of_the_shown_models(many: dict[str, Any]):
+def test_confusions_and_reliability_are_those_of_the_shown_models(many: Any):
     single, headline = many["charts"]["shown"]
     assert headline["name"] == many["headline"]
     best = max(many["members"], key=lambda member: member["val_accuracy"])
@@ -285,7 +289,7 @@ def test_confusions_and_reliability_are_those_of_the_shown_models(many: dict[str
         bins = shown["reliability"]
         weights = np.array(bins["count"]) / 400
         gap = weights @ np.abs(np.array(bins["accuracy"]) - bins["confidence"])
-        assert gap == pytest.approx(row["test_ece"], abs=1e-5)
+        assert gap == pytest.approx(row["test_metrics"]["ece"], abs=1e-5)
     chart = figures.charts(many)["reliability"]
     assert chart is not None and "headline ensemble" in chart.title
 
@@ -300,7 +304,7 @@ def test_the_greedy_path_takes_the_best_member_first_and_never_one_twice(tmp_pat
     assert len(path["val"]) == len(path["test"]) == 3
 
 
-def test_the_size_chart_names_how_many_members_are_enough(many: dict[str, Any]):
+def test_the_size_chart_names_how_many_members_are_enough(many: Any):
     results = copy.deepcopy(many)
     results["charts"]["greedy_path"] |= {"val": [0.5, 0.6, 0.7, 0.65, 0.65, 0.65, 0.65, 0.6], "test": [0.61] * 8}
     chart = figures.charts(results)["size"]

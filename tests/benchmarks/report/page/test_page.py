@@ -18,7 +18,8 @@ from benchmarks.report.page.details import flat
 from benchmarks.report.page.embed import embed
 from benchmarks.report.page.plots import Axis, history_panels
 from benchmarks.report.page.render import links
-from benchmarks.results import Standing, standings
+from benchmarks.results import LeaderboardRow, leaderboard_rows
+from tests.helpers import results as made_up
 from tests.helpers import webdriver
 from tests.helpers.results import blank_results
 from tests.helpers.webdriver import Browser
@@ -30,52 +31,30 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 4"><path d="M0 0h4
 TAB, ENTER, ESCAPE, RIGHT = "\ue004", "\ue007", "\ue00c", "\ue014"
 
 
-def scored(accuracy: float, **more: Any) -> dict[str, Any]:
-    return {
-        "test_accuracy": accuracy, "test_interval": [accuracy - 0.015, accuracy + 0.015], "rank": "1-2",
-        "test_macro_f1": accuracy - 0.02, "test_log_loss": 0.8, "test_ece": 0.05, "letters": "ab",
-        "p_best_single": 0.01, "p_best_single_holm": 0.03, "p_uniform": 0.2, "p_uniform_holm": 0.4,
-        "flops": 2_000_000, "ms_per_image": 1.5, "pareto": True, "train_seconds": 600.0, **more,
-    }  # fmt: skip
-
-
 def member(name: str, seed: int, accuracy: float, params: int, label: str) -> dict[str, Any]:
-    return scored(
-        accuracy, kind="member", name=name, seed=seed, label=label, val_accuracy=accuracy - 0.02, params=params,
-        init="scratch", epochs=3, best_epoch=2, image_size=48, hash="0a1b2c3d4e5f", extra_data="none", source=None,
-        images_per_second=500.0, device="abacus", tta="flip", reference="arXiv:1409.1556", code="0123456789ab",
-        recipe={"epochs": 3, "loss": {"label_smoothing": 0.0}},
-    )  # fmt: skip
+    recipe = {"epochs": 3, "loss": {"label_smoothing": 0.0}}
+    return made_up.member(name, seed, accuracy, label=label, params=params, recipe=recipe)
 
 
 def ensemble(name: str, title: str, accuracy: float, used: list[str], weights: Any, **more: Any) -> dict[str, Any]:
-    return scored(
-        accuracy, name=name, title=title, reference="doi:10.1016/0893-6080(92)90001-5", fitted_on="val",
-        fit_accuracy=accuracy, cross_fit_accuracy=accuracy - 0.01, members_used=used, weights=weights, params=3_000_000,
-        error=None, left_out=[], **more,
-    )  # fmt: skip
+    return made_up.ensemble(name, title, accuracy, used, weights=weights, **more)
 
 
 def published(method: str, accuracy: float, why_not: str = "") -> dict[str, Any]:
     return {
         "method": method, "kind": "single", "year": 2020, "accuracy": accuracy, "split": "test", "n_models": 1,
-        "extra_data": "none", "tta": "none", "pretraining": "imagenet", "source": "arXiv:2001.00001",
-        "comparable": not why_not, "why_not": why_not, "chart": True,
+        "selection": "val", "extra_data": "none", "tta": "none", "pretraining": "imagenet",
+        "source": "arXiv:2001.00001", "seen": "source", "comparable": not why_not, "why_not": why_not, "doubt": "",
+        "doubt_source": "", "chart": True,
     }  # fmt: skip
 
 
-def audited(kind: str, name: str, accuracy: float) -> dict[str, Any]:
-    numbers = dict.fromkeys(("ece", "ece_scaled", "log_loss", "log_loss_scaled", "brier", "brier_scaled"), 0.1)
-    parts = {"accuracy": accuracy, "unseen_accuracy": accuracy - 0.01, "overlap_accuracy": 0.9}
-    return {"kind": kind, "name": name, "title": name, "temperature": 1.1, **parts, **numbers}
-
-
 @pytest.fixture
-def results() -> dict[str, Any]:
-    left = {"member": "vgg (seed 1)", "reason": "weaker <than> every member used", "nearest": "vgg (seed 0)"}
+def results() -> Any:
+    left = {"member": "vgg (seed 1)", "reason": "weaker <than> every member used", "nearest": "vgg (seed 0)",
+            "val_log_loss_change": 0.01, "val_accuracy_change": -0.002}  # fmt: skip
     everyone = ["vgg (seed 0)", "vgg (seed 1)", "tiny"]
     classwise = {label: [0.5, 0.25, 0.25] for label in everyone}
-    curve = {"mean": [0.6, 0.7], "spread": [0.02, 0.0], "extrapolation": {"twice": 0.71, "limit": 0.72}}
     return blank_results(
         headline="greedy",
         effort={"members": 3, "external": 0, "seconds": 1800.0, "devices": ["abacus"]},
@@ -89,14 +68,11 @@ def results() -> dict[str, Any]:
                      "vgg (seed 0)": 0.75, "tiny": 0.25}) | {"left_out": [{**left, "agreement": 0.9}]},
             ensemble("uniform", "Uniform average", 0.72, everyone, dict.fromkeys(everyone, 1 / 3)),
             ensemble("classwise", "Weights by class", 0.71, everyone, classwise),
-            {"name": "broken", "title": "Broken one", "error": "ValueError: no luck"},
         ],
-        audit={
-            "best_subset_on_test": {"accuracy": 0.74, "members": ["tiny"], "subsets": 7, "candidates": 3},
-            "overlap": {"val_in_train": 3, "test_in_train": 40, "test_in_val": 1},
-            "rows": [audited("ensemble", "greedy", 0.73), audited("member", "tiny", 0.61)],
-            "learning_curve": {"members": [1, 2], "orders": 40, "val": curve, "test": curve},
-        },
+        failed=[{"name": "broken", "title": "Broken one", "error": "ValueError: no luck"}],
+        audit=made_up.audit(
+            [made_up.audit_row("ensemble", "greedy", 0.73), made_up.audit_row("member", "tiny", 0.61)], members=2
+        ),
         published=[published("Clean net", 0.74), published("Doubtful net", 0.96, "selected on the test set")],
         not_run=[{"name": "swin", "seed": 0, "reason": "no GPU", "command": "python benchmark.py --members swin"}],
         notes=["old.safetensors is stale"],
@@ -104,7 +80,7 @@ def results() -> dict[str, Any]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, results: dict[str, Any]) -> Path:
+def folder(tmp_path: Path, results: Any) -> Path:
     """A suite's folder with one figure and one history."""
     suite = tmp_path / "results" / "faces"
     (suite / "figures").mkdir(parents=True)
@@ -143,7 +119,7 @@ class Reader(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def text_of(results: dict[str, Any], folder: Path) -> str:
+def text_of(results: Any, folder: Path) -> str:
     return page.write(results, folder).read_text(encoding="utf-8")
 
 
@@ -151,7 +127,7 @@ def index_of(folder: Path) -> str:
     return page.write_index(folder.parent).read_text(encoding="utf-8")
 
 
-def test_both_pages_nest_and_load_nothing(results: dict[str, Any], folder: Path):
+def test_both_pages_nest_and_load_nothing(results: Any, folder: Path):
     for text in (text_of(results, folder), index_of(folder)):
         read = Reader(text)
         loading = [
@@ -165,16 +141,16 @@ def test_both_pages_nest_and_load_nothing(results: dict[str, Any], folder: Path)
         assert policy is not None and "default-src 'none'" in policy and "script-src 'sha256-" in policy
 
 
-def test_the_same_results_give_the_same_bytes(results: dict[str, Any], folder: Path):
+def test_the_same_results_give_the_same_bytes(results: Any, folder: Path):
     first = text_of(results, folder), index_of(folder)
     assert (text_of(copy.deepcopy(results), folder), index_of(folder)) == first
 
 
-def test_every_row_is_there_with_all_its_columns_and_something_to_open(results: dict[str, Any], folder: Path):
+def test_every_row_is_there_with_all_its_columns_and_something_to_open(results: Any, folder: Path):
     text = text_of(results, folder)
     read = Reader(text)
     ids = [row["id"] for row in read.named("tr") if "data-group" in row]
-    assert len(ids) == len(set(ids)) == len(standings(results)) == 9
+    assert len(ids) == len(set(ids)) == len(leaderboard_rows(results)) == 9
     assert {template["id"] for template in read.named("template")} == {f"of-{row}" for row in ids}
     heads = sum("data-key" in head for head in read.named("th"))
     ranking = text[text.index('<table class="ranking"') : text.index("</table>")]
@@ -182,13 +158,13 @@ def test_every_row_is_there_with_all_its_columns_and_something_to_open(results: 
         assert len(re.findall(r"<t[hd][ >]", row)) == heads
 
 
-def test_what_comes_from_data_is_escaped(results: dict[str, Any], folder: Path):
+def test_what_comes_from_data_is_escaped(results: Any, folder: Path):
     clean = Reader(text_of(results, folder))
     evil = copy.deepcopy(results)
     evil["title"] = evil["classes"][0] = evil["notes"][0] = EVIL
     evil["members"][2] |= {"name": EVIL, "device": EVIL, "reference": EVIL, "recipe": {"optimizer": EVIL}}
     evil["ensembles"][0] |= {"title": EVIL, "reference": f"[{EVIL}](javascript:alert(1))"}
-    evil["ensembles"][0]["left_out"][0]["reason"] = evil["ensembles"][3]["error"] = EVIL
+    evil["ensembles"][0]["left_out"][0]["reason"] = evil["failed"][0]["error"] = EVIL
     evil["published"][1] |= {"method": EVIL, "why_not": EVIL, "source": f"{EVIL} arXiv:2001.00001"}
     evil["not_run"][0] |= {"reason": EVIL, "command": EVIL}
     text = text_of(evil, folder)
@@ -201,7 +177,7 @@ def test_what_comes_from_data_is_escaped(results: dict[str, Any], folder: Path):
     assert len(Reader(index_of(folder)).named("script")) == 1
 
 
-def test_a_row_opens_to_its_provenance(results: dict[str, Any], folder: Path):
+def test_a_row_opens_to_its_provenance(results: Any, folder: Path):
     text = text_of(results, folder)
     details = {row: text.partition(f'<template id="of-{row}">')[2].partition("</template>")[0] for row in (
         "member-vgg-seed-0", "member-vgg-seed-1", "ensemble-greedy-selection", "ensemble-broken-one",
@@ -219,8 +195,8 @@ def test_a_row_opens_to_its_provenance(results: dict[str, Any], folder: Path):
     assert "selected on the test set" in doubtful and "https://arxiv.org/abs/2001.00001" in doubtful
 
 
-def test_results_with_little_in_them_have_a_page(results: dict[str, Any], folder: Path):
-    bare = {**results, "members": [], "ensembles": [], "published": [], "audit": None, "headline": None, "not_run": []}
+def test_results_with_little_in_them_have_a_page(results: Any, folder: Path):
+    bare = blank_results()
     text = text_of(bare, folder)
     Reader(text)
     assert "No result yet." in text and 'id="audit"' not in text and 'id="not-run"' not in text
@@ -235,7 +211,7 @@ def test_a_damaged_neighbour_is_named_on_the_page_for_all_suites(folder: Path):
     assert "results.json cannot be read" in text and 'href="faces/index.html"' in text
 
 
-def test_a_hundred_members_and_sixty_ensembles_fit(results: dict[str, Any], folder: Path):
+def test_a_hundred_members_and_sixty_ensembles_fit(results: Any, folder: Path):
     labels = [f"efficientnetv2_small_{number}" for number in range(100)]
     results["members"] = [member(label, 0, 0.6 + 0.001 * n, 20_000_000, label) for n, label in enumerate(labels)]
     reason = (
@@ -264,8 +240,8 @@ def test_figures_beyond_the_room_are_named_and_the_smaller_form_is_taken(tmp_pat
 
 
 def test_the_axis_holds_what_is_comparable_and_marks_what_lies_beyond():
-    rows = [Standing(kind="member", name="", title="", accuracy=value) for value in (0.42, 0.70, 0.731)]
-    far = Standing(kind="published", name="", title="", accuracy=0.96, comparable=False)
+    rows = [LeaderboardRow(kind="member", name="", title="", accuracy=value) for value in (0.42, 0.70, 0.731)]
+    far = LeaderboardRow(kind="published", name="", title="", accuracy=0.96, comparable=False)
     axis = Axis.of([*rows, far])
     assert (axis.low, axis.high) == (54, 74)
     assert axis.place(0.64) == 50.0 and axis.place(0.42) == 0.0 and axis.place(0.96) == 100.0
@@ -301,7 +277,7 @@ def window() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def shown(window: Browser, results: dict[str, Any], folder: Path) -> Iterator[Browser]:
+def shown(window: Browser, results: Any, folder: Path) -> Iterator[Browser]:
     """The suite's page in a wide window, as at a first visit; it may not complain."""
     window.prefer("light")
     window.open(page.write(results, folder).as_uri())

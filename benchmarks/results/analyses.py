@@ -1,0 +1,329 @@
+"""What results.json holds beside the rows of the leaderboard: the type of every analysis."""
+
+from typing import TypedDict
+
+Interval = list[float]  # lower and upper bound, 95 %
+
+
+class Failed(TypedDict):
+    """An ensembler that could not be fitted."""
+
+    name: str
+    title: str
+    error: str
+
+
+class LeftOut(TypedDict):
+    """A member that an ensemble gives no weight, and why not, from val alone."""
+
+    member: str
+    val_log_loss_change: float
+    val_accuracy_change: float
+    nearest: str
+    agreement: float
+    reason: str
+
+
+class AffectDimension(TypedDict):
+    rmse: float | None
+    corr: float | None
+    sagr: float | None
+    ccc: float
+    ccc_interval: Interval
+
+
+class AffectRow(TypedDict):
+    """A member or combination in valence and arousal; `ccc` are means of both."""
+
+    kind: str
+    name: str
+    title: str
+    models: int
+    valence: AffectDimension
+    arousal: AffectDimension
+    ccc: float
+    ccc_interval: Interval
+    difference_interval: Interval
+    val_ccc: float
+    cross_fit_ccc: float | None
+    weights: dict[str, list[float]] | None
+
+
+class PublishedAffect(TypedDict):
+    """Valence and arousal of a paper or repository; see `benchmarks.suites.published_results`."""
+
+    method: str
+    year: int
+    split: str
+    valence_rmse: float | None
+    valence_corr: float | None
+    valence_sagr: float | None
+    valence_ccc: float | None
+    arousal_rmse: float | None
+    arousal_corr: float | None
+    arousal_sagr: float | None
+    arousal_ccc: float | None
+    source: str
+    seen: str
+    remark: str
+
+
+class Affect(TypedDict):
+    rated: dict[str, int]  # images of val and test
+    best_single: str
+    headline: str | None
+    members: list[AffectRow]
+    ensembles: list[AffectRow]
+    failed: list[Failed]
+    published: list[PublishedAffect]
+
+
+class Ambiguity(TypedDict):
+    """A loss of an ensemble: that of its members less their ambiguity."""
+
+    ensemble: float
+    members: float
+    ambiguity: float
+
+
+class Pairs(TypedDict):
+    """An entry a pair of members, `first` < `second`."""
+
+    first: list[int]
+    second: list[int]
+    disagreement: list[float]
+    q: list[float | None]
+    double_fault: list[float]
+    kappa: list[float | None]
+    error: list[float]
+
+
+class SplitDiversity(TypedDict):
+    oracle_accuracy: float
+    brier: Ambiguity
+    log_loss: Ambiguity
+    mean: dict[str, float | None]
+    pairs: Pairs
+
+
+class Diversity(TypedDict):
+    members: list[str]
+    val: SplitDiversity
+    test: SplitDiversity
+
+
+class Ablation(TypedDict):
+    """A variant beside its network on val, over the seeds that both have."""
+
+    name: str
+    variant: str
+    network: str
+    changes: list[str]
+    seeds: list[int]
+    val_accuracy: float
+    difference: float
+    p: float
+    log_loss: float
+    log_loss_difference: float
+    train_seconds: float
+    network_seconds: float
+
+
+class Views(TypedDict):
+    """One kind of views at test time, on val; `gain` is over no views."""
+
+    tta: str
+    members: list[str]
+    val_accuracy: float
+    gain: float
+    log_loss: float
+    seconds: float
+
+
+class BestSubset(TypedDict):
+    accuracy: float
+    members: list[str]
+    subsets: int
+    candidates: int
+
+
+class OverlapScores(TypedDict):
+    """Accuracy on all test images, on those whose pixels do not stand in train, and on those that do."""
+
+    accuracy: float
+    unseen_accuracy: float | None
+    overlap_accuracy: float | None
+
+
+class Calibration(TypedDict):
+    """Test scores as they are, and after one temperature, fitted on val."""
+
+    temperature: float
+    ece: float
+    log_loss: float
+    brier: float
+    ece_scaled: float
+    log_loss_scaled: float
+    brier_scaled: float
+
+
+class AuditRow(OverlapScores, Calibration):
+    kind: str
+    name: str
+    title: str
+
+
+class Extrapolation(TypedDict):
+    twice: float
+    limit: float
+
+
+class Curve(TypedDict):
+    mean: list[float]
+    spread: list[float]
+    extrapolation: Extrapolation | None
+
+
+class LearningCurve(TypedDict):
+    """The uniform average of k random members."""
+
+    members: list[int]
+    orders: int
+    val: Curve
+    test: Curve
+
+
+class Audit(TypedDict):
+    best_subset_on_test: BestSubset
+    overlap: dict[str, int] | None
+    rows: list[AuditRow]
+    learning_curve: LearningCurve
+
+
+class Reliability(TypedDict):
+    """An entry a bin that holds an image."""
+
+    count: list[int]
+    confidence: list[float]
+    accuracy: list[float]
+
+
+class ShownModel(TypedDict):
+    kind: str
+    name: str
+    title: str
+    confusion: list[list[int]]
+    reliability: Reliability
+    reliability_scaled: Reliability
+
+
+class GreedyPath(TypedDict):
+    members: list[str]
+    val: list[float]
+    test: list[float]
+
+
+class FigureData(TypedDict):
+    shown: list[ShownModel]
+    greedy_path: GreedyPath
+
+
+class Confusion(TypedDict):
+    kind: str
+    name: str
+    title: str
+    counts: list[list[int]]
+
+
+class Rival(TypedDict):
+    """What else could have been quoted, and what the headline has above it."""
+
+    part: str
+    title: str
+    accuracy: float
+    difference: float
+    difference_interval: Interval
+    p: float
+
+
+class PartOfTest(TypedDict):
+    images: int
+    accuracy: float
+    interval: Interval
+
+
+class Duplicates(TypedDict):
+    """A model on test images whose pixels stand in train, and on the others."""
+
+    part: str
+    title: str
+    all: PartOfTest
+    unseen: PartOfTest
+    seen: PartOfTest
+    worth_interval: Interval
+
+
+class Mean(TypedDict):
+    value: float
+    interval: Interval
+
+
+class Share(Mean):
+    hits: int
+    of: int
+
+
+class VotesGroup(TypedDict):
+    """Test images by what most annotators say; how often each model says the label, and says what they do."""
+
+    images: int
+    share: Share
+    says_label: dict[str, Share | None]
+    says_leader: dict[str, Share | None]
+
+
+class VotesGroups(TypedDict):
+    label: VotesGroup
+    other: VotesGroup
+    tied: VotesGroup
+
+
+class Errors(TypedDict):
+    all: Share
+    undisputed: Share
+    shared: Share
+    unclear: Share
+    without_undisputed: Share
+    shared_of_errors: Share | None
+
+
+class Agreement(TypedDict):
+    """Test images on whose commonest answer `least` to `most` annotators agree."""
+
+    least: int
+    most: int
+    images: int
+    one_by_label: float
+    most_by_label: float
+    says_label: dict[str, Share]
+
+
+class LabelNoise(TypedDict):
+    annotators: int
+    titles: dict[str, str]
+    groups: VotesGroups
+    errors: Errors | None
+    one_by_label: Mean
+    most_by_label: Mean
+    one_by_others: Mean
+    lead: dict[str, Mean]
+    agreement: list[Agreement]
+    all: VotesGroup
+
+
+class Summary(TypedDict):
+    """What the page on a suite's results needs beside the scores; `label_noise` where annotators' votes are stored."""
+
+    rivals: list[Rival]
+    overlap: list[Duplicates] | None
+    label_noise: LabelNoise | None
