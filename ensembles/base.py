@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Self, TypeVar, cast
@@ -10,6 +10,9 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from ensembles.aliases import hint
+from ensembles.estimator import Classifier
+from ensembles.simplex import refuse_probabilities
 from ensembles.streaming import StackedMembers, blocks
 
 FloatArray = npt.NDArray[np.float64]
@@ -113,6 +116,7 @@ def check_logits(
         raise ValueError(f"fitted on {members} members, got logits of {array.shape[0]}")
     if classes is not None and array.shape[2] != classes:
         raise ValueError(f"fitted on {classes} classes, got logits of {array.shape[2]}")
+    refuse_probabilities(array)
     if labels is not None and len(labels) != array.shape[0]:
         raise ValueError(f"{len(labels)} labels for logits of {array.shape[0]} members")
     broken = [(member, usable) for member, usable in _usable(array) if not usable.all()]
@@ -152,7 +156,7 @@ def check_targets(targets: npt.ArrayLike, samples: int, classes: int) -> IntArra
     return array.astype(np.int64, copy=False)
 
 
-class Ensembler(ABC):
+class Ensembler(Classifier):
     """Combines members' logits into class probabilities.
 
     A concrete ensembler is a dataclass: its constructor stores arguments untouched (they are judged in `fit`), fitted
@@ -267,13 +271,11 @@ def names() -> list[str]:
 
 
 def get(name: str) -> type[Ensembler]:
-    """The class registered under `name`; UnknownEnsemblerError with near matches otherwise."""
+    """The class registered under `name`; otherwise UnknownEnsemblerError, which says what an alias means here, or near
+    matches."""
     if name not in _REGISTRY:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, names(), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names())}"
-        raise UnknownEnsemblerError(f"no ensembler named {name!r}; {hint}")
+        registered = {known: _REGISTRY[known] for known in names()}
+        raise UnknownEnsemblerError(f"no ensembler named {name!r}; {hint(name, registered)}")
     return _REGISTRY[name]
 
 

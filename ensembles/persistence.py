@@ -20,7 +20,7 @@ FORMAT = "fer-ensembles/ensembler/1"
 Fitted = TypeVar("Fitted")
 
 
-def save(fitted: Any, path: Path) -> None:
+def save(fitted: Any, path: str | os.PathLike[str]) -> None:
     """Writes a fitted ensembler (or another fitted dataclass of this package that has a `name`) to `path`, atomically.
 
     ValueError where it is not fitted, TypeError for a fitted attribute that is neither array nor JSON."""
@@ -37,16 +37,17 @@ def save(fitted: Any, path: Path) -> None:
         "state": {name: value for name, value in state.items() if name not in arrays},
     }
     metadata = {"format": FORMAT, "json": json.dumps(header, sort_keys=True, default=_plain)}
-    draft = path.with_name(f".{path.name}.part")
+    place = Path(path)
+    draft = place.with_name(f".{place.name}.part")
     draft.write_bytes(to_bytes(arrays, metadata))
-    os.replace(draft, path)
+    os.replace(draft, place)
 
 
 @overload
-def load(path: Path) -> Ensembler: ...
+def load(path: str | os.PathLike[str]) -> Ensembler: ...
 @overload
-def load(path: Path, kind: type[Fitted]) -> Fitted: ...
-def load(path: Path, kind: Any = None) -> Any:
+def load(path: str | os.PathLike[str], kind: type[Fitted]) -> Fitted: ...
+def load(path: str | os.PathLike[str], kind: Any = None) -> Any:
     """The fitted ensembler that `save` wrote: the same options and, to the bit, the same predictions.
 
     `kind` is the class where it is not a registered ensembler. ValueError where the file is no such file or of another
