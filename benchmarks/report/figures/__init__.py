@@ -1,6 +1,7 @@
 """All figures of a suite: pure functions of its results and of the training histories beside its predictions.
 
-Each is a PNG and an SVG in results/<suite>/figures; a figure that the results have nothing for is left out.
+Each is a PNG, which is committed, and an SVG beside it, which is not, in results/<suite>/figures; a figure that the
+results have nothing for is left out.
 """
 
 from __future__ import annotations
