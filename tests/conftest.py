@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here or in a subprocess: the same sums everywhere
 
@@ -18,6 +22,15 @@ from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import FACES, stored_predictions, stripes
 from tests.helpers.runs import Outcome, cli
 from zoo import registry
+
+
+@pytest.fixture(autouse=True)
+def freed_memory_goes_back() -> None:
+    """Trainings of earlier tests told the C library to keep what they free (`zoo.cpu.keep_freed_memory`).
+
+    One process runs them all: without this, it ends with the memory of the largest network and of what lies between.
+    """
+    getattr(ctypes.CDLL(None), "malloc_trim", lambda kept: None)(0)
 
 
 @pytest.fixture(scope="session")
@@ -65,9 +78,19 @@ def stored_results(tmp_path: Path, faces: Targets) -> Path:
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """The results folder of one whole run of the digits suite, every member trained, and what the run said."""
-    results = tmp_path_factory.mktemp("digits") / "results"
-    return results, cli("--suite", "digits", "--results", results, "--device", "cpu", "--train", "missing")
+    """The results folder of one whole run of the digits suite, every member trained, and what the run said.
+
+    It is for reading. Processes that share the tests (pytest-xdist) share the run: the first that asks makes it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    results, said = folder / "digits" / "results", folder / "digits.json"
+    with FileLock(folder / "digits.lock"):
+        if not said.exists():
+            outcome = cli("--suite", "digits", "--results", results, "--device", "cpu", "--train", "missing")
+            said.write_text(json.dumps(asdict(outcome)), encoding="utf-8")
+    return results, Outcome(**json.loads(said.read_text(encoding="utf-8")))
 
 
 @pytest.fixture
