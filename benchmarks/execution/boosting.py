@@ -20,7 +20,7 @@ def fit_boosting(
     The trees are fitted on features of the training images, which the network has learnt from, and stopped by val.
     Raises ValueError where the network has no dense classifier, or a package is missing.
     """
-    from ensembles.feature_boosting import FeatureBoosting
+    from zoo.feature_boosting import FeatureBoosting
 
     began = time.perf_counter()
     options = configuration.member.recipe.trees

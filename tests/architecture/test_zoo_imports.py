@@ -49,6 +49,8 @@ MAY_IMPORT = {
         "structure",
     },
     "models": {"member", "pretrained", "registry"},
+    # trees on features of a trained network; the one kind of member whose classifier torch does not train
+    "feature_boosting": set(),
 }
 """A room is a folder of zoo/ or a module at its top; imports inside functions and for types count, too."""
 

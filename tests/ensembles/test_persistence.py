@@ -10,9 +10,9 @@ from safetensors.numpy import save_file
 
 import ensembles
 from ensembles.affect.base import AffectMean, AffectStacking, AffectWeights
-from ensembles.feature_boosting import FeatureBoosting
 from ensembles.persistence import load, save
 from ensembles.selection import Greedy
+from zoo.feature_boosting import FeatureBoosting
 
 
 def make(samples: int = 80, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

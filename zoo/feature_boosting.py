@@ -1,5 +1,4 @@
-"""Gradient-boosted trees on a network's penultimate features: a member of its own, and the second half of the
-EfficientNet-XGBoost classifier."""
+"""Boosted trees on a network's penultimate features: the second half of the EfficientNet-XGBoost classifier."""
 
 from __future__ import annotations
 
@@ -9,15 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.base import FloatArray, IntArray, check_targets, softmax
-from ensembles.stacking import import_xgboost
-
 MOST_NEIGHBOURS = 5  # of SMOTE, as in its paper; fewer where the smallest class has fewer
 
 
 @dataclass
 class FeatureBoosting:
-    """XGBoost (`multi:softprob`) on features of a trained network, with early stopping on validation features.
+    """Train XGBoost (`multi:softprob`) on features of a trained network, stopping early on validation features.
 
     `smote` adds synthetic features to the rarer train classes until all are as large as the largest (needs
     imbalanced-learn); validation is never touched. The fitted trees (`model_`) are the bytes of xgboost's own format,
@@ -54,13 +50,13 @@ class FeatureBoosting:
         """Fit on train features `[N, F]` and targets `[N]`, stop on validation features `[V, F]` and targets `[V]`.
 
         `num_classes` is needed where the last classes may be absent from all targets. ValueError on bad input."""
-        xgboost = import_xgboost(self.name)
+        xgboost = _import_xgboost()
         train, held_out = _check_features(features), _check_features(val_features)
         if train.shape[1] != held_out.shape[1]:
             raise ValueError(f"{train.shape[1]} features to fit on, {held_out.shape[1]} to stop on")
         self.num_classes_ = num_classes or int(max(np.max(targets), np.max(val_targets))) + 1
-        truth = check_targets(targets, len(train), self.num_classes_)
-        val_truth = check_targets(val_targets, len(held_out), self.num_classes_)
+        truth = _check_targets(targets, len(train), self.num_classes_)
+        val_truth = _check_targets(val_targets, len(held_out), self.num_classes_)
         if self.smote:
             train, truth = _oversample(train, truth, self.random_state)
         stopped = xgboost.train(
@@ -77,22 +73,24 @@ class FeatureBoosting:
         return self
 
     def predict_logits(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Logits `[N, classes]` float32 of features `[N, F]`: what a member of an ensemble gives. ValueError on bad
-        input or before `fit`."""
+        """Return logits `[N, classes]`, float32, of features `[N, F]`; ValueError on bad input or before `fit`."""
         if not hasattr(self, "model_"):
             raise ValueError(f"{self.name} is not fitted: call fit first")
         checked = _check_features(features)
         if checked.shape[1] != self.feature_count_:
             raise ValueError(f"fitted on {self.feature_count_} features, got {checked.shape[1]}")
-        xgboost = import_xgboost(self.name)
+        xgboost = _import_xgboost()
         booster = xgboost.Booster({"nthread": self.jobs, "device": self.device})
         booster.load_model(bytearray(self.model_.tobytes()))
         margins = booster.predict(xgboost.DMatrix(checked, nthread=self.jobs), output_margin=True)
         return np.asarray(margins, dtype=np.float32)
 
-    def predict_proba(self, features: npt.ArrayLike) -> FloatArray:
-        """Probabilities `[N, classes]` of features `[N, F]`, float64, rows on the simplex."""
-        return softmax(self.predict_logits(features))
+    def predict_proba(self, features: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return probabilities `[N, classes]`, float64, of features `[N, F]`; rows sum to one."""
+        logits = self.predict_logits(features).astype(np.float64)
+        probabilities: npt.NDArray[np.float64] = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities
 
     def _parameters(self) -> dict[str, Any]:
         return {
@@ -121,9 +119,30 @@ def _check_features(features: npt.ArrayLike) -> npt.NDArray[np.float32]:
     return array
 
 
+def _check_targets(targets: npt.ArrayLike, samples: int, classes: int) -> npt.NDArray[np.int64]:
+    array = np.asarray(targets)
+    if array.dtype.kind not in "iu" or array.shape != (samples,):
+        raise ValueError(f"targets must be integers [{samples}], got {array.dtype} {list(array.shape)}")
+    outside = np.flatnonzero((array < 0) | (array >= classes))
+    if outside.size:
+        raise ValueError(
+            f"targets must lie in 0..{classes - 1}; {outside.size} do not, the first at sample {outside[0]}: "
+            f"{array[outside[0]]}"
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def _import_xgboost() -> Any:
+    try:
+        import xgboost
+    except ImportError as error:
+        raise ImportError("feature_boosting needs xgboost: pip install xgboost") from error
+    return xgboost
+
+
 def _oversample(
-    features: npt.NDArray[np.float32], targets: IntArray, random_state: int
-) -> tuple[npt.NDArray[np.float32], IntArray]:
+    features: npt.NDArray[np.float32], targets: npt.NDArray[np.int64], random_state: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     try:
         from imblearn.over_sampling import SMOTE
     except ImportError as error:

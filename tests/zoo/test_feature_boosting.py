@@ -1,4 +1,4 @@
-"""Trees on penultimate features: a classifier of its own that hands logits to the ensembles."""
+"""Trees on penultimate features: a classifier of its own that gives logits, as a network does."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from ensembles import feature_boosting
-from ensembles.feature_boosting import FeatureBoosting
+from zoo import feature_boosting
+from zoo.feature_boosting import FeatureBoosting
 
 
 def make(samples: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
