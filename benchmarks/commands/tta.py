@@ -56,7 +56,7 @@ def measured(checkpoints: Path, val: Split, configuration: Configuration, kind: 
 
 def run(session: Session, device: str) -> list[CsvRow]:
     """Every kind of every member whose weights lie there; raises ValueError where there are none."""
-    from zoo.inference.tta import VIEWS
+    from zoo.inference.views import VIEWS
 
     path, checkpoints, fold = session.folder / "tta.csv", session.checkpoints, session.folds[0]
     own = [one for one in session.configurations(fold) if registry.trained_as(one.member) == one.member]

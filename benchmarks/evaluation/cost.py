@@ -9,17 +9,15 @@ from typing import Any, Literal
 from benchmarks.results import EXTERNAL
 from benchmarks.results.schema import Effort, MemberFacts
 from benchmarks.store.weights import shared_weights
+from zoo.inference.views import VIEWS
 
 Cost = Literal["params", "flops", "ms_per_image", "train_seconds"]
-
-VIEWS = {"none": 1, "flip": 2, "ten_crop": 10, "shift": 10, "scale": 6, "rotate": 6, "grid": 18}
-"""Forward passes an image by the recipe's `tta`, as zoo/inference/tta.py makes them; known here without torch."""
 
 
 def forward_passes(tta: str | None, recipe: Mapping[str, Any] | None) -> int:
     """How often a network is run for one image: by the views, times the networks of a recipe (given as what differs
     from the defaults) with snapshots or folds. 1 where neither is known."""
-    return VIEWS.get(tta or "none", 1) * networks(recipe)
+    return (VIEWS[tta].count if tta in VIEWS else 1) * networks(recipe)
 
 
 def networks(recipe: Mapping[str, Any] | None) -> int:

@@ -1,12 +1,9 @@
-"""Test-time augmentation: make the views of an image whose logits are averaged. A new kind is one entry of `VIEWS`."""
+"""Test-time augmentation: make the views that `zoo/inference/views.py` lists; the logits of an image are averaged."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -14,29 +11,10 @@ from torch.nn import functional as F
 
 from zoo.errors import UnknownName
 from zoo.inference.pixels import normalise, to_float
+from zoo.inference.views import VIEWS, Views, Warp
 from zoo.recipes import Recipe
 
 TEN_CROP_RATIO = 0.875  # of the side, where the recipe crops nothing by itself
-
-
-@dataclass(frozen=True)
-class Views:
-    """One kind of views: `of(images uint8 [B,C,H,W], size, crop_ratio)` yields each as float [B,C,size,size] in [0,1].
-
-    Where `mirrored`, the mirror image of each is a view, too.
-    """
-
-    of: Callable[[Tensor, int, float], Iterator[Tensor]]
-    mirrored: bool = True
-
-
-class Warp(NamedTuple):
-    """How a view is warped: `zoom`, rotation in `degrees`, and shifts `across` and `down` as shares of the side."""
-
-    zoom: float = 1.0
-    degrees: float = 0.0
-    across: float = 0.0
-    down: float = 0.0
 
 
 def network_inputs(images: Tensor, size: int, recipe: Recipe, tta: str) -> Iterator[Tensor]:
@@ -46,11 +24,18 @@ def network_inputs(images: Tensor, size: int, recipe: Recipe, tta: str) -> Itera
     """
     if tta not in VIEWS:
         raise UnknownName("test-time augmentation", tta, VIEWS)
-    for view in VIEWS[tta].of(images, size, recipe.crop_ratio):
+    for view in _views(images, size, recipe.crop_ratio, VIEWS[tta]):
         inputs = normalise(view, recipe.normalise).contiguous(memory_format=torch.channels_last)
         yield inputs
         if VIEWS[tta].mirrored:
             yield inputs.flip(3)
+
+
+def _views(images: Tensor, size: int, crop_ratio: float, kind: Views) -> Iterator[Tensor]:
+    """Yield each view, not yet mirrored, as float [B,C,size,size] in [0,1]."""
+    if kind.warps:
+        return _warped(images, size, crop_ratio, kind.warps)
+    return _corners_and_centre(images, size, crop_ratio) if kind.corners else _centre(images, size, crop_ratio)
 
 
 def _centre(images: Tensor, size: int, crop_ratio: float) -> Iterator[Tensor]:
@@ -81,19 +66,3 @@ def _warped(images: Tensor, size: int, crop_ratio: float, warps: tuple[Warp, ...
 def _resized(images: Tensor, size: int, crop_ratio: float) -> Tensor:
     """Resize so that a crop of `size` pixels shows `crop_ratio` of the side, with whole pixels left on either side."""
     return to_float(images, size + 2 * round(size * (1 / crop_ratio - 1) / 2))
-
-
-SHIFTS = tuple(Warp(across=x / 16, down=y / 16) for x, y in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)))
-SCALES = tuple(Warp(zoom=zoom) for zoom in (0.9, 1.0, 1.1))
-GRID = tuple(Warp(zoom=zoom, degrees=degrees) for zoom in (0.9, 1.0, 1.1) for degrees in (-8.0, 0.0, 8.0))
-ROTATIONS = tuple(Warp(degrees=degrees) for degrees in (-8.0, 0.0, 8.0))
-
-VIEWS = {
-    "none": Views(_centre, mirrored=False),
-    "flip": Views(_centre),
-    "ten_crop": Views(_corners_and_centre),
-    "shift": Views(partial(_warped, warps=SHIFTS)),
-    "scale": Views(partial(_warped, warps=SCALES)),
-    "rotate": Views(partial(_warped, warps=ROTATIONS)),
-    "grid": Views(partial(_warped, warps=GRID)),
-}

@@ -15,7 +15,6 @@ import torch
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.audit import audit, best_subset_on_test, calibration, learning_curve
 from benchmarks.evaluation.cost import (
-    VIEWS,
     forward_passes,
     milliseconds,
     pareto_front,
@@ -33,8 +32,8 @@ from ensembles import softmax
 from ensembles.search import SearchResult, search
 from tests.helpers.generated import stored_predictions
 from tests.helpers.results import blank_results
-from zoo.inference.tta import VIEWS as KINDS
 from zoo.inference.tta import network_inputs
+from zoo.inference.views import VIEWS
 from zoo.recipes import Recipe
 
 
@@ -269,7 +268,9 @@ def test_costs_add_up_where_they_are_known():
 
 def test_an_image_costs_as_many_passes_as_it_has_views_and_networks():
     images = torch.zeros((1, 1, 16, 16), dtype=torch.uint8)
-    assert {kind: len(list(network_inputs(images, 16, Recipe(), kind))) for kind in KINDS} == VIEWS
+    assert {kind: len(list(network_inputs(images, 16, Recipe(), kind))) for kind in VIEWS} == {
+        kind: views.count for kind, views in VIEWS.items()
+    }
     assert forward_passes("flip", {"epochs": 3}) == 2 and forward_passes(None, None) == 1
     assert forward_passes("none", {"average": "snapshots", "cycles": 4}) == 4
     assert forward_passes("none", {"schedule": "warm_restarts", "cycles": 4}) == 1

@@ -29,7 +29,7 @@ from benchmarks.store.weights import read_weights, write_weights
 from tests.helpers.runs import Outcome, cli
 from zoo import registry
 from zoo.inference import predict as inference
-from zoo.inference.tta import VIEWS
+from zoo.inference.views import VIEWS
 from zoo.overrides import override
 from zoo.training.job import TrainContext
 

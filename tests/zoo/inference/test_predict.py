@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from zoo import registry
 from zoo.inference.pixels import to_float
 from zoo.inference.predict import class_scores, features, predict
 from zoo.inference.preprocess import preprocess
-from zoo.inference.tta import VIEWS, network_inputs
+from zoo.inference.tta import network_inputs
+from zoo.inference.views import VIEWS
 from zoo.outputs import Outputs
 from zoo.recipes import Recipe
 from zoo.registry import Member, UnknownName
@@ -156,6 +158,10 @@ def test_views_move_a_dot_by_what_they_say(tta: str, warps: Iterable[tuple[float
         radius, angle = torch.hypot(x, y).item(), torch.rad2deg(torch.atan2(y, x)).item()
         assert radius == pytest.approx(14 / zoom, abs=0.1)
         assert angle == pytest.approx(-degrees, abs=0.3)
+
+
+def test_a_recipe_names_the_kinds_of_views_that_there_are():
+    assert get_args(get_type_hints(Recipe)["tta"]) == tuple(VIEWS)
 
 
 @pytest.mark.parametrize("tta", VIEWS)
