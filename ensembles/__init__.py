@@ -25,7 +25,8 @@ from ensembles.aliases import meant
 from ensembles.base import Ensembler, UnknownEnsemblerError, create, get, log_softmax, names, register, softmax
 
 for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
+    if _module.name != "readme":  # a command: `python -m` warns of a module that is there before it
+        import_module(f"{__name__}.{_module.name}")
 
 # After the loop: to import a module binds its name here, and `search` is to be the function.
 from ensembles.persistence import load, save  # noqa: E402

@@ -173,6 +173,8 @@ class Ensembler(Classifier):
     title: ClassVar[str]  # in a table
     reference: ClassVar[str]  # paper id
     complexity: ClassVar[int]  # 0 is the simplest; decides between methods that score alike
+    cost: ClassVar[str]  # none, low or medium; ensembles/README.md says what they mean
+    use_when: ClassVar[str]  # one line for who chooses a method
     takes_features: ClassVar[bool] = False
     streams: ClassVar[bool] = False  # reads StackedMembers a block at a time; others load them whole
     stacks: ClassVar[bool] = False  # a model on the members' outputs: may learn from out-of-fold train predictions

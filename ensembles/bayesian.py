@@ -26,6 +26,8 @@ class BayesianModelAveraging(LinearPool):
     title: ClassVar[str] = "Bayesian model averaging"
     reference: ClassVar[str] = "doi:10.1214/ss/1009212519"
     complexity: ClassVar[int] = 2
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "To see what posterior weights say: on many images they leave one member"
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -50,6 +52,8 @@ class PseudoBMA(LinearPool):
     title: ClassVar[str] = "Bootstrapped model averaging"
     reference: ClassVar[str] = "doi:10.1214/17-BA1091"
     complexity: ClassVar[int] = 2
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "As `bma`, where luck with the images tells the members apart"
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

@@ -99,6 +99,8 @@ class KnoraUnion(NearestOracles):
     title: ClassVar[str] = "Dynamic selection, KNORA-U"
     reference: ClassVar[str] = "doi:10.1016/j.patcog.2007.10.015"
     complexity: ClassVar[int] = 5
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "As `knora_e`, with more members in each vote"
 
     def weigh(self, correct: BoolArray) -> FloatArray:
         weights: FloatArray = correct.sum(axis=1, dtype=float)
@@ -118,6 +120,8 @@ class KnoraEliminate(NearestOracles):
     title: ClassVar[str] = "Dynamic selection, KNORA-E"
     reference: ClassVar[str] = "doi:10.1016/j.patcog.2007.10.015"
     complexity: ClassVar[int] = 5
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "Members that are right on different kinds of images; takes features"
 
     def weigh(self, correct: BoolArray) -> FloatArray:
         streak = np.cumprod(correct, axis=1).sum(axis=1)  # neighbours in a row, from the nearest, that a member masters

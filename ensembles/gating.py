@@ -56,6 +56,8 @@ class Gating(Ensembler):
     title: ClassVar[str] = "Weights by image, gating model"
     reference: ClassVar[str] = "doi:10.1162/neco.1991.3.1.79"
     complexity: ClassVar[int] = 5
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "Members that are good at different images; takes features"
     takes_features: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray, features: FloatArray | None = None) -> None:

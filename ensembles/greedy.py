@@ -24,6 +24,7 @@ class GreedyLogLoss(Greedy):
 
     name: ClassVar[str] = "greedy_log_loss"
     title: ClassVar[str] = "Greedy selection (log-loss)"
+    use_when: ClassVar[str] = "As `greedy`, where probabilities count or the images are few"
 
 
 @register
@@ -45,6 +46,8 @@ class GreedySorted(LinearPool):
     title: ClassVar[str] = "Greedy selection from the best few"
     reference: ClassVar[str] = "doi:10.1145/1015330.1015432"
     complexity: ClassVar[int] = 3
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "As `greedy`, where the first few choices overfit"
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -84,6 +87,8 @@ class GreedyBagged(LinearPool):
     title: ClassVar[str] = "Bagged greedy selection"
     reference: ClassVar[str] = "doi:10.1145/1015330.1015432"
     complexity: ClassVar[int] = 3
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "As `greedy`, with less luck in the choice and more members used"
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

@@ -29,6 +29,8 @@ class SuperLearner(LinearPool):
     title: ClassVar[str] = "Non-negative least squares"
     reference: ClassVar[str] = "doi:10.2202/1544-6115.1309"
     complexity: ClassVar[int] = 2
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "Weights for the squared error (Brier score), on the simplex"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         probabilities = softmax(logits)
@@ -82,6 +84,8 @@ class Classwise(Ensembler):
     title: ClassVar[str] = "Weights by class"
     reference: ClassVar[str] = "doi:10.1613/jair.594"
     complexity: ClassVar[int] = 4
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "Members that are good at different classes"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         by_class = np.ascontiguousarray(softmax(logits).transpose(2, 0, 1))  # [C, M, N]

@@ -22,6 +22,8 @@ class LogPool(Ensembler):
     title: ClassVar[str] = "Geometric mean"
     reference: ClassVar[str] = "doi:10.1214/ss/1177013825"
     complexity: ClassVar[int] = 1
+    cost: ClassVar[str] = "none"
+    use_when: ClassVar[str] = "Members that are calibrated alike: one that excludes a class has a veto"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         """Nothing to fit."""
@@ -57,6 +59,8 @@ class LinearPoolCalibrated(CalibratedPool):
     title: ClassVar[str] = "Average of calibrated members"
     reference: ClassVar[str] = "arXiv:2101.05397"
     complexity: ClassVar[int] = 3
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "Members that are over-confident to different degrees"
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         return softmax(self.calibrated(logits)).mean(axis=0)
@@ -74,6 +78,8 @@ class LogPoolCalibrated(CalibratedPool):
     title: ClassVar[str] = "Geometric mean of calibrated members"
     reference: ClassVar[str] = "arXiv:1706.04599"
     complexity: ClassVar[int] = 3
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "As `log_pool`, where members are over-confident to different degrees"
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         return softmax(log_softmax(self.calibrated(logits)).mean(axis=0))

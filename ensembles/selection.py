@@ -50,6 +50,8 @@ class Greedy(LinearPool):
     title: ClassVar[str] = "Greedy selection"
     reference: ClassVar[str] = "doi:10.1145/1015330.1015432"
     complexity: ClassVar[int] = 3
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "Many members, of which a few should be used; the score is the accuracy"
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

@@ -40,6 +40,8 @@ class StackLogistic(Ensembler):
     title: ClassVar[str] = "Stacking, logistic regression"
     reference: ClassVar[str] = "doi:10.1016/S0893-6080(05)80023-1"
     complexity: ClassVar[int] = 4
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "Thousands of images, or out-of-fold predictions of the training images"
     stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -146,6 +148,8 @@ class StackXGBoost(Ensembler):
     title: ClassVar[str] = "Stacking, XGBoost"
     reference: ClassVar[str] = "doi:10.1145/2939672.2939785"
     complexity: ClassVar[int] = 5
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "As `stack_mlp`, by trees; needs many images, or it overfits"
     stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

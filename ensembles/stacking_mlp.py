@@ -43,6 +43,8 @@ class StackMLP(Ensembler):
     title: ClassVar[str] = "Stacking, small neural networks"
     reference: ClassVar[str] = "doi:10.1016/S0893-6080(05)80023-1"
     complexity: ClassVar[int] = 5
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "As `stack_logistic`, where classes depend on members in no linear way"
     stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

@@ -33,6 +33,8 @@ class BestSubset(LinearPool):
     title: ClassVar[str] = "Best subset, exhaustive"
     reference: ClassVar[str] = "doi:10.1016/S0004-3702(02)00190-X"
     complexity: ClassVar[int] = 3
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "Few members, or proof that greedy selection misses nothing"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         if self.max_members < 1:
@@ -93,6 +95,8 @@ class Pruned(LinearPool):
     title: ClassVar[str] = "Average without near twins"
     reference: ClassVar[str] = "doi:10.1016/S0167-8655(00)00096-9"
     complexity: ClassVar[int] = 2
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "Many members, of which some are nearly the same network"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         if not 0 < self.agreement <= 1:

@@ -37,6 +37,8 @@ class BestSingle(LinearPool):
     title: ClassVar[str] = "Best single member"
     reference: ClassVar[str] = "doi:10.1111/j.2517-6161.1974.tb00994.x"
     complexity: ClassVar[int] = 0
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "As the floor: an ensemble that does not beat it is not worth its price"
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -56,6 +58,8 @@ class Uniform(LinearPool):
     title: ClassVar[str] = "Uniform average"
     reference: ClassVar[str] = "doi:10.1109/34.58871"
     complexity: ClassVar[int] = 1
+    cost: ClassVar[str] = "none"
+    use_when: ClassVar[str] = "Always as the floor; members of like skill, few images to fit on"
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -81,6 +85,8 @@ class TopK(LinearPool):
     title: ClassVar[str] = "Average of the best k"
     reference: ClassVar[str] = "doi:10.1162/neco.1996.8.4.869"
     complexity: ClassVar[int] = 2
+    cost: ClassVar[str] = "medium"
+    use_when: ClassVar[str] = "Members of unlike skill, where weights would overfit"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         probabilities = softmax(logits)
@@ -145,6 +151,8 @@ class HardVote(Vote):
     title: ClassVar[str] = "Plurality vote"
     reference: ClassVar[str] = "doi:10.1109/3468.618255"
     complexity: ClassVar[int] = 1
+    cost: ClassVar[str] = "none"
+    use_when: ClassVar[str] = "Members of which only the top class can be trusted; the probabilities are poor"
 
     def points(self, logits: LogitArray) -> FloatArray:
         classes = np.arange(logits.shape[2])
@@ -164,6 +172,8 @@ class Borda(Vote):
     title: ClassVar[str] = "Borda count"
     reference: ClassVar[str] = "doi:10.1109/34.273716"
     complexity: ClassVar[int] = 1
+    cost: ClassVar[str] = "none"
+    use_when: ClassVar[str] = "Members whose probabilities cannot be trusted, but whose order of classes can"
 
     def points(self, logits: LogitArray) -> FloatArray:
         total = np.zeros(logits.shape[1:])

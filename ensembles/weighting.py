@@ -30,6 +30,8 @@ class Weighted(LinearPool):
     title: ClassVar[str] = "Optimal weights (log-loss)"
     reference: ClassVar[str] = "doi:10.1214/17-BA1091"
     complexity: ClassVar[int] = 2
+    cost: ClassVar[str] = "low"
+    use_when: ClassVar[str] = "The best weights for the log-loss: a convex problem, solved exactly"
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

@@ -1,0 +1,48 @@
+"""The tables of ensembles/README.md, from the registry and the aliases: `python -m ensembles.readme` rewrites them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ensembles.aliases import ALIASES
+from ensembles.base import Ensembler, get, names
+
+README = Path(__file__).with_name("README.md")
+PAPERS = {"doi": "https://doi.org/", "arXiv": "https://arxiv.org/abs/"}
+
+
+def methods() -> str:
+    """A row for each registered ensembler, the simplest first."""
+    rows = [_row(get(name)) for name in names()]
+    return "\n".join(["| Name | Method | Cost | When to use | Paper |", "|---|---|---|---|---|", *rows])
+
+
+def aliases() -> str:
+    """A row for each ensembler that has other names."""
+    others: dict[str, list[str]] = {name: [] for name in names()}
+    for alias, meant in ALIASES.items():
+        for name in meant:
+            others[name].append(f"`{alias}`")
+    rows = [f"| `{name}` | {', '.join(found)} |" for name, found in others.items() if found]
+    return "\n".join(["| Here | Elsewhere |", "|---|---|", *rows])
+
+
+def rewritten(text: str) -> str:
+    """The README's text with its tables as the code has them now; ValueError where the marks of a table are missing."""
+    for mark, table in (("methods", methods()), ("aliases", aliases())):
+        pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"{README} has no table between <!-- {mark} --> and <!-- /{mark} -->")
+        text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)  # type: ignore[misc]
+    return text
+
+
+def _row(kind: type[Ensembler]) -> str:
+    source, _, paper = kind.reference.partition(":")
+    link = f"[{paper}]({PAPERS[source]}{paper})"
+    return f"| `{kind.name}` | {kind.title} (`{kind.__name__}`) | {kind.cost} | {kind.use_when} | {link} |"
+
+
+if __name__ == "__main__":
+    README.write_text(rewritten(README.read_text(encoding="utf-8")), encoding="utf-8")
