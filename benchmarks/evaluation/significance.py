@@ -135,18 +135,29 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return adjusted
 
 
-def letters(accuracy: Sequence[float], correct: ArrayLike, alpha: float = 0.05) -> list[str]:
-    """Compact letter display, in the order of the rows: two rows share a letter exactly where nothing separates them.
+def separated(correct: ArrayLike, alpha: float = 0.05) -> NDArray[np.bool_]:
+    """Which rows of `correct [R, N]` are told apart: `[R, R]`, symmetric, False on the diagonal.
 
-    Two rows are separated where McNemar's p, Holm-adjusted over all pairs of rows, is below alpha. Insert and absorb
-    (Piepho 2004, doi:10.1198/1061860043515): every separated pair splits each letter that holds both, and a letter
-    whose rows another letter holds as well is dropped. Letters run from the best row down.
+    Two rows are where McNemar's p, Holm-adjusted over all pairs of rows, is below alpha: the chance that any pair is
+    told apart though both are right equally often stays below alpha.
+    """
+    rows = len(np.asarray(correct))
+    first, second = np.triu_indices(rows, 1)
+    apart = np.zeros((rows, rows), dtype=bool)
+    apart[first, second] = holm(pairwise_mcnemar(correct)[first, second]) < alpha
+    return apart | apart.T
+
+
+def letters(accuracy: Sequence[float], correct: ArrayLike, alpha: float = 0.05) -> list[str]:
+    """Compact letter display, in the order of the rows: two rows share a letter exactly where nothing tells them apart.
+
+    Which pairs are told apart: `separated`. Insert and absorb (Piepho 2004, doi:10.1198/1061860043515): every such pair
+    splits each letter that holds both, and a letter whose rows another letter holds as well is dropped. Letters run
+    from the best row down.
     """
     rows, order = len(accuracy), sorted(range(len(accuracy)), key=lambda row: -accuracy[row])
-    first, second = np.triu_indices(rows, 1)
-    adjusted = holm(pairwise_mcnemar(correct)[first, second])
     shared = [frozenset(range(rows))] if rows else []
-    for pair in zip(first[adjusted < alpha].tolist(), second[adjusted < alpha].tolist(), strict=True):
+    for pair in np.argwhere(np.triu(separated(correct, alpha))).tolist():
         torn = [group for group in shared if group.issuperset(pair)]
         shared = [group for group in shared if not group.issuperset(pair)]
         for part in [group - {row} for group in torn for row in pair]:
@@ -164,24 +175,14 @@ def _letter(index: int) -> str:
 
 
 def ranks(accuracy: Sequence[float], correct: ArrayLike, alpha: float = 0.05) -> list[str]:
-    """Ranks with ties, in the order of the rows: "1", or "2-5" for rows that nothing separates.
+    """The ranks that each row may have, in the order of the rows: "1", or "2-5".
 
-    Rows are sorted by `accuracy [R]` (ties keep their order). The best row leads the first group; each next row joins
-    the group while McNemar against the group's leader gives p >= alpha, else it leads a new one.
+    From one more than the rows that are better for sure to all rows less those that are worse for sure; for sure is
+    what `separated` tells apart. Rows of one skill then all have all ranks with probability of at least 1 - alpha
+    (rank intervals from pairwise tests: arXiv:1708.02729).
     """
-    rows = np.asarray(correct, dtype=bool)
-    order = sorted(range(len(accuracy)), key=lambda row: -accuracy[row])
-    groups: list[list[int]] = []
-    for row in order:
-        if groups and mcnemar(rows[groups[-1][0]], rows[row]) >= alpha:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    labels = [""] * len(accuracy)
-    first = 1
-    for group in groups:
-        last = first + len(group) - 1
-        for row in group:
-            labels[row] = str(first) if first == last else f"{first}-{last}"
-        first = last + 1
-    return labels
+    scores, apart = np.asarray(accuracy), separated(correct, alpha)
+    better = (apart & (scores[None, :] > scores[:, None])).sum(axis=1)
+    worse = (apart & (scores[None, :] < scores[:, None])).sum(axis=1)
+    bounds = zip((better + 1).tolist(), (len(scores) - worse).tolist(), strict=True)
+    return [str(first) if first == last else f"{first}-{last}" for first, last in bounds]

@@ -176,6 +176,26 @@ def test_ranks_are_shared_where_nothing_separates_rows() -> None:
     assert ranks([float(base.mean()), float(far.mean())], np.stack([base, far])) == ["1", "2"]
 
 
+def test_ranks_overlap_where_a_row_is_told_from_one_neighbour_alone() -> None:
+    best = np.r_[np.ones(700), np.zeros(300)].astype(bool)
+    middle, last = best.copy(), best.copy()
+    middle[:5] = False  # p of 0.06 against each of the others
+    last[:10] = False  # p of 0.002 against the best
+    rows = np.stack([best, middle, last])
+    assert ranks(rows.mean(axis=1).tolist(), rows) == ["1-2", "1-3", "2-3"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_of_one_skill_have_all_ranks_in_nearly_every_world(seed: int) -> None:
+    random, worlds, rows = np.random.default_rng(seed), 40, 40
+    divided = 0
+    for _ in range(worlds):
+        hard = random.beta(2, 1, 800)  # images differ in how many rows get them right
+        correct = random.random((rows, 800)) < hard
+        divided += set(ranks(correct.mean(axis=1).tolist(), correct)) != {f"1-{rows}"}
+    assert divided <= 0.15 * worlds  # 5 % is what is promised at most
+
+
 def test_ranks_of_nothing_and_of_equal_rows() -> None:
     assert ranks([], np.zeros((0, 10))) == []
     assert ranks([0.5, 0.5, 0.5], np.tile([True, False], (3, 5))) == ["1-3", "1-3", "1-3"]
