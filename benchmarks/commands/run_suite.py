@@ -37,13 +37,13 @@ def options_with_data(arguments: Namespace) -> Options:
 
 def run_and_show(options: Options, *, quiet: bool, before: Callable[[], str] | None = None) -> None:
     """Run the suite and show its leaderboard; what `before` does first, and says, is shown with it."""
-    from benchmarks import run
+    from benchmarks import pipeline
     from benchmarks.execution.progress import display
 
     with display(quiet) as shown:
         if before is not None:
             shown.note(before())
-        results = run.run(options, shown)
+        results = pipeline.run(options, shown)
     if not quiet:
         from benchmarks.report import terminal
 

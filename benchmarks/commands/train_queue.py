@@ -54,7 +54,7 @@ def execute(arguments: Namespace) -> None:
 
 def train(turn: Turn, shown: NullProgress) -> None:
     """Trains what an entry lacks, unless another process does; a failure is shown, and costs the others nothing."""
-    from benchmarks.run import train_missing
+    from benchmarks.pipeline import train_missing
 
     if not turn.left:
         return

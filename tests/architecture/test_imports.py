@@ -33,10 +33,10 @@ ROOMS = {
     "external": ("session", "store", "evaluation"),
     "execution": ("session", "store", "zoo"),
     "publish": ("store", "suites", "results", "files", "zoo", "ensembles"),
-    "run": ("session", "external", "execution", "evaluation", "report"),
-    "commands": ("run", "publish"),
-    "speed": ("run", "publish"),
-    "__init__": ("run",),
+    "pipeline": ("session", "external", "execution", "evaluation", "report"),
+    "commands": ("pipeline", "publish"),
+    "speed": ("pipeline", "publish"),
+    "__init__": ("pipeline",),
 }
 """A room of benchmarks/ (a file or a folder) and the rooms and packages it may import, with all that those may."""
 
@@ -199,7 +199,7 @@ def test_the_scan_sees_an_import_inside_a_function_and_a_bare_load():
 
 
 def test_the_graph_sees_modules_behind_from_imports_and_type_checking():
-    tree = ast.parse("if TYPE_CHECKING:\n    from benchmarks import run\nfrom benchmarks.session import Session\n")
-    assert set(imported_modules(tree)) == {"benchmarks.run", "benchmarks.session"}
-    assert "benchmarks.session" in graph()["benchmarks.run"]
+    tree = ast.parse("if TYPE_CHECKING:\n    from benchmarks import pipeline\nfrom benchmarks.session import Session\n")
+    assert set(imported_modules(tree)) == {"benchmarks.pipeline", "benchmarks.session"}
+    assert "benchmarks.session" in graph()["benchmarks.pipeline"]
     assert allowed("report") == {"results", "formats", "files"}

@@ -45,7 +45,7 @@ def _rank(row: LeaderboardRow) -> float | None:
     return float(first[0]) if first else None
 
 
-RANK = Column("rank", "Rank", "Rows that McNemar does not separate share it", lambda row: row.rank, _rank, True)
+RANK = Column("rank", "Rank", "All places that the paired tests leave possible", lambda row: row.rank, _rank, True)
 NAME = _plain("title", "Name", "", shown=True, narrow=True)
 ACCURACY = _number("accuracy", "Test accuracy", "Per cent, with its 95 % interval", percent, shown=True, narrow=True)
 BEFORE_METRICS = (

@@ -20,12 +20,12 @@ from benchmarks.data.ferplus import reader as ferplus
 from benchmarks.data.ferplus.votes import COLUMNS
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.extra_labels import learns_from_votes, split_extra_labels
+from benchmarks.pipeline import search_fold
 from benchmarks.report import leaderboard, readme
 from benchmarks.report.figures import benchmark_chart
 from benchmarks.report.latex import tex_table
 from benchmarks.report.page.suite_page import page
 from benchmarks.results import best_single
-from benchmarks.run import search_fold
 from benchmarks.session import Options, Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore

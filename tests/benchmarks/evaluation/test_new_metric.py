@@ -15,12 +15,12 @@ import pytest
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.files import json_text
+from benchmarks.pipeline import search_fold
 from benchmarks.report import leaderboard
 from benchmarks.report.figures import charts
 from benchmarks.report.latex import tex_table
 from benchmarks.report.page.suite_page import page
 from benchmarks.results import Results
-from benchmarks.run import search_fold
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets

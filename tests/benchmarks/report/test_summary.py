@@ -24,11 +24,11 @@ from benchmarks.evaluation import label_noise
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.significance import share_difference_interval, wilson_interval
 from benchmarks.formats import interval, percent, points
+from benchmarks.pipeline import search_fold
 from benchmarks.report import leaderboard
 from benchmarks.report.figures import charts
 from benchmarks.report.summary import summary_page
 from benchmarks.results import VOTES_COMMAND
-from benchmarks.run import search_fold
 from benchmarks.session import Options, Session
 from benchmarks.store.container import StoreError
 from benchmarks.store.predictions import PredictionStore

@@ -14,10 +14,10 @@ import pytest
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.figure_data import greedy_path
+from benchmarks.pipeline import search_fold
 from benchmarks.report import figures
 from benchmarks.report.figures.curves import History, histories
 from benchmarks.report.figures.style import LEAST, Chart, fitted, joined, plural, shorten, styled, text_width, wrapped
-from benchmarks.run import search_fold
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets

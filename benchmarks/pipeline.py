@@ -30,12 +30,14 @@ from benchmarks.store.external_members import remarks
 from benchmarks.store.predictions import Predictions
 from ensembles.search import search
 
+SILENT = NullProgress()
+
 
 class NothingToScore(ValueError):
     """No member has predictions; the message says what to do."""
 
 
-def run(options: Options, display: NullProgress) -> Results:
+def run(options: Options, display: NullProgress = SILENT) -> Results:
     """Run a suite as asked, and return the results that were written to `results/<suite>/results.json` and reported.
 
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
