@@ -31,9 +31,9 @@ def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[Abla
     McNemar's over the images of all of them, which takes the answers of two seeds to one image for independent.
     """
     by_name: dict[str, Seeds] = {}
-    for one in predictions:
-        if isinstance(one.configuration, Configuration):
-            by_name.setdefault(one.configuration.name, {})[one.configuration.seed] = one
+    for member in predictions:
+        if isinstance(member.configuration, Configuration):
+            by_name.setdefault(member.configuration.name, {})[member.configuration.seed] = member
     rows: list[Ablation] = []
     for name, variant in by_name.items():
         for part, network in without_one(name):
@@ -52,7 +52,9 @@ def _compared(
 ) -> Ablation:
     """Of a variant and its network, over the seeds that both have."""
     variant, base = ([side[seed] for seed in shared] for side in (variants, bases))
-    new, old = (np.concatenate([one.val.argmax(1) == targets.val for one in some]) for some in (variant, base))
+    new, old = (
+        np.concatenate([member.val.argmax(1) == targets.val for member in members]) for members in (variant, base)
+    )
     return {
         "name": names["name"],
         "variant": names["variant"],
@@ -72,14 +74,14 @@ def _compared(
 def _changes(base: Predictions, variant: Predictions) -> list[str]:
     """`epochs was 30, is 40`; the number of parameters and the names go without saying."""
     kept = ("recipe", "image_size", "init", "weights")
-    old, new = ({key: one.configuration.facts().get(key, "") for key in kept} for one in (base, variant))
-    found = differences(old, new)
-    return [change.removeprefix("recipe.") for change in found]
+    old, new = ({key: member.configuration.facts().get(key, "") for key in kept} for member in (base, variant))
+    changes = differences(old, new)
+    return [change.removeprefix("recipe.") for change in changes]
 
 
-def _log_loss(some: Sequence[Predictions], targets: Targets) -> float:
-    return float(np.mean([log_loss(softmax(one.val), targets.val) for one in some]))
+def _log_loss(members: Sequence[Predictions], targets: Targets) -> float:
+    return float(np.mean([log_loss(softmax(member.val), targets.val) for member in members]))
 
 
-def _seconds(some: Sequence[Predictions]) -> float:
-    return float(np.mean([one.provenance["train_seconds"] for one in some]))
+def _seconds(members: Sequence[Predictions]) -> float:
+    return float(np.mean([member.provenance["train_seconds"] for member in members]))

@@ -47,22 +47,28 @@ def affect_part(
         return None
     known_val, known_test = rated(targets.val_affect), rated(targets.test_affect)
     named = zip(member_labels(predictions), predictions, strict=True)
-    members = {label: one for label, one in named if one.val_affect is not None and one.test_affect is not None}
+    members = {
+        label: member for label, member in named if member.val_affect is not None and member.test_affect is not None
+    }
     if not members or known_val.sum() < FOLDS or not known_test.any():
         return None
-    val, test = (np.stack([one.affect()[name] for one in members.values()]) for name in ("val_affect", "test_affect"))
+    val, test = (
+        np.stack([member.affect()[name] for member in members.values()]) for name in ("val_affect", "test_affect")
+    )
     val, test = val[:, known_val].astype(np.float64), test[:, known_test].astype(np.float64)
     truth_val, truth_test = targets.val_affect[known_val], targets.test_affect[known_test]
-    found = search_affect(val, truth_val)
+    search_results = search_affect(val, truth_val)
     raters = [
         Rater("member", label, label, 1, *own) for label, own in zip(members, zip(val, test, strict=True), strict=True)
     ]
-    raters += [_combined(one, list(members), test) for one in found if one.ensembler is not None]
+    raters += [_combined(result, list(members), test) for result in search_results if result.ensembler is not None]
     rows = _scored(raters, truth_val, truth_test)
     single = max(rows[: len(members)], key=lambda row: row["val_ccc"])
     headline = max(rows[len(members) :], key=lambda row: row["cross_fit_ccc"] or 0.0, default=None)
     failed: list[Failed] = [
-        {"name": one.name, "title": one.title, "error": one.error} for one in found if one.error is not None
+        {"name": result.name, "title": result.title, "error": result.error}
+        for result in search_results
+        if result.error is not None
     ]
     return {
         "rated": {"val": int(known_val.sum()), "test": int(known_test.sum())},
@@ -75,13 +81,15 @@ def affect_part(
     }
 
 
-def _combined(found: AffectSearchResult, members: Sequence[str], test: np.ndarray) -> Rater:
-    assert found.ensembler is not None
-    weights = found.ensembler.weights_
+def _combined(result: AffectSearchResult, members: Sequence[str], test: np.ndarray) -> Rater:
+    assert result.ensembler is not None
+    weights = result.ensembler.weights_
     by_member = None if weights is None else dict(zip(members, weights.tolist(), strict=True))
     models = len(members) if weights is None else int(weights.any(axis=1).sum())
-    predicted = found.ensembler.predict(test)
-    return Rater("ensemble", found.name, found.title, models, found.fitted, predicted, found.cross_fitted, by_member)
+    predicted = result.ensembler.predict(test)
+    return Rater(
+        "ensemble", result.name, result.title, models, result.fitted, predicted, result.cross_fitted, by_member
+    )
 
 
 def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarray) -> list[AffectRow]:

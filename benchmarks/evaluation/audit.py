@@ -41,7 +41,7 @@ def audit(rows: Sequence[ScoredModel], predictions: Sequence[Predictions], targe
             for row, scaled in zip(rows, calibration(rows, targets), strict=True)
         ],
         "learning_curve": learning_curve(
-            {"val": np.stack([one.val for one in predictions]), "test": np.stack([one.test for one in predictions])},
+            {split: np.stack([getattr(member, split) for member in predictions]) for split in ("val", "test")},
             {"val": targets.val, "test": targets.test},
         ),
     }
@@ -53,10 +53,10 @@ def best_subset_on_test(predictions: Sequence[Predictions], targets: Targets) ->
     order = sorted(range(len(predictions)), key=lambda m: -np.mean(predictions[m].val.argmax(1) == targets.val))
     candidates, labels = sorted(order[:MOST_MEMBERS]), member_labels(predictions)
     test = np.stack([predictions[index].test for index in candidates])
-    chosen = BestSubsetSearch(max_members=MOST_MEMBERS).fit(test, targets.test)
+    best = BestSubsetSearch(max_members=MOST_MEMBERS).fit(test, targets.test)
     return {
-        "accuracy": metrics.accuracy(chosen.predict_proba(test), targets.test),
-        "members": [labels[candidates[index]] for index in chosen.members_used_],
+        "accuracy": metrics.accuracy(best.predict_proba(test), targets.test),
+        "members": [labels[candidates[index]] for index in best.members_used_],
         "subsets": 2 ** len(candidates) - 1,
         "candidates": len(candidates),
     }
@@ -84,10 +84,10 @@ def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibrati
     """
     val = np.log(np.maximum(np.stack([row.val for row in rows]), SMALLEST))
     temperatures = fit_temperatures(val, targets.val)
-    found: list[Calibration] = []
+    measured: list[Calibration] = []
     for row, temperature in zip(rows, temperatures, strict=True):
         cooled = softmax(np.log(np.maximum(row.test, SMALLEST)) / temperature)
-        found.append(
+        measured.append(
             {
                 "temperature": float(temperature),
                 "ece": metrics.expected_calibration_error(row.test, targets.test),
@@ -98,7 +98,7 @@ def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibrati
                 "brier_scaled": metrics.brier_score(cooled, targets.test),
             }
         )
-    return found
+    return measured
 
 
 def learning_curve(

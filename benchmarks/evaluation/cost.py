@@ -28,10 +28,10 @@ def networks(recipe: Mapping[str, Any] | None) -> int:
 
 def trained_once(members: Sequence[MemberFacts]) -> list[MemberFacts]:
     """Of members that share their weights, the first: what was trained and is stored once counts once."""
-    found: dict[str, MemberFacts] = {}
+    first: dict[str, MemberFacts] = {}
     for member in members:
-        found.setdefault(member.get("weights_of") or shared_weights(member["name"], member["seed"]), member)
-    return list(found.values())
+        first.setdefault(member.get("weights_of") or shared_weights(member["name"], member["seed"]), member)
+    return list(first.values())
 
 
 def effort(members: Sequence[MemberFacts]) -> Effort:

@@ -20,8 +20,8 @@ def diversity(predictions: Sequence[Predictions], targets: Targets) -> Diversity
     """`diversity` of the results: the members' labels, and for val and test the measures of `diversity_on`."""
     return {
         "members": member_labels(predictions),
-        "val": diversity_on(np.stack([one.val for one in predictions]), targets.val),
-        "test": diversity_on(np.stack([one.test for one in predictions]), targets.test),
+        "val": diversity_on(np.stack([member.val for member in predictions]), targets.val),
+        "test": diversity_on(np.stack([member.test for member in predictions]), targets.test),
     }
 
 
@@ -86,7 +86,7 @@ def left_out(
     base_loss, base_accuracy = metrics.log_loss(ensemble.val, targets), metrics.accuracy(ensemble.val, targets)
     classes = np.stack([member.val.argmax(axis=1) for member in members])
     accuracy = (classes == targets).mean(axis=1)
-    found: list[LeftOut] = []
+    reasons: list[LeftOut] = []
     for index in sorted(set(range(len(members))) - set(used)):
         agreement = (classes[list(used)] == classes[index]).mean(axis=1)
         nearest = int(agreement.argmax())
@@ -100,8 +100,8 @@ def left_out(
             "reason": "",
         }
         facts["reason"] = _reason(facts, bool(accuracy[index] < accuracy[list(used)].min()))
-        found.append(facts)
-    return found
+        reasons.append(facts)
+    return reasons
 
 
 def _reason(facts: LeftOut, weakest: bool) -> str:

@@ -41,11 +41,16 @@ def evaluate(
 
     `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are.
     """
-    targets, predictions, found, rows = searched.targets, searched.predictions, searched.found, searched.rows
+    targets, predictions, search_results, rows = (
+        searched.targets,
+        searched.predictions,
+        searched.search_results,
+        searched.rows,
+    )
     folder = results / suite.name
-    fitted = [one for one in found if one.error is None]
+    fitted = [result for result in search_results if result.error is None]
     audited, headline = audit(rows, predictions, targets), choose(fitted).name if fitted else None
-    members, ensembles = score(rows, predictions, found, targets, searched.excluded)
+    members, ensembles = score(rows, predictions, search_results, targets, searched.excluded)
     evaluated: Results = {
         "format": FORMAT,
         "suite": suite.name,
@@ -61,7 +66,7 @@ def evaluate(
         "effort": effort(members),
         "members": members,
         "ensembles": ensembles,
-        "failed": failures(found),
+        "failed": failures(search_results),
         "diversity": diversity(predictions, targets),
         "ablations": ablations([*predictions, *searched.excluded], targets),
         "views": views_worth(read_csv(folder / "tta.csv")),

@@ -20,11 +20,11 @@ def split_extra_labels(
     so; where all did, ensembles are made of these. Both keep their order."""
     own: list[Predictions] = []
     excluded: list[Predictions] = []
-    for one in predictions:
-        if extra is None or not learns_from_votes(one.configuration.described()["recipe"] or {}):
-            own.append(one)
+    for member in predictions:
+        if extra is None or not learns_from_votes(member.configuration.described()["recipe"] or {}):
+            own.append(member)
         else:
-            excluded.append(replace(one, provenance={**one.provenance, "extra_labels": extra.name}))
+            excluded.append(replace(member, provenance={**member.provenance, "extra_labels": extra.name}))
     return (own, excluded) if own else (excluded, own)
 
 

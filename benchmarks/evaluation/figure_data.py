@@ -35,10 +35,10 @@ def charts_data(
     their audit."""
     members = len(predictions)
     val_accuracy = [metrics.accuracy(row.val, targets.val) for row in rows[:members]]
-    chosen = [int(np.argmax(val_accuracy))]
+    shown = [int(np.argmax(val_accuracy))]
     if headline != BEST_SINGLE:
-        chosen += [index for index, row in enumerate(rows) if row.kind == "ensemble" and row.name == headline]
-    temperatures = [audited["rows"][index]["temperature"] for index in chosen]
+        shown += [index for index, row in enumerate(rows) if row.kind == "ensemble" and row.name == headline]
+    temperatures = [audited["rows"][index]["temperature"] for index in shown]
     return {
         "shown": [
             {
@@ -49,7 +49,7 @@ def charts_data(
                 "reliability": metrics.reliability(rows[index].test, targets.test),
                 "reliability_scaled": metrics.reliability(_scaled(rows[index].test, temperature), targets.test),
             }
-            for index, temperature in zip(chosen, temperatures, strict=True)
+            for index, temperature in zip(shown, temperatures, strict=True)
         ],
         "greedy_path": greedy_path(predictions, targets),
     }
@@ -76,7 +76,7 @@ def _scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 def greedy_path(predictions: Sequence[Predictions], targets: Targets) -> GreedyPath:
     """Members in the order in which greedy selection without replacement takes them by val accuracy (ties: lower
     log-loss, then the order of members), and the accuracy of the uniform average after each, on val and test."""
-    logits = np.stack([one.val for one in predictions])
+    logits = np.stack([member.val for member in predictions])
     hits, log_loss = BlendHits(logits, targets.val), BlendLogLoss(logits, targets.val)
     order: list[int] = []
     for _ in range(min(len(predictions), LONGEST_PATH)):
@@ -87,10 +87,10 @@ def greedy_path(predictions: Sequence[Predictions], targets: Targets) -> GreedyP
         order.append(int(left[np.flatnonzero(losses <= losses.min() + TIE)[0]]))
         add_to_blend(order[-1], log_loss, hits)
     names = member_labels(predictions)
-    test = softmax(np.stack([one.test for one in predictions]))
-    chosen = np.array(order)
+    test = softmax(np.stack([member.test for member in predictions]))
+    taken = np.array(order)
     return {
         "members": [names[index] for index in order],
-        "val": prefix_accuracies(softmax(logits), chosen, targets.val),
-        "test": prefix_accuracies(test, chosen, targets.test),
+        "val": prefix_accuracies(softmax(logits), taken, targets.val),
+        "test": prefix_accuracies(test, taken, targets.test),
     }

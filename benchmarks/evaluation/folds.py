@@ -29,7 +29,7 @@ class SearchedModels:
 
     targets: Targets
     predictions: list[Predictions]
-    found: list[SearchResult]
+    search_results: list[SearchResult]
     rows: list[ScoredModel]
     excluded: list[Predictions] = field(default_factory=list)
 
@@ -74,11 +74,11 @@ def pool(parts: Sequence[SearchedModels]) -> SearchedModels:
         [pooled_predictions(folds, targets.fingerprint) for folds in zip(*models, strict=True)]
         for models in ([part.predictions for part in parts], [part.excluded for part in parts])
     )
-    found = [pooled_found(folds) for folds in zip(*(part.found for part in parts), strict=True)]
-    failed = {one.name for one in found if one.error is not None}
+    search_results = [pooled_result(folds) for folds in zip(*(part.search_results for part in parts), strict=True)]
+    failed = {result.name for result in search_results if result.error is not None}
     kept = [[row for row in part.rows if row.kind == "member" or row.name not in failed] for part in parts]
     rows = [replace(folds[0], **_joined(folds)) for folds in zip(*kept, strict=True)]
-    return SearchedModels(targets, predictions, found, rows, excluded)
+    return SearchedModels(targets, predictions, search_results, rows, excluded)
 
 
 def pooled_targets(folds: Sequence[Targets]) -> Targets:
@@ -118,7 +118,7 @@ def _of_all(folds: Sequence[Predictions], key: str, reduce: Callable[[list[float
     return reduce(known) if len(known) == len(values) else None
 
 
-def pooled_found(folds: Sequence[SearchResult]) -> SearchResult:
+def pooled_result(folds: Sequence[SearchResult]) -> SearchResult:
     """One ensembler's fits: scores over all validation images; failed where it failed in any fold."""
     first = folds[0]
     errors = [f"fold {place}: {fold.error}" for place, fold in enumerate(folds, start=1) if fold.error is not None]
@@ -139,7 +139,7 @@ def pooled_found(folds: Sequence[SearchResult]) -> SearchResult:
 def _fitted(folds: Sequence[Ensembler]) -> FittedInFolds:
     fits = tuple(fold.members_used_ for fold in folds)
     weights = [fold.weights_ for fold in folds]
-    known = [one for one in weights if one is not None]
+    known = [own for own in weights if own is not None]
     mean = np.mean(known, axis=0) if len(known) == len(weights) else None
     return FittedInFolds(folds[0].reference, mean, np.unique(np.concatenate(fits)), fits)
 

@@ -44,7 +44,9 @@ def label_noise(
         "most_by_label": _mean(commonest_is(votes, labels)),
         "one_by_others": _mean(one_by_others(votes)),
         "lead": {part: _mean((said == labels) - commonest_is(votes, labels)) for part, said in predicted.items()},
-        "agreement": [_degree(least, most, found, votes, predicted, labels) for least, most, found in _degrees(votes)],
+        "agreement": [
+            _degree(least, most, images, votes, predicted, labels) for least, most, images in _degrees(votes)
+        ],
         "all": _group(everyone, predicted, labels, leader),
     }
 
@@ -85,17 +87,17 @@ def _answers(classes: Sequence[str]) -> np.ndarray:
 
 
 def _group(
-    found: np.ndarray, predicted: Mapping[str, np.ndarray], labels: np.ndarray, leader: np.ndarray
+    images: np.ndarray, predicted: Mapping[str, np.ndarray], labels: np.ndarray, leader: np.ndarray
 ) -> VotesGroup:
     """A group of images: how many, and how often each model says the label, and what most annotators say."""
-    count = int(found.sum())
+    count = int(images.sum())
 
     def share_of(right: np.ndarray) -> Share | None:
-        return _share(int(right[found].sum()), count) if count else None
+        return _share(int(right[images].sum()), count) if count else None
 
     return {
         "images": count,
-        "share": _share(count, len(found)),
+        "share": _share(count, len(images)),
         "says_label": {part: share_of(said == labels) for part, said in predicted.items()},
         "says_leader": {part: share_of(said == leader) for part, said in predicted.items()},
     }
@@ -127,30 +129,30 @@ def _degrees(votes: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
     top = votes.max(axis=1)
     least = int(top.min())
     for number in range(least, int(top.max()) + 1):
-        found, above = (top >= least) & (top <= number), top > number
-        if above.any() and (found.sum() < FEWEST or above.sum() < FEWEST):
+        images, above = (top >= least) & (top <= number), top > number
+        if above.any() and (images.sum() < FEWEST or above.sum() < FEWEST):
             continue
-        yield least, number, found
+        yield least, number, images
         least = number + 1
 
 
 def _degree(
     least: int,
     most: int,
-    found: np.ndarray,
+    images: np.ndarray,
     votes: np.ndarray,
     predicted: Mapping[str, np.ndarray],
     labels: np.ndarray,
 ) -> Agreement:
     """The images `found`, on whose commonest answer `least` to `most` annotators agree."""
-    count = int(found.sum())
+    count = int(images.sum())
     return {
         "least": least,
         "most": most,
         "images": count,
-        "one_by_label": float(votes_for(votes[found], labels[found]).mean()),
-        "most_by_label": float(commonest_is(votes[found], labels[found]).mean()),
-        "says_label": {part: _share(int((said == labels)[found].sum()), count) for part, said in predicted.items()},
+        "one_by_label": float(votes_for(votes[images], labels[images]).mean()),
+        "most_by_label": float(commonest_is(votes[images], labels[images]).mean()),
+        "says_label": {part: _share(int((said == labels)[images].sum()), count) for part, said in predicted.items()},
     }
 
 

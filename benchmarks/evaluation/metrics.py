@@ -185,8 +185,8 @@ def log_loss(probabilities: Probabilities, targets: Targets) -> float:
     """Mean negative log probability of the target, in nats; a zero counts as the smallest step above it of its type."""
     _check(probabilities, targets)
     floor = np.finfo(probabilities.dtype).eps
-    chosen = probabilities[np.arange(len(targets)), targets].astype(np.float64)
-    return float(-np.log(np.clip(chosen, floor, 1.0)).mean())
+    of_target = probabilities[np.arange(len(targets)), targets].astype(np.float64)
+    return float(-np.log(np.clip(of_target, floor, 1.0)).mean())
 
 
 @metric("brier", "Brier", "squared distance from the target, 0 to 2", better="lower")

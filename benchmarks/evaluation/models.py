@@ -26,22 +26,22 @@ class ScoredModel:
 
 def member_labels(predictions: Sequence[Predictions]) -> list[str]:
     """How rows and reports name the members."""
-    return labels((one.configuration.name, one.configuration.seed) for one in predictions)
+    return labels((member.configuration.name, member.configuration.seed) for member in predictions)
 
 
 def scored_models(
-    predictions: Sequence[Predictions], found: Sequence[SearchResult], excluded: Sequence[Predictions] = ()
+    predictions: Sequence[Predictions], search_results: Sequence[SearchResult], excluded: Sequence[Predictions] = ()
 ) -> list[ScoredModel]:
     """The rows in the order of the members, then of those `excluded` from what was found of the others, then of that;
     ensemblers that failed have none."""
     everyone = [*predictions, *excluded]
     rows = [
-        ScoredModel("member", label, label, softmax(one.val), softmax(one.test))
-        for label, one in zip(member_labels(everyone), everyone, strict=True)
+        ScoredModel("member", label, label, softmax(member.val), softmax(member.test))
+        for label, member in zip(member_labels(everyone), everyone, strict=True)
     ]
-    val, test = (np.stack([getattr(one, split) for one in predictions]) for split in ("val", "test"))
-    for one in found:
-        if one.ensembler is not None:
-            predict = one.ensembler.predict_proba
-            rows.append(ScoredModel("ensemble", one.name, one.title, predict(val), predict(test)))
+    val, test = (np.stack([getattr(member, split) for member in predictions]) for split in ("val", "test"))
+    for result in search_results:
+        if result.ensembler is not None:
+            predict = result.ensembler.predict_proba
+            rows.append(ScoredModel("ensemble", result.name, result.title, predict(val), predict(test)))
     return rows

@@ -16,7 +16,7 @@ def contrast(meant: Contrast, folder: Path) -> OtherProtocol:
     Two such suites read each other, so that one's outdated results must not keep the other from being written.
     """
     path = folder / meant.suite / "results.json"
-    found: OtherProtocol = {
+    known: OtherProtocol = {
         "suite": meant.suite,
         "difference": meant.difference,
         "split": None,
@@ -26,10 +26,10 @@ def contrast(meant: Contrast, folder: Path) -> OtherProtocol:
     if path.is_file():
         try:
             other = read_results(path)
-            found |= {"split": other["splits"]["test"]["name"], "rows": _rows(other)}
+            known |= {"split": other["splits"]["test"]["name"], "rows": _rows(other)}
         except ValueError as error:
-            found["problem"] = str(error)
-    return found
+            known["problem"] = str(error)
+    return known
 
 
 def _rows(other: Results) -> list[ContrastRow]:

@@ -33,34 +33,34 @@ def summary(
     """
     ensembles = [row for row in rows if row.kind == "ensemble"]
     rows = [*rows[:members], *ensembles]
-    chosen = next((row for row in ensembles if row.name == headline), None)
+    best = next((row for row in ensembles if row.name == headline), None)
     single = _best(rows, "member", targets.val, "val")
-    if chosen is None:
-        judged = {"single": single}
-    elif chosen.name == BEST_SINGLE:
-        judged = {"headline": single}  # one model, told of once and by its name
+    if best is None:
+        models = {"single": single}
+    elif best.name == BEST_SINGLE:
+        models = {"headline": single}  # the same model twice: it is shown once, by its name
     else:
-        judged = {"headline": chosen, "single": single}
+        models = {"headline": best, "single": single}
     return {
-        "rivals": [] if chosen is None else _rivals(chosen, rivals(rows, targets, audited), targets),
-        "overlap": _overlap(judged, targets),
-        "label_noise": None if votes is None else label_noise(judged, targets.test, targets.classes, votes),
+        "rivals": [] if best is None else _rivals(best, rivals(rows, targets, audited), targets),
+        "overlap": _overlap(models, targets),
+        "label_noise": None if votes is None else label_noise(models, targets.test, targets.classes, votes),
     }
 
 
 def rivals(rows: Sequence[ScoredModel], targets: Targets, audited: Audit) -> dict[str, ScoredModel]:
     """What the headline is compared with, by its part: chosen on val, on nothing, or on test itself."""
     members = [row for row in rows if row.kind == "member"]
-    chosen = [row for row in members if row.name in audited["best_subset_on_test"]["members"]]
-    mean = {split: np.mean([getattr(row, split) for row in chosen], axis=0) for split in ("val", "test")}
-    found = {
+    subset = [row for row in members if row.name in audited["best_subset_on_test"]["members"]]
+    mean = {split: np.mean([getattr(row, split) for row in subset], axis=0) for split in ("val", "test")}
+    models = {
         "single_on_val": _best(rows, "member", targets.val, "val"),
         "uniform": next((row for row in rows if row.kind == "ensemble" and row.name == UNIFORM), None),
         "single_on_test": _best(rows, "member", targets.test, "test"),
         "method_on_test": _best(rows, "ensemble", targets.test, "test"),
-        "subset_on_test": ScoredModel("ensemble", "subset_on_test", " + ".join(row.title for row in chosen), **mean),
+        "subset_on_test": ScoredModel("ensemble", "subset_on_test", " + ".join(row.title for row in subset), **mean),
     }
-    return {part: row for part, row in found.items() if row is not None}
+    return {part: row for part, row in models.items() if row is not None}
 
 
 def _best(rows: Sequence[ScoredModel], kind: str, labels: np.ndarray, split: str) -> ScoredModel:
@@ -71,9 +71,9 @@ def _best(rows: Sequence[ScoredModel], kind: str, labels: np.ndarray, split: str
     )
 
 
-def _rivals(chosen: ScoredModel, others: Mapping[str, ScoredModel], targets: Targets) -> list[Rival]:
+def _rivals(headline: ScoredModel, others: Mapping[str, ScoredModel], targets: Targets) -> list[Rival]:
     """Accuracy of each rival, and what the headline has above it: difference, paired interval, McNemar's p."""
-    mine = metrics.correctness(chosen.test, targets.test)
+    mine = metrics.correctness(headline.test, targets.test)
     theirs = np.stack([metrics.correctness(row.test, targets.test) for row in others.values()])
     intervals = bootstrap_intervals(mine.astype(np.int8) - theirs, groups=targets.test_groups)
     return [
@@ -89,21 +89,21 @@ def _rivals(chosen: ScoredModel, others: Mapping[str, ScoredModel], targets: Tar
     ]
 
 
-def _overlap(judged: Mapping[str, ScoredModel], targets: Targets) -> list[Duplicates] | None:
+def _overlap(models: Mapping[str, ScoredModel], targets: Targets) -> list[Duplicates] | None:
     """Accuracy of each model on test images whose pixels stand in train, and on the others; None where that is not
     known, or one of the two has no image."""
     seen = targets.test_in_train
     if seen is None or seen.all() or not seen.any():
         return None
-    found: list[Duplicates] = []
-    for part, row in judged.items():
+    duplicates: list[Duplicates] = []
+    for part, row in models.items():
         correct = metrics.correctness(row.test, targets.test)
         every, unseen, known = (
             (int(correct[among].sum()), int(among.sum())) for among in (np.ones_like(seen), ~seen, seen)
         )
         # What all images have above those not seen is the seen ones' share of the gap between the two.
         share, gap = seen.mean(), share_difference_interval(*known, *unseen)
-        found.append(
+        duplicates.append(
             {
                 "part": part,
                 "title": row.title,
@@ -113,7 +113,7 @@ def _overlap(judged: Mapping[str, ScoredModel], targets: Targets) -> list[Duplic
                 "worth_interval": [float(share * bound) for bound in gap],
             }
         )
-    return found
+    return duplicates
 
 
 def _part_of_test(hits: int, images: int) -> PartOfTest:

@@ -33,7 +33,7 @@ from ensembles.search import SearchResult
 def score(
     rows: Sequence[ScoredModel],
     predictions: Sequence[Predictions],
-    found: Sequence[SearchResult],
+    search_results: Sequence[SearchResult],
     targets: Targets,
     excluded: Sequence[Predictions] = (),
 ) -> tuple[list[Member], list[Ensemble]]:
@@ -44,15 +44,15 @@ def score(
     have no part in ensembles nor in that choice.
     """
     everyone = [*predictions, *excluded]
-    fitted = [one for one in found if one.ensembler is not None]
+    fitted = [result for result in search_results if result.ensembler is not None]
     named = zip(everyone, member_labels(everyone), rows[: len(everyone)], strict=True)
-    members = [_member(one, label, row, targets) for one, label, row in named]
+    members = [_member(model, label, row, targets) for model, label, row in named]
     candidates, candidate_rows = members[: len(predictions)], rows[: len(predictions)]
     ensembles = [
-        _ensemble(one, row, candidates, candidate_rows, targets)
-        for one, row in zip(fitted, rows[len(everyone) :], strict=True)
+        _ensemble(result, row, candidates, candidate_rows, targets)
+        for result, row in zip(fitted, rows[len(everyone) :], strict=True)
     ]
-    names = [one.name for one in fitted]
+    names = [result.name for result in fitted]
     uniform = len(members) + names.index(UNIFORM) if UNIFORM in names else None
     single = int(np.argmax([member["val_accuracy"] for member in candidates]))
     flops = [model["flops"] for model in (*members, *ensembles)]
@@ -63,9 +63,13 @@ def score(
     )
 
 
-def failures(found: Sequence[SearchResult]) -> list[Failed]:
+def failures(search_results: Sequence[SearchResult]) -> list[Failed]:
     """`failed` of the results: the ensemblers that could not be fitted."""
-    return [Failed(name=one.name, title=one.title, error=one.error) for one in found if one.error is not None]
+    return [
+        Failed(name=result.name, title=result.title, error=result.error)
+        for result in search_results
+        if result.error is not None
+    ]
 
 
 def _scores(
@@ -109,56 +113,56 @@ def _compared(correct: np.ndarray, reference: int | None) -> list[tuple[float | 
     return list(zip(p.tolist(), adjusted.tolist(), strict=True))
 
 
-def _member(one: Predictions, label: str, row: ScoredModel, targets: Targets) -> MemberFacts:
-    provenance = one.provenance
+def _member(predictions: Predictions, label: str, row: ScoredModel, targets: Targets) -> MemberFacts:
+    provenance = predictions.provenance
     copied = ("train_seconds", "images_per_second", "device", "tta", "best_epoch", "reference", "code")
-    about, params, macs = one.configuration.described(), provenance.get("params"), provenance.get("macs")
+    about, params, macs = predictions.configuration.described(), provenance.get("params"), provenance.get("macs")
     passes = forward_passes(provenance.get("tta"), about["recipe"])
     described = {
         **about,
         "params": networks(about["recipe"]) * params if params else None,
         "flops": 2 * passes * macs if macs else None,
         "ms_per_image": milliseconds(provenance.get("inference_seconds"), len(targets.val) + len(targets.test)),
-        "hash": one.configuration.hash,
+        "hash": predictions.configuration.hash,
         "extra_data": provenance.get("extra_data", "none"),
         "source": provenance.get("source"),
         **{key: provenance.get(key) for key in copied},
         **_extra_labels([provenance]),
         **({"weights_of": provenance["weights_of"]} if provenance.get("weights_of") else {}),
         "label": label,
-        "val_accuracy": float((one.val.argmax(1) == targets.val).mean()),
+        "val_accuracy": float((predictions.val.argmax(1) == targets.val).mean()),
         "val_metrics": metrics.scores(row.val, targets.val, "validation"),
     }
     return cast(MemberFacts, described)  # identities describe themselves
 
 
 def _ensemble(
-    one: SearchResult,
+    result: SearchResult,
     row: ScoredModel,
     members: Sequence[MemberFacts],
     member_rows: Sequence[ScoredModel],
     targets: Targets,
 ) -> EnsembleFacts:
     """What is known of a fitted ensembler without a look at test."""
-    assert one.ensembler is not None
-    used = [members[index] for index in one.ensembler.members_used_]
-    fits = [[members[index] for index in fit] for fit in fits_of(one.ensembler)]
+    assert result.ensembler is not None
+    used = [members[index] for index in result.ensembler.members_used_]
+    fits = [[members[index] for index in fit] for fit in fits_of(result.ensembler)]
     every = [member["label"] for member in members]
-    weights = one.ensembler.weights_
+    weights = result.ensembler.weights_
     facts: EnsembleFacts = {
-        "name": one.name,
-        "title": one.title,
-        "reference": one.ensembler.reference,
-        "fitted_on": one.fitted_on,
-        "fit_accuracy": one.fit_accuracy,
-        "cross_fit_accuracy": one.cross_fit_accuracy,
+        "name": result.name,
+        "title": result.title,
+        "reference": result.ensembler.reference,
+        "fitted_on": result.fitted_on,
+        "fit_accuracy": result.fit_accuracy,
+        "cross_fit_accuracy": result.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
         "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
         "flops": mean([total(fit, "flops") for fit in fits]),
         "params": mean([total(trained_once(fit), "params") for fit in fits]),
         "train_seconds": mean([total(trained_once(fit), "train_seconds") for fit in fits]),
         "ms_per_image": mean([total_milliseconds(fit) for fit in fits]),
-        "left_out": left_out(row, member_rows, one.ensembler.members_used_.tolist(), targets.val),
+        "left_out": left_out(row, member_rows, result.ensembler.members_used_.tolist(), targets.val),
         **_extra_labels(used),
     }
     if len(fits) > 1:

@@ -77,19 +77,19 @@ def wilson_interval(hits: int, count: int) -> list[float]:
 def share_difference_interval(hits: int, count: int, other_hits: int, other_count: int) -> list[float]:
     """The 95 % interval of the difference of two shares of different images, from the Wilson intervals of both
     (Newcombe 1998, method 10, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I)."""
-    one, other = hits / count, other_hits / other_count
+    share, other_share = hits / count, other_hits / other_count
     (low, high), (other_low, other_high) = wilson_interval(hits, count), wilson_interval(other_hits, other_count)
-    difference = one - other
+    difference = share - other_share
     return [
-        difference - math.hypot(one - low, other_high - other),
-        difference + math.hypot(high - one, other - other_low),
+        difference - math.hypot(share - low, other_high - other_share),
+        difference + math.hypot(high - share, other_share - other_low),
     ]
 
 
 def mean_interval(values: ArrayLike) -> list[float]:
     """The 95 % normal interval of the mean of `values [N]`, one an image; for shares of votes, which are no hits."""
-    found = np.asarray(values, dtype=np.float64)
-    middle, half = found.mean(), Z95 * found.std() / math.sqrt(len(found))
+    numbers = np.asarray(values, dtype=np.float64)
+    middle, half = numbers.mean(), Z95 * numbers.std() / math.sqrt(len(numbers))
     return [float(middle - half), float(middle + half)]
 
 

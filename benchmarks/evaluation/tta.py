@@ -16,19 +16,19 @@ def views_worth(rows: Sequence[CsvRow]) -> list[Views]:
     by_stem: dict[str, dict[str, CsvRow]] = {}
     for row in rows:
         by_stem.setdefault(row["stem"], {})[row["tta"]] = row
-    whole = {stem: found for stem, found in by_stem.items() if set(found) == set(kinds)}
+    complete = {stem: by_kind for stem, by_kind in by_stem.items() if set(by_kind) == set(kinds)}
 
     def mean(kind: str, column: str) -> float:
-        return float(np.mean([float(found[kind][column]) for found in whole.values()]))
+        return float(np.mean([float(by_kind[kind][column]) for by_kind in complete.values()]))
 
     return [
         {
             "tta": kind,
-            "members": list(whole),
+            "members": list(complete),
             "val_accuracy": mean(kind, "val_accuracy"),
             "gain": mean(kind, "val_accuracy") - mean("none", "val_accuracy"),
             "log_loss": mean(kind, "val_log_loss"),
             "seconds": mean(kind, "seconds"),
         }
-        for kind in (kinds if whole else ())
+        for kind in (kinds if complete else ())
     ]

@@ -64,18 +64,18 @@ def markdown(results: Results) -> str:
         "their images (weighted). All members: [classification_report.csv](classification_report.csv).",
     ]
     single = best_single(results)
-    for found in results["confusions"]:
-        ensemble = found["kind"] == "ensemble"
-        if ensemble or (single is not None and found["title"] == single.title):
+    for model in results["confusions"]:
+        ensemble = model["kind"] == "ensemble"
+        if ensemble or (single is not None and model["title"] == single.title):
             role = "the headline" if ensemble else f"best single member on {results['splits']['val']['name']}"
-            parts.append(f"## {escape(found['title'])}: {role}\n\n{_table(found, results)}")
+            parts.append(f"## {escape(model['title'])}: {role}\n\n{_table(model, results)}")
     return "\n\n".join(parts) + "\n"
 
 
-def _table(found: Confusion, results: Results) -> str:
+def _table(model: Confusion, results: Results) -> str:
     body = [
         [line.name, percent(line.precision), percent(line.recall), percent(line.f1), f"{line.support:,}"]
-        for line in lines(found["counts"], results["classes"])
+        for line in lines(model["counts"], results["classes"])
     ]
     return table("Class|Precision|Recall|F1|Support", body, right={1, 2, 3, 4})
 
@@ -83,8 +83,8 @@ def _table(found: Confusion, results: Results) -> str:
 def csv_table(results: Results) -> str:
     """The same of every member, a line a class and average."""
     rows: list[list[object]] = []
-    for found in results["confusions"]:
-        for line in lines(found["counts"], results["classes"]):
+    for model in results["confusions"]:
+        for line in lines(model["counts"], results["classes"]):
             scores = (f"{value:.6f}" for value in (line.precision, line.recall, line.f1))
-            rows.append([found["kind"], found["title"], line.name, *scores, line.support])
+            rows.append([model["kind"], model["title"], line.name, *scores, line.support])
     return csv_text(("kind", "name", "class", "precision", "recall", "f1", "support"), rows)

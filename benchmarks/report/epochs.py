@@ -23,19 +23,18 @@ def history_paths(member: MemberFacts, predictions: Path) -> list[Path]:
     if member["seed"] is None:
         return []
     hashes = member.get("folds") or [member["hash"]]
-    return [predictions / f"{member['name']}.s{member['seed']}.{one}.csv" for one in hashes]
+    return [predictions / f"{member['name']}.s{member['seed']}.{digest}.csv" for digest in hashes]
 
 
 def member_history(member: MemberFacts, predictions: Path) -> History:
     """Columns of a member's training history, of folds the mean over them, as far as the shortest goes; empty where
     there is none. Raises ValueError where a file holds no numbers."""
-    found = [read_history(path) for path in history_paths(member, predictions)]
-    if len(found) < 2:
-        return found[0] if found else {}
-    shared = [name for name in found[0] if all(name in history for history in found)]
-    return {
-        name: [fmean(values) for values in zip(*(history[name] for history in found), strict=False)] for name in shared
-    }
+    histories = [read_history(path) for path in history_paths(member, predictions)]
+    if len(histories) < 2:
+        return histories[0] if histories else {}
+    shared = [name for name in histories[0] if all(name in history for history in histories)]
+    columns = {name: zip(*(history[name] for history in histories), strict=False) for name in shared}
+    return {name: [fmean(values) for values in column] for name, column in columns.items()}
 
 
 def read_history(path: Path) -> History:

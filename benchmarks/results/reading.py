@@ -20,17 +20,17 @@ def read_results(path: Path) -> Results:
     """
     rebuild = f"write it anew from the stored predictions: {_command(path)}"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        results = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read ({error}); {rebuild}") from error
-    version = found.get("format") if isinstance(found, dict) else None
+    version = results.get("format") if isinstance(results, dict) else None
     if version != FORMAT:
         raise ValueError(f"{path} has the format {version!r}, not {FORMAT!r}; {rebuild}")
-    missing = list(_missing(found, Results, ""))
+    missing = list(_missing(results, Results, ""))
     if missing:
         named = ", ".join(missing[:MOST_NAMED]) + (" and more" if len(missing) > MOST_NAMED else "")
         raise ValueError(f"{path} lacks {named}; {rebuild}")
-    return cast(Results, found)
+    return cast(Results, results)
 
 
 def _command(path: Path) -> str:
@@ -53,16 +53,16 @@ def _missing(value: Any, kind: Any, place: str) -> Iterator[str]:
             elif key in kind.__required_keys__:
                 yield f"{place}.{key}".lstrip(".")
     elif get_origin(kind) is UnionType:
-        (known,) = (one for one in get_args(kind) if one is not type(None))
+        (known,) = (part for part in get_args(kind) if part is not type(None))
         yield from () if value is None else _missing(value, known, place)
     elif get_origin(kind) is list and not isinstance(value, list):
         yield f"{place} (no array)"
     elif get_origin(kind) is list and _has_keys(kind):
-        for index, one in enumerate(value):
-            yield from _missing(one, get_args(kind)[0], f"{place}[{index}]")
+        for index, part in enumerate(value):
+            yield from _missing(part, get_args(kind)[0], f"{place}[{index}]")
     elif get_origin(kind) is dict and _has_keys(get_args(kind)[1]):
-        for key, one in value.items():
-            yield from _missing(one, get_args(kind)[1], f"{place}.{key}")
+        for key, part in value.items():
+            yield from _missing(part, get_args(kind)[1], f"{place}.{key}")
 
 
 @cache
@@ -72,4 +72,4 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 def _has_keys(kind: Any) -> bool:
     """Whether there is anything to look for below a value of this kind."""
-    return is_typeddict(kind) or any(_has_keys(one) for one in get_args(kind))
+    return is_typeddict(kind) or any(_has_keys(part) for part in get_args(kind))

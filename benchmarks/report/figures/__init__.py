@@ -59,8 +59,8 @@ def charts(results: Results, known: Mapping[str, History] | None = None) -> dict
 
 def index(results: Results, names: Sequence[str] = TELLING) -> list[Entry]:
     """Those of the named figures that these results have, in the order in which a report shows them."""
-    found = charts(results)
-    shown = [(name, found[name]) for name in names]
+    drawn = charts(results)
+    shown = [(name, drawn[name]) for name in names]
     return [Entry(f"{FOLDER}/{name}.png", chart.title, chart.alt) for name, chart in shown if chart is not None]
 
 
@@ -69,15 +69,15 @@ def draw(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
     is; `folder` is results/<suite>. Returns the paths. With several `jobs`, joblib's processes draw: those that
     searched ensembles are still there."""
     known = histories(results, folder / "predictions")
-    found = {folder / FOLDER / name: chart for name, chart in charts(results, known).items()}
-    for stem in (stem for stem, chart in found.items() if chart is None):
+    by_stem = {folder / FOLDER / name: chart for name, chart in charts(results, known).items()}
+    for stem in (stem for stem, chart in by_stem.items() if chart is None):
         for suffix in SUFFIXES:
             stem.with_suffix(f".{suffix}").unlink(missing_ok=True)
-    shown = [(chart, stem) for stem, chart in found.items() if chart is not None]
+    shown = [(chart, stem) for stem, chart in by_stem.items() if chart is not None]
     if jobs == 1:
-        drawn = [save(*one) for one in shown]
+        drawn = [save(*picture) for picture in shown]
     else:
         from joblib import Parallel, delayed
 
-        drawn = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*one) for one in shown)
+        drawn = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in shown)
     return list(chain.from_iterable(drawn))

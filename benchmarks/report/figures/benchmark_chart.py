@@ -82,17 +82,17 @@ def benchmark(results: Results) -> Chart | None:
 
 def _title(results: Results) -> str:
     """The headline beside the best single member, both with their numbers."""
-    chosen, single = headline_row(results), best_single(results)
+    headline, single = headline_row(results), best_single(results)
     test = results["splits"]["test"]["name"]
-    leader = chosen or single
+    leader = headline or single
     if leader is None:
         return f"Published accuracies on {test}"
     reached = f"{100.0 * (leader.accuracy or 0.0):.1f} %"
-    if chosen is None or single is None or chosen.name == BEST_SINGLE:
+    if headline is None or single is None or headline.name == BEST_SINGLE:
         return f"{(single or leader).title} reaches {reached} on {test}"
-    lead = 100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0))
+    lead = 100.0 * ((headline.accuracy or 0.0) - (single.accuracy or 0.0))
     side = "above" if lead >= 0 else "below"
-    count = "An ensemble" if chosen.models is None else f"An ensemble of {chosen.models}"
+    count = "An ensemble" if headline.models is None else f"An ensemble of {headline.models}"
     val = results["splits"]["val"]["name"]
     return f"{count} reaches {reached}, {abs(lead):.1f} points {side} the member best on {val}"
 
@@ -104,7 +104,7 @@ def groups(results: Results) -> list[Group]:
     extra, members = ([row for row in trained if bool(row.extra_labels) is yes] for yes in (True, False))
     published = [row for row in by_accuracy(published_rows(results)) if row.chart]
     comparable, others = ([row for row in published if row.comparable is yes] for yes in (True, False))
-    found = [
+    every = [
         Group("Ensembles", leading_ensembles(results, MAX_ENSEMBLES), BLUE, "D"),
         Group("Members", members[:MAX_MEMBERS], ORANGE, "o"),
         Group("Members, extra labels", extra[:MAX_MEMBERS], ORANGE, "p", aside=", ".join(extra_labels(extra))),
@@ -112,13 +112,13 @@ def groups(results: Results) -> list[Group]:
         Group("Published", comparable, GREEN, "s", aside="lines: sampling error alone"),
         Group("Published, not comparable", others, GREY, "X", False, aside="why not"),
     ]
-    return [group for group in found if group.rows]
+    return [group for group in every if group.rows]
 
 
 def _draw(results: Results, shown: list[Group], title: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
-    chosen, lines = headline_row(results), list(_lines(shown))
+    headline, lines = headline_row(results), list(_lines(shown))
     depth = lines[-1][0] + 1.0
     figure = sheet(title, NOTE, INCHES_A_ROW * depth + INCHES_ABOVE + INCHES_BELOW)
     axes = panel(figure, LEFT, INCHES_BELOW, RIGHT - LEFT, INCHES_A_ROW * depth)
@@ -135,7 +135,7 @@ def _draw(results: Results, shown: list[Group], title: str) -> Figure:
             _heading(axes, line, group)
         else:
             _sampling_error(axes, line, group, row, results["splits"]["test"]["size"])
-            _row(axes, line, group, row, bold=row == chosen)
+            _row(axes, line, group, row, bold=row == headline)
     return figure
 
 
@@ -160,11 +160,11 @@ def _limits(shown: list[Group]) -> tuple[float, float]:
 
 def _reference_bands(axes: Axes, results: Results) -> None:
     """The human band of the suite, and the headline's interval, through all groups."""
-    (low, high), humans, chosen = axes.get_xlim(), results["human_accuracy"], headline_row(results)
+    (low, high), humans, headline = axes.get_xlim(), results["human_accuracy"], headline_row(results)
     end = high  # of the human label: where the headline's begins
-    if chosen is not None and chosen.ci_low is not None and chosen.ci_high is not None:
-        end = 100 * chosen.ci_low
-        axes.axvspan(end, 100 * chosen.ci_high, color=BLUE, alpha=0.08, linewidth=0)
+    if headline is not None and headline.ci_low is not None and headline.ci_high is not None:
+        end = 100 * headline.ci_low
+        axes.axvspan(end, 100 * headline.ci_high, color=BLUE, alpha=0.08, linewidth=0)
         end = min(end, high - 0.2 * (high - low))  # so that the label ends before the next column
         axes.text(end, -0.8, "headline", ha="left", va="bottom", color=BLUE)
     if humans is not None and 100 * humans[1] > low:

@@ -87,8 +87,10 @@ def _draw(title: str, note: str, shown: Sequence[ShownModel]) -> Figure:
 
 def _lowest(shown: Sequence[ShownModel]) -> float:
     """Left end of all axes, in per cent: a step of ten below the least confidence or accuracy."""
-    bins = [model[key] for model in shown for key, *_ in STATES]
-    least = min(np.array(values)[_seen(one)].min() for one in bins for values in (one["confidence"], one["accuracy"]))
+    every = [model[key] for model in shown for key, *_ in STATES]
+    least = min(
+        np.array(values)[_seen(bins)].min() for bins in every for values in (bins["confidence"], bins["accuracy"])
+    )
     return max(0.0, 10.0 * float(np.floor(10.0 * least - 0.05)))
 
 

@@ -117,7 +117,8 @@ def class_scores(results: Results) -> Chart | None:
         return None
     rows, headline = by_accuracy(list(scores)), headline_row(results)
     if headline is not None:
-        scores[headline] = next(one for one in results["ensembles"] if one["name"] == headline.name)["test_class_f1"]
+        named = next(ensemble for ensemble in results["ensembles"] if ensemble["name"] == headline.name)
+        scores[headline] = named["test_class_f1"]
         rows = [headline, *rows]
     values = np.array([scores[row] for row in rows], dtype=float)  # None becomes nan
     order = np.argsort(-np.nan_to_num(values[0], nan=-1.0), kind="stable")
@@ -138,8 +139,8 @@ def _scores_title(values: np.ndarray, classes: Sequence[str]) -> str:
     known = np.nan_to_num(values, nan=0.5)
     hardest, easiest = known.argmin(axis=1), known.argmax(axis=1)
     parts = []
-    for word, found in (("easiest", easiest), ("hardest", hardest)):
-        counts = np.bincount(found, minlength=len(classes))
+    for word, ends in (("easiest", easiest), ("hardest", hardest)):
+        counts = np.bincount(ends, minlength=len(classes))
         most = int(counts.argmax())
         share = "every model" if counts[most] == len(values) else f"{counts[most]} of {len(values)} models"
         parts.append(f"{classes[most]} is the {word} class for {share}")

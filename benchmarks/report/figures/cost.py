@@ -143,7 +143,7 @@ def _draw_cost(
     note: str,
     rows: Sequence[LeaderboardRow],
     front: Sequence[LeaderboardRow],
-    chosen: LeaderboardRow | None,
+    headline: LeaderboardRow | None,
     test: str,
 ) -> Figure:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -166,7 +166,7 @@ def _draw_cost(
     room = 0.08 * (high - low) or 1.0
     ends = [min(x for x, _ in points), max(x for x, _ in points)]
     axes.set(xlim=(ends[0] / 1.5, ends[1] * 1.9), ylim=(low - room, high + room))
-    place(axes, _labels(rows, front, chosen), points, [line])
+    place(axes, _labels(rows, front, headline), points, [line])
     return figure
 
 
@@ -178,10 +178,10 @@ def _steps(front: Sequence[LeaderboardRow], end: float) -> list[tuple[float, flo
 
 
 def _labels(
-    rows: Sequence[LeaderboardRow], front: Sequence[LeaderboardRow], chosen: LeaderboardRow | None
+    rows: Sequence[LeaderboardRow], front: Sequence[LeaderboardRow], headline: LeaderboardRow | None
 ) -> list[Label]:
     """The headline, the front's ends and where it rises by a step, and the best other members, one of each cost."""
-    named = [row for row in rows if row == chosen]
+    named = [row for row in rows if row == headline]
     taken, reached = {(row.flops, row.accuracy) for row in named}, 0.0
     for row in front:
         if (row.flops, row.accuracy) not in taken and ((row.accuracy or 0.0) >= reached + STEP or row == front[-1]):
@@ -198,7 +198,7 @@ def _labels(
     return [
         Label(
             float(row.flops or 0), 100 * (row.accuracy or 0.0), shorten(row.title, 30),
-            INK if row in front else GREY, "bold" if row == chosen else "normal",
+            INK if row in front else GREY, "bold" if row == headline else "normal",
         )
         for row in named
     ]  # fmt: skip

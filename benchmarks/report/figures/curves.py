@@ -39,8 +39,8 @@ def histories(results: Results, folder: Path) -> dict[str, History]:
     """The training histories in `folder` (a suite's predictions) by the member's title; those that have one of their
     own, and not that of the member whose weights they use."""
     pairs = zip(results["members"], member_rows(results), strict=True)
-    found = {row.title: member_history(member, folder) for member, row in pairs if not member.get("weights_of")}
-    return {title: history for title, history in found.items() if history}
+    every = {row.title: member_history(member, folder) for member, row in pairs if not member.get("weights_of")}
+    return {title: history for title, history in every.items() if history}
 
 
 def training(results: Results, known: Mapping[str, History]) -> Chart | None:

@@ -87,8 +87,8 @@ def _below(row: Difference) -> bool:
 
 def _rows(results: Results) -> list[Difference]:
     """Best first. The best single member itself, and the ensembler that picks it, are what is compared with."""
-    single, chosen = best_single(results), headline_row(results)
-    found: dict[str, list[Difference]] = {"ensemble": [], "member": []}
+    single, headline = best_single(results), headline_row(results)
+    by_kind: dict[str, list[Difference]] = {"ensemble": [], "member": []}
     entries: list[tuple[Scores, LeaderboardRow]] = [
         *zip(results["ensembles"], ensemble_rows(results), strict=False),  # failed ensemblers follow the fitted ones
         *zip(results["members"], member_rows(results), strict=True),
@@ -98,8 +98,8 @@ def _rows(results: Results) -> list[Difference]:
             continue
         kind = "ensemble" if row.kind == "ensemble" else "member"
         value, low, high = (100 * part for part in (entry["difference"], *entry["difference_interval"]))
-        found[kind].append(Difference(row.title, kind, value, low, high, row == chosen))
-    ensembles, members = (sorted(part, key=lambda row: -row.value) for part in found.values())
+        by_kind[kind].append(Difference(row.title, kind, value, low, high, row == headline))
+    ensembles, members = (sorted(part, key=lambda row: -row.value) for part in by_kind.values())
     return sorted([*ensembles[:MOST_ENSEMBLES], *members[:MOST_MEMBERS]], key=lambda row: -row.value)
 
 

@@ -101,7 +101,8 @@ def kappa_error(results: Results) -> Chart | None:
         return None
     kappa, error = np.array(pairs["kappa"], dtype=float), 100 * np.array(pairs["error"], dtype=float)
     used = _used(results)
-    chosen = np.array([{members[a], members[b]} <= used for a, b in zip(pairs["first"], pairs["second"], strict=True)])
+    both = zip(pairs["first"], pairs["second"], strict=True)
+    in_headline = np.array([{members[a], members[b]} <= used for a, b in both])
     val = results["splits"]["val"]["name"]
     spread = kappa.std() * error.std()
     tie = float(((kappa - kappa.mean()) * (error - error.mean())).mean() / spread) if spread > 0 else 0.0
@@ -112,11 +113,11 @@ def kappa_error(results: Results) -> Chart | None:
     else:
         title = "How much two members agree says little about how much they err"
     note = f"{val}; a dot a pair of members (correlation {signed(tie, 2)})."
-    if chosen.any():
+    if in_headline.any():
         note += " Blue diamonds: both are in the headline ensemble. Best is the lower left corner."
     alt = f"Kappa-error diagram of {plural(len(kappa), 'pair')} of members on {val}."
     labels = [_pair([shorten(name, 24) for name in members], pairs, index) for index in range(len(kappa))]
-    return Chart(title, alt, partial(_draw_kappa, title, note, kappa, error, chosen, labels))
+    return Chart(title, alt, partial(_draw_kappa, title, note, kappa, error, in_headline, labels))
 
 
 def _used(results: Results) -> set[str]:
@@ -130,18 +131,18 @@ def _used(results: Results) -> set[str]:
 
 
 def _draw_kappa(
-    title: str, note: str, kappa: np.ndarray, error: np.ndarray, chosen: np.ndarray, labels: Sequence[str]
+    title: str, note: str, kappa: np.ndarray, error: np.ndarray, in_headline: np.ndarray, labels: Sequence[str]
 ) -> Figure:
     figure = sheet(title, note, 3.9)
     axes = panel(figure, 0.55, 0.48, WIDTH - 0.55 - MARGIN - 0.1, 3.3)
-    axes.scatter(kappa[~chosen], error[~chosen], s=20, color="#9a9a9a", linewidths=0, zorder=3)
-    axes.scatter(kappa[chosen], error[chosen], s=30, color=BLUE, marker="D", linewidths=0, zorder=3)
+    axes.scatter(kappa[~in_headline], error[~in_headline], s=20, color="#9a9a9a", linewidths=0, zorder=3)
+    axes.scatter(kappa[in_headline], error[in_headline], s=30, color=BLUE, marker="D", linewidths=0, zorder=3)
     axes.set_xlabel("agreement of the two (Cohen's kappa): 1 is the same, 0 is as by chance", fontsize=SMALL + 0.5)
     axes.set_ylabel("mean error of the two, %", fontsize=SMALL + 0.5)
     axes.grid()
     axes.margins(0.1)
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     ends = dict.fromkeys(int(index) for index in (error.argmin(), kappa.argmin(), error.argmax()))
-    wanted = [Label(kappa[index], error[index], labels[index], BLUE if chosen[index] else GREY) for index in ends]
+    wanted = [Label(kappa[index], error[index], labels[index], BLUE if in_headline[index] else GREY) for index in ends]
     place(axes, wanted, list(zip(kappa.tolist(), error.tolist(), strict=True)))
     return figure

@@ -174,9 +174,9 @@ def shorten(text: str, length: int) -> str:
     """At most `length` characters; the seed at the end of a member's name stays, as it tells members apart."""
     if len(text) <= length:
         return text
-    found = re.search(r" \(seed \d+\)$", text)
-    tail = found.group().replace("(seed ", "s").replace(")", "") if found else ""
-    head = text[: len(text) - len(found.group())] if found else text
+    seed = re.search(r" \(seed \d+\)$", text)
+    tail = seed.group().replace("(seed ", "s").replace(")", "") if seed else ""
+    head = text[: len(text) - len(seed.group())] if seed else text
     room = length - len(tail)
     return (head if len(head) <= room else head[: room - 1].rstrip(" _,") + "…") + tail
 

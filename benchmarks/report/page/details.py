@@ -74,13 +74,13 @@ def ensemble_detail(ensemble: Ensemble, results: Results) -> Detail:
 
 def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """A nested recipe as `loss.label_smoothing` and the like."""
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for key, value in recipe.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
+            settings |= flat(value, f"{prefix}{key}.")
         else:
-            found[prefix + key] = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return found
+            settings[prefix + key] = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return settings
 
 
 def known(facts: Mapping[str, Any]) -> dict[str, Any]:

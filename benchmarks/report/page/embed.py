@@ -32,7 +32,7 @@ def embed(folder: Path, room: int) -> list[Figure]:
     names = sorted({path.stem for path in _files(folder)}, key=lambda name: (name != FIRST, name))
     figures = []
     for name in names:
-        path, uri = min(((path, _uri(path)) for path in _files(folder, name)), key=lambda found: len(found[1]))
+        path, uri = min(((path, _uri(path)) for path in _files(folder, name)), key=lambda form: len(form[1]))
         fits = len(uri) <= room
         room -= len(uri) if fits else 0
         figures.append(Figure(name, _caption(name), f"{folder.name}/{path.name}", uri if fits else None))

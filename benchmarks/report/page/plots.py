@@ -69,10 +69,10 @@ def history_panels(history: Mapping[str, Sequence[float]], best_epoch: float | N
         return []
     panels = []
     for title, quantity, scale in (("Accuracy, %", "accuracy", 100.0), ("Loss", "loss", 1.0)):
-        found = {split: history.get(f"{split}_{quantity}") for split in ("train", "val")}
+        columns = {split: history.get(f"{split}_{quantity}") for split in ("train", "val")}
         series = {
             split: [scale * value for value in values]
-            for split, values in found.items()
+            for split, values in columns.items()
             if values and all(map(math.isfinite, values))
         }
         if series:

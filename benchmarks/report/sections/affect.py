@@ -39,7 +39,7 @@ def affect_section(results: Results) -> str:
         ]
         for row in rows
     ]  # fmt: skip
-    failed = [f"{one['title']} failed: {one['error']}." for one in affect["failed"]]
+    failed = [f"{ensembler['title']} failed: {ensembler['error']}." for ensembler in affect["failed"]]
     parts = [
         f"{TITLE}\n\n{summary(results)} {affect['rated']['test']:,} images of {test} and "
         f"{affect['rated']['val']:,} of {val} have a rating; the others count for nothing. CCC is Lin's "

@@ -27,10 +27,10 @@ def audit_section(results: Results) -> str:
 
 
 def _selection(best: BestSubset, results: Results, test: str) -> str:
-    chosen = headline_row(results)
+    headline = headline_row(results)
     against = ""
-    if chosen is not None and chosen.accuracy is not None:
-        against = f", {points(best['accuracy'] - chosen.accuracy)} points against the headline"
+    if headline is not None and headline.accuracy is not None:
+        against = f", {points(best['accuracy'] - headline.accuracy)} points against the headline"
     return (
         f"### Members chosen on {test}\n\nOf the {best['subsets']:,} uniform averages of {best['candidates']} members, "
         f"the best one *on {test} itself* has {percent(best['accuracy'])} %{against}: "
@@ -106,5 +106,5 @@ def _sorted(audit: Audit) -> list[AuditRow]:
     return sorted(audit["rows"], key=lambda row: -row["accuracy"])
 
 
-def _difference(one: float | None, other: float) -> float | None:
-    return None if one is None else one - other
+def _difference(accuracy: float | None, other: float) -> float | None:
+    return None if accuracy is None else accuracy - other

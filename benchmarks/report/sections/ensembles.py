@@ -22,12 +22,12 @@ SIZES = (1, 2, 3, 5, 8, 12, 20, 40)  # of the averages shown, and that of all me
 
 def ensemble_section(results: Results) -> str:
     """Markdown: the headline against each rival, and accuracy by the number of members; empty without a headline."""
-    chosen, rivals = headline_row(results), results["summary"]["rivals"]
-    if chosen is None or not rivals:
+    headline, rivals = headline_row(results), results["summary"]["rivals"]
+    if headline is None or not rivals:
         return ""
     _, val, test = split_names(results)
-    alone = chosen.name == BEST_SINGLE
-    what = f"*{escape(chosen.title)}* of {_models(chosen.models)}"
+    alone = headline.name == BEST_SINGLE
+    what = f"*{escape(headline.title)}* of {_models(headline.models)}"
     if alone:
         what = f"the best single member {escape(rivals[0]['title'])}"
     body = [
@@ -40,7 +40,7 @@ def ensemble_section(results: Results) -> str:
     ]  # fmt: skip
     return (
         f"## What an ensemble buys\n\nThe headline, {what}, was chosen on {val} "
-        f"and has {percent(chosen.accuracy)} % {interval(chosen.ci_low, chosen.ci_high)} on {test}. Beside "
+        f"and has {percent(headline.accuracy)} % {interval(headline.ci_low, headline.ci_high)} on {test}. Beside "
         "it, on the same images, what else could have been quoted:\n\n"
         + table(f"Rival|Chosen on|{test}|Headline above it, points|95 %|McNemar p", body, right={2, 3, 4, 5})
         + _sizes(results, val, test)
@@ -90,14 +90,14 @@ def _sizes(results: Results, val: str, test: str) -> str:
 def selection_section(results: Results) -> str:
     """Markdown: what the rivals that were chosen on test would claim, beside the gaps between published results."""
     rivals = {rival["part"]: rival for rival in results["summary"]["rivals"]}
-    chosen = headline_row(results)
-    if chosen is None or not rivals:
+    headline = headline_row(results)
+    if headline is None or not rivals:
         return ""
     _, val, test = split_names(results)
-    mine = chosen.accuracy or 0.0
+    mine = headline.accuracy or 0.0
     best = rivals["single_on_test"]
     single = best["accuracy"] - rivals["single_on_val"]["accuracy"]
-    bounds = next(one["difference_interval"] for one in results["members"] if one["label"] == best["title"])
+    bounds = next(member["difference_interval"] for member in results["members"] if member["label"] == best["title"])
     method, subset = (rivals[part]["accuracy"] - mine for part in ("method_on_test", "subset_on_test"))
     return (
         f"## What selection on {test} would have claimed\n\nRows chosen on {test} are no results: the images that "
@@ -112,11 +112,11 @@ def selection_section(results: Results) -> str:
 def _published_gaps(results: Results, claim: float) -> str:
     """How many gaps between comparable published results are smaller than such a claim, or than the noise."""
     rows = [row for row in by_accuracy(published_rows(results)) if row.comparable and row.accuracy is not None]
-    chosen = headline_row(results)
-    if len(rows) < 2 or chosen is None or chosen.ci_low is None or chosen.ci_high is None:
+    headline = headline_row(results)
+    if len(rows) < 2 or headline is None or headline.ci_low is None or headline.ci_high is None:
         return ""
     gaps = [(above.accuracy or 0.0) - (below.accuracy or 0.0) for above, below in pairwise(rows)]
-    noise = (chosen.ci_high - chosen.ci_low) / 2
+    noise = (headline.ci_high - headline.ci_low) / 2
     within, drowned = (sum(gap < size for gap in gaps) for size in (claim, noise))
     return (
         f" Of the {len(gaps)} gaps between neighbours among the {len(rows)} comparable published results below, "

@@ -17,21 +17,21 @@ from benchmarks.results import (
 
 def headline(results: Results) -> str:
     """One paragraph: what the ensemble chosen on val reaches on test, and against which best single member."""
-    chosen, single = headline_row(results), best_single(results)
+    ensemble, single = headline_row(results), best_single(results)
     _, val, test = split_names(results)
-    if chosen is None:
+    if ensemble is None:
         if single is None:
             return "No result yet."
         return f"Best single member: **{single.title}**, {_score(single)} on {test}. No ensemble was chosen."
-    of = f" ({escape(single.title)})" if single is not None and chosen.name == BEST_SINGLE else _members(chosen)
+    of = f" ({escape(single.title)})" if single is not None and ensemble.name == BEST_SINGLE else _members(ensemble)
     sentence = (
-        f"**{_score(chosen)}** on {test}: *{escape(chosen.title)}*{of}, chosen by cross-fitted accuracy "
-        f"on {val} ({percent(chosen.cross_fit_accuracy)} %) under the one-standard-error rule."
+        f"**{_score(ensemble)}** on {test}: *{escape(ensemble.title)}*{of}, chosen by cross-fitted accuracy "
+        f"on {val} ({percent(ensemble.cross_fit_accuracy)} %) under the one-standard-error rule."
     )
-    if single is None or chosen.name == BEST_SINGLE:
+    if single is None or ensemble.name == BEST_SINGLE:
         return sentence
-    difference = f"{100.0 * ((chosen.accuracy or 0.0) - (single.accuracy or 0.0)):+.2f}"
-    p = p_value(chosen.p_best_single)
+    difference = f"{100.0 * ((ensemble.accuracy or 0.0) - (single.accuracy or 0.0)):+.2f}"
+    p = p_value(ensemble.p_best_single)
     mcnemar = "McNemar p not known" if p is None else f"McNemar p {p}" if p.startswith("<") else f"McNemar p = {p}"
     return (
         f"{sentence} The best single member on {val}, {escape(single.title)}, reaches {_score(single)}: a difference "

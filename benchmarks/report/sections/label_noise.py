@@ -103,13 +103,13 @@ def _errors(noise: LabelNoise) -> str:
 
 
 def _people(noise: LabelNoise, title: str) -> str:
-    one, most, others = noise["one_by_label"], noise["most_by_label"], noise["one_by_others"]
+    single, most, others = noise["one_by_label"], noise["most_by_label"], noise["one_by_others"]
     part = next(iter(noise["titles"]))
     lead = noise["lead"][part]
     low, high = (points(bound, 2) for bound in lead["interval"])
     disputed = percent(1.0 - noise["groups"]["label"]["share"]["value"])
     return (
-        f"Judged by {title}'s labels, one annotator is right on {_share(one)} and the commonest answer of all "
+        f"Judged by {title}'s labels, one annotator is right on {_share(single)} and the commonest answer of all "
         f"{noise['annotators']} on {_share(most)} (ties by lot), which leaves {NAMES[part].lower()} at "
         f"{points(lead['value'], 2)} points [{low}, {high}] against it. Judged by the commonest answer of the others, "
         f"one annotator is right on {_share(others)}.\n\nWhat this shows: on {disputed} % of the images the label is "

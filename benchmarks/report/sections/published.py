@@ -63,16 +63,16 @@ def comparability_section(results: Results) -> str:
     if not rows:
         return ""
     comparable = [row for row in rows if row.comparable]
-    chosen, test = headline_row(results), results["splits"]["test"]["name"]
+    headline, test = headline_row(results), results["splits"]["test"]["name"]
     text = (
         f"## Which published numbers are comparable\n\n{len(comparable)} of {len(rows)}: those on {test} without extra "
         "expression data, where no selection on that split and no leak is known."
     )
     others = _why_not([row for row in rows if not row.comparable], test)
     text += f"{others} Every reason, doubt and source: [leaderboard]({LEADERBOARD})."
-    if chosen is None or chosen.accuracy is None or not comparable:
+    if headline is None or headline.accuracy is None or not comparable:
         return text
-    return f"{text} {_standing(chosen, comparable)}\n\n{_differences(chosen, comparable)}"
+    return f"{text} {_standing(headline, comparable)}\n\n{_differences(headline, comparable)}"
 
 
 def _why_not(rows: Sequence[LeaderboardRow], test: str) -> str:
@@ -83,17 +83,17 @@ def _why_not(rows: Sequence[LeaderboardRow], test: str) -> str:
         "used extra data or may have": [row.extra_data != "none" for row in rows],
         "could not be confirmed": [row.seen == "not confirmed" for row in rows],
     }
-    told = [f"{sum(found)} {words}" for words, found in reasons.items() if any(found)]
+    told = [f"{sum(holds)} {words}" for words, holds in reasons.items() if any(holds)]
     return f" Of the other {len(rows)}, {', '.join(told)}; a row may have several reasons." if told else ""
 
 
-def _standing(chosen: LeaderboardRow, comparable: Sequence[LeaderboardRow]) -> str:
+def _standing(headline: LeaderboardRow, comparable: Sequence[LeaderboardRow]) -> str:
     """The headline's place among them, and how many its interval does not tell from it."""
-    above = sum((row.accuracy or 0.0) > (chosen.accuracy or 0.0) for row in comparable)
+    above = sum((row.accuracy or 0.0) > (headline.accuracy or 0.0) for row in comparable)
     place = f"The headline would be number {above + 1} of {len(comparable) + 1}"
-    if chosen.ci_low is None or chosen.ci_high is None:
+    if headline.ci_low is None or headline.ci_high is None:
         return f"{place}."
-    inside = sum(chosen.ci_low <= (row.accuracy or 0.0) <= chosen.ci_high for row in comparable)
+    inside = sum(headline.ci_low <= (row.accuracy or 0.0) <= headline.ci_high for row in comparable)
     return (
         f"{place}; {inside} of the others lie in its interval. Their predictions are not at hand, so differences are "
         "not paired: the intervals below take the published number as exact and are too narrow for what its own test "
@@ -101,15 +101,16 @@ def _standing(chosen: LeaderboardRow, comparable: Sequence[LeaderboardRow]) -> s
     )
 
 
-def _differences(chosen: LeaderboardRow, comparable: Sequence[LeaderboardRow]) -> str:
+def _differences(headline: LeaderboardRow, comparable: Sequence[LeaderboardRow]) -> str:
     body = []
     for row in comparable:
         published = row.accuracy or 0.0
-        differences = [None if one is None else one - published for one in (chosen.ci_low, chosen.ci_high)]
-        low, high = (points(one, 2) for one in differences)
+        low, high = (
+            None if bound is None else points(bound - published, 2) for bound in (headline.ci_low, headline.ci_high)
+        )
         body.append(
             [
-                row.title, percent(published), points((chosen.accuracy or 0.0) - published, 2),
+                row.title, percent(published), points((headline.accuracy or 0.0) - published, 2),
                 None if low is None else f"[{low}, {high}]", row.selection, row.tta, row.init, linked(row.reference),
             ]
         )  # fmt: skip

@@ -60,10 +60,10 @@ def test_rows_of_the_folds_are_joined_end_to_end(folds: list[SearchedModels]):
 
 def test_scores_of_the_whole_are_those_of_all_images(folds: list[SearchedModels]):
     pooled = pool(folds)
-    members, ensembles = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)
+    members, ensembles = score(pooled.rows, pooled.predictions, pooled.search_results, pooled.targets)
     right = [fold.rows[0].test.argmax(axis=1) == fold.targets.test for fold in folds]
     assert members[0]["test_accuracy"] == pytest.approx(np.concatenate(right).mean())
-    val = [fold.found[2].cross_fit_correct for fold in folds]
+    val = [fold.search_results[2].cross_fit_correct for fold in folds]
     assert ensembles[2]["cross_fit_accuracy"] == pytest.approx(np.concatenate(val).mean())
 
 
@@ -78,29 +78,33 @@ def test_ensembles_are_of_their_own_fold_alone(tmp_path: Path, folds: list[Searc
 
 def test_an_ensemble_in_folds_costs_what_its_fits_cost_in_the_mean(folds: list[SearchedModels]):
     pooled = pool(folds)
-    _, scored = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)
-    greedy = pooled.found[2].ensembler
+    _, scored = score(pooled.rows, pooled.predictions, pooled.search_results, pooled.targets)
+    greedy = pooled.search_results[2].ensembler
     assert isinstance(greedy, FittedInFolds)
     sizes = [len(fit) for fit in fits_of(greedy)]
-    assert sizes == [len(fold.found[2].ensembler.members_used_) for fold in folds if fold.found[2].ensembler]
+    assert sizes == [
+        len(fold.search_results[2].ensembler.members_used_) for fold in folds if fold.search_results[2].ensembler
+    ]
     assert scored[2]["params"] == pytest.approx(PROVENANCE["params"] * np.mean(sizes))
     assert scored[0]["models"] == 1
-    weights = [fold.found[2].ensembler.weights_ for fold in folds if fold.found[2].ensembler]
+    weights = [fold.search_results[2].ensembler.weights_ for fold in folds if fold.search_results[2].ensembler]
     assert list(scored[2]["weights"].values()) == pytest.approx(np.mean(weights, axis=0).tolist())
 
 
 def test_what_fails_in_one_fold_has_failed(folds: list[SearchedModels]):
-    failed = replace(folds[1].found[1], ensembler=None, error="ValueError: no", fit_accuracy=float("nan"))
+    failed = replace(folds[1].search_results[1], ensembler=None, error="ValueError: no", fit_accuracy=float("nan"))
     rows = [row for row in folds[1].rows if row.name != failed.name]
     broken = SearchedModels(
-        folds[1].targets, folds[1].predictions, [folds[1].found[0], failed, folds[1].found[2]], rows
+        folds[1].targets, folds[1].predictions, [folds[1].search_results[0], failed, folds[1].search_results[2]], rows
     )  # fmt: skip
     pooled = pool([folds[0], broken, folds[2]])
-    assert pooled.found[1].error == "fold 2: ValueError: no"
+    assert pooled.search_results[1].error == "fold 2: ValueError: no"
     assert [row.name for row in pooled.rows] == [*MEMBERS, "best_single", "greedy"]
-    _, ensembles = score(pooled.rows, pooled.predictions, pooled.found, pooled.targets)
+    _, ensembles = score(pooled.rows, pooled.predictions, pooled.search_results, pooled.targets)
     assert [row["name"] for row in ensembles] == ["best_single", "greedy"]
-    assert [(row["name"], row["error"]) for row in failures(pooled.found)] == [(failed.name, "fold 2: ValueError: no")]
+    assert [(row["name"], row["error"]) for row in failures(pooled.search_results)] == [
+        (failed.name, "fold 2: ValueError: no")
+    ]
 
 
 def test_one_part_stays_as_it_is(folds: list[SearchedModels]):
