@@ -22,7 +22,9 @@ from pkgutil import iter_modules
 from typing import Any
 
 from ensembles.aliases import meant
-from ensembles.base import Ensembler, UnknownEnsemblerError, create, get, log_softmax, names, register, softmax
+from ensembles.arrays import log_softmax, softmax
+from ensembles.base import Ensembler
+from ensembles.registry import UnknownEnsemblerError, create, get, names, register
 
 for _module in iter_modules(__path__):
     if _module.name != "readme":  # a command: `python -m` warns of a module that is there before it

@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import IntArray, LinearPool, LogitArray, log_likelihood, one_blas_thread, register, softmax
+from ensembles.arrays import IntArray, LogitArray, log_likelihood, one_blas_thread, softmax
+from ensembles.base import LinearPool
+from ensembles.registry import register
 
 
 @register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ensembles.base import FloatArray, IntArray, LogitArray
+from ensembles.arrays import FloatArray, IntArray, LogitArray
 
 LOWEST, HIGHEST = 0.01, 100.0  # a member that is never wrong has its optimum at 0, one that knows nothing at infinity
 PRECISION = 1e-10  # relative, of a temperature

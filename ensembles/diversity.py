@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.base import BoolArray, FloatArray, check_logits, check_targets, log_softmax, softmax
+from ensembles.arrays import BoolArray, FloatArray, log_softmax, softmax
+from ensembles.checks import check_logits, check_targets
 
 
 def pairwise_disagreement(correct: npt.ArrayLike) -> FloatArray:

@@ -8,18 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import (
-    BoolArray,
-    Ensembler,
-    FloatArray,
-    IntArray,
-    LogitArray,
-    log_softmax,
-    register,
-    softmax,
-    top_class,
-)
+from ensembles.arrays import BoolArray, FloatArray, IntArray, LogitArray, log_softmax, softmax, top_class
+from ensembles.base import Ensembler
 from ensembles.inputs import by_sample
+from ensembles.registry import register
 
 CHUNK = 256  # images at once: 256 x 3,589 distances are 7 MB
 QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the earlier fit image is the nearer

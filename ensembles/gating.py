@@ -8,18 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import (
-    Ensembler,
-    FloatArray,
-    IntArray,
-    LogitArray,
-    log_likelihood,
-    log_softmax,
-    one_blas_thread,
-    register,
-    softmax,
-)
+from ensembles.arrays import FloatArray, IntArray, LogitArray, log_likelihood, log_softmax, one_blas_thread, softmax
+from ensembles.base import Ensembler
 from ensembles.inputs import PrincipalComponents, by_feature
+from ensembles.registry import register
 from ensembles.splits import stratified_splits
 from ensembles.strengths import check_strengths, strongest_of_the_best
 

@@ -7,8 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import IntArray, LinearPool, LogitArray, register
+from ensembles.arrays import IntArray, LogitArray
+from ensembles.base import LinearPool
 from ensembles.ranking import distinct, rank_alone
+from ensembles.registry import register
 from ensembles.selection import BlendHits, BlendLogLoss, Greedy, add, best_step, score, select
 
 

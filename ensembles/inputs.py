@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembles.base import FloatArray, LogitArray, log_softmax, softmax
+from ensembles.arrays import FloatArray, LogitArray, log_softmax, softmax
 
 KINDS = {"logits": log_softmax, "probabilities": softmax}
 LEAST_VARIANCE = 1e-9  # of a principal component, as a share of the first; below is rounding

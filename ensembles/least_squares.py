@@ -7,7 +7,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ensembles.base import Ensembler, FloatArray, IntArray, LinearPool, LogitArray, one_blas_thread, register, softmax
+from ensembles.arrays import FloatArray, IntArray, LogitArray, one_blas_thread, softmax
+from ensembles.base import Ensembler, LinearPool
+from ensembles.registry import register
 from ensembles.splits import stratified_splits
 from ensembles.strengths import LEAST, check_strengths, strongest_of_the_best
 

@@ -14,7 +14,8 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from ensembles.base import Ensembler, get
+from ensembles.base import Ensembler
+from ensembles.registry import get
 
 FORMAT = "fer-ensembles/ensembler/1"
 Fitted = TypeVar("Fitted")

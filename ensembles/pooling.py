@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, register, softmax
+from ensembles.arrays import FloatArray, IntArray, LogitArray, log_softmax, softmax
+from ensembles.base import Ensembler
 from ensembles.calibration import fit_temperatures
+from ensembles.registry import register
 
 
 @register

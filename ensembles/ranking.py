@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ensembles.base import BoolArray, FloatArray, IntArray, top_class
+from ensembles.arrays import BoolArray, FloatArray, IntArray, top_class
 from ensembles.selection import SMALLEST_PROBABILITY, TIE, BlendHits, BlendLogLoss
 
 

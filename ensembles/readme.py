@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from ensembles.aliases import ALIASES
-from ensembles.base import Ensembler, get, names
+from ensembles.base import Ensembler
+from ensembles.registry import get, names
 
 README = Path(__file__).with_name("README.md")
 PAPERS = {"doi": "https://doi.org/", "arXiv": "https://arxiv.org/abs/"}

@@ -13,8 +13,11 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, check_logits, check_targets, get
-from ensembles.base import names as registered_names
+from ensembles.arrays import FloatArray, IntArray, LogitArray
+from ensembles.base import Ensembler
+from ensembles.checks import check_logits, check_targets
+from ensembles.registry import get
+from ensembles.registry import names as registered_names
 from ensembles.splits import stratified_splits
 
 

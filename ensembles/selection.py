@@ -9,16 +9,9 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from ensembles.base import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    LinearPool,
-    LogitArray,
-    log_likelihood,
-    register,
-    softmax,
-)
+from ensembles.arrays import BoolArray, FloatArray, IntArray, LogitArray, log_likelihood, softmax
+from ensembles.base import LinearPool
+from ensembles.registry import register
 from ensembles.streaming import blocks
 
 METRICS = ("accuracy", "log_loss")

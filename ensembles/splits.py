@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ensembles.base import IntArray
+from ensembles.arrays import IntArray
 
 
 def stratified_splits(

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, register, softmax
+from ensembles.arrays import FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, softmax
+from ensembles.base import Ensembler
 from ensembles.calibration import temperature
 from ensembles.inputs import by_sample, member_outputs
+from ensembles.registry import register
 from ensembles.splits import stratified_splits
 from ensembles.strengths import check_strengths
 

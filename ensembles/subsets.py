@@ -7,8 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import FloatArray, IntArray, LinearPool, LogitArray, one_blas_thread, register, softmax, top_class
+from ensembles.arrays import FloatArray, IntArray, LogitArray, one_blas_thread, softmax, top_class
+from ensembles.base import LinearPool
 from ensembles.ranking import distinct, rank_alone, rank_members, single_scores
+from ensembles.registry import register
 from ensembles.selection import TIE, BlendHits, BlendLogLoss
 
 CHUNK = 512  # subsets at once: their sums for one rival class of all open images stay in the cache

@@ -7,19 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import (
-    CLASS_TIE,
-    Ensembler,
-    FloatArray,
-    IntArray,
-    LinearPool,
-    LogitArray,
-    log_likelihood,
-    register,
-    softmax,
-    top_class,
-)
+from ensembles.arrays import CLASS_TIE, FloatArray, IntArray, LogitArray, log_likelihood, softmax, top_class
+from ensembles.base import Ensembler, LinearPool
 from ensembles.ranking import rank_members, single_scores
+from ensembles.registry import register
 from ensembles.splits import stratified_splits
 
 TIE_BREAK = 1e-6  # of a vote: less than any difference between counts, as long as there are under a million members

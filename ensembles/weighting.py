@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.base import FloatArray, IntArray, LinearPool, LogitArray, log_likelihood, one_blas_thread, register
+from ensembles.arrays import FloatArray, IntArray, LogitArray, log_likelihood, one_blas_thread
+from ensembles.base import LinearPool
+from ensembles.registry import register
 
 GAP_LIMIT = 1e-6  # nats of mean log-loss that a certified solution may at most lie above the optimum
 GAP_TARGET = 1e-10

@@ -15,7 +15,7 @@ from benchmarks.data import Dataset
 from benchmarks.files import csv_text, write_atomic
 from benchmarks.session import Session, options_from
 from benchmarks.store.train_logits import load_out_of_fold
-from ensembles.base import softmax
+from ensembles import softmax
 from zoo import registry
 
 COLUMNS = ("rank", "row", "given", "proposed", "confidence_in_given", "confidence_in_proposed", "votes")

@@ -20,7 +20,7 @@ from benchmarks.report.sections.ablations import views_table
 from benchmarks.session import Session, options_from
 from benchmarks.store.identity import Configuration
 from benchmarks.store.weights import read_weights, weights_path
-from ensembles.base import softmax
+from ensembles import softmax
 from zoo import registry
 from zoo.overrides import override
 

@@ -16,7 +16,7 @@ from benchmarks.results.analyses import Ablation
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
-from ensembles.base import softmax
+from ensembles import softmax
 from zoo.recipes import differences
 from zoo.registry import without_one
 

@@ -18,7 +18,7 @@ from benchmarks.evaluation.models import ScoredModel
 from benchmarks.store.identity import Configuration, Transferred
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import OPTIONAL, Targets
-from ensembles.base import Ensembler
+from ensembles import Ensembler
 from ensembles.search import SearchResult
 
 

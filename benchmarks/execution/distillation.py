@@ -15,7 +15,7 @@ from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.train_logits import TrainLogits, load_in_sample, load_out_of_fold, say_the_same
 from benchmarks.store.weights import shared_weights, weights_path
-from ensembles.base import softmax
+from ensembles import softmax
 from zoo import registry
 from zoo.recipes import named_members
 from zoo.training.job import PeerPredictions, TrainContext

@@ -22,7 +22,7 @@ from benchmarks.store.identity import Configuration, Transferred, identity_from
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.weights import read_weights, weights_path
-from ensembles.base import log_softmax
+from ensembles import log_softmax
 from zoo import registry
 from zoo.registry import Member
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.files import csv_text_of, write_atomic
 from benchmarks.speed.timing import header, made_up, timed
-from ensembles.base import Ensembler
+from ensembles import Ensembler
 from ensembles.greedy import GreedyBagged
 from ensembles.selection import Greedy
 from ensembles.weighting import Weighted

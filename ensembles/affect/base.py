@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.base import BoolArray, FloatArray
+from ensembles.arrays import BoolArray, FloatArray
 from ensembles.strengths import check_strengths
 
 UNRATED = -2.0

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ensembles.affect.base import AffectEnsembler, AffectMean, AffectStacking, AffectWeights, rated
-from ensembles.base import FloatArray
+from ensembles.arrays import FloatArray
 
 FOLDS = 5
 

@@ -13,7 +13,7 @@ import ensembles
 from benchmarks import session, suites
 from benchmarks.data import DataOptions
 from benchmarks.suites import digits as digits_suite
-from ensembles import base
+from ensembles import registry
 from tests.helpers.digits import SIMPLE, digits, leaderboard, names, read, stored
 from tests.helpers.runs import Outcome, cli, python
 
@@ -81,7 +81,7 @@ def project(digits_run: tuple[Path, Outcome], tmp_path: Path, monkeypatch: pytes
     (root / "pyproject.toml").touch()
     (root / "README.md").write_text("# Ours\n\n<!-- leaderboard:digits -->\nold\n<!-- /leaderboard -->\n\nEnd.\n")
     monkeypatch.setattr(session, "ROOT", root)
-    monkeypatch.setattr(base, "_REGISTRY", {name: ensembles.get(name) for name in ("best_single", "uniform")})
+    monkeypatch.setattr(registry, "_REGISTRY", {name: ensembles.get(name) for name in ("best_single", "uniform")})
     return root
 
 

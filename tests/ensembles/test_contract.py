@@ -13,8 +13,9 @@ import pytest
 from scipy.optimize import minimize
 
 import ensembles
-from ensembles import base
-from ensembles.base import Ensembler, LinearPool, log_softmax, softmax
+from ensembles import registry
+from ensembles.arrays import log_softmax, softmax
+from ensembles.base import Ensembler, LinearPool
 from ensembles.selection import SMALLEST_PROBABILITY, TIE, Greedy
 from ensembles.stacking import StackLogistic, StackXGBoost
 from ensembles.voting import BestSingle, Uniform
@@ -246,7 +247,7 @@ def test_bad_input_to_predict_is_named(name):
 
 @pytest.fixture
 def scratch_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
 
 
 def test_unknown_name_suggests_near_ones():

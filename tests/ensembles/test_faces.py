@@ -14,9 +14,11 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 import ensembles
-from ensembles import base
+from ensembles import registry
 from ensembles.aliases import ALIASES
-from ensembles.base import Ensembler, check_logits, softmax
+from ensembles.arrays import softmax
+from ensembles.base import Ensembler
+from ensembles.checks import check_logits
 from ensembles.streaming import StackedMembers
 from ensembles.voting import Uniform
 
@@ -42,7 +44,7 @@ def test_every_class_is_an_attribute_of_the_package(name: str):
 
 
 def test_a_class_that_registers_later_is_one_too(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
 
     @ensembles.register
     @dataclass

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import check_grad
 
 import ensembles
-from ensembles.base import log_softmax, softmax
+from ensembles.arrays import log_softmax, softmax
 from ensembles.gating import Gating, gate_path
 from ensembles.inputs import PrincipalComponents, member_outputs
 

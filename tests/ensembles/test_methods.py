@@ -10,7 +10,7 @@ from scipy.optimize import check_grad, minimize_scalar, nnls
 
 import ensembles
 from ensembles import diversity
-from ensembles.base import log_softmax, softmax
+from ensembles.arrays import log_softmax, softmax
 from ensembles.bayesian import BayesianModelAveraging, PseudoBMA
 from ensembles.calibration import HIGHEST, LOWEST, fit_temperatures, temperature
 from ensembles.dynamic import KnoraEliminate, KnoraUnion, nearest

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ensembles
-from ensembles.base import softmax
+from ensembles.arrays import softmax
 from ensembles.greedy import GreedyBagged, GreedySorted
 from ensembles.search import search
 from ensembles.selection import Greedy

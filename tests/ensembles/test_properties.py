@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import ensembles
 from benchmarks.evaluation.significance import holm, letters, pairwise_mcnemar
 from ensembles.affect.base import least_squares_weights
-from ensembles.base import log_softmax, softmax
+from ensembles.arrays import log_softmax, softmax
 from ensembles.selection import BlendHits, Greedy
 
 NAMES = ensembles.names()

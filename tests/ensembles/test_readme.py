@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import ensembles
-from ensembles import base
+from ensembles import registry
 from ensembles.readme import PAPERS, README, rewritten
 
 TEXT = README.read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_new_file_is_an_ensembler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
     module = ModuleType("ensembles.median")
     monkeypatch.setitem(sys.modules, "ensembles.median", module)  # dataclass looks its module up
     exec(NEW_FILE, vars(module))

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import ensembles
-from ensembles import base
-from ensembles.base import Ensembler, FloatArray, IntArray, LogitArray
+from ensembles import registry
+from ensembles.arrays import FloatArray, IntArray, LogitArray
+from ensembles.base import Ensembler
 from ensembles.search import SearchResult, choose, search
 from ensembles.splits import stratified_splits
 
@@ -51,7 +52,7 @@ class Broken(Ensembler):
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> type[Broken]:
-    monkeypatch.setattr(base, "_REGISTRY", dict(base._REGISTRY))
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
     return ensembles.register(Broken)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import ensembles
 from ensembles import streaming
-from ensembles.base import check_logits, log_likelihood, log_softmax
+from ensembles.arrays import log_likelihood, log_softmax
+from ensembles.checks import check_logits
 from ensembles.selection import BlendHits
 from ensembles.streaming import StackedMembers, blocks
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import ensembles
-from ensembles.base import softmax, top_class
+from ensembles.arrays import softmax, top_class
 from ensembles.gating import gate_path
 from ensembles.inputs import PrincipalComponents
 from ensembles.least_squares import Classwise, nonnegative_weights

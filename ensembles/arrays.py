@@ -1,0 +1,90 @@
+"""Arrays of logits and probabilities: their types, and the transforms that all methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ensembles.streaming import blocks
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+LogitArray = npt.NDArray[np.floating[Any]]
+
+
+CLASS_TIE = 1e-9  # relative; scores closer than this differ by rounding alone, as float32 keeps steps of 6e-8
+FEW_CLASSES = 16  # up to here a reduction over classes is several times faster as a loop over them
+
+
+def softmax(logits: npt.ArrayLike) -> FloatArray:
+    """Probabilities along the last axis, in float64; any finite logits are safe."""
+    probabilities = np.array(logits, dtype=np.float64)
+    for part in _in_cache(probabilities):
+        part -= _over_classes(np.maximum, part)
+        np.exp(part, out=part)
+        part /= _over_classes(np.add, part)
+    return probabilities
+
+
+def log_softmax(logits: npt.ArrayLike) -> FloatArray:
+    """Log-probabilities along the last axis, in float64; finite wherever the logits are."""
+    shifted = np.array(logits, dtype=np.float64)
+    for part in _in_cache(shifted):
+        part -= _over_classes(np.maximum, part)
+        part -= np.log(_over_classes(np.add, np.exp(part)))
+    return shifted
+
+
+def top_class(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
+    """The class with the largest score along the last axis; of classes that tie up to rounding, the first.
+
+    Logits that are stored as float16 tie often: which class a member names must not depend on a last digit.
+    """
+    top = _over_classes(np.maximum, scores)
+    classes: IntArray = (scores >= top - CLASS_TIE * np.abs(top)).argmax(axis=-1)
+    return classes
+
+
+def log_likelihood(logits: LogitArray, targets: IntArray) -> FloatArray:
+    """The log-probability that each member gives to the truth, `[members, samples]`, a block of samples at a time."""
+    found = np.empty(logits.shape[:2])
+    for rows, block in blocks(logits):
+        by_class = np.array(block.transpose(2, 0, 1), dtype=np.float64, order="C")
+        by_class -= by_class.max(axis=0)
+        true = by_class[targets[rows], :, np.arange(by_class.shape[2])].T
+        np.exp(by_class, out=by_class)
+        found[:, rows] = true - np.log(by_class.sum(axis=0))
+    return found
+
+
+def _in_cache(array: FloatArray) -> Iterator[FloatArray]:
+    """Views that make up the array: a member at a time, so that the passes over it stay in the cache."""
+    return iter(array) if array.ndim > 2 else iter([array])
+
+
+def _over_classes(reduce: np.ufunc, array: LogitArray) -> LogitArray:
+    """The reduction over the last axis, which is kept."""
+    if array.shape[-1] > FEW_CLASSES:
+        reduced: LogitArray = reduce.reduce(array, axis=-1, keepdims=True)
+        return reduced
+    total = array[..., :1].copy()
+    for class_ in range(1, array.shape[-1]):
+        reduce(total, array[..., class_ : class_ + 1], out=total)
+    return total
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Within it, matrix products use one thread.
+
+    For loops over many small products: there, more threads mostly wait for each other (20 to 100 times slower on a busy
+    machine), and their number would show in the last digits of the result.
+    """
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    return limits
