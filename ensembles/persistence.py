@@ -22,7 +22,7 @@ Fitted = TypeVar("Fitted")
 
 
 def save(fitted: Any, path: str | os.PathLike[str]) -> None:
-    """Writes a fitted ensembler (or another fitted dataclass of this package that has a `name`) to `path`, atomically.
+    """Write a fitted ensembler (or another fitted dataclass that has a `name`) to `path`, atomically.
 
     ValueError where it is not fitted, TypeError for a fitted attribute that is neither array nor JSON."""
     from safetensors.numpy import save as to_bytes

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ensembles.arrays import BoolArray, FloatArray
+from ensembles.estimator import Parameters
 from ensembles.strengths import check_strengths
 
 UNRATED = -2.0
@@ -32,7 +33,7 @@ def rated(targets: npt.ArrayLike) -> BoolArray:
     return known
 
 
-class AffectEnsembler(ABC):
+class AffectEnsembler(Parameters, ABC):
     """Combines members' valence and arousal; scikit-learn manners as `Ensembler`.
 
     `weights_` is `[members, 2]`, each column on the simplex, or None where the combination is not a weighted mean.

@@ -15,6 +15,7 @@ from sklearn.model_selection import ParameterGrid
 
 import ensembles
 from ensembles import registry
+from ensembles.affect.base import AffectEnsembler, AffectMean, AffectStacking, AffectWeights
 from ensembles.aliases import ALIASES
 from ensembles.arrays import softmax
 from ensembles.base import Ensembler
@@ -162,6 +163,13 @@ def test_a_grid_of_options_is_fitted_from_one_prototype():
         fits[0].predict_proba(logits).tobytes()
         == ensembles.Greedy(1).fit(logits, targets).predict_proba(logits).tobytes()
     )
+
+
+@pytest.mark.parametrize("kind", [AffectMean, AffectWeights, AffectStacking])
+def test_ensemblers_of_valence_and_arousal_are_cloned_too(kind: type[AffectEnsembler]):
+    rng = np.random.default_rng(0)
+    fitted = kind().fit(rng.uniform(-1, 1, (3, 40, 2)), rng.uniform(-1, 1, (40, 2)))
+    assert clone(fitted) == kind() == kind().set_params(**fitted.get_params())
 
 
 # Aliases
