@@ -31,7 +31,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 
 def json_text(value: Any) -> str:
-    """JSON in which people find changes: an object has a line a key, an array of plain values one line in all."""
+    """Return JSON that diffs well: an object has one line per key, an array of plain values one line in all."""
     return _json(value, "") + "\n"
 
 
@@ -46,7 +46,7 @@ def _json(value: Any, margin: str) -> str:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A CSV table as text: a head of `columns`, a line a row, line feeds as line ends; None as an empty cell."""
+    """Return a CSV table as text: a head of `columns`, one line per row, line feeds as line ends; None is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -55,7 +55,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def csv_text_of(rows: Sequence[Mapping[str, object]]) -> str:
-    """The CSV table of `rows`, one at least, under the keys of the first; raises ValueError where keys differ."""
+    """Return the CSV table of `rows`, one at least, under the keys of the first; raise ValueError where keys differ."""
     columns = list(rows[0])
     for row in rows:
         if row.keys() != rows[0].keys():
@@ -64,7 +64,7 @@ def csv_text_of(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def read_csv(path: Path) -> list[CsvRow]:
-    """The rows of a CSV table as text by column; none where there is no such file."""
+    """Return the rows of a CSV table as text by column; none where there is no such file."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:

@@ -23,7 +23,7 @@ SOURCES = re.compile(  # how sources are written in references and published res
 
 
 def table(head: str, body: Iterable[Sequence[Any]], right: Collection[int] = ()) -> str:
-    """A markdown table: `head` separated by `|`, None as a dash, `|` and line breaks in cells escaped."""
+    """Return a markdown table: `head` split at `|`, None as a dash, `|` and line breaks in cells escaped."""
     columns = head.split("|")
     rule = ["---:" if column in right else "---" for column in range(len(columns))]
     lines = [columns, rule, *([NONE if cell is None else escape(str(cell)) for cell in row] for row in body)]
@@ -31,12 +31,12 @@ def table(head: str, body: Iterable[Sequence[Any]], right: Collection[int] = ())
 
 
 def escape(text: str) -> str:
-    """Text fit for a table cell: on one line, every `|` escaped once."""
+    """Return text fit for a table cell: on one line, every `|` escaped once."""
     return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))
 
 
 def labels(models: Iterable[tuple[str, int | None]]) -> list[str]:
-    """How tables and figures call models, given name and seed of each: with the seed where it tells them apart.
+    """Name models in tables and figures, given name and seed of each: with the seed where it tells them apart.
 
     That is where a name occurs with several seeds, and where its only seed is not 0.
     """
@@ -46,13 +46,15 @@ def labels(models: Iterable[tuple[str, int | None]]) -> list[str]:
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of equal keys, one at least, as text under these keys."""
+    """Return rows of equal keys, one at least, as text under these keys."""
     return aligned([list(rows[0]), *(row.values() for row in rows)])
 
 
 def aligned(lines: Iterable[Iterable[Any]], right: Collection[int] = ()) -> str:
-    """Lines of cells as text in columns, those of `right` with their ends below each other; None as a dash, whole
-    numbers with thousands separators."""
+    """Return lines of cells as text in columns.
+
+    Columns in `right` are aligned right. None is a dash, whole numbers have thousands separators.
+    """
     cells = [[_text(cell) for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(_aligned(line, widths, right) for line in cells)
@@ -79,17 +81,17 @@ class Source:
 
     @property
     def key(self) -> str:
-        """The name of its BibTeX entry: letters, digits, dots and hyphens."""
+        """Return the name of its BibTeX entry: letters, digits, dots and hyphens."""
         return re.sub(r"[^A-Za-z0-9.]+", "-", f"{self.kind}-{self.id}").strip("-")
 
     @property
     def address(self) -> str:
-        """Where it leads."""
+        """Return the address of the source."""
         return ADDRESSES[self.kind].format(self.id)
 
 
 def cited(text: str | None) -> list[Source]:
-    """The sources that a reference names, in its order, each once; none for None and for words without an id."""
+    """List the sources that a reference names, in its order, each once; none for None and for words without an id."""
     return list(dict.fromkeys(_source(match) for match in SOURCES.finditer(text or "")))
 
 
@@ -98,7 +100,7 @@ def _source(match: re.Match[str]) -> Source:
 
 
 def linked(text: str | None) -> str | None:
-    """A reference with its sources as markdown links; a repository is called by its name without its owner."""
+    """Return a reference with its sources as markdown links; a repository is called by its name without its owner."""
     return None if text is None else SOURCES.sub(_link, text)
 
 
@@ -113,32 +115,32 @@ def _link(match: re.Match[str]) -> str:
 
 
 def percent(fraction: float | None) -> str | None:
-    """0.7253 as 72.53."""
+    """Print 0.7253 as 72.53."""
     return None if fraction is None else f"{100.0 * fraction:.2f}"
 
 
 def fraction(value: float | None) -> str | None:
-    """0.81264 as 0.813."""
+    """Print 0.81264 as 0.813."""
     return None if value is None else f"{value:.3f}"
 
 
 def interval(low: float | None, high: float | None) -> str | None:
-    """0.71 and 0.74 as [71.0, 74.0]."""
+    """Print 0.71 and 0.74 as [71.0, 74.0]."""
     return None if low is None or high is None else f"[{100.0 * low:.1f}, {100.0 * high:.1f}]"
 
 
 def points(difference: float | None, digits: int = 1) -> str | None:
-    """0.0123 as +1.2."""
+    """Print 0.0123 as +1.2."""
     return None if difference is None else f"{100.0 * difference:+.{digits}f}"
 
 
 def p_value(p: float | None) -> str | None:
-    """0.0312 as 0.031; what is smaller than a thousandth as < 0.001."""
+    """Print 0.0312 as 0.031, and what is smaller than a thousandth as < 0.001."""
     return None if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def count(number: float | None) -> str | None:
-    """23508032 as 23.5M."""
+    """Print 23508032 as 23.5M."""
     if number is None:
         return None
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -148,14 +150,14 @@ def count(number: float | None) -> str | None:
 
 
 def milliseconds(value: float | None) -> str | None:
-    """3.14159 as 3.1; what is below ten microseconds as < 0.01."""
+    """Print 3.14159 as 3.1, and what is below ten microseconds as < 0.01."""
     if value is None:
         return None
     return "< 0.01" if value < 0.01 else f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def duration(seconds: float | None) -> str | None:
-    """4210 as 1 h 10 min."""
+    """Print 4210 seconds as 1 h 10 min."""
     if seconds is None:
         return None
     minutes = round(seconds / 60)

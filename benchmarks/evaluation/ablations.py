@@ -24,8 +24,10 @@ Seeds = dict[int, Predictions]
 
 
 def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[Ablation]:
-    """A row a variant that shares a seed with its network, in their order; empty where there is none. The network is
-    the variant's name without its last part or, where that is not at hand, without another one.
+    """Compare each variant with its network on val, over the seeds that both have.
+
+    The network is the variant's name without its last part or, where that is missing, without another part. Variants
+    without a network are left out.
 
     Accuracy, log-loss and seconds are means over the shared seeds, `difference` that of the accuracies, and `p` is
     McNemar's over the images of all of them, which takes the answers of two seeds to one image for independent.
@@ -50,7 +52,7 @@ def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[Abla
 def _compared(
     names: dict[str, str], shared: Sequence[int], variants: Seeds, bases: Seeds, targets: Targets
 ) -> Ablation:
-    """Of a variant and its network, over the seeds that both have."""
+    """Compare a variant and its network over the seeds that both have."""
     variant, base = ([side[seed] for seed in shared] for side in (variants, bases))
     new, old = (
         np.concatenate([member.val.argmax(1) == targets.val for member in members]) for members in (variant, base)
@@ -72,7 +74,7 @@ def _compared(
 
 
 def _changes(base: Predictions, variant: Predictions) -> list[str]:
-    """`epochs was 30, is 40`; the number of parameters and the names go without saying."""
+    """List what the variant changes, as `epochs was 30, is 40`, without the number of parameters and names."""
     kept = ("recipe", "image_size", "init", "weights")
     old, new = ({key: member.configuration.facts().get(key, "") for key in kept} for member in (base, variant))
     changes = differences(old, new)

@@ -38,7 +38,9 @@ class Rater:
 def affect_part(
     predictions: Sequence[Predictions], targets: Targets, published: Sequence[PublishedAffect] = ()
 ) -> Affect | None:
-    """`affect` of the results; None where the data has too few ratings, or no member predicts them.
+    """Evaluate valence and arousal: `affect` of the results.
+
+    None where the data has too few ratings, or no member predicts them.
 
     Combinations are fitted on val alone. The best single member and the chosen combination are those of the highest
     mean concordance on val, of combinations the cross-fitted one; test decides nothing.
@@ -93,8 +95,10 @@ def _combined(result: AffectSearchResult, members: Sequence[str], test: np.ndarr
 
 
 def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarray) -> list[AffectRow]:
-    """A row a rater: scores on val and test, 95 % intervals of concordance, and the paired difference of its mean to
-    the best single member's."""
+    """Score each rater on val and test.
+
+    With 95 % intervals of concordance, and the paired difference of its mean to the best single member's.
+    """
     draws = bootstrap_concordance(np.stack([rater.test for rater in raters]), truth_test)
     val_ccc = [_mean_ccc(rater.val, truth_val) for rater in raters]
     single = int(
@@ -125,7 +129,7 @@ def _scored(raters: Sequence[Rater], truth_val: np.ndarray, truth_test: np.ndarr
 
 
 def _dimension(scores: Mapping[str, float], draws: np.ndarray) -> AffectDimension:
-    """Scores on test, None where one is not defined, and the interval of concordance."""
+    """Return scores on test, None where one is not defined, and the interval of concordance."""
     known = {name: None if np.isnan(value) else value for name, value in scores.items()}
     return {
         "rmse": known["rmse"],
@@ -142,14 +146,14 @@ def _mean_ccc(predicted: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _interval(draws: np.ndarray) -> list[float]:
-    """The central 95 % of the draws."""
+    """Return the central 95 % of the draws."""
     return np.quantile(draws, [0.025, 0.975]).tolist()
 
 
 def bootstrap_concordance(
     predicted: np.ndarray, truth: np.ndarray, draws: int = 10_000, random_state: int = 0
 ) -> np.ndarray:
-    """Concordance of rows `[R, N, 2]` with the truth `[N, 2]` over images drawn with replacement: `[draws, R, 2]`.
+    """Bootstrap the concordance of rows `[R, N, 2]` with the truth `[N, 2]` over images: `[draws, R, 2]`.
 
     Each draw serves all rows, so that their differences are paired. The concordance is made of weighted moments, which
     are one matrix product for many draws; values are taken around the truth's mean, where the moments are exact enough.

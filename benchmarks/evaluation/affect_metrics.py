@@ -10,7 +10,7 @@ from ensembles.affect.base import rated
 
 
 def affect_scores(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> dict[str, dict[str, float]]:
-    """`valence` and `arousal`, each with rmse, corr, sagr and ccc, of predictions and targets `[N, 2]`.
+    """Return rmse, corr, sagr and ccc of predictions and targets `[N, 2]`, for `valence` and for `arousal`.
 
     Samples without a rating (NaN or -2) do not count; ValueError where none has one.
     """
@@ -25,25 +25,27 @@ def affect_scores(predictions: NDArray[np.floating], targets: NDArray[np.floatin
 
 
 def rmse(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-    """Root of the mean squared error of `[N]`."""
+    """Return the root of the mean squared error of `[N]`."""
     return float(np.sqrt(((predictions - targets) ** 2).mean()))
 
 
 def pearson(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-    """Pearson's correlation of `[N]`; nan where either is constant."""
+    """Return Pearson's correlation of `[N]`; nan where either is constant."""
     own, truth = predictions - predictions.mean(), targets - targets.mean()
     spread = float(np.sqrt((own**2).sum() * (truth**2).sum()))
     return float((own * truth).sum()) / spread if spread > 0 else float("nan")
 
 
 def sign_agreement(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-    """Share of `[N]` with the same sign (SAGR, arXiv:1708.03985); zero is a sign of its own."""
+    """Return the share of `[N]` with the same sign (SAGR, arXiv:1708.03985); zero is a sign of its own."""
     return float((np.sign(predictions) == np.sign(targets)).mean())
 
 
 def concordance(predictions: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
-    """Lin's concordance correlation coefficient of `[N]`, with population variances (doi:10.2307/2532051); 0 for
-    constant predictions, 1 where both are one and the same constant."""
+    """Return Lin's concordance correlation coefficient of `[N]` (doi:10.2307/2532051).
+
+    With population variances; 0 for constant predictions, 1 where both are the same constant.
+    """
     own, truth = predictions.mean(), targets.mean()
     covariance = ((predictions - own) * (targets - truth)).mean()
     room = predictions.var() + targets.var() + (own - truth) ** 2

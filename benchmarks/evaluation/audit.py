@@ -32,7 +32,7 @@ SMALLEST = 1e-12  # of a probability, before its logarithm
 
 
 def audit(rows: Sequence[ScoredModel], predictions: Sequence[Predictions], targets: Targets) -> Audit:
-    """`audit` of the results, as JSON values; `rows` are those of `scored_models`."""
+    """Audit the scores: `audit` of the results; `rows` are those of `scored_models`."""
     return {
         "best_subset_on_test": best_subset_on_test(predictions, targets),
         "overlap": {name: int(found.sum()) for name, found in targets.overlaps().items()} or None,
@@ -48,8 +48,10 @@ def audit(rows: Sequence[ScoredModel], predictions: Sequence[Predictions], targe
 
 
 def best_subset_on_test(predictions: Sequence[Predictions], targets: Targets) -> BestSubset:
-    """What the best uniform average claims when the test targets choose its members: of all subsets of the
-    MOST_MEMBERS members that are best on val."""
+    """Return what the best uniform average claims when the test targets choose its members.
+
+    Of all subsets of the MOST_MEMBERS members that are best on val.
+    """
     order = sorted(range(len(predictions)), key=lambda m: -np.mean(predictions[m].val.argmax(1) == targets.val))
     candidates, labels = sorted(order[:MOST_MEMBERS]), member_labels(predictions)
     test = np.stack([predictions[index].test for index in candidates])
@@ -63,8 +65,10 @@ def best_subset_on_test(predictions: Sequence[Predictions], targets: Targets) ->
 
 
 def _by_overlap(row: ScoredModel, targets: Targets) -> OverlapScores:
-    """Accuracy on all test images, on those whose pixels do not stand in train, and on those that do; None where that
-    is not known or there are none."""
+    """Return accuracy on all test images, on those whose pixels do not stand in train, and on those that do.
+
+    None where that is not known or there are none.
+    """
     correct, in_train = metrics.correctness(row.test, targets.test), targets.test_in_train
 
     def accuracy_of(part: np.ndarray | None) -> float | None:
@@ -78,7 +82,7 @@ def _by_overlap(row: ScoredModel, targets: Targets) -> OverlapScores:
 
 
 def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibration]:
-    """Test ECE, log-loss and Brier score of every row, as they are and after one temperature, fitted on val.
+    """Return ECE, log-loss and Brier score on test of every row, before and after temperature scaling on val.
 
     An ensembler that was fitted on val is overconfident there and no judge of itself: its temperature is too low.
     """
@@ -104,7 +108,7 @@ def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibrati
 def learning_curve(
     logits: dict[str, np.ndarray], targets: dict[str, np.ndarray], random_state: int = 0
 ) -> LearningCurve:
-    """The accuracy of the uniform average of k random members, k = 1 to M: mean and spread over random orders.
+    """Return the accuracy of the uniform average of k random members: mean and spread over random orders.
 
     `logits` and `targets` hold `[M, N, C]` and `[N]` of `val` and `test`; the orders are the same for both. The
     `extrapolation` is no measurement: accuracy = limit - slope / k, fitted by least squares to the means, at twice the
@@ -123,7 +127,7 @@ def learning_curve(
 
 
 def _curve(logits: np.ndarray, targets: np.ndarray, orders: Sequence[np.ndarray]) -> Curve:
-    """Of one split."""
+    """Return the curve of one split."""
     probabilities = softmax(logits)
     accuracies = np.stack([prefix_accuracies(probabilities, order, targets) for order in orders])
     mean, sizes = accuracies.mean(axis=0), np.arange(1, len(logits) + 1)
@@ -136,7 +140,10 @@ def _curve(logits: np.ndarray, targets: np.ndarray, orders: Sequence[np.ndarray]
 
 
 def prefix_accuracies(probabilities: np.ndarray, order: np.ndarray, targets: np.ndarray) -> list[float]:
-    """The accuracies of the uniform averages of the first 1, 2, ... members of `order`, for probabilities [M, N, C]."""
+    """Return the accuracies of the uniform averages of the first 1, 2, ... members of `order`.
+
+    `probabilities` are [M, N, C].
+    """
     total = np.zeros(probabilities.shape[1:])
     accuracies = []
     for member in order:

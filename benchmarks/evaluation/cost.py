@@ -15,19 +15,21 @@ Cost = Literal["params", "flops", "ms_per_image", "train_seconds"]
 
 
 def forward_passes(tta: str | None, recipe: Mapping[str, Any] | None) -> int:
-    """How often a network is run for one image: by the views, times the networks of a recipe (given as what differs
-    from the defaults) with snapshots or folds. 1 where neither is known."""
+    """Return how often a network runs for one image: its views times the networks of its recipe.
+
+    The recipe is given as what differs from the defaults. 1 where neither is known.
+    """
     return (VIEWS[tta].count if tta in VIEWS else 1) * networks(recipe)
 
 
 def networks(recipe: Mapping[str, Any] | None) -> int:
-    """Of how many networks a member is made, by what its recipe differs in from the defaults."""
+    """Return how many networks a member has, given what its recipe changes from the defaults."""
     recipe = recipe or {}
     return int(recipe.get("cycles", 1) if recipe.get("average") == "snapshots" else recipe.get("folds", 0) or 1)
 
 
 def trained_once(members: Sequence[MemberFacts]) -> list[MemberFacts]:
-    """Of members that share their weights, the first: what was trained and is stored once counts once."""
+    """Return the first of each set of members that share their weights: what was trained once counts once."""
     first: dict[str, MemberFacts] = {}
     for member in members:
         first.setdefault(member.get("weights_of") or shared_weights(member["name"], member["seed"]), member)
@@ -35,8 +37,10 @@ def trained_once(members: Sequence[MemberFacts]) -> list[MemberFacts]:
 
 
 def effort(members: Sequence[MemberFacts]) -> Effort:
-    """How many members were trained and how many models come from elsewhere, how long the training took in all, and on
-    what; `seconds` is None where there is no member or not all of them have a time."""
+    """Sum up the training: how many members and external models, for how long in all, and on what.
+
+    `seconds` is None where there is no member or not all of them have a time.
+    """
     own = [member for member in members if member["kind"] != EXTERNAL]
     seconds = total(trained_once(own), "train_seconds") if own else None
     devices = sorted({device for member in own if (device := member["device"])})
@@ -44,33 +48,35 @@ def effort(members: Sequence[MemberFacts]) -> Effort:
 
 
 def milliseconds(inference_seconds: float | None, images: int) -> float | None:
-    """Wall milliseconds an image, from what a member's run over val and test (TTA included) was recorded to take."""
+    """Return wall milliseconds per image, from the recorded time of prediction on val and test (TTA included)."""
     return None if inference_seconds is None or images == 0 else 1000.0 * inference_seconds / images
 
 
 def total(
     members: Sequence[MemberFacts], key: Literal["params", "flops", "ms_per_image", "train_seconds"]
 ) -> float | None:
-    """The sum over members that run one after the other; None where it is not known of each."""
+    """Return the sum over members that run one after the other; None where it is not known of each."""
     values = [member[key] for member in members]
     return None if None in values else sum(value for value in values if value is not None)
 
 
 def total_milliseconds(members: Sequence[MemberFacts]) -> float | None:
-    """`total` of the milliseconds an image; None where the members were not timed on one kind of device."""
+    """Return the total milliseconds per image; None where members were not timed on one kind of device."""
     devices = {member["device"] for member in members}
     return total(members, "ms_per_image") if len(devices) == 1 else None
 
 
 def mean(costs: Sequence[float | None]) -> float | None:
-    """What an image costs where several fits share the images alike; None where one of them is not known."""
+    """Return the mean cost of an image where several fits share the images equally; None where one is not known."""
     known = [cost for cost in costs if cost is not None]
     return statistics.mean(known) if len(known) == len(costs) else None
 
 
 def pareto_front(accuracy: Sequence[float | None], cost: Sequence[float | None]) -> list[bool | None]:
-    """Whether no other row is at least as accurate and as cheap, and better in one of both; None where either is
-    not known."""
+    """Tell for each row whether no other is at least as accurate and as cheap, and better in one of the two.
+
+    None where either is not known.
+    """
     known = [(a, c) for a, c in zip(accuracy, cost, strict=True) if a is not None and c is not None]
     return [
         None

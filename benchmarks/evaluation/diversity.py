@@ -17,7 +17,7 @@ NEAR_TWINS = 0.9  # share of images on which two members predict the same class
 
 
 def diversity(predictions: Sequence[Predictions], targets: Targets) -> Diversity:
-    """`diversity` of the results: the members' labels, and for val and test the measures of `diversity_on`."""
+    """Measure diversity on val and test: `diversity` of the results, with the members' labels."""
     return {
         "members": member_labels(predictions),
         "val": diversity_on(np.stack([member.val for member in predictions]), targets.val),
@@ -26,7 +26,7 @@ def diversity(predictions: Sequence[Predictions], targets: Targets) -> Diversity
 
 
 def diversity_on(logits: np.ndarray, targets: np.ndarray) -> SplitDiversity:
-    """Measures of logits `[M, N, C]` on one split, as JSON values.
+    """Measure the diversity of logits `[M, N, C]` on one split.
 
     `pairs` holds a column a measure, an entry a pair `first < second` of members: disagreement, Q (None where it is not
     defined), double fault, kappa and mean error (the two axes of the kappa-error diagram); `mean` their means over
@@ -77,7 +77,7 @@ def _mean(column: np.ndarray) -> float | None:
 def left_out(
     ensemble: ScoredModel, members: Sequence[ScoredModel], used: Sequence[int], targets: np.ndarray
 ) -> list[LeftOut]:
-    """Why each member that an ensemble gives no weight has none, from val alone.
+    """Explain, from val alone, why an ensemble gives some members no weight.
 
     For every such member: the change of val log-loss and accuracy when the member is averaged in with the weight of one
     of the k members used, 1 / (k + 1); its nearest member used, and on which share of the images both predict the same

@@ -103,7 +103,7 @@ def _splits(suite: Suite, targets: Targets) -> Splits:
 
 
 def _rounded(value: Any) -> Any:
-    """Floats to six decimals: what lies below differs from processor to processor."""
+    """Round floats to six decimals: later digits differ from processor to processor."""
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, dict):

@@ -16,8 +16,10 @@ from zoo.recipes import named_members
 def split_extra_labels(
     predictions: Sequence[Predictions], extra: ExtraLabels | None
 ) -> tuple[list[Predictions], list[Predictions]]:
-    """Those that ensembles are made of, and those that learnt from the suite's extra labels, whose provenance then says
-    so; where all did, ensembles are made of these. Both keep their order."""
+    """Split members into those that ensembles are made of and those that learnt from the suite's extra labels.
+
+    The provenance of the latter then says so. Where all did, ensembles are made of them. Both lists keep their order.
+    """
     own: list[Predictions] = []
     excluded: list[Predictions] = []
     for member in predictions:
@@ -29,7 +31,9 @@ def split_extra_labels(
 
 
 def learns_from_votes(recipe: Mapping[str, Any]) -> bool:
-    """Whether a recipe, given as what differs from the defaults, asks for votes, or for a teacher or a judge that does.
+    """Tell whether a recipe asks for votes, or for a teacher or a judge that does.
+
+    The recipe is given as what differs from the defaults.
 
     Teachers and judges are taken as they are registered.
     """

@@ -30,9 +30,11 @@ def charts_data(
     audited: Audit,
     headline: str | None,
 ) -> FigureData:
-    """`charts` of the results, as JSON values: test confusions and reliability of the member that is best on val and of
-    the headline ensemble (the `shown`), and the greedy path. `rows` are those of `scored_models`, `audited` is
-    their audit."""
+    """Collect what figures show beside the scores: `charts` of the results.
+
+    Test confusions and reliability of the member that is best on val and of the headline ensemble (the `shown`), and
+    the greedy path. `rows` are those of `scored_models`, `audited` is their audit.
+    """
     members = len(predictions)
     val_accuracy = [metrics.accuracy(row.val, targets.val) for row in rows[:members]]
     shown = [int(np.argmax(val_accuracy))]
@@ -56,7 +58,7 @@ def charts_data(
 
 
 def confusions(rows: Sequence[ScoredModel], targets: np.ndarray, headline: str | None) -> list[Confusion]:
-    """`confusions` of the results: of every member and the headline, counts on test, targets by predictions."""
+    """Count targets by predictions on test for every member and the headline: `confusions` of the results."""
     return [
         {
             "kind": row.kind,
@@ -74,8 +76,11 @@ def _scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def greedy_path(predictions: Sequence[Predictions], targets: Targets) -> GreedyPath:
-    """Members in the order in which greedy selection without replacement takes them by val accuracy (ties: lower
-    log-loss, then the order of members), and the accuracy of the uniform average after each, on val and test."""
+    """Order members as greedy selection without replacement takes them by val accuracy.
+
+    Ties: lower log-loss, then the order of members. Also the accuracy of the uniform average after each, on val and
+    test.
+    """
     logits = np.stack([member.val for member in predictions])
     hits, log_loss = BlendHits(logits, targets.val), BlendLogLoss(logits, targets.val)
     order: list[int] = []

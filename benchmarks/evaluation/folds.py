@@ -61,12 +61,12 @@ class FittedInFolds:
 
 
 def fits_of(ensembler: Ensembler) -> tuple[np.ndarray, ...]:
-    """The members used, once a fold where the ensembler was fitted in folds: an image is classified by one of them."""
+    """Return the members used by each fold's fit, or by the only one; an image is classified by one of them."""
     return ensembler.fits if isinstance(ensembler, FittedInFolds) else (ensembler.members_used_,)
 
 
 def pool(parts: Sequence[SearchedModels]) -> SearchedModels:
-    """The folds as one: the same models and ensemblers in each, in the same order. One part stays as it is."""
+    """Pool the folds: the same models and ensemblers in each, in the same order. One part stays as it is."""
     if len(parts) == 1:
         return parts[0]
     targets = pooled_targets([part.targets for part in parts])
@@ -82,7 +82,10 @@ def pool(parts: Sequence[SearchedModels]) -> SearchedModels:
 
 
 def pooled_targets(folds: Sequence[Targets]) -> Targets:
-    """Targets of all folds, end to end; of train the mean size. The fingerprint is that of the folds' own, in order."""
+    """Join the targets of all folds end to end; train has the mean size.
+
+    The fingerprint is that of the folds' own, in order.
+    """
     fingerprint = hashlib.blake2b("".join(fold.fingerprint for fold in folds).encode(), digest_size=16).hexdigest()
     kept = {name: _end_to_end([fold.extras().get(name) for fold in folds]) for name in OPTIONAL}
     train_size = round(fmean(fold.train_size for fold in folds))
@@ -96,8 +99,10 @@ def _end_to_end(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
 
 
 def pooled_predictions(folds: Sequence[Predictions], fingerprint: str) -> Predictions:
-    """One member's logits of all folds, end to end; times are summed over the folds, but for a member from another
-    suite that of training, which was one."""
+    """Join one member's logits of all folds end to end.
+
+    Times are summed over the folds, but for a member from another suite that of training, which happened once.
+    """
     first = cast(Configuration, folds[0].configuration)
     hashes = tuple(fold.configuration.hash for fold in folds)
     configuration = InFolds(first.member, first.seed, fingerprint, first.num_classes, hashes, first.name)
@@ -119,7 +124,7 @@ def _of_all(folds: Sequence[Predictions], key: str, reduce: Callable[[list[float
 
 
 def pooled_result(folds: Sequence[SearchResult]) -> SearchResult:
-    """One ensembler's fits: scores over all validation images; failed where it failed in any fold."""
+    """Pool one ensembler's fits: scores over all validation images; failed where it failed in any fold."""
     first = folds[0]
     errors = [f"fold {place}: {fold.error}" for place, fold in enumerate(folds, start=1) if fold.error is not None]
     correct = np.concatenate([fold.cross_fit_correct for fold in folds])
@@ -145,5 +150,5 @@ def _fitted(folds: Sequence[Ensembler]) -> FittedInFolds:
 
 
 def _joined(folds: Sequence[Any]) -> dict[str, np.ndarray]:
-    """`val` and `test` of all folds, end to end."""
+    """Return `val` and `test` of all folds, end to end."""
     return {split: np.concatenate([getattr(fold, split) for fold in folds]) for split in ("val", "test")}

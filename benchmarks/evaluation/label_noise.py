@@ -20,12 +20,14 @@ FEWEST = 50  # images: degrees of agreement with fewer are put together with the
 def label_noise(
     rows: Mapping[str, ScoredModel], targets: np.ndarray, classes: Sequence[str], votes: np.ndarray
 ) -> LabelNoise:
-    """`label_noise` of the summary, as JSON values: `rows` are the models to judge, by their part (headline, single).
+    """Compare the test labels, models and annotators' votes: `label_noise` of the summary.
+
+    `rows` are the models to judge, by their part (headline, single).
 
     `votes` [N,10] are counts over ANSWERS. An image's leader is the answer with most votes, where one alone has them.
-    `groups` are the images whose leader is the label, another answer, or that have none; `errors` splits the
-    headline's errors among them; `agreement` goes by the number of votes for the commonest answer.
-    Raises ValueError where the annotators had no name for one of the classes.
+    `groups` are the images whose leader is the label, another answer, or that have none; `errors` splits the headline's
+    errors among them; `agreement` goes by the number of votes for the commonest answer. Raises ValueError where the
+    annotators had no name for one of the classes.
     """
     answers = _answers(classes)
     labels, predicted = answers[targets], {part: answers[row.test.argmax(axis=1)] for part, row in rows.items()}
@@ -52,25 +54,27 @@ def label_noise(
 
 
 def leaders(votes: np.ndarray) -> np.ndarray:
-    """The column of the commonest answer of votes [N,A]; -1 where several are equally common."""
+    """Return the column of the commonest answer of votes [N,A]; -1 where several are equally common."""
     top = votes.max(axis=1, keepdims=True)
     return np.where((votes == top).sum(axis=1) == 1, votes.argmax(axis=1), -1)
 
 
 def votes_for(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The share of an image's votes [N,A] that its label [N] has: how often one annotator gives it."""
+    """Return the share of an image's votes [N,A] that its label [N] has: how often an annotator gives it."""
     return votes[np.arange(len(votes)), labels] / votes.sum(axis=1)
 
 
 def commonest_is(votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How often the commonest answer of votes [N,A] is the label [N]: 0, 1, or between where a tie is drawn by lot."""
+    """Return how often the commonest answer of votes [N,A] is the label [N]: 0, 1, or between for a tie."""
     top = votes == votes.max(axis=1, keepdims=True)
     return top[np.arange(len(votes)), labels] / top.sum(axis=1)
 
 
 def one_by_others(votes: np.ndarray) -> np.ndarray:
-    """How often one annotator gives the commonest answer of the others, ties drawn by lot: the mean over the
-    annotators of each image, from votes [N,A]."""
+    """Return how often an annotator gives the commonest answer of the others, ties drawn by lot.
+
+    The mean over the annotators of each image, from votes [N,A].
+    """
     expected = np.zeros(len(votes))
     for answer in range(votes.shape[1]):
         others = votes.copy()
@@ -89,7 +93,7 @@ def _answers(classes: Sequence[str]) -> np.ndarray:
 def _group(
     images: np.ndarray, predicted: Mapping[str, np.ndarray], labels: np.ndarray, leader: np.ndarray
 ) -> VotesGroup:
-    """A group of images: how many, and how often each model says the label, and what most annotators say."""
+    """Describe a group of images: how many, and how often each model gives the label, and the commonest answer."""
     count = int(images.sum())
 
     def share_of(right: np.ndarray) -> Share | None:
@@ -104,9 +108,11 @@ def _group(
 
 
 def _errors(predicted: np.ndarray, labels: np.ndarray, leader: np.ndarray) -> Errors:
-    """The images that are wrong by their label: those whose label most annotators share, those where they say what is
-    predicted, and the rest; as shares of all images, the second one of the errors, too. Also the accuracy without the
-    first of these parts."""
+    """Split the errors by what most annotators say: the label, the model's answer, or neither.
+
+    Shares are of all images, `shared_of_errors` is of the errors; `without_undisputed` is the accuracy without the
+    errors whose label most annotators share.
+    """
     wrong = predicted != labels
     undisputed, shared = wrong & (leader == labels), wrong & (leader == predicted)
 
@@ -124,8 +130,10 @@ def _errors(predicted: np.ndarray, labels: np.ndarray, leader: np.ndarray) -> Er
 
 
 def _degrees(votes: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Degrees of agreement, least first: from how many to how many votes the commonest answer has, and which images
-    have so many."""
+    """Yield degrees of agreement, least first.
+
+    Each is the least and the most votes of the commonest answer, and which images have so many.
+    """
     top = votes.max(axis=1)
     least = int(top.min())
     for number in range(least, int(top.max()) + 1):
@@ -144,7 +152,7 @@ def _degree(
     predicted: Mapping[str, np.ndarray],
     labels: np.ndarray,
 ) -> Agreement:
-    """The images `found`, on whose commonest answer `least` to `most` annotators agree."""
+    """Describe the `images` on whose commonest answer `least` to `most` annotators agree."""
     count = int(images.sum())
     return {
         "least": least,
@@ -157,7 +165,7 @@ def _degree(
 
 
 def _share(hits: int, count: int) -> Share:
-    """A share of images, one at least, with its interval."""
+    """Return a share of images, one at least, with its interval."""
     return {"hits": hits, "of": count, "value": hits / count, "interval": wilson_interval(hits, count)}
 
 

@@ -70,31 +70,31 @@ def metric(
 
 
 def columns() -> list[MetricColumn]:
-    """`metrics` of the results."""
+    """Return how reports show the metrics, in their order: `metrics` of the results."""
     return [metric.column for metric in METRICS.values()]
 
 
 def scores(probabilities: Probabilities, targets: Targets, report: Report | None = None) -> dict[str, float | None]:
-    """Every metric by its name, or those that `report` shows; None where it is not defined."""
+    """Return every metric by its name, or those that `report` shows; None where one is not defined."""
     wanted = {name: known for name, known in METRICS.items() if report is None or report in known.column["shown"]}
     values = {name: known.score(probabilities, targets) for name, known in wanted.items()}
     return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
 def correctness(probabilities: Probabilities, targets: Targets) -> NDArray[np.bool_]:
-    """Which samples the top class gets right, `[N]` bool: what the bootstrap and the paired tests work on."""
+    """Return which samples the top class gets right, `[N]` bool, for the bootstrap and the paired tests."""
     _check(probabilities, targets)
     correct: NDArray[np.bool_] = probabilities.argmax(axis=1) == targets
     return correct
 
 
 def accuracy(probabilities: Probabilities, targets: Targets) -> float:
-    """Share of samples whose top class is the target."""
+    """Return the share of samples whose top class is the target."""
     return float(correctness(probabilities, targets).mean())
 
 
 def confusion_matrix(probabilities: Probabilities, targets: Targets) -> NDArray[np.int64]:
-    """Counts `[C, C]`: rows are targets, columns are predicted classes."""
+    """Return counts `[C, C]`: rows are targets, columns are predicted classes."""
     _check(probabilities, targets)
     classes = probabilities.shape[1]
     cells = np.asarray(targets, dtype=np.int64) * classes + probabilities.argmax(axis=1)
@@ -102,7 +102,7 @@ def confusion_matrix(probabilities: Probabilities, targets: Targets) -> NDArray[
 
 
 def class_f1(probabilities: Probabilities, targets: Targets) -> list[float | None]:
-    """F1 of every class; None for a class that occurs neither as a target nor as a prediction."""
+    """Return the F1 of every class; None for a class that occurs neither as a target nor as a prediction."""
     counts = confusion_matrix(probabilities, targets)
     occurrences = (counts.sum(axis=0) + counts.sum(axis=1)).tolist()
     right = np.diag(counts).tolist()
@@ -111,13 +111,13 @@ def class_f1(probabilities: Probabilities, targets: Targets) -> list[float | Non
 
 @metric("macro_f1", "Macro-F1", "mean F1 of the classes", percent=True, shown=("ranking", "latex", "validation"))
 def macro_f1(probabilities: Probabilities, targets: Targets) -> float:
-    """Mean F1 over the classes that occur as a target or as a prediction."""
+    """Return the mean F1 over the classes that occur as a target or as a prediction."""
     return float(np.mean([score for score in class_f1(probabilities, targets) if score is not None]))
 
 
 @metric("balanced_accuracy", "Balanced accuracy", "mean recall of the classes", percent=True)
 def balanced_accuracy(probabilities: Probabilities, targets: Targets) -> float:
-    """Mean recall over the classes that occur as a target."""
+    """Return the mean recall over the classes that occur as a target."""
     counts = confusion_matrix(probabilities, targets)
     support = counts.sum(axis=1)
     present = support > 0
@@ -126,9 +126,9 @@ def balanced_accuracy(probabilities: Probabilities, targets: Targets) -> float:
 
 @metric("kappa", "Cohen's κ", "agreement beyond chance")
 def cohen_kappa(probabilities: Probabilities, targets: Targets) -> float:
-    """Agreement of predicted classes and targets beyond chance (doi:10.1177/001316446002000104), at most 1.
+    """Return the agreement of predicted classes and targets beyond chance (doi:10.1177/001316446002000104).
 
-    nan where targets and predictions are all one class: then chance agrees always.
+    At most 1; nan where targets and predictions are all one class: then chance agrees always.
     """
     counts = confusion_matrix(probabilities, targets)
     chance = float(counts.sum(axis=0) @ counts.sum(axis=1)) / float(counts.sum()) ** 2
@@ -137,7 +137,9 @@ def cohen_kappa(probabilities: Probabilities, targets: Targets) -> float:
 
 @metric("auroc", "AUROC", "mean over classes, each against the rest")
 def macro_auroc(probabilities: Probabilities, targets: Targets) -> float:
-    """Mean over classes of the area under the ROC curve of the class against the rest, ties counted half.
+    """Return the mean over classes of the area under the ROC curve of the class against the rest.
+
+    Ties count half.
 
     By the rank sum of Mann and Whitney. Only classes with targets and without count; nan where there is none.
     """
@@ -153,7 +155,7 @@ def macro_auroc(probabilities: Probabilities, targets: Targets) -> float:
 
 @metric("auprc", "AUPRC", "mean over classes, each against the rest")
 def macro_auprc(probabilities: Probabilities, targets: Targets) -> float:
-    """Mean over the classes that occur of the average precision of the class against the rest.
+    """Return the mean over the classes that occur of the average precision of the class against the rest.
 
     Precision at each positive without interpolation, tied samples taken together (doi:10.1145/1143844.1143874).
     """
@@ -165,8 +167,10 @@ def macro_auprc(probabilities: Probabilities, targets: Targets) -> float:
 
 
 def _tied_ranks(probabilities: Probabilities, targets: Targets) -> tuple[NDArray[np.int64], ...]:
-    """For each class its samples by descending probability, `[C, N]` each: the first and the last place of the samples
-    tied with it, and whether it is the target (0 or 1)."""
+    """Rank each class's samples by descending probability: three arrays `[C, N]`.
+
+    The first and the last place of the samples tied with it, and whether it is the target (0 or 1).
+    """
     _check(probabilities, targets)
     scores = np.ascontiguousarray(probabilities.T)
     order = np.argsort(-scores, axis=1)
@@ -182,7 +186,10 @@ def _tied_ranks(probabilities: Probabilities, targets: Targets) -> tuple[NDArray
 
 @metric("log_loss", "Log-loss", "in nats", better="lower", shown=("validation",))
 def log_loss(probabilities: Probabilities, targets: Targets) -> float:
-    """Mean negative log probability of the target, in nats; a zero counts as the smallest step above it of its type."""
+    """Return the mean negative log probability of the target, in nats.
+
+    A zero counts as the smallest step above it of its type.
+    """
     _check(probabilities, targets)
     floor = np.finfo(probabilities.dtype).eps
     of_target = probabilities[np.arange(len(targets)), targets].astype(np.float64)
@@ -191,7 +198,7 @@ def log_loss(probabilities: Probabilities, targets: Targets) -> float:
 
 @metric("brier", "Brier", "squared distance from the target, 0 to 2", better="lower")
 def brier_score(probabilities: Probabilities, targets: Targets) -> float:
-    """Mean squared distance of the probabilities from the one-hot target, summed over classes: 0 to 2."""
+    """Return the mean squared distance of the probabilities from the one-hot target, summed over classes: 0 to 2."""
     _check(probabilities, targets)
     distance = probabilities.astype(np.float64)
     distance[np.arange(len(targets)), targets] -= 1.0
@@ -200,7 +207,7 @@ def brier_score(probabilities: Probabilities, targets: Targets) -> float:
 
 @metric("ece", "ECE", "expected calibration error in 15 bins", better="lower", shown=("ranking", "latex", "validation"))
 def expected_calibration_error(probabilities: Probabilities, targets: Targets, bins: int = 15) -> float:
-    """Gap between confidence and accuracy, averaged over `bins` equal-width bins by their share (arXiv:1706.04599).
+    """Return the gap between confidence and accuracy, averaged over bins by their share (arXiv:1706.04599).
 
     The confidence is the top probability; a bin holds its upper edge, as in the paper.
     """
@@ -210,7 +217,7 @@ def expected_calibration_error(probabilities: Probabilities, targets: Targets, b
 
 
 def reliability(probabilities: Probabilities, targets: Targets, bins: int = 15) -> Reliability:
-    """`count`, mean `confidence` and `accuracy` of each bin of `expected_calibration_error` that holds a sample."""
+    """Return count, mean confidence and accuracy of each bin of `expected_calibration_error` that holds a sample."""
     correct, confidence, bin_of = _binned(probabilities, targets, bins)
     count = np.bincount(bin_of, minlength=bins)
     held = count > 0
@@ -228,7 +235,7 @@ def reliability(probabilities: Probabilities, targets: Targets, bins: int = 15) 
 def _binned(
     probabilities: Probabilities, targets: Targets, bins: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]]:
-    """Of every sample: whether its top class is right, that class's probability, and the bin which that falls into."""
+    """Return for every sample whether its top class is right, that class's probability, and its bin."""
     correct = correctness(probabilities, targets)
     confidence = probabilities.max(axis=1).astype(np.float64)
     return correct, confidence, np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)

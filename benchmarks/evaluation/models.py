@@ -25,15 +25,14 @@ class ScoredModel:
 
 
 def member_labels(predictions: Sequence[Predictions]) -> list[str]:
-    """How rows and reports name the members."""
+    """Name the members as rows and reports do."""
     return labels((member.configuration.name, member.configuration.seed) for member in predictions)
 
 
 def scored_models(
     predictions: Sequence[Predictions], search_results: Sequence[SearchResult], excluded: Sequence[Predictions] = ()
 ) -> list[ScoredModel]:
-    """The rows in the order of the members, then of those `excluded` from what was found of the others, then of that;
-    ensemblers that failed have none."""
+    """Return what every row predicts: members, then those `excluded` from the ensembles, then fitted ensemblers."""
     everyone = [*predictions, *excluded]
     rows = [
         ScoredModel("member", label, label, softmax(member.val), softmax(member.test))

@@ -10,8 +10,9 @@ from benchmarks.suites.suite import Contrast
 
 
 def contrast(meant: Contrast, folder: Path) -> OtherProtocol:
-    """`contrast` of the results of a suite: what the other one, a sibling in the results `folder`, has reported; no
-    rows where it has not run, nor where its results cannot be read, of which `problem` says why.
+    """Read what the other suite, a sibling in the results `folder`, has reported: `contrast` of the results.
+
+    No rows where it has not run, nor where its results cannot be read, of which `problem` says why.
 
     Two such suites read each other, so that one's outdated results must not keep the other from being written.
     """

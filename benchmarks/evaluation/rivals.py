@@ -26,7 +26,7 @@ def summary(
     headline: str | None,
     votes: np.ndarray | None,
 ) -> Summary:
-    """`summary` of the results.
+    """Compute what the summary page needs beside the scores: `summary` of the results.
 
     `rows` are those of `scored_models`, of which the first `members` are what ensembles are made of, `audited` is their
     audit, and `votes` [N,10] are the annotators' of the test images, None where they are not at hand.
@@ -49,7 +49,7 @@ def summary(
 
 
 def rivals(rows: Sequence[ScoredModel], targets: Targets, audited: Audit) -> dict[str, ScoredModel]:
-    """What the headline is compared with, by its part: chosen on val, on nothing, or on test itself."""
+    """Return the models that the headline is compared with: chosen on val, on nothing, or on test itself."""
     members = [row for row in rows if row.kind == "member"]
     subset = [row for row in members if row.name in audited["best_subset_on_test"]["members"]]
     mean = {split: np.mean([getattr(row, split) for row in subset], axis=0) for split in ("val", "test")}
@@ -64,7 +64,7 @@ def rivals(rows: Sequence[ScoredModel], targets: Targets, audited: Audit) -> dic
 
 
 def _best(rows: Sequence[ScoredModel], kind: str, labels: np.ndarray, split: str) -> ScoredModel:
-    """The row of a kind with the best accuracy on a split, the first of equals."""
+    """Return the row of a kind with the best accuracy on a split, the first of equals."""
     return max(
         (row for row in rows if row.kind == kind),
         key=lambda row: metrics.accuracy(getattr(row, split), labels),
@@ -72,7 +72,7 @@ def _best(rows: Sequence[ScoredModel], kind: str, labels: np.ndarray, split: str
 
 
 def _rivals(headline: ScoredModel, others: Mapping[str, ScoredModel], targets: Targets) -> list[Rival]:
-    """Accuracy of each rival, and what the headline has above it: difference, paired interval, McNemar's p."""
+    """Compare the headline with each rival: accuracy, difference, paired interval, McNemar's p."""
     mine = metrics.correctness(headline.test, targets.test)
     theirs = np.stack([metrics.correctness(row.test, targets.test) for row in others.values()])
     intervals = bootstrap_intervals(mine.astype(np.int8) - theirs, groups=targets.test_groups)
@@ -90,8 +90,10 @@ def _rivals(headline: ScoredModel, others: Mapping[str, ScoredModel], targets: T
 
 
 def _overlap(models: Mapping[str, ScoredModel], targets: Targets) -> list[Duplicates] | None:
-    """Accuracy of each model on test images whose pixels stand in train, and on the others; None where that is not
-    known, or one of the two has no image."""
+    """Return each model's accuracy on test images whose pixels stand in train, and on the others.
+
+    None where that is not known, or one of the two has no image.
+    """
     seen = targets.test_in_train
     if seen is None or seen.all() or not seen.any():
         return None

@@ -37,11 +37,13 @@ def score(
     targets: Targets,
     excluded: Sequence[Predictions] = (),
 ) -> tuple[list[Member], list[Ensemble]]:
-    """`members` and `ensembles` of the results, in the given order; `rows` are those of `scored_models`.
+    """Score members and ensembles on test: `members` and `ensembles` of the results, in the given order.
 
-    All rows share their bootstrap draws and their ranks. The single member that ensembles are compared with is the
-    best on val, not on test: a choice one could have made. Members `excluded` are scored as the others, after them, and
-    have no part in ensembles nor in that choice.
+    `rows` are those of `scored_models`.
+
+    All rows share their bootstrap draws and their ranks. The single member that ensembles are compared with is the best
+    on val, not on test: a choice one could have made. Members `excluded` are scored as the others, after them, and have
+    no part in ensembles nor in that choice.
     """
     everyone = [*predictions, *excluded]
     fitted = [result for result in search_results if result.ensembler is not None]
@@ -64,7 +66,7 @@ def score(
 
 
 def failures(search_results: Sequence[SearchResult]) -> list[Failed]:
-    """`failed` of the results: the ensemblers that could not be fitted."""
+    """List the ensemblers that could not be fitted: `failed` of the results."""
     return [
         Failed(name=result.name, title=result.title, error=result.error)
         for result in search_results
@@ -75,7 +77,7 @@ def failures(search_results: Sequence[SearchResult]) -> list[Failed]:
 def _scores(
     rows: Sequence[ScoredModel], flops: Sequence[float | None], of: Targets, single: int, uniform: int | None
 ) -> list[Scores]:
-    """Test scores of every row, and its difference in accuracy to the best single member with a paired interval."""
+    """Score every row on test, and compare its accuracy with the best single member's."""
     correct = np.stack([metrics.correctness(row.test, of.test) for row in rows])
     accuracies = correct.mean(axis=1)
     paired = correct.astype(np.int8) - correct[single]
@@ -104,8 +106,10 @@ def _scores(
 
 
 def _compared(correct: np.ndarray, reference: int | None) -> list[tuple[float | None, float | None]]:
-    """McNemar's p of every row against the row `reference`, as it is and Holm-adjusted over the family of all rows but
-    that one; None without such a row."""
+    """Return McNemar's p of every row against the row `reference`, unadjusted and Holm-adjusted.
+
+    The family are all rows but the reference; None without such a row.
+    """
     if reference is None:
         return [(None, None)] * len(correct)
     p = np.array([mcnemar(row, correct[reference]) for row in correct])
@@ -143,7 +147,7 @@ def _ensemble(
     member_rows: Sequence[ScoredModel],
     targets: Targets,
 ) -> EnsembleFacts:
-    """What is known of a fitted ensembler without a look at test."""
+    """Describe a fitted ensembler without a look at test."""
     assert result.ensembler is not None
     used = [members[index] for index in result.ensembler.members_used_]
     fits = [[members[index] for index in fit] for fit in fits_of(result.ensembler)]
@@ -171,6 +175,6 @@ def _ensemble(
 
 
 def _extra_labels(models: Sequence[Mapping[str, Any]]) -> Any:
-    """What any of them learnt from beside the suite's own labels; nothing where none did."""
+    """Name what any of the models learnt from beside the suite's own labels; nothing where none did."""
     names = sorted({model["extra_labels"] for model in models if model.get("extra_labels")})
     return {"extra_labels": ", ".join(names)} if names else {}

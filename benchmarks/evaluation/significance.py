@@ -24,7 +24,7 @@ def bootstrap_intervals(
     random_state: int = 0,
     groups: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """Percentile bootstrap intervals `[R, 2]` of the mean of each row of `correct [R, N]`.
+    """Return percentile bootstrap intervals `[R, 2]` of the mean of each row of `correct [R, N]`.
 
     Images are drawn with replacement; each draw serves all rows, so differences between rows are paired. With `groups`
     [N], whole groups are drawn instead, such as all images of a person: one person's images stand or fall together, and
@@ -49,7 +49,7 @@ def bootstrap_intervals(
 def _group_intervals(
     columns: NDArray[np.float32], groups: NDArray[np.integer], draws: int, tail: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """The same over groups [N] of the images: each draw's mean is over as many images as its groups have."""
+    """Bootstrap groups [N] of images: each draw's mean is over as many images as its groups have."""
     names, group_of = np.unique(groups, return_inverse=True)
     members = np.eye(len(names), dtype=np.float32)[group_of]
     taken = image_counts(rng, draws, len(names))
@@ -58,16 +58,18 @@ def _group_intervals(
 
 
 def image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float32]:
-    """How often each draw of `images` out of `images` takes each image: `[draws, images]`, rows summing to `images`."""
+    """Draw `images` out of `images`, `draws` times: counts `[draws, images]`, rows summing to `images`."""
     taken = rng.integers(images, size=(draws, images))
     taken += images * np.arange(draws)[:, None]
     return np.bincount(taken.ravel(), minlength=draws * images).reshape(draws, images).astype(np.float32)
 
 
 def wilson_interval(hits: int, count: int) -> list[float]:
-    """The 95 % Wilson score interval of a share of `hits` in `count` independent images (Wilson 1927,
-    doi:10.1080/01621459.1927.10502953): unlike the bootstrap's it has a width where all or none are hits, and holds its
-    level for small groups."""
+    """Return the 95 % Wilson score interval of a share of `hits` in `count` independent images.
+
+    Wilson 1927, doi:10.1080/01621459.1927.10502953. Unlike the bootstrap's it has a width where all or none are hits,
+    and holds its level for small groups.
+    """
     share, weight = hits / count, Z95**2 / count
     middle = (share + weight / 2) / (1 + weight)
     half = Z95 / (1 + weight) * math.sqrt(share * (1 - share) / count + weight / (4 * count))
@@ -75,8 +77,11 @@ def wilson_interval(hits: int, count: int) -> list[float]:
 
 
 def share_difference_interval(hits: int, count: int, other_hits: int, other_count: int) -> list[float]:
-    """The 95 % interval of the difference of two shares of different images, from the Wilson intervals of both
-    (Newcombe 1998, method 10, doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I)."""
+    """Return the 95 % interval of the difference of two shares of different images.
+
+    From the Wilson intervals of both (Newcombe 1998, method 10,
+    doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I).
+    """
     share, other_share = hits / count, other_hits / other_count
     (low, high), (other_low, other_high) = wilson_interval(hits, count), wilson_interval(other_hits, other_count)
     difference = share - other_share
@@ -87,14 +92,14 @@ def share_difference_interval(hits: int, count: int, other_hits: int, other_coun
 
 
 def mean_interval(values: ArrayLike) -> list[float]:
-    """The 95 % normal interval of the mean of `values [N]`, one an image; for shares of votes, which are no hits."""
+    """Return the 95 % normal interval of the mean of `values [N]`, one per image, such as shares of votes."""
     numbers = np.asarray(values, dtype=np.float64)
     middle, half = numbers.mean(), Z95 * numbers.std() / math.sqrt(len(numbers))
     return [float(middle - half), float(middle + half)]
 
 
 def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
-    """Two-sided exact McNemar test of two rows `[N]`: the p value of "both are right equally often".
+    """Return the two-sided exact McNemar p of two rows `[N]`: are both right equally often?
 
     Only images that one row gets right and the other wrong tell anything; under the null each is a fair coin. The exact
     binomial tail costs microseconds at any count, so no chi-square approximation is needed.
@@ -111,7 +116,7 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
 
 
 def pairwise_mcnemar(correct: ArrayLike) -> NDArray[np.float64]:
-    """`mcnemar` of every pair of rows of `correct [R, N]`: p values `[R, R]`, symmetric, 1 on the diagonal."""
+    """Return `mcnemar` of every pair of rows of `correct [R, N]`: `[R, R]`, symmetric, 1 on the diagonal."""
     from scipy.special import bdtr
 
     right = np.asarray(correct, dtype=bool)
@@ -123,8 +128,9 @@ def pairwise_mcnemar(correct: ArrayLike) -> NDArray[np.float64]:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P values `[K]` of one family of tests, adjusted so that the chance of any false discovery in it stays below alpha
-    (family-wise error) whatever the dependence between the tests. Holm 1979, jstor.org/stable/4615733.
+    """Adjust p values `[K]` of one family of tests by Holm's method (1979, jstor.org/stable/4615733).
+
+    The chance of any false discovery in the family (family-wise error) stays below alpha whatever the dependence.
 
     The smallest is multiplied by K, the next by K - 1, and so on; none ends below a smaller one, none above 1.
     """
@@ -149,7 +155,7 @@ def separated(correct: ArrayLike, alpha: float = 0.05) -> NDArray[np.bool_]:
 
 
 def letters(accuracy: Sequence[float], correct: ArrayLike, alpha: float = 0.05) -> list[str]:
-    """Compact letter display, in the order of the rows: two rows share a letter exactly where nothing tells them apart.
+    """Return the compact letter display: two rows share a letter exactly where nothing separates them.
 
     Which pairs are told apart: `separated`. Insert and absorb (Piepho 2004, doi:10.1198/1061860043515): every such pair
     splits each letter that holds both, and a letter whose rows another letter holds as well is dropped. Letters run
@@ -169,17 +175,17 @@ def letters(accuracy: Sequence[float], correct: ArrayLike, alpha: float = 0.05) 
 
 
 def _letter(index: int) -> str:
-    """a to z and A to Z, then a1, b1 ..."""
+    """Return a to z and A to Z, then a1, b1 ..."""
     again, place = divmod(index, len(ascii_letters))
     return ascii_letters[place] + (str(again) if again else "")
 
 
 def ranks(accuracy: Sequence[float], correct: ArrayLike, alpha: float = 0.05) -> list[str]:
-    """The ranks that each row may have, in the order of the rows: "1", or "2-5".
+    """Return ranks with ties, in the order of the rows: "1", or "2-5" for rows that nothing separates.
 
     From one more than the rows that are better for sure to all rows less those that are worse for sure; for sure is
-    what `separated` tells apart. Rows of one skill then all have all ranks with probability of at least 1 - alpha
-    (rank intervals from pairwise tests: arXiv:1708.02729).
+    what `separated` tells apart. Rows of one skill then all have all ranks with probability of at least 1 - alpha (rank
+    intervals from pairwise tests: arXiv:1708.02729).
     """
     scores, apart = np.asarray(accuracy), separated(correct, alpha)
     better = (apart & (scores[None, :] > scores[:, None])).sum(axis=1)

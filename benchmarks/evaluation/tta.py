@@ -11,7 +11,7 @@ from benchmarks.results.analyses import Views
 
 
 def views_worth(rows: Sequence[CsvRow]) -> list[Views]:
-    """Of each kind, over the members that have all kinds: their stems, and means; `gain` is over no views."""
+    """Average each kind of views over the members that have all kinds; `gain` is over no views."""
     kinds = list(dict.fromkeys(row["tta"] for row in rows))
     by_stem: dict[str, dict[str, CsvRow]] = {}
     for row in rows:

@@ -29,7 +29,7 @@ class Line:
 
 
 def lines(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> list[Line]:
-    """A line a class, then `accuracy`, and the averages: each class alike, and each by its images."""
+    """Return a line per class, then `accuracy`, and the averages: each class alike, and each by its images."""
     matrix = np.asarray(counts, dtype=np.float64)
     right, support, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
     columns = (_share(right, predicted), _share(right, support), _share(2 * right, support + predicted))
@@ -56,7 +56,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def markdown(results: Results) -> str:
-    """The headline ensemble and the best single member, a table each."""
+    """Report the headline ensemble and the best single member, a table each."""
     test = results["splits"]["test"]
     parts = [
         f"# {results['title']}: classification report",
@@ -81,7 +81,7 @@ def _table(model: Confusion, results: Results) -> str:
 
 
 def csv_table(results: Results) -> str:
-    """The same of every member, a line a class and average."""
+    """Report every member and the headline as CSV, a line per class and average."""
     rows: list[list[object]] = []
     for model in results["confusions"]:
         for line in lines(model["counts"], results["classes"]):

@@ -18,8 +18,10 @@ History = dict[str, list[float]]
 
 
 def history_paths(member: MemberFacts, predictions: Path) -> list[Path]:
-    """Where the histories of a member of the results lie in a suite's predictions: one, or one a fold; none of a model
-    without a seed."""
+    """Return where the histories of a member lie in a suite's predictions: one, or one per fold.
+
+    None of a model without a seed.
+    """
     if member["seed"] is None:
         return []
     hashes = member.get("folds") or [member["hash"]]
@@ -27,8 +29,10 @@ def history_paths(member: MemberFacts, predictions: Path) -> list[Path]:
 
 
 def member_history(member: MemberFacts, predictions: Path) -> History:
-    """Columns of a member's training history, of folds the mean over them, as far as the shortest goes; empty where
-    there is none. Raises ValueError where a file holds no numbers."""
+    """Read the columns of a member's training history; empty where there is none.
+
+    Of folds, means as far as the shortest history goes. Raises ValueError where a file holds no numbers.
+    """
     histories = [read_history(path) for path in history_paths(member, predictions)]
     if len(histories) < 2:
         return histories[0] if histories else {}
@@ -38,7 +42,10 @@ def member_history(member: MemberFacts, predictions: Path) -> History:
 
 
 def read_history(path: Path) -> History:
-    """Columns of a training history; empty where there is none. Raises ValueError where the file holds no numbers."""
+    """Read the columns of a training history; empty where there is none.
+
+    Raises ValueError where the file holds no numbers.
+    """
     rows = read_csv(path)
     try:
         return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
@@ -47,7 +54,7 @@ def read_history(path: Path) -> History:
 
 
 def epoch_log(results: Results, predictions: Path) -> str:
-    """A line an epoch of every member and fold whose history lies beside its predictions.
+    """Write a line per epoch of every member and fold whose history lies beside its predictions.
 
     `best_so_far` is the best val accuracy up to the epoch; `new_best` marks epochs that were better than any before, at
     equal accuracy by val loss: the last of these is the one that was kept.

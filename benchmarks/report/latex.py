@@ -50,18 +50,18 @@ END = r"""\bibliographystyle{plain}
 
 
 def escape_tex(text: str) -> str:
-    """Text that LaTeX prints as it is; line breaks become spaces."""
+    """Return text that LaTeX prints as it is; line breaks become spaces."""
     return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
 
 
 def columns(results: Results) -> list[str]:
-    """The table's heads."""
+    """Return the heads of the table."""
     metrics = [escape_tex(column["title"]) for column in metric_columns(results, "latex")]
     return ["Method", r"Acc. (\%)", r"95\,\% CI", *metrics, "Models", "Params", "Source"]
 
 
 def tex_table(results: Results) -> str:
-    """The whole document: chosen ensemble and floors, best members, best comparable published results, by group."""
+    """Return the whole document: headline and floors, best members, best comparable published results, by group."""
     rows = short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
     models = [row for row in rows if row.kind in ("member", "external")]
     groups = [
@@ -119,7 +119,7 @@ def _line(cells: Iterable[str | None]) -> str:
 
 
 def bibliography(results: Results) -> str:
-    """BibTeX, sorted by key, of every source that a row or a doubt names."""
+    """Return BibTeX, sorted by key, of every source that a row or a doubt names."""
     sources = {source for row in leaderboard_rows(results) for source in _of(row)}
     return "\n".join(_entry(source) for source in sorted(sources, key=lambda source: source.key))
 

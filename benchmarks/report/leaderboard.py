@@ -64,12 +64,12 @@ def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
 
 
 def csv_table(results: Results) -> str:
-    """Every member, ensemble and published result, one a line under the same columns, best test accuracy first."""
+    """Return every member, ensemble and published result as CSV, best test accuracy first."""
     return csv_text(csv_columns(results), (_csv_cells(row, results) for row in leaderboard_rows(results)))
 
 
 def csv_columns(results: Results) -> list[str]:
-    """Fields of a row, those that are for reports alone left out, and in their midst a column a metric."""
+    """Name the columns: fields of a row, without those for reports alone, and one per metric."""
     names = [[column["name"] for column in metric_columns(results)] if known.name == "metrics" else [known.name]
              for known in fields(LeaderboardRow) if known.repr]  # fmt: skip
     return list(chain.from_iterable(names))
@@ -96,7 +96,7 @@ def _cell(column: str, value: Any) -> Any:
 
 
 def markdown(results: Results) -> str:
-    """The whole leaderboard: headline, tables of rows, what was published, what did not run, provenance, audit."""
+    """Return the whole leaderboard: headline, tables of rows, published results, provenance, audit."""
     sections = [
         f"# {results['title']} leaderboard",
         headline(results),
@@ -123,7 +123,7 @@ def markdown(results: Results) -> str:
 
 
 def _figures(results: Results, some: slice) -> list[str]:
-    """Those of the most telling figures, each with its title."""
+    """Embed those of the most telling figures, each with its title."""
     return [f"**{escape(entry.title)}**\n\n![{entry.alt}]({entry.file})" for entry in figures.index(results)[some]]
 
 

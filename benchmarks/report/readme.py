@@ -15,7 +15,7 @@ ENSEMBLES, MEMBERS, PUBLISHED = 4, 8, 4
 
 
 def embed(readme: Path, results: Results) -> bool:
-    """Put the compact leaderboard between this suite's markers in `readme`; True where the file changed.
+    """Put the compact leaderboard between this suite's markers in `readme`; return whether the file changed.
 
     The markers are `<!-- leaderboard:SUITE -->` and `<!-- /leaderboard -->`; a README without them stays as it is.
     """
@@ -30,7 +30,7 @@ def embed(readme: Path, results: Results) -> bool:
 
 
 def compact(results: Results) -> str:
-    """Headline, figure and one table: the chosen ensemble and the floors, best members, best comparable published."""
+    """Return headline, figure and one table: headline ensemble and floors, best members, best published results."""
     folder = f"results/{results['suite']}"
     body = [
         [

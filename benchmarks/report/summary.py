@@ -25,7 +25,7 @@ INTERVALS = (
 
 
 def summary_page(results: Results) -> str:
-    """Markdown; empty for a suite without a summary."""
+    """Return the page as markdown; empty for a suite without a summary."""
     if "summary" not in results:
         return ""
     measured = ABLATIONS if results["ablations"] or results["views"] else ""

@@ -32,19 +32,19 @@ def show(results: Results, report: Path) -> None:
 
 
 def opening(results: Results) -> str:
-    """The headline, and a warning where a row is too good to be true, without markup."""
+    """Return the headline, and a warning where a row is too good to be true, without markup."""
     paragraphs = [headline(results), leak_warning(results).removeprefix("> ")]
     return "\n".join(text.replace("*", "").replace("\\", "") for text in paragraphs if text)
 
 
 def closing(results: Results, report: Path) -> str:
-    """A line for each member that did not run, with the reason, and where the report is."""
+    """Return a line per member that did not run, with the reason, and where the report is."""
     lines = [f"not run: {item['name']} (seed {item['seed']}): {item['reason']}" for item in results["not_run"]]
     return "\n".join([*lines, f"report: {report}"])
 
 
 def plain_table(results: Results) -> str:
-    """The top rows in columns of text, best test accuracy first."""
+    """Return the top rows in columns of text, best test accuracy first."""
     return aligned([COLUMNS, *(_cells(row, results) for row in _top(results))], RIGHT)
 
 
@@ -62,7 +62,7 @@ def _cells(row: LeaderboardRow, results: Results) -> list[str]:
 
 
 def fitting(lines: Sequence[Sequence[str]], width: int) -> tuple[int, int]:
-    """How many of the columns fit into `width` characters, and the width of the name, which gives way first."""
+    """Return how many columns fit into `width` characters, and the width of the name, which gives way first."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     shown = len(COLUMNS)
     while shown > NAME + 2 and _needed(widths[:shown]) - widths[NAME] + NARROWEST > width:

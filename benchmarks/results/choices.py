@@ -14,13 +14,13 @@ TRAINED_ALIKE = ("name", "seed", "recipe", "image_size", "init")  # of a member,
 
 
 def split_names(results: Results) -> tuple[str, str, str]:
-    """What train, val and test are called in the data set's papers."""
+    """Return what train, val and test are called in the data set's papers."""
     splits = results["splits"]
     return splits["train"]["name"], splits["val"]["name"], splits["test"]["name"]
 
 
 def leading_ensembles(results: Results, limit: int) -> list[LeaderboardRow]:
-    """At most `limit` ensembles by cross-fitted accuracy, the headline and the floors always first to be among them."""
+    """Return at most `limit` ensembles by cross-fitted accuracy; the headline and the floors come first."""
     rows = [row for row in ensemble_rows(results) if row.accuracy is not None]
     always = [results["headline"], UNIFORM, BEST_SINGLE, TOP_K]
 
@@ -32,15 +32,18 @@ def leading_ensembles(results: Results, limit: int) -> list[LeaderboardRow]:
 
 
 def leading_published(results: Results, limit: int | None = None) -> list[LeaderboardRow]:
-    """The comparable published results that figures draw: the best of each source, at most `limit` of them."""
+    """Return at most `limit` comparable published results for figures: the best of each source."""
     shown = [row for row in by_accuracy(published_rows(results)) if row.comparable and row.chart]
     best = {row.reference: row for row in reversed(shown)}
     return by_accuracy(list(best.values()))[:limit]
 
 
 def short_list(results: Results, ensembles: int, members: int, published: int) -> list[LeaderboardRow]:
-    """What stands for the whole where room is short, best first: headline, floors and the ensembles next to them by
-    cross-fitted accuracy, the members that are best on test, and the best comparable published results."""
+    """Return the rows that stand for all where space is short, best first.
+
+    The headline, floors and the ensembles next to them by cross-fitted accuracy, the best members on test, and the best
+    comparable published results.
+    """
     models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
     return by_accuracy(
         [*leading_ensembles(results, ensembles), *models[:members], *leading_published(results, published)]
@@ -48,52 +51,54 @@ def short_list(results: Results, ensembles: int, members: int, published: int) -
 
 
 def headline_row(results: Results) -> LeaderboardRow | None:
-    """The ensemble chosen on val; None where none was chosen or it has no test accuracy."""
+    """Return the ensemble chosen on val; None where none was chosen or it has no test accuracy."""
     rows = ensemble_rows(results)
     return next((row for row in rows if row.name == results["headline"] and row.accuracy is not None), None)
 
 
 def best_single(results: Results) -> LeaderboardRow | None:
-    """The member with the best val accuracy: the one that a user without test labels would have taken. One with extra
-    labels only where all have them."""
+    """Return the member with the best val accuracy, which a user without test labels would have taken.
+
+    One with extra labels only where all members have them.
+    """
     rows = [row for row in member_rows(results) if row.accuracy is not None]
     rows = [row for row in rows if not row.extra_labels] or rows
     return max(rows, key=lambda row: row.val_accuracy or 0.0, default=None)
 
 
 def extra_labels(rows: Iterable[LeaderboardRow]) -> list[str]:
-    """What any of the rows learnt from beside the suite's own labels, by name."""
+    """List what any of the rows learnt from beside the suite's own labels, by name."""
     return sorted({row.extra_labels for row in rows if row.extra_labels})
 
 
 def looks_leaked(row: LeaderboardRow, results: Results) -> bool:
-    """Whether the accuracy is above what anyone reached on this suite without a leak or selection on the test split."""
+    """Tell whether the accuracy is above what anyone reached on this suite without a leak or selection on test."""
     limit = results["leak_above"]
     return limit is not None and row.accuracy is not None and row.accuracy > limit
 
 
 def is_headline(row: LeaderboardRow, results: Results) -> bool:
-    """Whether the row is the ensemble chosen on val."""
+    """Tell whether the row is the ensemble chosen on val."""
     return row.kind == "ensemble" and row.name == results["headline"]
 
 
 def below_uniform(row: LeaderboardRow, results: Results) -> bool:
-    """Whether an ensemble loses to the average of all members on test."""
+    """Tell whether an ensemble loses to the average of all members on test."""
     floor = next((other.accuracy for other in ensemble_rows(results) if other.name == UNIFORM), None)
     return row.kind == "ensemble" and None not in (row.accuracy, floor) and (row.accuracy or 0) < (floor or 0)
 
 
 def metric_columns(results: Results, report: str | None = None) -> list[MetricColumn]:
-    """The metrics beside accuracy, in their order; of those that not every report shows, the ones of `report`."""
+    """Return the metrics beside accuracy, in order; with `report`, those that this report shows."""
     return [column for column in results["metrics"] if report is None or report in column["shown"]]
 
 
 def trained_alike(member: Mapping[str, Any]) -> str:
-    """What two rows of different suites share where they are of one member, trained in the same way."""
+    """Return a key that rows of different suites share where they are of one member, trained in the same way."""
     return json.dumps([member.get(key) for key in TRAINED_ALIKE], sort_keys=True)
 
 
 def metric_text(row: LeaderboardRow, column: MetricColumn) -> str | None:
-    """The row's metric as it is printed; None where it is not known."""
+    """Print the row's metric; None where it is not known."""
     value = row.metrics.get(column["name"])
     return None if value is None else f"{value * (100 if column['percent'] else 1):.{column['digits']}f}"

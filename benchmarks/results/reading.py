@@ -13,7 +13,7 @@ MOST_NAMED = 5  # missing parts that an error names
 
 
 def read_results(path: Path) -> Results:
-    """The results in a results.json.
+    """Read the results in a results.json.
 
     Raises ValueError naming the file, what is wrong with it, and the command that writes it anew, where it is damaged,
     of another version, or lacks anything that every file of this version has.
@@ -34,15 +34,17 @@ def read_results(path: Path) -> Results:
 
 
 def _command(path: Path) -> str:
-    """What writes results/<suite>/results.json; of another place for results also that."""
+    """Return the command that writes this results.json anew."""
     folder = path.parent.parent
     elsewhere = "" if folder.name == "results" else f" --results {folder}"
     return f"python benchmark.py --suite {path.parent.name}{elsewhere}"
 
 
 def _missing(value: Any, kind: Any, place: str) -> Iterator[str]:
-    """The keys below `value` that its type has and it has not, as `members[2].hash`, and values that are of no such
-    kind, as `splits (no object)`. Numbers and texts are taken as they are."""
+    """List the keys that the type of `value` requires and `value` lacks, such as `members[2].hash`.
+
+    Also what is no object or array, as `splits (no object)`. Numbers and texts are taken as they are.
+    """
     if is_typeddict(kind):
         if not isinstance(value, dict):
             yield f"{place or 'everything'} (no object)"
@@ -71,5 +73,5 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _has_keys(kind: Any) -> bool:
-    """Whether there is anything to look for below a value of this kind."""
+    """Tell whether there is anything to look for below a value of this kind."""
     return is_typeddict(kind) or any(_has_keys(part) for part in get_args(kind))

@@ -64,34 +64,34 @@ class LeaderboardRow:
 
     @property
     def category(self) -> str:
-        """The kind, of which rows with extra labels are one of their own."""
+        """Return the kind; rows with extra labels are a kind of their own."""
         return f"{self.kind}, extra labels" if self.extra_labels else self.kind
 
     @property
     def seen_accuracy(self) -> float | None:
-        """Accuracy on val as the row's own choices saw it: a member's epoch, an ensemble's weights."""
+        """Return the accuracy on val that chose the row's own epoch or weights."""
         return self.fit_accuracy if self.kind == "ensemble" else self.val_accuracy
 
     @property
     def gap(self) -> float | None:
-        """How far the accuracy on val was too rosy: seen minus test."""
+        """Return how far that accuracy was too optimistic: seen minus test."""
         if self.seen_accuracy is None or self.accuracy is None:
             return None
         return self.seen_accuracy - self.accuracy
 
 
 def leaderboard_rows(results: Results) -> list[LeaderboardRow]:
-    """All rows, best test accuracy first; rows without one last; ties by kind, then in the order of the results."""
+    """Return all rows, best test accuracy first, those without one last; ties by kind, then in the order of results."""
     return by_accuracy([*ensemble_rows(results), *member_rows(results), *published_rows(results)])
 
 
 def by_accuracy(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
-    """Rows sorted by test accuracy, best first, those without one last; ties by kind, then as they came."""
+    """Sort rows by test accuracy, best first, those without one last; ties by kind, then as they came."""
     return sorted(rows, key=lambda row: (row.accuracy is None, -(row.accuracy or 0.0), KINDS.index(row.kind)))
 
 
 def member_rows(results: Results) -> list[LeaderboardRow]:
-    """One row a member and seed, or an external model; the seed is part of the title where it tells rows apart."""
+    """Return one row per member and seed, or external model; titles have the seed where it tells rows apart."""
     titles = labels((member["name"], member["seed"]) for member in results["members"])
     return [_member_row(member, results, title) for member, title in zip(results["members"], titles, strict=True)]
 
@@ -116,7 +116,7 @@ def _member_row(member: Member, results: Results, title: str) -> LeaderboardRow:
 
 
 def ensemble_rows(results: Results) -> list[LeaderboardRow]:
-    """One row a fitted ensembler, and one each that failed: then `error` says why and the scores are None."""
+    """Return one row per fitted ensembler, then one per failed one, whose `error` says why it has no scores."""
     fitted = [_ensemble_row(ensemble, results) for ensemble in results["ensembles"]]
     return [*fitted, *(_failed_row(failed, results) for failed in results["failed"])]
 
@@ -146,7 +146,7 @@ def _failed_row(failed: Failed, results: Results) -> LeaderboardRow:
 
 
 def _scores(row: Member | Ensemble, results: Results) -> dict[str, Any]:
-    """What members and ensembles alike have."""
+    """Return what members and ensembles have in common."""
     low, high = row["test_interval"]
     return {
         "split": results["splits"]["test"]["name"],
@@ -171,7 +171,7 @@ def _scores(row: Member | Ensemble, results: Results) -> dict[str, Any]:
 
 
 def published_rows(results: Results) -> list[LeaderboardRow]:
-    """One row a published result, comparable or not."""
+    """Return one row per published result, comparable or not."""
     return [_published_row(row) for row in results["published"]]
 
 
@@ -203,5 +203,5 @@ def _marked(title: str, model: Model) -> str:
 
 
 def _extra_data(extra_labels: str | None, data: str = "none") -> str:
-    """Data and labels that are not the suite's own."""
+    """Name the data and labels that are not the suite's own."""
     return "; ".join([*([data] if data != "none" else []), *([extra_labels] if extra_labels else [])]) or "none"

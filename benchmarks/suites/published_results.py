@@ -35,7 +35,7 @@ YES_NO = {"yes": True, "no": False}
 
 
 def read_published(suite: str, folder: Path = FOLDER) -> list[Published]:
-    """The published results of `suite`, in the order of the file.
+    """Read the published results of `suite`, in the order of the file.
 
     Each is a dict of COLUMNS: `accuracy` a fraction, `year` an int, `n_models` an int or None where unknown,
     `comparable` and `chart` bools, the rest text. Raises FileNotFoundError where the suite has no file, and ValueError
@@ -45,7 +45,7 @@ def read_published(suite: str, folder: Path = FOLDER) -> list[Published]:
 
 
 def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, CsvRow]]:
-    """Each line of a CSV with where it stands; raises ValueError where its columns are others."""
+    """Yield each line of a CSV with its place; raise ValueError where the columns differ."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != tuple(columns):
@@ -81,7 +81,9 @@ def _parse(line: CsvRow, where: str) -> Published:
 
 
 def read_published_affect(suite: str, folder: Path = AFFECT_FOLDER) -> list[PublishedAffect]:
-    """The rows in the order of the file, scores as floats or None; empty where the suite has no such file.
+    """Read published valence and arousal in the order of the file, scores as floats or None.
+
+    Empty where the suite has no such file.
 
     Raises ValueError naming the line that is no such row.
     """

@@ -37,7 +37,9 @@ class Entry(NamedTuple):
 
 
 def charts(results: Results, known: Mapping[str, History] | None = None) -> dict[str, Chart | None]:
-    """Every figure by the name of its files; None where the results have nothing to show. Nothing is drawn yet.
+    """Return every figure by the name of its files; None where the results have nothing to show.
+
+    Nothing is drawn yet.
 
     `known` are the `histories` of the members; without them there are no training curves.
     """
@@ -58,16 +60,18 @@ def charts(results: Results, known: Mapping[str, History] | None = None) -> dict
 
 
 def index(results: Results, names: Sequence[str] = TELLING) -> list[Entry]:
-    """Those of the named figures that these results have, in the order in which a report shows them."""
+    """Return those of the named figures that these results have, in the order in which a report shows them."""
     drawn = charts(results)
     shown = [(name, drawn[name]) for name in names]
     return [Entry(f"{FOLDER}/{name}.png", chart.title, chart.alt) for name, chart in shown if chart is not None]
 
 
 def draw(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
-    """Draws what there is into `folder`/figures, byte-identical for the same results, and removes what there no longer
-    is; `folder` is results/<suite>. Returns the paths. With several `jobs`, joblib's processes draw: those that
-    searched ensembles are still there."""
+    """Draw every figure into `folder`/figures, and remove those that there no longer are; return the paths.
+
+    Byte-identical for the same results. `folder` is results/<suite>. With several `jobs`, joblib's processes draw:
+    those that searched ensembles are still there.
+    """
     known = histories(results, folder / "predictions")
     by_stem = {folder / FOLDER / name: chart for name, chart in charts(results, known).items()}
     for stem in (stem for stem, chart in by_stem.items() if chart is None):

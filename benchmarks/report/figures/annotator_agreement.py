@@ -29,7 +29,7 @@ PEOPLE: dict[
 
 
 def agreement(results: Results) -> Chart | None:
-    """Headline and best single member by annotators' agreement; None where votes are not at hand."""
+    """Chart headline and best single member by annotators' agreement; None without votes."""
     noise = results["summary"]["label_noise"] if "summary" in results else None
     if not noise:
         return None
@@ -53,7 +53,7 @@ def agreement(results: Results) -> Chart | None:
 
 
 def _words(degree: Agreement) -> str:
-    """How many annotators agree; what is put together is the least agreement of all."""
+    """Say how many annotators agree; the degree that puts several together is the least of all."""
     return f"{degree['most']}" if degree["least"] == degree["most"] else f"{degree['most']} or fewer"
 
 
@@ -85,7 +85,7 @@ def _model(axes: Axes, part: str, degrees: Sequence[Agreement]) -> None:
 
 
 def _key(axes: Axes, titles: Mapping[str, str]) -> None:
-    """Says in the lower right corner, where no accuracy lies, which sign is what."""
+    """Explain the signs in the lower right corner, where no accuracy lies."""
     models = [(MODELS[part], f"{MODELS[part][0]}: {shorten(title, 36)}") for part, title in titles.items()]
     lines = [(sign, colour, words) for (_, sign, colour, *_), words in models]
     lines += [(sign, colour, words) for words, sign, colour, _ in PEOPLE.values()]

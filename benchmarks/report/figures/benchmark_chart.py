@@ -70,7 +70,7 @@ class Group:
 
 
 def benchmark(results: Results) -> Chart | None:
-    """Accuracy on test of everything that has one; None where nothing has."""
+    """Chart the test accuracy of everything that has one; None where nothing has."""
     shown = groups(results)
     if not shown:
         return None
@@ -81,7 +81,7 @@ def benchmark(results: Results) -> Chart | None:
 
 
 def _title(results: Results) -> str:
-    """The headline beside the best single member, both with their numbers."""
+    """Compare the headline with the best single member, both with their numbers."""
     headline, single = headline_row(results), best_single(results)
     test = results["splits"]["test"]["name"]
     leader = headline or single
@@ -98,7 +98,7 @@ def _title(results: Results) -> str:
 
 
 def groups(results: Results) -> list[Group]:
-    """What the figure shows, top to bottom; groups without rows are left out."""
+    """Return what the figure shows, top to bottom; groups without rows are left out."""
     models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
     external, trained = ([row for row in models if (row.kind == EXTERNAL) is yes] for yes in (True, False))
     extra, members = ([row for row in trained if bool(row.extra_labels) is yes] for yes in (True, False))
@@ -140,7 +140,7 @@ def _draw(results: Results, shown: list[Group], title: str) -> Figure:
 
 
 def _lines(shown: list[Group]) -> Iterator[tuple[float, Group, LeaderboardRow | None]]:
-    """Every line of the figure from the top: its place, its group, and its row (None for the group's heading)."""
+    """Yield every line of the figure from the top: its place, its group, and its row (None for a heading)."""
     line = 0.0
     for group in shown:
         for row in (None, *group.rows):
@@ -150,7 +150,7 @@ def _lines(shown: list[Group]) -> Iterator[tuple[float, Group, LeaderboardRow | 
 
 
 def _limits(shown: list[Group]) -> tuple[float, float]:
-    """Axis limits in per cent, from the rows that can be compared: a leaked 96 must not squeeze the rest."""
+    """Return axis limits in per cent, from the comparable rows: a leaked 96 must not squeeze the rest."""
     values = [100.0 * (row.accuracy or 0.0) for group in shown if group.comparable for row in group.rows]
     if not values:
         return 0.0, 100.0
@@ -159,7 +159,7 @@ def _limits(shown: list[Group]) -> tuple[float, float]:
 
 
 def _reference_bands(axes: Axes, results: Results) -> None:
-    """The human band of the suite, and the headline's interval, through all groups."""
+    """Draw the human band of the suite, and the headline's interval, through all groups."""
     (low, high), humans, headline = axes.get_xlim(), results["human_accuracy"], headline_row(results)
     end = high  # of the human label: where the headline's begins
     if headline is not None and headline.ci_low is not None and headline.ci_high is not None:
@@ -183,7 +183,7 @@ def _heading(axes: Axes, line: float, group: Group) -> None:
 
 
 def _sampling_error(axes: Axes, line: float, group: Group, row: LeaderboardRow, images: int) -> None:
-    """The binomial 95 % interval of a published accuracy, which comes with no interval of its own."""
+    """Draw the binomial 95 % interval of a published accuracy, which comes with no interval of its own."""
     if row.kind != "published" or not group.comparable or row.accuracy is None:
         return
     half = 1.96 * math.sqrt(row.accuracy * (1.0 - row.accuracy) / images)
@@ -192,7 +192,7 @@ def _sampling_error(axes: Axes, line: float, group: Group, row: LeaderboardRow, 
 
 
 def _row(axes: Axes, line: float, group: Group, row: LeaderboardRow, bold: bool) -> None:
-    """One dot with its interval, its name on the left, its numbers on the right."""
+    """Draw one dot with its interval, its name on the left, its numbers on the right."""
     high = axes.get_xlim()[1]
     value = 100.0 * (row.accuracy or 0.0)
     style = {"color": INK if group.comparable else GREY, "weight": "bold" if bold else "normal"}
@@ -214,10 +214,10 @@ def _row(axes: Axes, line: float, group: Group, row: LeaderboardRow, bold: bool)
 
 
 def _aside(axes: Axes, line: float, text: str) -> None:
-    """Small text at the left edge of the axes, where rows of this group have no dots."""
+    """Write small text at the left edge of the axes, where rows of this group have no dots."""
     axes.text(axes.get_xlim()[0] + 0.15, line, text, va="center", color=GREY, fontsize=SMALL, style="italic")
 
 
 def _short(row: LeaderboardRow) -> str:
-    """The first words of a reason, up to its first bracket or semicolon."""
+    """Return the first words of a reason, up to its first bracket or semicolon."""
     return re.split(r"[;(]", row.why_not or "")[0].strip()

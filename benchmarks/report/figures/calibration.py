@@ -26,7 +26,7 @@ STATES: tuple[tuple[Literal["reliability", "reliability_scaled"], str, str, str,
 
 
 def reliability(results: Results) -> Chart | None:
-    """The best single member and the headline ensemble, before and after temperature scaling."""
+    """Chart the best single member and the headline ensemble, before and after temperature scaling."""
     shown = results["charts"]["shown"]
     if not shown:
         return None
@@ -50,12 +50,12 @@ def _weights(bins: Reliability) -> np.ndarray:
 
 
 def _gap(bins: Reliability) -> float:
-    """The expected calibration error."""
+    """Return the expected calibration error."""
     return float(_weights(bins) @ np.abs(np.array(bins["accuracy"]) - np.array(bins["confidence"])))
 
 
 def _seen(bins: Reliability) -> np.ndarray:
-    """Which bins hold enough images to be drawn; all, where none does."""
+    """Return which bins hold enough images to be drawn; all, where none does."""
     count = np.array(bins["count"])
     return (count >= FEWEST) | bool((count < FEWEST).all())
 
@@ -86,7 +86,7 @@ def _draw(title: str, note: str, shown: Sequence[ShownModel]) -> Figure:
 
 
 def _lowest(shown: Sequence[ShownModel]) -> float:
-    """Left end of all axes, in per cent: a step of ten below the least confidence or accuracy."""
+    """Return the left end of all axes, in per cent: a step of ten below the least confidence or accuracy."""
     every = [model[key] for model in shown for key, *_ in STATES]
     least = min(
         np.array(values)[_seen(bins)].min() for bins in every for values in (bins["confidence"], bins["accuracy"])

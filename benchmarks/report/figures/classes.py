@@ -34,7 +34,7 @@ NAMES, ROW_HIGH, COLUMN_LABELS = 2.35, 0.22, 0.3
 
 
 def confusion(results: Results) -> Chart | None:
-    """Counts and rates of the best single member and the headline ensemble; None where they were not counted."""
+    """Chart counts and rates of the best single member and the headline ensemble; None where there are none."""
     shown = results["charts"]["shown"]
     if not shown:
         return None
@@ -47,7 +47,7 @@ def confusion(results: Results) -> Chart | None:
 
 
 def _most_frequent(counts: np.ndarray, classes: Sequence[str]) -> str:
-    """The most frequent confusion in words."""
+    """Say which confusion is the most frequent."""
     wrong = counts - np.diag(np.diag(counts))
     given, taken = divmod(int(wrong.argmax()), len(classes))
     number = int(wrong[given, taken])
@@ -65,7 +65,7 @@ def _kind(model: ShownModel) -> str:
 
 
 def _rates(counts: np.ndarray) -> np.ndarray:
-    """Shares of each row; nan in rows without an image."""
+    """Return shares of each row; nan in rows without an image."""
     totals = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
 
@@ -99,7 +99,7 @@ def _percent(rate: float) -> str:
 def _heat(
     axes: Axes, values: np.ndarray, texts: Sequence[Sequence[str]], bottom: float = 0.0, top: float | None = None
 ) -> None:
-    """A heat map with a text in every cell."""
+    """Draw a heat map with a text in every cell."""
     import seaborn
 
     seaborn.heatmap(
@@ -111,7 +111,7 @@ def _heat(
 
 
 def class_scores(results: Results) -> Chart | None:
-    """F1 by class of the headline ensemble and of every member, best accuracy first."""
+    """Chart F1 by class of the headline ensemble and of every member, best accuracy first."""
     scores = dict(zip(member_rows(results), (member["test_class_f1"] for member in results["members"]), strict=True))
     if not scores:
         return None

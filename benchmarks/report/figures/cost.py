@@ -49,7 +49,7 @@ SAME = 0.01  # of FLOPs: costs that a reader cannot tell apart
 
 
 def size(results: Results) -> Chart | None:
-    """Accuracy against the number of members, picked greedily on val or at random; None below two members."""
+    """Chart accuracy by the number of members, picked greedily on val or at random; None below two members."""
     curve, path = results["audit"]["learning_curve"], results["charts"]["greedy_path"]
     if len(path["members"]) < 2:
         return None
@@ -105,7 +105,7 @@ def _random(axes: Axes, curve: LearningCurve, split: Evaluated) -> None:
 
 
 def _range(curve: LearningCurve, path: GreedyPath) -> tuple[float, float]:
-    """The same limits for both splits."""
+    """Return the same limits for both splits."""
     low = min(min(np.subtract(curve[split]["mean"], curve[split]["spread"])) for split in EVALUATED)
     high = max(max(*path[split], *np.add(curve[split]["mean"], curve[split]["spread"])) for split in EVALUATED)
     room = 6.0 * (high - low) or 1.0
@@ -113,7 +113,7 @@ def _range(curve: LearningCurve, path: GreedyPath) -> tuple[float, float]:
 
 
 def cost(results: Results) -> Chart | None:
-    """Accuracy against FLOPs an image with the Pareto front; None where fewer than two rows have both."""
+    """Chart accuracy against FLOPs per image with the Pareto front; None where fewer than two rows have both."""
     everything = [*member_rows(results), *(row for row in ensemble_rows(results) if row.name != BEST_SINGLE)]
     rows = [row for row in everything if row.accuracy is not None and row.flops]
     if len(rows) < 2:
@@ -171,7 +171,7 @@ def _draw_cost(
 
 
 def _steps(front: Sequence[LeaderboardRow], end: float) -> list[tuple[float, float]]:
-    """Corners of the front: level up to the cost of the next row, then up to its accuracy."""
+    """Return the corners of the front: level up to the cost of the next row, then up to its accuracy."""
     spots = [(float(row.flops or 0), 100 * (row.accuracy or 0.0)) for row in front]
     ends = [*(x for x, _ in spots[1:]), end]
     return [corner for (x, y), right in zip(spots, ends, strict=False) for corner in ((x, y), (right, y))]
@@ -180,7 +180,7 @@ def _steps(front: Sequence[LeaderboardRow], end: float) -> list[tuple[float, flo
 def _labels(
     rows: Sequence[LeaderboardRow], front: Sequence[LeaderboardRow], headline: LeaderboardRow | None
 ) -> list[Label]:
-    """The headline, the front's ends and where it rises by a step, and the best other members, one of each cost."""
+    """Name the headline, the front's ends and steps, and the best other members, one of each cost."""
     named = [row for row in rows if row == headline]
     taken, reached = {(row.flops, row.accuracy) for row in named}, 0.0
     for row in front:

@@ -36,15 +36,17 @@ LATE = 0.1  # share of the epochs: a best epoch within the last of them may not 
 
 
 def histories(results: Results, folder: Path) -> dict[str, History]:
-    """The training histories in `folder` (a suite's predictions) by the member's title; those that have one of their
-    own, and not that of the member whose weights they use."""
+    """Read the training histories in `folder` (a suite's predictions) by the member's title.
+
+    Members that use another one's weights are left out.
+    """
     pairs = zip(results["members"], member_rows(results), strict=True)
     every = {row.title: member_history(member, folder) for member, row in pairs if not member.get("weights_of")}
     return {title: history for title, history in every.items() if history}
 
 
 def training(results: Results, known: Mapping[str, History]) -> Chart | None:
-    """Curves of the members that are best on val; None where no history of two epochs is known."""
+    """Chart the curves of the members that are best on val; None where no history of two epochs is known."""
     rows = [row for row in member_rows(results) if row.title in known]
     rows.sort(key=lambda row: -(row.val_accuracy or 0.0))
     curves = {row.title: known[row.title] for row in rows if len(known[row.title].get("val_accuracy", ())) > 1}
@@ -67,7 +69,7 @@ def training(results: Results, known: Mapping[str, History]) -> Chart | None:
 
 
 def _still_learning(accuracy: list[float]) -> bool:
-    """Whether the best epoch is among the last ones."""
+    """Tell whether the best epoch is among the last ones."""
     return accuracy.index(max(accuracy)) >= len(accuracy) - math.ceil(LATE * len(accuracy))
 
 
@@ -108,7 +110,7 @@ def _best_epoch(axes: Axes, accuracy: list[float]) -> None:
 
 
 def _limits(curves: Mapping[str, History], what: str, scale: float) -> tuple[float, float]:
-    """Of all cells: from the least to the greatest, of the losses without their highest hundredth (a first epoch)."""
+    """Return limits for all cells, without the highest hundredth of the losses (a first epoch)."""
     columns = (history.get(f"{split}_{what}", []) for history in curves.values() for split in ("train", "val"))
     values = sorted(value for value in chain.from_iterable(columns) if math.isfinite(value))
     low, high = scale * values[0], scale * values[-1 if what == "accuracy" else int(0.99 * (len(values) - 1))]

@@ -55,7 +55,7 @@ class Difference(NamedTuple):
 
 
 def differences(results: Results) -> Chart | None:
-    """Ensembles and the best members by their gain; None where no difference is known."""
+    """Chart ensembles and the best members by their gain; None where no difference is known."""
     rows = _rows(results)
     single = best_single(results)
     if not rows or single is None:
@@ -86,7 +86,7 @@ def _below(row: Difference) -> bool:
 
 
 def _rows(results: Results) -> list[Difference]:
-    """Best first. The best single member itself, and the ensembler that picks it, are what is compared with."""
+    """Return differences, best first, without what they are taken to: the best single member."""
     single, headline = best_single(results), headline_row(results)
     by_kind: dict[str, list[Difference]] = {"ensemble": [], "member": []}
     entries: list[tuple[Scores, LeaderboardRow]] = [

@@ -36,7 +36,7 @@ NAMES, TREE, FOOT = 1.95, 0.75, 1.3  # inches
 
 
 def disagreement(results: Results) -> Chart | None:
-    """Disagreement of all pairs on val, like members beside each other; None below three members."""
+    """Chart the disagreement of all pairs on val, like members beside each other; None below three members."""
     members, pairs = _pairs(results)
     if not LEAST <= len(members) <= MOST:
         return None
@@ -95,7 +95,10 @@ def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray
 
 
 def kappa_error(results: Results) -> Chart | None:
-    """Every pair of members by how alike and how wrong it is (Margineantu and Dietterich 1997); None below three."""
+    """Chart pairs of members by how alike and how wrong they are (Margineantu and Dietterich 1997).
+
+    None below three members.
+    """
     members, pairs = _pairs(results)
     if len(members) < LEAST:
         return None
@@ -121,7 +124,7 @@ def kappa_error(results: Results) -> Chart | None:
 
 
 def _used(results: Results) -> set[str]:
-    """The members of the headline ensemble."""
+    """Return the members of the headline ensemble."""
     return {
         member
         for ensemble in results["ensembles"]

@@ -39,8 +39,9 @@ def place(
     avoid: Sequence[tuple[float, float]],
     lines: Sequence[Sequence[tuple[float, float]]] = (),
 ) -> None:
-    """Writes the labels, the first ones in the best places; `avoid` are points of the data that stay free of text, and
-    `lines` run through such points.
+    """Write the labels, the first ones in the best places.
+
+    `avoid` are points of the data that stay free of text, and `lines` run through such points.
 
     The limits of the axes must be final. Of the places around a point, nearest first, the one is taken that covers
     least: other labels, points, the world outside the axes.
@@ -76,13 +77,13 @@ def _boxes(spots: np.ndarray, half: float) -> np.ndarray:
 
 
 def _along(corners: np.ndarray) -> np.ndarray:
-    """Points of a line, two points apart."""
+    """Return points of a line, two points apart."""
     runs = [np.linspace(a, b, 2 + int(np.hypot(*(b - a)) / 2)) for a, b in pairwise(corners)]
     return np.concatenate(runs) if runs else corners
 
 
 def _best(spot: np.ndarray, size: np.ndarray, taken: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The offset from the point and the box (left, bottom, right, top) of the place that covers least."""
+    """Return the offset and the box (left, bottom, right, top) of the place that covers least."""
     best: tuple[float, np.ndarray, np.ndarray] | None = None
     for distance in DISTANCES:
         for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:

@@ -53,7 +53,7 @@ class Metric(NamedTuple):
 
 
 def validation(results: Results) -> Chart | None:
-    """Validation metrics by member, best accuracy first; None without members."""
+    """Chart validation metrics by member, best accuracy first; None without members."""
     metrics = _metrics(results)
     accuracy = metrics[0].values
     if not accuracy:
@@ -70,7 +70,7 @@ def validation(results: Results) -> Chart | None:
 
 
 def _metrics(results: Results) -> list[Metric]:
-    """Accuracy, and the validation metrics that every member has."""
+    """Return accuracy, and the validation metrics that every member has."""
     members = {row.title: member for row, member in zip(member_rows(results), results["members"], strict=True)}
     accuracy = {title: member["val_accuracy"] for title, member in members.items()}
     metrics = [Metric("accuracy", "", accuracy, True, 1, False)]
@@ -85,12 +85,12 @@ def _metrics(results: Results) -> list[Metric]:
 
 
 def _lower_first(title: str) -> str:
-    """Macro-F1 as macro-F1; ECE as it is."""
+    """Print Macro-F1 as macro-F1; ECE as it is."""
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _title(names: Sequence[str], metrics: Sequence[Metric]) -> str:
-    """Who leads in what: the leader in accuracy first."""
+    """Say who leads in what, the leader in accuracy first."""
     leads: dict[str, list[str]] = {}
     for metric in metrics:
         leader = next(name for name in names if metric.values[name] == metric.best)
@@ -116,7 +116,7 @@ def _draw(title: str, note: str, names: Sequence[str], metrics: Sequence[Metric]
 
 
 def _column(axes: Axes, metric: Metric, names: Sequence[str]) -> None:
-    """Dots on a line from the panel's left edge, each with its value; the value stands where there is room."""
+    """Draw dots on a line from the panel's left edge, each with its value where there is room."""
     scale = 100.0 if metric.percent else 1.0
     values = [scale * metric.values[name] for name in names]
     low, high = min(values), max(values)

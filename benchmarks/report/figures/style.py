@@ -61,7 +61,7 @@ class Chart:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The style of all figures, whatever a reader's own matplotlibrc says."""
+    """Set the style of all figures, whatever a reader's own matplotlibrc says."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -71,7 +71,7 @@ def styled() -> Iterator[None]:
 
 
 def save(chart: Chart, stem: Path) -> list[Path]:
-    """Draws the chart once and writes stem.png and stem.svg, byte-identical for the same results; returns the paths."""
+    """Draw the chart once and write stem.png and stem.svg, byte-identical for the same results; return the paths."""
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in SUFFIXES]
     # Dates and library versions in the files would change their bytes from one machine to the next.
     metadata: list[dict[str, Any]] = [{"Software": None}, {"Date": None, "Creator": None}]
@@ -85,7 +85,7 @@ def save(chart: Chart, stem: Path) -> list[Path]:
 
 
 def sheet(title: str, note: str, height: float) -> Figure:
-    """An empty figure with its title and, in grey, a note on what is shown; `height` inches are free below them."""
+    """Return an empty figure with its title and a note in grey; `height` inches are free below them."""
     from matplotlib.figure import Figure
 
     titles, notes = wrapped(title, TITLE, "bold", even=True), wrapped(note, SMALL, "normal")
@@ -104,7 +104,7 @@ def sheet(title: str, note: str, height: float) -> Figure:
 
 
 def text_width(text: str, size: float, weight: str) -> float:
-    """Points that a line of text takes."""
+    """Return the points that a line of text takes."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -113,7 +113,7 @@ def text_width(text: str, size: float, weight: str) -> float:
 
 
 def fitted(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, float]:
-    """A name, and the size at which it takes no more than `room`, all in points; cut where it would be too small."""
+    """Return a name, and the size at which it takes no more than `room` points; cut where that is too small."""
     whole = text
     while text_width(text, size, weight) > room:
         if size > LEAST:
@@ -124,7 +124,7 @@ def fitted(text: str, room: float, size: float, weight: str = "normal") -> tuple
 
 
 def wrapped(text: str, size: float, weight: str, even: bool = False) -> list[str]:
-    """The fewest lines that fit a sheet; where `even`, about equally long."""
+    """Wrap text into the fewest lines that fit a sheet; where `even`, about equally long."""
     words = [(word, text_width(word + " ", size, weight)) for word in text.split()]
     room = 72.0 * (WIDTH - 3 * MARGIN)
     fewest = len(_filled(words, room))
@@ -146,32 +146,32 @@ def _filled(words: Sequence[tuple[str, float]], room: float) -> list[str]:
 
 
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Axes:
-    """Axes on a sheet, all in inches from its lower left corner."""
+    """Add axes to a sheet, all in inches from its lower left corner."""
     whole, high = figure.get_size_inches()
     return figure.add_axes((left / whole, bottom / high, width / whole, height / high), **options)
 
 
 def bare(axes: Axes, *spines: str) -> None:
-    """Hides the named spines."""
+    """Hide the named spines."""
     axes.spines[list(spines)].set_visible(False)
 
 
 def beside(axes: Axes, inches: float, y: float, text: str, **style: Any) -> None:
-    """Text in a column beside the axes: `inches` from the sheet's left edge, at `y` of the data."""
+    """Write text in a column beside the axes: `inches` from the sheet's left edge, at `y` of the data."""
     box, whole = axes.get_position(), axes.figure.get_size_inches()[0]  # type: ignore[union-attr]
     options = {"va": "center", **style}
     axes.text((inches / whole - box.x0) / box.width, y, text, transform=axes.get_yaxis_transform(), **options)
 
 
 def blues() -> Colormap:
-    """White to blue: for shares and scores, readable in grey."""
+    """Return white to blue: for shares and scores, readable in grey."""
     import seaborn
 
     return seaborn.light_palette(BLUE, as_cmap=True)
 
 
 def shorten(text: str, length: int) -> str:
-    """At most `length` characters; the seed at the end of a member's name stays, as it tells members apart."""
+    """Cut text to `length` characters; the seed at the end of a member's name stays, as it tells members apart."""
     if len(text) <= length:
         return text
     seed = re.search(r" \(seed \d+\)$", text)
@@ -182,15 +182,15 @@ def shorten(text: str, length: int) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """1.5 as +1.5, and a minus as wide as the plus."""
+    """Print 1.5 as +1.5, and a minus as wide as the plus."""
     return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def joined(names: Sequence[str]) -> str:
-    """a, b and c."""
+    """Join names as a, b and c."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def plural(number: int, noun: str) -> str:
-    """1 member, 2 members."""
+    """Print 1 member, 2 members."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -80,7 +80,7 @@ AFTER_METRICS = (
 
 
 def page_columns(results: Results) -> list[Column]:
-    """Every column of the ranking, in order: those of any row, and in their midst one a metric."""
+    """Return every column of the ranking, in order: those of any row, and one per metric."""
     metrics = [_metric(column) for column in metric_columns(results)]
     return [RANK, NAME, ACCURACY, *BEFORE_METRICS, *metrics, *AFTER_METRICS]
 

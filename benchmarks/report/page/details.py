@@ -38,7 +38,7 @@ class Detail:
 
 
 def member_detail(member: Member, results: Results, predictions: Path) -> Detail:
-    """Of a member or an external model, its history read from beside its predictions."""
+    """Describe a member or an external model; its history is read from beside its predictions."""
     label, source, best, fitted = member["label"], member["source"], member["best_epoch"], results["ensembles"]
     facts = {
         "Configuration": member["hash"],
@@ -62,7 +62,7 @@ def member_detail(member: Member, results: Results, predictions: Path) -> Detail
 
 
 def ensemble_detail(ensemble: Ensemble, results: Results) -> Detail:
-    """Of a fitted ensembler."""
+    """Describe a fitted ensembler."""
     return Detail(
         facts=known({"Ensembler": ensemble["name"], "Fitted on": _split(ensemble["fitted_on"], results)}),
         reference=ensemble["reference"],
@@ -73,7 +73,7 @@ def ensemble_detail(ensemble: Ensemble, results: Results) -> Detail:
 
 
 def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A nested recipe as `loss.label_smoothing` and the like."""
+    """Return a nested recipe as `loss.label_smoothing` and the like."""
     settings: dict[str, str] = {}
     for key, value in recipe.items():
         if isinstance(value, Mapping):
@@ -84,23 +84,23 @@ def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def known(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts that are not None."""
+    """Return the facts that are not None."""
     return {name: value for name, value in facts.items() if value is not None}
 
 
 def failed_detail(failed: Failed) -> Detail:
-    """Of an ensembler that could not be fitted."""
+    """Describe an ensembler that could not be fitted."""
     return Detail(facts={"Ensembler": failed["name"]})
 
 
 def _split(split: str, results: Results) -> str:
-    """What a split is called; of several, the text as it is."""
+    """Return what a split is called; another text as it is."""
     names = dict(zip(("train", "val", "test"), split_names(results), strict=True))
     return names.get(split, split)
 
 
 def _weights(ensemble: Ensemble) -> list[Weight]:
-    """The members used, the heaviest first; in their own order where the method has no weights."""
+    """Return the members used, the heaviest first; in their own order where the method has no weights."""
     used, weights = ensemble["members_used"], ensemble["weights"]
     if not weights:
         return [Weight(member) for member in used]

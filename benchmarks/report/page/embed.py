@@ -23,12 +23,12 @@ class Figure:
 
 
 def has_figures(folder: Path) -> bool:
-    """Whether there is any figure in `folder`."""
+    """Tell whether there is any figure in `folder`."""
     return next(iter(_files(folder)), None) is not None
 
 
 def embed(folder: Path, room: int) -> list[Figure]:
-    """The figures in `folder`, the benchmark chart first, as long as they fit into `room` bytes all together."""
+    """Return the figures in `folder`, the benchmark chart first, inline while they fit into `room` bytes."""
     names = sorted({path.stem for path in _files(folder)}, key=lambda name: (name != FIRST, name))
     figures = []
     for name in names:

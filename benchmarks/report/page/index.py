@@ -30,7 +30,7 @@ class Card:
 
     @property
     def rows(self) -> list[LeaderboardRow]:
-        """Comparable rows with an accuracy: the dots of its small chart."""
+        """Return comparable rows with an accuracy: the dots of its small chart."""
         return [row for row in leaderboard_rows(self.results) if row.comparable and row.accuracy is not None]
 
     @property
@@ -47,7 +47,7 @@ class Card:
 
     @property
     def published(self) -> LeaderboardRow | None:
-        """The best comparable published result."""
+        """Return the best comparable published result."""
         rows = [row for row in by_accuracy(published_rows(self.results)) if row.comparable and row.accuracy is not None]
         return rows[0] if rows else None
 
@@ -61,7 +61,7 @@ class Unreadable:
 
 
 def write_index(folder: Path) -> Path:
-    """Writes index.html into the folder of all results, from every suite's results.json but rehearsals'; its path."""
+    """Write index.html into the folder of all results and return its path; rehearsals are left out."""
     path = folder / "index.html"
     write_atomic(path, render("index.html", title="Results", cards=list(_cards(folder))))
     return path

@@ -23,7 +23,7 @@ class Axis:
 
     @classmethod
     def of(cls, rows: Sequence[LeaderboardRow]) -> Axis:
-        """One that holds the comparable rows with their intervals, except where they are far below the best."""
+        """Return an axis that holds the comparable rows with their intervals, unless far below the best."""
         shown = [row for row in rows if row.comparable and row.accuracy is not None]
         bounds = [bound for row in shown for bound in (row.accuracy, row.ci_low, row.ci_high) if bound is not None] or [
             0.0,
@@ -34,16 +34,16 @@ class Axis:
         return cls(min(low, high - 1), high)
 
     def place(self, accuracy: float) -> float:
-        """Where an accuracy (a fraction) stands: 0 at the left end, 100 at the right one, no further."""
+        """Return where an accuracy (a fraction) stands: 0 at the left end, 100 at the right one, no further."""
         return round(min(max(100 * (100 * accuracy - self.low) / (self.high - self.low), 0.0), 100.0), 2)
 
     def beyond(self, accuracy: float) -> str:
-        """`below`, `above` or nothing."""
+        """Return `below`, `above` or nothing."""
         return "below" if 100 * accuracy < self.low else "above" if 100 * accuracy > self.high else ""
 
     @property
     def ticks(self) -> list[tuple[int, float]]:
-        """Per cent and place of each tick."""
+        """Return per cent and place of each tick."""
         step = next((step for step in TICKS if (self.high - self.low) / step <= MOST_TICKS), TICKS[-1])
         first = math.ceil(self.low / step) * step
         return [(tick, self.place(tick / 100)) for tick in range(first, self.high + 1, step)]
@@ -63,7 +63,7 @@ class Panel:
 
 
 def history_panels(history: Mapping[str, Sequence[float]], best_epoch: float | None) -> list[Panel]:
-    """Accuracy and loss of a training history, as far as its columns have them; none of a single epoch."""
+    """Return panels of accuracy and loss, as far as the history has them; none of a single epoch."""
     epochs = history.get("epoch", ())
     if len(epochs) < 2:
         return []

@@ -19,18 +19,21 @@ LINK = re.compile(r"\[([^\]]+)\]\((https://\S+?)\)(?=[\s;,]|$)")  # as `linked` 
 
 
 def render(template: str, *scripts: str, **context: Any) -> str:
-    """A whole page. `scripts` are files run at its end; the one that sets the theme runs before anything is drawn."""
+    """Return a whole page.
+
+    `scripts` are files run at its end; the one that sets the theme runs before anything is drawn.
+    """
     theme, *rest = (_asset(name) for name in ("theme.js", *scripts))
     return fill(template, style=_asset("style.css"), theme=theme, scripts=rest, policy=_policy(theme, *rest), **context)
 
 
 def fill(template: str, **context: Any) -> str:
-    """A part of a page, or all of it. What is no Markup is escaped."""
+    """Return a part of a page, or all of it. What is no Markup is escaped."""
     return _environment().get_template(template).render(**context)
 
 
 def _policy(*scripts: str) -> str:
-    """A content security policy: these scripts run and no other, and nothing is loaded but what the page holds."""
+    """Return a content security policy: these scripts run and no other, nothing is loaded from outside."""
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
     )
@@ -41,7 +44,7 @@ def _policy(*scripts: str) -> str:
 
 
 def links(source: str) -> Markup:
-    """A source with its arXiv, DOI and GitHub ids as links, all else escaped."""
+    """Return a reference with its arXiv, DOI and GitHub ids as links, all else escaped."""
     pieces = LINK.split(linked(source) or "")
     texts, labels, targets = pieces[::3], pieces[1::3], pieces[2::3]
     whole = escape(texts[0])

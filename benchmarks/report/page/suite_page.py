@@ -62,14 +62,14 @@ class PageRow:
 
 
 def write(results: Results, folder: Path) -> Path:
-    """Writes index.html into a suite's folder, from the results and the figures and histories there; its path."""
+    """Write index.html into a suite's folder, from its results, figures and histories; return its path."""
     path = folder / "index.html"
     write_atomic(path, page(results, folder))
     return path
 
 
 def page(results: Results, folder: Path) -> str:
-    """The page as text: the same results and files always give the same."""
+    """Return the page as text: the same results and files always give the same."""
     ordered = leaderboard_rows(results)
     text = render(
         "suite.html",
@@ -124,7 +124,7 @@ def _group(row: LeaderboardRow) -> str:
 
 
 def _groups(rows: list[LeaderboardRow]) -> list[tuple[str, str, bool, int]]:
-    """Key, heading, shown at first, and number of rows of each group that has any."""
+    """Return key, heading, shown at first, and number of rows of each group that has any."""
     counts = {key: sum(_group(row) == key for row in rows) for key in GROUPS}
     return [(key, *GROUPS[key], number) for key, number in counts.items() if number]
 
@@ -153,7 +153,7 @@ def _under(row: LeaderboardRow) -> str:
 
 
 def _landmarks(results: Results) -> list[tuple[str, LeaderboardRow]]:
-    """The rows that say what the headline is worth, each with its role."""
+    """Return the rows that say what the headline is worth, each with its role."""
     published = [row for row in by_accuracy(published_rows(results)) if row.comparable and row.accuracy is not None]
     uniform = next((row for row in ensemble_rows(results) if row.name == UNIFORM and row.accuracy is not None), None)
     roles = {

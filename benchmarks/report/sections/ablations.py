@@ -11,7 +11,7 @@ from benchmarks.results.analyses import Ablation, Views
 
 
 def ablations_section(results: Results) -> str:
-    """The rows as a markdown section, a table a network, and what views at test time are worth; or nothing."""
+    """Return what each variant is worth, a table per network, and views at test time; or nothing."""
     rows, seen = results["ablations"], views_table(results["views"])
     if not rows and not seen:
         return ""
@@ -46,7 +46,7 @@ def _cells(row: Ablation) -> list[Any]:
 
 
 def views_table(views: Sequence[Views]) -> str:
-    """What views at test time are worth, as a markdown table with a sentence; empty where nothing was measured."""
+    """Return what views at test time are worth, as a table with a sentence; empty where nothing was measured."""
     if not views:
         return ""
     body = [

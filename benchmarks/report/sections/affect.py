@@ -18,14 +18,14 @@ NUMBERS = {2, 3, 5, 6, 7, 8, 10, 11, 12, 13}  # columns of HEAD, aligned right
 
 
 def affect_rows(results: Results) -> list[AffectRow]:
-    """Members and combinations, the best mean concordance on test first; empty where the suite has no such part."""
+    """Return members and combinations, the best mean concordance on test first; none without that part."""
     if "affect" not in results:
         return []
     return sorted([*results["affect"]["ensembles"], *results["affect"]["members"]], key=lambda row: -row["ccc"])
 
 
 def affect_section(results: Results) -> str:
-    """Markdown; empty where the suite has no ratings or no member predicts them."""
+    """Return markdown; empty where the suite has no ratings or no member predicts them."""
     rows = affect_rows(results)
     if not rows:
         return ""
@@ -53,7 +53,7 @@ def affect_section(results: Results) -> str:
 
 
 def summary(results: Results) -> str:
-    """The choice made on val, and what it is worth on test, in one or two sentences."""
+    """Say which combination was chosen on val and what it is worth on test, in one or two sentences."""
     affect = results["affect"]
     single = next(row for row in affect["members"] if row["name"] == affect["best_single"])
     against = f"the best single member there, {escape(single['title'])}, has {fraction(single['ccc'])}"
@@ -69,7 +69,7 @@ def summary(results: Results) -> str:
 
 
 def span(bounds: Sequence[float]) -> str:
-    """0.4123 and 0.5 as [0.412, 0.500]."""
+    """Print 0.4123 and 0.5 as [0.412, 0.500]."""
     return f"[{bounds[0]:.3f}, {bounds[1]:.3f}]"
 
 
@@ -98,7 +98,7 @@ def _published(rows: Sequence[PublishedAffect]) -> str:
 
 
 def affect_csv(results: Results) -> str:
-    """Every row of the section under stable columns, six decimals, best mean concordance first."""
+    """Return every row of the section as CSV, six decimals, best mean concordance first."""
     scores = [f"{dimension}_{name}" for dimension in DIMENSIONS for name in (*AFFECT_SCORES, "ccc_low", "ccc_high")]
     columns = ["kind", "name", "title", "models", "ccc", "ccc_low", "ccc_high", "val_ccc", "cross_fit_ccc", *scores]
     lines: list[list[object]] = []

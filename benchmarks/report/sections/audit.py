@@ -11,7 +11,7 @@ EVERY_SIZE = 10  # of the learning curve: up to here each is shown, above only i
 
 
 def audit_section(results: Results) -> str:
-    """Markdown; empty where there is no member to judge."""
+    """Return markdown; empty where there is no member to judge."""
     audit, (_, _, test) = results["audit"], split_names(results)
     if not results["members"]:
         return ""

@@ -21,7 +21,7 @@ SIZES = (1, 2, 3, 5, 8, 12, 20, 40)  # of the averages shown, and that of all me
 
 
 def ensemble_section(results: Results) -> str:
-    """Markdown: the headline against each rival, and accuracy by the number of members; empty without a headline."""
+    """Compare the headline with each rival, and accuracies by the number of members; empty without a headline."""
     headline, rivals = headline_row(results), results["summary"]["rivals"]
     if headline is None or not rivals:
         return ""
@@ -52,7 +52,7 @@ def _models(count: int | None) -> str:
 
 
 def _named(rival: Rival, results: Results) -> tuple[str, str]:
-    """What a rival is, and the split that chose it."""
+    """Say what a rival is, and which split chose it."""
     _, val, test = split_names(results)
     best, title = results["audit"]["best_subset_on_test"], escape(rival["title"])
     methods = sum(row.accuracy is not None for row in ensemble_rows(results))
@@ -72,7 +72,7 @@ def _bounds(bounds: Sequence[float]) -> str:
 
 
 def _sizes(results: Results, val: str, test: str) -> str:
-    """Accuracy by the number of members averaged, picked on val or at random; empty below two members."""
+    """Tabulate accuracy by the number of members averaged, picked on val or at random; empty below two members."""
     path, curve = results["charts"]["greedy_path"], results["audit"]["learning_curve"]
     sizes = sorted({size for size in (*SIZES, len(path["test"])) if size <= len(path["test"])})
     if len(sizes) < 2:
@@ -88,7 +88,7 @@ def _sizes(results: Results, val: str, test: str) -> str:
 
 
 def selection_section(results: Results) -> str:
-    """Markdown: what the rivals that were chosen on test would claim, beside the gaps between published results."""
+    """Say what rivals chosen on test would claim, beside the gaps between published results."""
     rivals = {rival["part"]: rival for rival in results["summary"]["rivals"]}
     headline = headline_row(results)
     if headline is None or not rivals:
@@ -110,7 +110,7 @@ def selection_section(results: Results) -> str:
 
 
 def _published_gaps(results: Results, claim: float) -> str:
-    """How many gaps between comparable published results are smaller than such a claim, or than the noise."""
+    """Count the gaps between comparable published results that are smaller than such a claim, or than noise."""
     rows = [row for row in by_accuracy(published_rows(results)) if row.comparable and row.accuracy is not None]
     headline = headline_row(results)
     if len(rows) < 2 or headline is None or headline.ci_low is None or headline.ci_high is None:

@@ -16,7 +16,7 @@ from benchmarks.results import (
 
 
 def headline(results: Results) -> str:
-    """One paragraph: what the ensemble chosen on val reaches on test, and against which best single member."""
+    """Say what the ensemble chosen on val reaches on test, and against which best single member."""
     ensemble, single = headline_row(results), best_single(results)
     _, val, test = split_names(results)
     if ensemble is None:
@@ -40,7 +40,7 @@ def headline(results: Results) -> str:
 
 
 def effort(results: Results) -> str:
-    """One sentence: how many members, trained for how long in all, on what; empty where that is not known."""
+    """Say how many members were trained, for how long in all, on what; empty where that is not known."""
     known = results["effort"]
     if known["seconds"] is None or not known["devices"]:
         return ""
@@ -52,7 +52,7 @@ def effort(results: Results) -> str:
 
 
 def leak_warning(results: Results) -> str:
-    """The rows of our own that are too good to be true on this suite, by name; empty where there are none."""
+    """Name the rows of our own that are too good to be true on this suite; empty where there are none."""
     limit = results["leak_above"]
     leaks = [row for row in leaderboard_rows(results) if row.kind != "published" and looks_leaked(row, results)]
     if limit is None or not leaks:

@@ -11,7 +11,7 @@ NOISE = "## Where label noise puts the ceiling"
 
 
 def duplicates_section(results: Results) -> str:
-    """Markdown: scores with and without test images that also stand in train; empty where that is not known."""
+    """Compare scores with and without test images that also stand in train; empty where that is not known."""
     overlap = results["summary"]["overlap"]
     if not overlap:
         return ""
@@ -40,7 +40,7 @@ def _accuracy(part: PartOfTest) -> str:
 
 
 def _members(results: Results) -> str:
-    """The least and the largest gap between the two parts among members."""
+    """Say the least and the largest gap between the two parts among members."""
     gaps = sorted(
         (row["overlap_accuracy"] - row["unseen_accuracy"], row["title"], row["accuracy"])
         for row in results["audit"]["rows"]
@@ -56,7 +56,7 @@ def _members(results: Results) -> str:
 
 
 def noise_section(results: Results) -> str:
-    """Markdown: the test labels beside annotators' votes; where no votes are at hand, the command that gets them."""
+    """Compare test labels and annotators' votes; without votes, name the command that adds them."""
     noise = results["summary"]["label_noise"]
     if not noise:
         return f"{NOISE}\n\nNot told here: the store has no votes of FER+ for this data. `{VOTES_COMMAND}` adds them."
@@ -88,7 +88,7 @@ def _groups(noise: LabelNoise, title: str) -> str:
 
 
 def _errors(noise: LabelNoise) -> str:
-    """What the headline's errors are, and what it would have without those that are beyond dispute."""
+    """Say what the headline's errors are, and its accuracy without those that are beyond dispute."""
     errors = noise["errors"]
     if not errors or errors["shared_of_errors"] is None:
         return ""

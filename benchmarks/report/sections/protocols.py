@@ -10,7 +10,7 @@ from benchmarks.results.schema import ContrastRow
 
 
 def contrast_section(results: Results) -> str:
-    """Markdown; empty for a suite without another protocol."""
+    """Compare with the other protocol; empty for a suite without one."""
     if "contrast" not in results:
         return ""
     other = results["contrast"]
@@ -30,7 +30,7 @@ def contrast_section(results: Results) -> str:
 
 
 def _pairs(results: Results, others: Sequence[ContrastRow]) -> list[list[str | None]]:
-    """Members that both suites have, trained alike, and the headlines of both."""
+    """Pair the members that both suites trained alike, and the headlines of both."""
     members = {trained_alike(row): row for row in others if row["name"] is not None}
     body: list[list[str | None]] = []
     for member, row in zip(results["members"], member_rows(results), strict=True):

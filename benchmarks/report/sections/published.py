@@ -13,7 +13,7 @@ LEADERBOARD = "leaderboard.md#published-and-what-we-know-of-it"
 
 
 def published_section(results: Results) -> str:
-    """Markdown, comparable results first; empty for a suite without published results."""
+    """List the published results, comparable ones first; empty for a suite without any."""
     rows = by_accuracy(published_rows(results))
     if not rows:
         return ""
@@ -35,7 +35,7 @@ def published_section(results: Results) -> str:
 
 
 def _table(rows: Sequence[LeaderboardRow], results: Results, reasons: bool) -> str:
-    """With the columns that tell results apart which are not comparable, or without them."""
+    """Tabulate results; `reasons` adds the columns that tell apart those which are not comparable."""
     ends = ("|Split|Extra data", "|Why not comparable") if reasons else ("", "")
     head = f"Method|Reported|Selection|Models|TTA|Init{ends[0]}|Seen{ends[1]}|What is known|Source"
     body = [
@@ -58,7 +58,7 @@ def _doubt(row: LeaderboardRow) -> Any:
 
 
 def comparability_section(results: Results) -> str:
-    """Markdown: every comparable result beside the headline; empty for a suite without published results."""
+    """Compare each comparable result with the headline; empty for a suite without published results."""
     rows = [row for row in by_accuracy(published_rows(results)) if row.accuracy is not None]
     if not rows:
         return ""
@@ -76,7 +76,7 @@ def comparability_section(results: Results) -> str:
 
 
 def _why_not(rows: Sequence[LeaderboardRow], test: str) -> str:
-    """How many are not comparable for each kind of reason that the columns show; a row may have several."""
+    """Count the results that are not comparable for each kind of reason; a row may have several."""
     reasons = {
         f"are on another split than {test} or do not state it": [row.split != test for row in rows],
         f"chose on {test} or on the part they report": [row.selection in (test, "the reported part") for row in rows],
@@ -88,7 +88,7 @@ def _why_not(rows: Sequence[LeaderboardRow], test: str) -> str:
 
 
 def _standing(headline: LeaderboardRow, comparable: Sequence[LeaderboardRow]) -> str:
-    """The headline's place among them, and how many its interval does not tell from it."""
+    """Say the headline's place among them, and how many lie in its interval."""
     above = sum((row.accuracy or 0.0) > (headline.accuracy or 0.0) for row in comparable)
     place = f"The headline would be number {above + 1} of {len(comparable) + 1}"
     if headline.ci_low is None or headline.ci_high is None:

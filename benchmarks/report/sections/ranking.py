@@ -31,7 +31,7 @@ from benchmarks.results import (
 
 
 def ranking_section(results: Results) -> str:
-    """Members, ensembles and what was published, best first: one line each, short enough for a screen."""
+    """Rank members, ensembles and published results, best first, one line each."""
     test, val = results["splits"]["test"], results["splits"]["val"]
     metrics = metric_columns(results, "ranking")
     titles = "|".join(column["title"] for column in metrics)
@@ -60,7 +60,7 @@ def ranking_section(results: Results) -> str:
 
 
 def extra_labels_note(results: Results) -> str:
-    """A paragraph on the rows that learnt from labels which are not the suite's own; empty where there are none."""
+    """Explain the rows that learnt from labels which are not the suite's own; empty where there are none."""
     members = member_rows(results)
     names = ", ".join(extra_labels(members))
     if not names:
@@ -77,7 +77,7 @@ def extra_labels_note(results: Results) -> str:
 
 
 def metrics_section(results: Results) -> str:
-    """Every metric of every row that has predictions; empty where none has."""
+    """Tabulate every metric of every row that has predictions; empty where none has."""
     rows, metrics = _scored(results), metric_columns(results)
     if not rows:
         return ""
@@ -95,7 +95,7 @@ def metrics_section(results: Results) -> str:
 
 
 def tests_section(results: Results) -> str:
-    """How far rows can be told apart, what choosing on val made of them, and what an image costs."""
+    """Tabulate how far rows can be told apart, how far val was too rosy, and what an image costs."""
     rows = _scored(results)
     if not rows:
         return ""
@@ -122,7 +122,7 @@ def _scored(results: Results) -> list[LeaderboardRow]:
 
 
 def name_cell(row: LeaderboardRow, results: Results) -> str:
-    """The row's title as tables show it: the headline bold, published rows in italics, what is odd about it behind."""
+    """Return the row's title as tables show it: headline bold, published in italics, remarks behind."""
     name = escape(row.title)
     if row.error:
         return f"{name}: failed, {escape(row.error)}"
