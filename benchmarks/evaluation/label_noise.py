@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.data.ferplus.votes import ANSWERS
 from benchmarks.evaluation.models import ScoredModel
 from benchmarks.evaluation.significance import mean_interval, wilson_interval
-from benchmarks.results.analyses import Agreement, Errors, LabelNoise, Mean, Share, VotesGroup
+from benchmarks.results.summary import Agreement, Errors, LabelNoise, Mean, Share, VotesGroup
 
 FEWEST = 50  # images: degrees of agreement with fewer are put together with the next one
 

@@ -14,7 +14,8 @@ from benchmarks.evaluation.label_noise import label_noise
 from benchmarks.evaluation.models import ScoredModel
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar, share_difference_interval, wilson_interval
 from benchmarks.results import BEST_SINGLE, UNIFORM
-from benchmarks.results.analyses import Audit, Duplicates, PartOfTest, Rival, Summary
+from benchmarks.results.analyses import Audit
+from benchmarks.results.summary import Duplicates, PartOfTest, Rival, Summary
 from benchmarks.store.targets import Targets
 
 

@@ -16,9 +16,9 @@ from benchmarks.results.analyses import (
     FigureData,
     Interval,
     LeftOut,
-    Summary,
     Views,
 )
+from benchmarks.results.summary import Summary
 
 FORMAT = "fer-ensembles/results/1"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.report.figures.style import BLUE, GREY, INK, MARGIN, ORANGE, SMALL, WIDTH, Chart, panel, sheet, shorten
 from benchmarks.results import Results
-from benchmarks.results.analyses import Agreement, LabelNoise
+from benchmarks.results.summary import Agreement, LabelNoise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

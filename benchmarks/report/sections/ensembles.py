@@ -15,7 +15,7 @@ from benchmarks.results import (
     published_rows,
     split_names,
 )
-from benchmarks.results.analyses import Rival
+from benchmarks.results.summary import Rival
 
 SIZES = (1, 2, 3, 5, 8, 12, 20, 40)  # of the averages shown, and that of all members
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.formats import escape, interval, percent, points, table
 from benchmarks.results import VOTES_COMMAND, Results, split_names
-from benchmarks.results.analyses import Duplicates, LabelNoise, Mean, PartOfTest, Share
+from benchmarks.results.summary import Duplicates, LabelNoise, Mean, PartOfTest, Share
 
 NAMES = {"headline": "The headline", "single": "The best single member"}
 NOISE = "## Where label noise puts the ceiling"
