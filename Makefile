@@ -21,7 +21,7 @@ benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto --maxprocesses 8
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 check: $(VENV)/installed
 	$(BIN)/python benchmark.py --check results

@@ -312,7 +312,7 @@ def test_a_source_that_is_not_there_is_refused_in_words(tmp_path: Path):
         members_with("no_such_module")
 
 
-def test_the_command_line_lists_and_trains_members_from_outside(own: Path):
+def test_the_command_line_lists_and_trains_members_from_outside(own: Path, no_figures: None):
     results = own.parent / "results"
     options = ("--suite", "digits", "--results", results, "--members", "tiny", "linear", "--device", "cpu")
     assert "\ntiny " in cli("--list", "--zoo", own).out

@@ -35,6 +35,8 @@ from zoo.training.job import TrainContext
 
 LINEAR = registry.get("linear")
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def run(results: Path, *options: str) -> Outcome:
     common = ("--suite", "digits", "--results", results, "--device", "cpu", "--train", "missing", "--quiet")

@@ -53,11 +53,22 @@ def network(member: registry.Member) -> nn.Module:
     return member.build(7, 1).to(memory_format=torch.channels_last)
 
 
-def shapes(member: registry.Member, *, classes: int = 7, channels: int = 1, side: int, batch: int = 2) -> Any:
-    """The network in training mode on the meta device, where nothing is computed, and its result for a batch."""
+def on_meta(member: registry.Member, classes: int, channels: int) -> nn.Module:
+    """The network in training mode on the meta device, where shapes are known and nothing is computed."""
     with torch.device("meta"):
-        network = member.build(classes, channels).train()
-        return network, network(torch.zeros(batch, channels, side, side))
+        return member.build(classes, channels).train()
+
+
+@pytest.fixture(scope="module")
+def meta_network(member: registry.Member) -> nn.Module:
+    """Built once for all tests of a member."""
+    return on_meta(member, 7, 1)
+
+
+def meta_result(network: nn.Module, channels: int, side: int) -> Any:
+    """What a network on the meta device gives for a batch of two images."""
+    with torch.device("meta"):
+        return network(torch.zeros(2, channels, side, side))
 
 
 def total_loss(network: nn.Module, result: Tensor | Outputs, targets: Tensor) -> Tensor:
@@ -72,10 +83,10 @@ def total_loss(network: nn.Module, result: Tensor | Outputs, targets: Tensor) ->
     return loss
 
 
-def test_a_training_step_reaches_every_parameter(member: registry.Member):
-    network, result = shapes(member, side=member.image_size)
-    total_loss(network, result, torch.zeros(2, 7, device="meta")).backward()
-    idle = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+def test_a_training_step_reaches_every_parameter(member: registry.Member, meta_network: nn.Module):
+    result = meta_result(meta_network, 1, member.image_size)
+    total_loss(meta_network, result, torch.zeros(2, 7, device="meta")).backward()
+    idle = [name for name, parameter in meta_network.named_parameters() if parameter.grad is None]
     assert idle == []
 
 
@@ -121,16 +132,15 @@ def _feed_statistics(network: nn.Module, images: Tensor, member: registry.Member
 
 
 def test_a_network_takes_colour_images_of_any_number_of_classes(member: registry.Member):
-    _, result = shapes(member, classes=10, channels=3, side=member.image_size)
+    result = meta_result(on_meta(member, 10, 3), 3, member.image_size)
     assert logits_of(result).shape == (2, 10)
 
 
-def test_a_network_trains_at_every_size_its_recipes_ask_for(member: registry.Member):
+def test_a_network_trains_at_every_size_its_recipes_ask_for(member: registry.Member, meta_network: nn.Module):
     with_it = [registry.get(name) for name in MEMBERS]
     recipes = [one.recipe for one in with_it if (one.builder, one.image_size) == (member.builder, member.image_size)]
     for side in {size_at(recipe, member.image_size, epoch) for recipe in recipes for epoch in range(recipe.epochs)}:
-        _, result = shapes(member, side=side)
-        assert logits_of(result).shape == (2, 7)
+        assert logits_of(meta_result(meta_network, 1, side)).shape == (2, 7)
 
 
 def counted(network: nn.Module, *, without: type[nn.Module] | tuple[type[nn.Module], ...] = ()) -> int:

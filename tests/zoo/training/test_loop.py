@@ -306,15 +306,17 @@ def test_predictions_repeat_bit_by_bit(dataset: Dataset, unbroken: dict[str, Tra
 def digits(results: Path) -> subprocess.Popen[str]:
     """Trains resnet_digits with its own recipe, in a process of its own."""
     options = ["--suite", "digits", "--members", "resnet_digits", "--train", "missing", "--device", "cpu"]
+    options += ["--ensemblers", "uniform"]
     command = [sys.executable, "benchmark.py", *options, "--results", str(results)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_epochs(checkpoint: Path, process: subprocess.Popen[str], epochs: int) -> dict[str, Any]:
     """The checkpoint's state once it holds so many epochs; it is replaced in one step, so no read sees half of it."""
-    deadline = time.monotonic() + PATIENCE
+    deadline, seen = time.monotonic() + PATIENCE, 0
     while time.monotonic() < deadline and process.poll() is None:
-        if checkpoint.exists():
+        if checkpoint.exists() and (written := checkpoint.stat().st_mtime_ns) != seen:
+            seen = written
             state: dict[str, Any] = torch.load(checkpoint, weights_only=True)["state"]
             if state["epoch"] >= epochs:
                 return state
