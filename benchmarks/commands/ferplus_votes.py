@@ -52,6 +52,8 @@ def keep_votes(folder: Path, targets: Targets, split_names: tuple[str, str, str]
     for split, usage in (("val", val), ("test", test)):
         ferplus.check_rows(rows[split], usages, usage)
     votes = {split: table[rows[split]] for split in rows}
+    for split, usage, labels in (("val", val, targets.val), ("test", test, targets.test)):
+        ferplus.check_labels(votes[split], labels, targets.classes, usage)
     return save_votes(folder, targets, votes)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from benchmarks.data.errors import DataError
 from benchmarks.data.expressions import FER2013_CLASSES, SYNONYMS, expression, suggestion
 from benchmarks.data.fer2013.decode import decode_grey
-from benchmarks.data.fer2013.table import IMAGE_SIZE, USAGES, Rows
+from benchmarks.data.fer2013.official import USAGES
+from benchmarks.data.fer2013.table import IMAGE_SIZE, Rows
 from benchmarks.data.walk import ENDINGS, Walk, is_image, subfolders, walk
 
 FOLDER_USAGES = {"train": ("Training",), "test": ("PublicTest", "PrivateTest")}

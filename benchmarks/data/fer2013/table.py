@@ -7,11 +7,10 @@ import numpy as np
 from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
 from benchmarks.data.errors import DataError
 from benchmarks.data.expressions import FER2013_CLASSES, suggestion
+from benchmarks.data.fer2013.official import COUNTS, USAGES, differences, match, row_numbers
 from benchmarks.data.fingerprint import assemble
 
 IMAGE_SIZE = 48
-USAGES = ("Training", "PublicTest", "PrivateTest")  # train, val, test
-ORIGINAL_COUNTS = (28709, 3589, 3589)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +20,7 @@ class Rows:
     images   uint8 [N, 48, 48]
     targets  int64 [N], indices of FER2013_CLASSES
     usages   int64 [N], indices of USAGES
-    ordered  whether the order is that of the original file, so that a row's place is its number there
+    ordered  whether the source has an order of rows, which may be that of the original file
     """
 
     images: np.ndarray
@@ -34,10 +33,12 @@ class Rows:
 def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
     """The three splits of the rows. `where` names the source in the errors.
 
-    Raises DataError where a split is empty. Another number of rows than the original's is accepted and noted.
+    Raises DataError where a split is empty. What differs from the original is accepted and noted.
     """
+    matched = match(rows.images, rows.targets, rows.usages, rows.ordered)
+    numbers = row_numbers(matched, rows.ordered)
     splits, notes = {}, list(rows.notes)
-    for index, (name, usage, original) in enumerate(zip(SPLIT_NAMES, USAGES, ORIGINAL_COUNTS, strict=True)):
+    for index, (name, usage, original) in enumerate(zip(SPLIT_NAMES, USAGES, COUNTS, strict=True)):
         chosen = np.flatnonzero(rows.usages == index)
         if not len(chosen):
             raise DataError(
@@ -52,8 +53,12 @@ def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
             images=rows.images[chosen][:, None],
             targets=rows.targets[chosen],
             ids=np.zeros(len(chosen), dtype=str),
-            rows=chosen if rows.ordered else None,
+            rows=None if numbers is None else numbers[chosen],
         )
+    if told := differences(matched, rows.targets, rows.usages):
+        notes.append(f"This copy is not the FER2013 that stored predictions are of: {'; '.join(told)}.")
+    if rows.ordered and numbers is matched.rows:
+        notes.append("Its rows are in another order than the original's: images were matched to these by their pixels.")
     return assemble(splits, FER2013_CLASSES, source, notes)
 
 

@@ -9,15 +9,20 @@ import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.data import DataError, Dataset, Split, cache, digits
+from benchmarks.data.fer2013 import official, parquet
 from benchmarks.data.fer2013 import reader as fer2013
+from benchmarks.data.fer2013.table import Rows, dataset_of
 from benchmarks.data.fingerprint import assemble
+from benchmarks.data.known import named
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -730,6 +735,109 @@ def test_nothing_heavy_is_imported() -> None:
     code = "import sys, benchmarks.data.fer2013, benchmarks.data.digits; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert not {"torch", "pandas", "pyarrow", "PIL", "sklearn", "scipy"} & set(done.stdout.split())
+
+
+# --- copies that were changed ---
+
+
+@pytest.fixture(scope="module")
+def original() -> Rows:
+    """All rows of FER2013, read once."""
+    assert REAL is not None
+    return parquet.read([REAL])
+
+
+def changed(rows: Rows, **changes: Any) -> Dataset:
+    return dataset_of(replace(rows, **changes), "rows", "here")
+
+
+def told(dataset: Dataset) -> str:
+    """What the one note on the copy says of it."""
+    (note,) = [note for note in dataset.notes if note.startswith("This copy is not the FER2013 ")]
+    return note.removeprefix("This copy is not the FER2013 that stored predictions are of: ")
+
+
+def swap(usages: np.ndarray) -> np.ndarray:
+    return np.array([0, 2, 1])[usages]
+
+
+@pytest.mark.skipif(REAL is None, reason="FER2013 is not here")
+def test_the_record_of_the_original_is_that_of_its_rows(original: Rows, tmp_path: Path) -> None:
+    official.save(original.images, original.targets, tmp_path / "official.npz")
+    with np.load(tmp_path / "official.npz") as made, np.load(official.FILE) as kept:
+        for name in ("pixels", "labels"):
+            np.testing.assert_array_equal(made[name], kept[name])
+    np.testing.assert_array_equal(official.parts(), original.usages)
+    distinct = {image.tobytes() for image in original.images}
+    assert len(np.unique(official.official().pixels)) == len(distinct), "no two images share a hash"
+
+
+@pytest.mark.skipif(REAL is None, reason="FER2013 is not here")
+def test_the_original_has_its_rows_and_nothing_to_tell(original: Rows) -> None:
+    dataset = changed(original)
+    assert dataset.notes == () and named(dataset.fingerprint) == "FER2013"
+    for split in dataset.splits().values():
+        np.testing.assert_array_equal(split.images[:, 0], original.images[split.rows])
+
+
+@pytest.mark.skipif(REAL is None, reason="FER2013 is not here")
+def test_a_copy_with_val_and_test_swapped_says_so_and_has_a_name(original: Rows) -> None:
+    dataset = changed(original, usages=swap(original.usages))
+    assert told(dataset) == "PublicTest and PrivateTest are swapped."
+    assert named(dataset.fingerprint) == "FER2013 with PublicTest and PrivateTest swapped"
+    few = np.random.default_rng(0).permutation(np.flatnonzero(original.usages == 1))[:40]
+    usages = original.usages.copy()
+    usages[few] = 0
+    assert told(changed(original, usages=usages)) == "40 images stand in another part."
+
+
+@pytest.mark.skipif(REAL is None, reason="FER2013 is not here")
+def test_edited_labels_and_pixels_and_copies_are_counted(original: Rows) -> None:
+    random = np.random.default_rng(0)
+    _, places, times = np.unique(official.official().pixels, return_inverse=True, return_counts=True)
+    single = np.flatnonzero(times[places] == 1)
+    rows = random.choice(single, 30, replace=False)
+    labels, images = original.targets.copy(), original.images.copy()
+    labels[rows[:12]] = (labels[rows[:12]] + 1) % 7
+    assert told(changed(original, targets=labels)) == "12 labels are others."
+    images[rows[12:29], 0, 0] ^= 1
+    both = changed(original, targets=labels, images=images)
+    assert told(both) == "12 labels are others; 17 of 35,887 images have other pixels."
+    assert both.train.rows is not None and set(both.train.rows) == set(range(28_709)), "the others tell where these are"
+    images = original.images.copy()
+    images[rows[1]] = images[rows[0]]
+    assert "1 images are repeated" in told(changed(original, images=images))
+    inverted = changed(original, images=255 - original.images)  # black ones become white ones, which there are
+    assert told(inverted) == "35,885 of 35,887 images have other pixels, as in JPEG copies."
+
+
+@pytest.mark.skipif(REAL is None, reason="FER2013 is not here")
+@pytest.mark.parametrize("ordered", [True, False])
+def test_rows_of_another_order_have_their_original_numbers(original: Rows, ordered: bool) -> None:
+    order = np.random.default_rng(0).permutation(len(original.targets))
+    images, targets, usages = original.images[order], original.targets[order], original.usages[order]
+    dataset = changed(original, images=images, targets=targets, usages=usages, ordered=ordered)
+    assert named(dataset.fingerprint) == "FER2013"
+    assert any("another order than the original's" in note for note in dataset.notes) == ordered
+    found = np.concatenate([split.rows for split in dataset.splits().values() if split.rows is not None])
+    assert sorted(found) == list(range(35_887))
+    for split in dataset.splits().values():
+        assert split.rows is not None
+        np.testing.assert_array_equal(split.images[:, 0], original.images[split.rows])
+        np.testing.assert_array_equal(split.targets, original.targets[split.rows])
+    images = images.copy()
+    images[0, 0, 0] ^= 1
+    unknown = changed(original, images=images, targets=targets, usages=usages, ordered=ordered)
+    assert unknown.train.rows is None, "of one image no one knows"
+
+
+def test_a_data_set_of_ones_own_keeps_its_rows_and_says_that_it_is_another(tmp_path: Path) -> None:
+    images, emotions, usages = _random_rows()
+    table = Table(images=images, emotions=emotions, usages=usages)
+    dataset = fer2013.load(write_csv(table, tmp_path))
+    assert told(dataset) == "66 of 66 images have other pixels, as in JPEG copies."
+    rows = np.concatenate([split.rows for split in dataset.splits().values() if split.rows is not None])
+    assert sorted(rows) == list(range(66))
 
 
 @pytest.mark.skipif(REAL is None, reason="FER2013 is not here")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ import pytest
 
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions
+from benchmarks.data.fer2013 import parquet
+from benchmarks.data.fer2013 import reader as fer2013
+from benchmarks.data.fer2013.table import Rows, dataset_of
 from benchmarks.data.ferplus import reader as ferplus
-from benchmarks.data.ferplus.votes import CLASSES, COLUMNS, MODES, read_votes, shares
+from benchmarks.data.ferplus.votes import CLASSES, COLUMNS, MODES, agreement, read_votes, shares
+from benchmarks.data.known import KNOWN, named
 from tests.helpers.portraits import FOLDER
 from tests.helpers.runs import cli
 
@@ -30,6 +35,7 @@ CLASS_COUNTS = {  # of PrivateTest
     "crossentropy": [1251, 925, 435, 435, 320, 22, 92, 25],
     "multitarget": [1243, 921, 438, 434, 302, 21, 90, 23],
 }
+KNOWN_BY_NAME = {name: fingerprint for fingerprint, name in KNOWN.items()}
 needs_data = pytest.mark.skipif(FOLDER is None, reason="FER2013 and FER+ are not at hand")
 
 
@@ -191,3 +197,143 @@ def test_the_download_asks_the_repository_for_the_votes(copy: Path, monkeypatch:
 def test_an_option_that_does_not_apply_is_refused(copy: Path):
     outcome = cli("--suite", "ferplus", "--data", copy, "--image-side", 64, "--train", "missing", "--results", copy)
     assert outcome.code == 2 and "--image-side does not apply to the suite ferplus" in outcome.err
+
+
+# --- votes and images are of the same rows ---
+
+
+def names_of(rows: Sequence[object]) -> list[list[object]]:
+    """The rows of a table of votes, each with the name that the original gives its image."""
+    return [["Training", f"fer{number:07}.png", *[1] * 10] for number, _ in enumerate(rows)]
+
+
+@pytest.mark.parametrize("move", [lambda rows: [*rows[:4], *rows[5:]], lambda rows: [rows[1], rows[0], *rows[2:]]])
+def test_a_table_of_votes_whose_lines_were_moved_is_told_by_its_names(move: Any, tmp_path: Path):
+    rows = names_of(range(8))
+    rows[2][1] = ""  # some have none in the original, too
+    assert len(read_votes(_written(tmp_path / "votes.csv", [list(COLUMNS), *rows]))[1]) == 8
+    with pytest.raises(DataError, match=r"votes\.csv, line \d: names fer\d{7}\.png, and \d lines name images of"):
+        read_votes(_written(tmp_path / "votes.csv", [list(COLUMNS), *move(rows)]))
+
+
+def test_long_lines_are_not_printed_whole(tmp_path: Path):
+    for rows in ([["x" * 9000]], [list(COLUMNS), ["Training", "", "9" * 9000]]):
+        with pytest.raises(DataError) as caught:
+            read_votes(_written(tmp_path / "votes.csv", rows))
+        assert len(str(caught.value)) < 500 and "(9,000 characters)" in str(caught.value)
+
+
+def test_agreement_is_cohens_kappa():
+    random = np.random.default_rng(0)
+    votes = random.multinomial(10, np.full(10, 0.1), 500)
+    votes[:, 8:] = 0
+    targets = random.integers(0, 8, 500)
+    targets[:300] = votes[:300].argmax(axis=1)
+    pairs = np.zeros((8, 8))
+    np.add.at(pairs, (votes[:, :8].argmax(axis=1), targets), 1 / 500)
+    by_chance = (pairs.sum(axis=0) * pairs.sum(axis=1)).sum()
+    expected = (np.trace(pairs) - by_chance) / (1 - by_chance)
+    assert expected > 0.5 and agreement(votes, targets, CLASSES) == pytest.approx(expected)
+    assert agreement(votes * 0, targets, CLASSES) == 1.0
+
+
+@pytest.fixture(scope="module")
+def official_rows() -> Rows:
+    """All rows of FER2013 in the original order, read once."""
+    assert FOLDER is not None
+    return parquet.read([FOLDER / "fer2013.parquet"])
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch, nowhere_else: None) -> Callable[[Rows], None]:
+    """Makes rows those that reading FER2013 gives: a file of them takes a minute to write."""
+
+    def use(rows: Rows) -> None:
+        dataset = dataset_of(rows, "rows", "here")
+        monkeypatch.setattr(fer2013, "load", lambda data_dir=None: dataset)
+
+    return use
+
+
+def moved(rows: Rows, keys: np.ndarray, share: float = 1.0) -> Rows:
+    """The rows, of which a share is shuffled within each of the keys [N]."""
+    random, order = np.random.default_rng(0), np.arange(len(keys))
+    for key in np.unique(keys):
+        places = np.flatnonzero(keys == key)
+        places = random.choice(places, round(share * len(places)), replace=False)
+        order[places] = random.permutation(places)
+    return replace(rows, images=rows.images[order], targets=rows.targets[order], usages=rows.usages[order])
+
+
+def altered(rows: Rows) -> Rows:
+    """Every pixel a little other, as JPEG leaves them."""
+    return replace(rows, images=np.minimum(rows.images, 254) + np.uint8(1))
+
+
+@needs_data
+@pytest.mark.parametrize("within_classes", [False, True])
+def test_rows_that_were_moved_find_their_votes_by_their_pixels(
+    within_classes: bool, official_rows: Rows, reads: Callable[[Rows], None]
+):
+    """Same content, same fingerprint, another order: the votes land where they did."""
+    reads(official_rows)
+    original = suites.get("ferplus").read(DataOptions(FOLDER))
+    keys = official_rows.usages * 7 + (official_rows.targets if within_classes else 0)
+    reads(moved(official_rows, keys))
+    dataset = suites.get("ferplus").read(DataOptions(FOLDER))
+    assert dataset.fingerprint == original.fingerprint == KNOWN_BY_NAME["FER+"]
+    assert any("another order than the original's" in note for note in dataset.notes)
+    assert original.notes == tuple(note for note in dataset.notes if "another order" not in note)
+    for split, expected in zip(dataset.splits().values(), original.splits().values(), strict=True):
+        assert split.votes is not None and expected.votes is not None
+        np.testing.assert_array_equal(split.images, expected.images)
+        np.testing.assert_array_equal(split.votes, expected.votes)
+
+
+@needs_data
+@pytest.mark.parametrize(("share", "told"), [(1.0, r"-?0\.0\d"), (0.5, r"0\.\d\d"), (0.25, r"0\.4\d"), (0.0, "")])
+def test_rows_that_were_moved_and_cannot_be_matched_take_no_votes(
+    share: float, told: str, official_rows: Rows, reads: Callable[[Rows], None]
+):
+    reads(moved(altered(official_rows), official_rows.usages, share))
+    if told:
+        with pytest.raises(DataError, match=f"in Training, votes and labels agree with a kappa of {told}, where"):
+            suites.get("ferplus").read(DataOptions(FOLDER))
+    else:
+        assert len(suites.get("ferplus").read(DataOptions(FOLDER)).test) == COUNTS["majority"][2]
+
+
+@needs_data
+def test_class_folders_without_loss_take_the_votes_too(official_rows: Rows, reads: Callable[[Rows], None]):
+    shuffled = moved(official_rows, np.zeros(len(official_rows.usages)))
+    reads(replace(shuffled, ordered=False))
+    assert suites.get("ferplus").read(DataOptions(FOLDER)).fingerprint == KNOWN_BY_NAME["FER+"]
+    reads(replace(altered(shuffled), ordered=False))
+    with pytest.raises(DataError, match=r"which these are is not known of all.*JPEG"):
+        suites.get("ferplus").read(DataOptions(FOLDER))
+
+
+@needs_data
+def test_labels_that_were_edited_do_not_keep_votes_from_images_that_are_known(
+    official_rows: Rows, reads: Callable[[Rows], None]
+):
+    labels = np.random.default_rng(0).permutation(official_rows.targets)
+    reads(replace(official_rows, targets=labels))
+    assert suites.get("ferplus").read(DataOptions(FOLDER)).fingerprint == KNOWN_BY_NAME["FER+"]
+
+
+@needs_data
+def test_the_official_images_take_their_votes_in_every_suite(official_rows: Rows, reads: Callable[[Rows], None]):
+    reads(official_rows)
+    for name in ("fer2013", "fer2013-3class", "fer2013-balanced", "fer2013-dedup"):
+        dataset = suites.get(name).read(DataOptions(FOLDER))
+        assert ferplus.with_votes(dataset, FOLDER).train.votes is not None
+        assert dataset.fingerprint in KNOWN
+
+
+@needs_data
+def test_every_rule_has_a_name(official_rows: Rows, reads: Callable[[Rows], None]):
+    reads(official_rows)
+    names = [name for name in suites.suites() if name.startswith("ferplus")]
+    found = {named(suites.get(name).read(DataOptions(FOLDER)).fingerprint) for name in names}
+    assert found == {name for name in KNOWN.values() if name.startswith("FER+")}

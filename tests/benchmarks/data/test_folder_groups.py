@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from benchmarks.data import DataError
 from benchmarks.data.folder.groups import read_groups
 
+Form = Literal["NFC", "NFD"]
+FORMS: tuple[Form, ...] = ("NFC", "NFD")
 FILES = ["angry/Müller 1.png", "angry/b.png", "happy/a.png"]
 GROUPS = ["Müller", "Ünal", "Müller"]
 
@@ -34,16 +37,16 @@ def test_every_form_of_a_spreadsheet_says_the_same(encoding: str, delimiter: str
 
 
 def test_columns_may_stand_anywhere_and_others_beside_them(tmp_path: Path):
-    rows = [("age", " group", "file ", "note")]
+    rows: list[tuple[str, ...]] = [("age", " group", "file ", "note")]
     rows += [("3", group, file, "x; y") for file, group in zip(FILES, GROUPS, strict=True)]
     path = table(tmp_path / "groups.csv", rows)
     assert read_groups(str(path), tmp_path, FILES).tolist() == GROUPS
 
 
-@pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_accents_of_macos_and_of_linux_are_one_file(form: str, tmp_path: Path):
+@pytest.mark.parametrize("form", FORMS)
+def test_accents_of_macos_and_of_linux_are_one_file(form: Form, tmp_path: Path):
     path = table(tmp_path / "groups.csv", lines([unicodedata.normalize(form, file) for file in FILES]))
-    for spelled in ("NFC", "NFD"):
+    for spelled in FORMS:
         files = [unicodedata.normalize(spelled, file) for file in FILES]
         assert read_groups(str(path), tmp_path, files).tolist() == GROUPS
 

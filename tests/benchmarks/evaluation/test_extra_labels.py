@@ -15,7 +15,7 @@ from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import FER2013_CLASSES
 from benchmarks.data.fer2013 import reader as fer2013
-from benchmarks.data.fer2013.table import USAGES
+from benchmarks.data.fer2013.official import USAGES
 from benchmarks.data.ferplus import reader as ferplus
 from benchmarks.data.ferplus.votes import COLUMNS
 from benchmarks.evaluation.evaluate import evaluate

@@ -99,9 +99,12 @@ def table_row(text: str, start: str) -> list[str]:
 # --- votes beside the predictions ----------------------------------------------------------------------------------
 
 
-def write_table(folder: Path, usages: dict[str, int]) -> np.ndarray:
-    """fer2013new.csv with as many rows of each part, in this order; its votes."""
+def write_table(folder: Path, usages: dict[str, int], labelled: Targets | None = None) -> np.ndarray:
+    """fer2013new.csv with as many rows of each part, in this order; its votes, most of them for the labels where some
+    are given."""
     votes = np.random.default_rng(9).multinomial(10, np.full(10, 0.1), sum(usages.values()))
+    for rows, labels in ((labelled.val_rows, labelled.val), (labelled.test_rows, labelled.test)) if labelled else ():
+        votes[rows, [ANSWERS.index(FACES[label]) for label in labels]] += 10
     parts = [usage for usage, count in usages.items() for _ in range(count)]
     with (folder / "fer2013new.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -113,13 +116,21 @@ def write_table(folder: Path, usages: dict[str, int]) -> np.ndarray:
 def test_votes_are_lined_up_with_the_targets_by_the_rows_of_the_original(tmp_path: Path, seen: Targets):
     store = PredictionStore(tmp_path / "results" / "fer2013" / "predictions")
     save_targets(store.folder, seen)
-    table = write_table(tmp_path, {"Training": 5, "PublicTest": 75, "PrivateTest": 84})
+    table = write_table(tmp_path, {"Training": 5, "PublicTest": 75, "PrivateTest": 84}, seen)
     assert seen.val_rows is not None and seen.test_rows is not None
     assert benchmark.main(["ferplus-votes", "--data", str(tmp_path), "--results", str(tmp_path / "results")]) == 0
     votes = kept_votes(store.folder, seen)
     assert votes is not None
     np.testing.assert_array_equal(votes["val"], table[seen.val_rows])
     np.testing.assert_array_equal(votes["test"], table[seen.test_rows])
+
+
+def test_votes_that_say_nothing_of_the_labels_are_refused(tmp_path: Path, seen: Targets):
+    write_table(tmp_path, {"Training": 5, "PublicTest": 75, "PrivateTest": 84}, seen)
+    assert seen.test_rows is not None
+    moved = replace(seen, test_rows=np.random.default_rng(0).permutation(seen.test_rows))
+    with pytest.raises(DataError, match=r"in PrivateTest, votes and labels agree with a kappa of"):
+        keep_votes(tmp_path, moved, ("Training", "PublicTest", "PrivateTest"), tmp_path)
 
 
 def test_votes_of_another_file_are_refused(tmp_path: Path, seen: Targets, capsys: pytest.CaptureFixture[str]):
