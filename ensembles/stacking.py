@@ -152,6 +152,7 @@ class StackXGBoost(Ensembler):
     complexity: ClassVar[int] = 5
     cost: ClassVar[str] = "medium"
     use_when: ClassVar[str] = "As `stack_mlp`, by trees; needs many images, or it overfits"
+    library: ClassVar[str] = "xgboost"
     stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

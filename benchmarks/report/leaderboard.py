@@ -202,7 +202,16 @@ def _provenance(results: Results) -> str:
         ]
         for member, row in zip(results["members"], member_rows(results), strict=True)
     ]  # fmt: skip
-    return fingerprint + "\n\n" + table(head, body, right={4, 5, 6, 7, 8})
+    return "\n\n".join([fingerprint, table(head, body, right={4, 5, 6, 7, 8}), *_libraries(results)])
+
+
+def _libraries(results: Results) -> list[str]:
+    """Name the releases of libraries that decide what an ensemble is."""
+    return [
+        f"*{escape(ensemble['title'])}* was fitted by {ensemble['library']}; another release gives other numbers."
+        for ensemble in results["ensembles"]
+        if "library" in ensemble
+    ]
 
 
 def _epochs(member: Member) -> str | None:

@@ -132,6 +132,7 @@ class EnsembleFacts(Model):
     cross_fit_accuracy: float
     members_used: list[str]
     models: NotRequired[float]  # mean over folds
+    library: NotRequired[str]  # package and release without which the numbers are others: xgboost 3.2.0
     weights: dict[str, Any] | None  # a number a member, or one a class
     left_out: list[LeftOut]
 

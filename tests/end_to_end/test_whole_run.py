@@ -38,6 +38,13 @@ def test_a_first_run_trains_scores_and_reports(digits_run: tuple[Path, Outcome])
     assert not [name for name in written if name.endswith((".pt", ".partial"))], "a finished training needs none"
 
 
+def test_the_release_of_xgboost_is_named_beside_the_row_it_decides(digits_run: tuple[Path, Outcome]):
+    import xgboost
+
+    named = {row["name"]: row["library"] for row in read(digits_run[0])["ensembles"] if "library" in row}
+    assert named == {"stack_xgboost": f"xgboost {xgboost.__version__}"}
+
+
 def test_scores_are_those_of_the_stored_logits(digits_run: tuple[Path, Outcome]):
     from safetensors.numpy import load_file
 

@@ -63,8 +63,13 @@ def member_detail(member: Member, results: Results, predictions: Path) -> Detail
 
 def ensemble_detail(ensemble: Ensemble, results: Results) -> Detail:
     """Describe a fitted ensembler."""
+    facts = {
+        "Ensembler": ensemble["name"],
+        "Fitted on": _split(ensemble["fitted_on"], results),
+        "Fitted by": ensemble.get("library"),
+    }
     return Detail(
-        facts=known({"Ensembler": ensemble["name"], "Fitted on": _split(ensemble["fitted_on"], results)}),
+        facts=known(facts),
         reference=ensemble["reference"],
         weights=_weights(ensemble),
         left_out=ensemble["left_out"],

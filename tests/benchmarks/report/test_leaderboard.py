@@ -227,6 +227,13 @@ def test_what_did_not_run_comes_with_its_command_and_the_way_to_the_rest(results
     assert "--list" in _section(leaderboard.markdown(results | {"not_run": []}), "Not run")
 
 
+def test_the_release_that_fitted_an_ensemble_is_named(results: Any) -> None:
+    assert "was fitted by" not in _section(leaderboard.markdown(results), "Provenance")
+    results["ensembles"][1] |= {"title": "Trees | of three", "library": "xgboost 3.2.0"}
+    last = _section(leaderboard.markdown(results), "Provenance").strip().splitlines()[-1]
+    assert last == r"*Trees \| of three* was fitted by xgboost 3.2.0; another release gives other numbers."
+
+
 def test_sources_become_links() -> None:
     assert linked("arXiv:2501.08199; github a-b/C.d") == (
         "[arXiv:2501.08199](https://arxiv.org/abs/2501.08199); [C.d](https://github.com/a-b/C.d)"

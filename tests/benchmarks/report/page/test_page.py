@@ -178,6 +178,7 @@ def test_what_comes_from_data_is_escaped(results: Any, folder: Path):
 
 
 def test_a_row_opens_to_its_provenance(results: Any, folder: Path):
+    results["ensembles"][0]["library"] = "xgboost 3.2.0"
     text = text_of(results, folder)
     details = {row: text.partition(f'<template id="of-{row}">')[2].partition("</template>")[0] for row in (
         "member-vgg-seed-0", "member-vgg-seed-1", "ensemble-greedy-selection", "ensemble-broken-one",
@@ -190,6 +191,7 @@ def test_a_row_opens_to_its_provenance(results: Any, folder: Path):
         part in greedy for part in ("2 members", "0.750", "weaker &lt;than&gt; every member used", "90.00&nbsp;% alike")
     )
     assert "not a result" in greedy
+    assert "xgboost 3.2.0" in greedy and "xgboost" not in classwise
     assert "no luck" in broken
     assert classwise.count('style="--w:50.0"') == 3
     assert "selected on the test set" in doubtful and "https://arxiv.org/abs/2001.00001" in doubtful
