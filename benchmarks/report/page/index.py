@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def _cards(folder: Path) -> Iterator[Card | Unreadable]:
             results = read_results(path)
         except ValueError as error:
             # One damaged file of another suite must not cost this run its report.
-            yield Unreadable(suite, str(error))
+            yield Unreadable(suite, str(error).replace(f"{path.parent.parent}{os.sep}", ""))  # a page tells no paths
         else:
             if not results["rehearsal"]:
                 yield Card(suite, results)

@@ -93,5 +93,6 @@ def test_the_page_for_all_names_an_outdated_neighbour_and_shows_no_rehearsal(pat
     write_atomic(path.parents[1] / "old" / "results.json", json.dumps({**whole(), "format": None}))
     write_atomic(path.parents[1] / "digits" / "results.json", json_text(whole() | {"rehearsal": True}))
     text = page.write_index(path.parents[1]).read_text(encoding="utf-8")
+    assert str(path.parents[1]) not in text  # a page that others read tells no paths
     assert 'href="faces/index.html"' in text and 'href="digits/index.html"' not in text
     assert "old" in text and "python benchmark.py --suite old" in text
