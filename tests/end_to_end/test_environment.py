@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.runs import PATIENCE, ROOT
 
 
-@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "QtAgg", "no backend at all"])
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no backend at all"])
 def test_figures_are_drawn_whatever_backend_is_exported(stored_results: Path, backend: str):
     done = subprocess.run(
         [sys.executable, "benchmark.py", "--suite", "fer2013", "--ensemblers", "uniform", "--results", stored_results],
