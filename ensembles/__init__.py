@@ -32,6 +32,7 @@ for _module in iter_modules(__path__):
 
 # After the loop: to import a module binds its name here, and `search` is to be the function.
 from ensembles.persistence import load, save  # noqa: E402
+from ensembles.samples_first import samples_first  # noqa: E402
 from ensembles.search import SearchResult, choose, search  # noqa: E402
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "log_softmax",
     "names",
     "register",
+    "samples_first",
     "save",
     "search",
     "softmax",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ensembles.arrays import IntArray, LogitArray
+from ensembles.samples_first import SamplesFirst
 from ensembles.simplex import refuse_probabilities
 from ensembles.streaming import StackedMembers
 
@@ -24,6 +25,8 @@ def check_logits(
     """The logits as a floating `[members, samples, classes]` array, finite also in float32 (not copied; StackedMembers
     stay where they are), or a ValueError saying what is wrong and where. `members` and `classes` are those of the fit,
     when predicting; `labels` name the members in messages."""
+    if isinstance(logits, SamplesFirst):
+        logits = logits.members_first()
     # What is stacked has the array's indexing, and is treated as one.
     array = cast(LogitArray, logits) if isinstance(logits, StackedMembers) else np.asarray(logits)
     if array.dtype.kind != "f":

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from sklearn.base import clone
-from sklearn.model_selection import ParameterGrid
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold, cross_validate
 
 import ensembles
 from ensembles import registry
@@ -170,6 +170,59 @@ def test_ensemblers_of_valence_and_arousal_are_cloned_too(kind: type[AffectEnsem
     rng = np.random.default_rng(0)
     fitted = kind().fit(rng.uniform(-1, 1, (3, 40, 2)), rng.uniform(-1, 1, (40, 2)))
     assert clone(fitted) == kind() == kind().set_params(**fitted.get_params())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_repr_is_the_call_that_makes_an_equal_one(name: str):
+    kind = ensembles.get(name)
+    assert repr(kind()) == f"{kind.__name__}()"
+    for field in fields(kind):  # type: ignore[arg-type]
+        changed = kind(**{field.name: (0.5,) if isinstance(field.default, tuple) else "changed"})
+        assert repr(changed) == f"{kind.__name__}({field.name}={getattr(changed, field.name)!r})"
+        assert eval(repr(changed), {kind.__name__: kind}) == changed
+
+
+def test_a_class_may_have_a_repr_of_its_own():
+    @dataclass
+    class Own(Uniform):
+        def __repr__(self) -> str:
+            return "own"
+
+    assert repr(Own()) == "own" and repr(AffectWeights("ccc")) == "AffectWeights(objective='ccc')"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_model_selection_cross_validates_every_method(name: str):
+    logits, targets = make()
+    samples = ensembles.samples_first(logits)
+    assert np.shares_memory(samples, logits) and samples.shape == (120, 3, 4)
+    folds = StratifiedKFold(3)
+    found = cross_validate(ensembles.create(name), samples, targets, cv=folds, scoring=["accuracy", "neg_log_loss"])
+    for number, (fit, held_out) in enumerate(folds.split(targets, targets)):
+        fitted = ensembles.create(name).fit(logits[:, fit], targets[fit])
+        assert found["test_accuracy"][number] == fitted.score(logits[:, held_out], targets[held_out])
+        assert np.isfinite(found["test_neg_log_loss"][number])
+
+
+def test_a_grid_search_ends_in_a_fitted_ensembler():
+    logits, targets = make()
+    grid = GridSearchCV(ensembles.Greedy(), {"steps": [1, 3], "metric": ["accuracy", "log_loss"]}, n_jobs=2)
+    best = grid.fit(ensembles.samples_first(logits), targets).best_estimator_
+    assert grid.best_params_ == {name: best.get_params()[name] for name in ("steps", "metric")}
+    np.testing.assert_array_equal(best.predict_proba(logits), grid.predict_proba(ensembles.samples_first(logits)))
+    assert is_classifier(best) and best.classes_.tolist() == [0, 1, 2, 3]
+
+
+def test_samples_first_is_the_same_to_the_bit_and_asks_for_three_axes():
+    logits, targets = make()
+    for name in ("uniform", "super_learner", "gating"):
+        one = ensembles.create(name).fit(logits, targets)
+        other = ensembles.create(name).fit(ensembles.samples_first(logits), targets)
+        assert one.predict_proba(logits).tobytes() == other.predict_proba(ensembles.samples_first(logits)).tobytes()
+    with pytest.raises(ValueError, match=r"shape \[members, samples, classes\], got \[120, 4\]"):
+        ensembles.samples_first(logits[0])
+    with pytest.raises(AttributeError):
+        _ = Uniform().classes_
 
 
 # Aliases

@@ -17,7 +17,7 @@ from ensembles import registry
 from ensembles.readme import PAPERS, README, rewritten
 
 TEXT = README.read_text(encoding="utf-8")
-EXAMPLE, NEW_FILE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+EXAMPLE, MODEL_SELECTION, NEW_FILE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 def test_the_tables_are_those_of_the_code():
@@ -45,10 +45,12 @@ def test_every_method_says_its_cost_and_when_to_use_it(name: str):
     assert set(re.findall(r"`(\w+)`", kind.use_when)) <= set(ensembles.names())
 
 
-def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     found: dict[str, Any] = {}
     exec(EXAMPLE, found)
+    exec(MODEL_SELECTION, found)
+    assert found["scores"].shape == (5,) and found["grid"].best_params_["steps"] in (5, 25, 50)
     assert found["probabilities"].shape == (500, 7) and found["classes"].shape == (500,)
     assert found["accuracy"] > 0.5
     logits = found["logits"]
