@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.results import headline_row, read_results
+from benchmarks.results import UnreadableResults, headline_row, read_results
 from benchmarks.results.schema import ContrastRow, OtherProtocol, Results
 from benchmarks.suites.suite import Contrast
 
@@ -28,8 +28,8 @@ def contrast(meant: Contrast, folder: Path) -> OtherProtocol:
         try:
             other = read_results(path)
             known |= {"split": other["splits"]["test"]["name"], "rows": _rows(other)}
-        except ValueError as error:
-            known["problem"] = str(error)
+        except UnreadableResults as error:
+            known["problem"] = f"{meant.suite}/results.json {error.reason}"
     return known
 
 

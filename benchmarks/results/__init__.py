@@ -27,7 +27,7 @@ from benchmarks.results.names import (
     UNIFORM,
     VOTES_COMMAND,
 )
-from benchmarks.results.reading import read_results
+from benchmarks.results.reading import UnreadableResults, read_results
 from benchmarks.results.rows import (
     LeaderboardRow,
     by_accuracy,
@@ -52,6 +52,7 @@ __all__ = [
     "VOTES_COMMAND",
     "LeaderboardRow",
     "Results",
+    "UnreadableResults",
     "below_uniform",
     "best_single",
     "by_accuracy",

@@ -12,24 +12,32 @@ from benchmarks.results.schema import FORMAT, Results
 MOST_NAMED = 5  # missing parts that an error names
 
 
+class UnreadableResults(ValueError):
+    """Results that cannot be used; the message names the file, `reason` is without it, for reports of any machine."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} {reason}")
+        self.reason = reason
+
+
 def read_results(path: Path) -> Results:
     """Read the results in a results.json.
 
-    Raises ValueError naming the file, what is wrong with it, and the command that writes it anew, where it is damaged,
-    of another version, or lacks anything that every file of this version has.
+    Raises UnreadableResults naming the file, what is wrong with it, and the command that writes it anew, where it is
+    damaged, of another version, or lacks anything that every file of this version has.
     """
     rebuild = f"write it anew from the stored predictions: {_command(path)}"
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); {rebuild}") from error
+        raise UnreadableResults(path, f"cannot be read ({type(error).__name__}); {rebuild}") from error
     version = results.get("format") if isinstance(results, dict) else None
     if version != FORMAT:
-        raise ValueError(f"{path} has the format {version!r}, not {FORMAT!r}; {rebuild}")
+        raise UnreadableResults(path, f"has the format {version!r}, not {FORMAT!r}; {rebuild}")
     missing = list(_missing(results, Results, ""))
     if missing:
         named = ", ".join(missing[:MOST_NAMED]) + (" and more" if len(missing) > MOST_NAMED else "")
-        raise ValueError(f"{path} lacks {named}; {rebuild}")
+        raise UnreadableResults(path, f"lacks {named}; {rebuild}")
     return cast(Results, results)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from benchmarks.report.page.render import render
 from benchmarks.results import (
     LeaderboardRow,
     Results,
+    UnreadableResults,
     best_single,
     by_accuracy,
     headline_row,
@@ -73,9 +73,9 @@ def _cards(folder: Path) -> Iterator[Card | Unreadable]:
         suite = path.parent.name
         try:
             results = read_results(path)
-        except ValueError as error:
+        except UnreadableResults as error:
             # One damaged file of another suite must not cost this run its report.
-            yield Unreadable(suite, str(error).replace(f"{path.parent.parent}{os.sep}", ""))  # a page tells no paths
+            yield Unreadable(suite, f"{suite}/results.json {error.reason}")
         else:
             if not results["rehearsal"]:
                 yield Card(suite, results)
