@@ -55,6 +55,7 @@ class FittedInFolds:
     """An ensembler fitted once a fold, as reports ask for it: mean weights, and the members that any fit uses."""
 
     reference: str
+    library: str
     weights_: np.ndarray | None
     members_used_: np.ndarray
     fits: tuple[np.ndarray, ...]  # the members that each fold's fit uses
@@ -146,7 +147,7 @@ def _fitted(folds: Sequence[Ensembler]) -> FittedInFolds:
     weights = [fold.weights_ for fold in folds]
     known = [own for own in weights if own is not None]
     mean = np.mean(known, axis=0) if len(known) == len(weights) else None
-    return FittedInFolds(folds[0].reference, mean, np.unique(np.concatenate(fits)), fits)
+    return FittedInFolds(folds[0].reference, folds[0].library, mean, np.unique(np.concatenate(fits)), fits)
 
 
 def _joined(folds: Sequence[Any]) -> dict[str, np.ndarray]:
