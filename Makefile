@@ -54,7 +54,7 @@ $(VENV)/installed-dev: pyproject.toml $(PINS) | $(BIN)/python
 # today's newest. The extra `speed` is left out: its peers hold pandas below 3. So are CUDA's libraries and triton: each
 # build of torch names its own, exactly. torch stands there by its public version alone, which every build of it meets
 # (2.14.1 from the index, 2.14.1+cpu, 2.14.1+cu126, ...): who has one of them installed first keeps it. Who has another
-# version of torch and wants to keep it installs without constraints, as the README's pip line does.
+# version of torch and wants to keep it installs without constraints: `pip install -e .`.
 UV := $(VENV)/uv/bin/uv
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make constraints" $(UV) pip compile pyproject.toml --quiet --no-annotate \
 	--python-version 3.11 --extra dev --extra download --extra weights
