@@ -49,6 +49,8 @@ MAY_IMPORT = {
         "structure",
     },
     "models": {"member", "pretrained", "registry"},
+    # the released model on pictures: numpy, Pillow and onnxruntime alone
+    "use": set(),
     # trees on features of a trained network; the one kind of member whose classifier torch does not train
     "feature_boosting": set(),
 }
