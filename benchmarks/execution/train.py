@@ -140,6 +140,7 @@ def _provenance(
         "params": member.params,
         "macs": macs,
         "tta": member.recipe.tta,
+        "image_shape": list(dataset.train.images.shape[1:]),  # as stored: an exported file has to make such images
         "reference": member.reference,
         "data_source": dataset.source,
         "code": code_version(),
