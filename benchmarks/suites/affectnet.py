@@ -50,6 +50,7 @@ def _official(classes: int, expressions: str) -> Suite:
         download=download,
         changes=(*BOTH_TASKS, "recipe.sampling=balanced"),  # training images are of 36 times as many happy as contempt
         options=OPTIONS,
+        restricted=True,
         published=f"affectnet{classes}",
     )
 
@@ -68,6 +69,7 @@ SUITES = (
         download=download,
         changes=BOTH_TASKS,
         options=OPTIONS,
+        restricted=True,
         published="affectnet8-3999",
     ),
 )

@@ -22,6 +22,7 @@ SUITES = (
         members=("vgg_fer", "resnet_fer", "five_layer_cnn", "mini_xception"),
         load=load,
         options=("side", "seed"),
+        restricted=True,
         published="rafdb",
     ),
 )
