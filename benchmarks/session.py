@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,6 +138,7 @@ class Session:
         self.options = options
         self.suite = suite = suites.get(options.suite).of(options.data)
         self.folder = options.results / suite.name
+        _check_there(suite, options, self.folder)
         self.checkpoints = self.folder / "checkpoints"
         self.store = store = PredictionStore(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
@@ -187,6 +186,17 @@ class Session:
     @property
     def selection(self) -> str:
         """The options that say which suite and data this is, as the command line takes them."""
-        data = self.options.data
-        own = ("--data", str(data.path)) if self.suite.own else ()
-        return shlex.join(["--suite", self.options.suite, *own, *chain.from_iterable(data.flags().items())])
+        return self.suite.selection
+
+
+def _check_there(suite: Suite, options: Options, folder: Path) -> None:
+    """Raise DataError where one's own folder is gone and left no results, naming those of folders called alike."""
+    if not suite.gone(options.data) or folder.is_dir():
+        return
+    alike = suite.name.rpartition("-")[0]
+    found = sorted(str(path) for path in options.results.glob(f"{alike}*") if path.is_dir())
+    if found:
+        raise DataError(
+            f"{options.data.path}: there is no such folder, and {folder} holds no results of it. There are results of "
+            f"folders called alike: {', '.join(found)}. If one of them is of this folder, call it {folder.name}."
+        )

@@ -18,7 +18,7 @@ from benchmarks.evaluation import metrics
 from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
 from benchmarks.formats import columns, labels, p_value, percent
-from benchmarks.results import read_results
+from benchmarks.results import command_for, read_results
 from benchmarks.session import Options, Session, options_from
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, load_targets
@@ -102,7 +102,7 @@ def _read(folder: Path, suite: str) -> Run:
         raise ValueError(f"{folder}: holds no run of {suite} (neither {suite}/results.json nor results.json)")
     results = read_results(home / "results.json")
     if results["suite"] != suite:
-        raise ValueError(f"{folder}: is a run of {results['suite']}, not of {suite}; name it with --suite")
+        raise ValueError(f"{folder}: is a run of {results['suite']}, not of {suite}; name it: {command_for(results)}")
     if "protocol" in results and results["protocol"]["folds"] > 1:
         raise ValueError(f"{folder}: {suite} is in folds, and runs in folds are not compared image by image yet")
     store, fingerprint = PredictionStore(home / "predictions"), results["data_fingerprint"]

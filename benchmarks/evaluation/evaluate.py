@@ -77,6 +77,8 @@ def evaluate(
         "not_run": not_run,
         "notes": notes,
     }
+    if suite.asked:
+        evaluated["selection"] = suite.selection
     affect = affect_part(predictions, targets, read_published_affect(suite.published))
     if affect is not None:
         evaluated["affect"] = affect

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.data.known import named
 from benchmarks.provenance import cpu_cores
 from benchmarks.session import Mode
 from benchmarks.store.container import StoreError
@@ -74,7 +76,9 @@ def size_share(recipe: Recipe, image_size: int) -> float:
 
 def inspect(wanted: Iterable[Configuration], store: PredictionStore, targets: Targets) -> tuple[list[Step], list[str]]:
     """Make a step for each wanted member, in their order, and notes on files that are not used; decide nothing yet."""
-    steps, notes = [], []
+    steps: list[Step] = []
+    notes: list[str] = []
+    elsewhere: defaultdict[str, list[int]] = defaultdict(list)  # places of the steps whose predictions are of that data
     for configuration in wanted:
         stored, trouble = None, []
         try:
@@ -83,8 +87,19 @@ def inspect(wanted: Iterable[Configuration], store: PredictionStore, targets: Ta
             trouble.append(str(error))
         if stored is None:
             trouble += store.stale(configuration)
-        notes += trouble
+        others = store.other_data(configuration) if stored is None else []
+        if others:
+            elsewhere[others[0]].append(len(steps))
+        else:
+            notes += trouble
         steps.append(Step(configuration, stored, False, 0.0, "; ".join(trouble) or "no stored predictions"))
+    for data, places in elsewhere.items():
+        if len(places) == 1:
+            notes.append(steps[places[0]].reason)
+            continue
+        notes.append(f"{len(places):,} members have predictions of {named(data)}; this is {named(targets.fingerprint)}")
+        for place in places:
+            steps[place] = replace(steps[place], reason=f"its predictions are of {named(data)}")
     return steps, notes
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
 from benchmarks.data import DataError
 from benchmarks.execution.plan import Step, decide, inspect
@@ -15,6 +16,7 @@ from benchmarks.results.schema import NotRun
 from benchmarks.session import Session
 from benchmarks.store.external_members import load_external, load_transferred
 from benchmarks.store.predictions import Predictions
+from benchmarks.store.targets import targets_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,10 +46,25 @@ def schedule(session: Session) -> tuple[list[Row], list[str]]:
     notes = list(dict.fromkeys(chain.from_iterable(notes for _, notes in inspected)))
     if session.suite.gone(session.options.data):
         notes.append(f"{session.suite.title}: the folder is not there; this is rebuilt from stored predictions")
+    notes += _of_the_same_images(session)
     by_member = list(zip(*(steps for steps, _ in inspected), strict=True))
     decided = iter(_decided(session, list(chain.from_iterable(by_member))))
     names = labels((steps[0].configuration.name, steps[0].configuration.seed) for steps in by_member)
     return [[_task(fold, next(decided), name) for fold in session.folds] for name in names], notes
+
+
+def _of_the_same_images(session: Session) -> list[str]:
+    """Name results that are of the same images and splits as a folder of one's own that has none yet: they are from
+    before the folder was moved, or before results were called after its whole path."""
+    if not session.suite.own or session.store.prediction_files():
+        return []
+    targets = targets_path(Path("predictions"), session.folds[0].targets.fingerprint)
+    found = sorted(path.parent.parent for path in session.options.results.glob(f"{session.options.suite}-*/{targets}"))
+    return [
+        f"{folder} has results of the same images and splits: call it {session.folder.name} to go on with them"
+        for folder in found
+        if folder != session.folder
+    ]
 
 
 def _task(fold: Fold, step: Step, name: str) -> Task:

@@ -15,6 +15,7 @@ from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data.expressions import expression
 from benchmarks.data.fingerprint import also_in
 from benchmarks.fold import Fold
+from benchmarks.results import command_for, read_results
 from benchmarks.session import Session
 from benchmarks.store.container import read_header
 from benchmarks.store.folds import stored_targets
@@ -47,7 +48,7 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
     if origin is None or not trained:
         raise ValueError(
             f"--from {source}: no member asked for has both predictions and trained weights in {folder}. "
-            f"Train one: python benchmark.py --suite {source} --members NAME --train always"
+            f"Train one: {_command(source, folder)} --members NAME --train always"
         )
     classes = session.folds[0].targets.classes
     shared = shared_classes(origin.classes, classes)
@@ -66,6 +67,14 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
 def _identity(trained: Configuration, source: str, targets: Targets) -> Transferred:
     data, classes = targets.fingerprint, len(targets.classes)
     return Transferred(trained.member, trained.seed, data, classes, source, trained.data)
+
+
+def _command(source: str, folder: Path) -> str:
+    """Write the command line that selects a suite, or a folder of one's own by what its results are called."""
+    kept = folder / "results.json"
+    if source not in suites.suites() and kept.is_file():
+        return command_for(read_results(kept))
+    return f"python benchmark.py --suite {source}"
 
 
 def _refuse_folds(source: str) -> None:

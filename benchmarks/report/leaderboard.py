@@ -27,6 +27,7 @@ from benchmarks.report.summary import FILE, summary_page
 from benchmarks.results import (
     LeaderboardRow,
     Results,
+    command_for,
     leaderboard_rows,
     member_rows,
     metric_columns,
@@ -134,8 +135,8 @@ def _not_run(results: Results) -> str:
     ]
     missing = table("Member|Seed|Reason|Command", body, right={1}) + "\n\n" if body else ""
     return (
-        f"## Not run\n\n{missing}`python benchmark.py --list` shows the whole zoo; `python benchmark.py --suite "
-        f"{results['suite']} --members NAME --train missing` adds any of it."
+        f"## Not run\n\n{missing}`python benchmark.py --list` shows the whole zoo; `{command_for(results)} --members "
+        "NAME --train missing` adds any of it."
     )
 
 

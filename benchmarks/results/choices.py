@@ -19,6 +19,11 @@ def split_names(results: Results) -> tuple[str, str, str]:
     return splits["train"]["name"], splits["val"]["name"], splits["test"]["name"]
 
 
+def command_for(results: Results) -> str:
+    """Return the command line that selects this suite and its data, to which what is to be done is added."""
+    return f"python benchmark.py {results.get('selection', '--suite ' + results['suite'])}"
+
+
 def leading_ensembles(results: Results, limit: int) -> list[LeaderboardRow]:
     """Return at most `limit` ensembles by cross-fitted accuracy; the headline and the floors come first."""
     rows = [row for row in ensemble_rows(results) if row.accuracy is not None]

@@ -112,6 +112,20 @@ class PredictionStore:
                 reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
         return reasons
 
+    def other_data(self, configuration: Configuration) -> list[str]:
+        """List the fingerprints of the data of which other files of the same member and seed are, where all of these
+        differ in the data alone; else nothing."""
+        found = []
+        for path in member_files(self.folder, configuration.member.name, configuration.seed):
+            try:
+                facts = _completed(read_header(path)["configuration"])
+                if facts | {"data": configuration.data} != configuration.facts():
+                    return []
+            except (StoreError, KeyError, TypeError):
+                return []
+            found.append(facts["data"])
+        return found
+
     def seeds(self, member: str) -> list[int]:
         """List the seeds of a member that have a file here, fitting or not."""
         return sorted({seed for path in member_files(self.folder, member) if (seed := seed_in(path)) is not None})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -63,22 +66,37 @@ class Suite:
     restricted: bool = False  # its terms forbid to hand on what was trained on it: no weights of it are committed
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
     own: bool = False  # of whatever images --data names: each such folder has results of its own
+    asked: str = ""  # how the command line asks for it, where that is not by the name alone
 
     def of(self, options: DataOptions) -> Suite:
-        """The suite of these data: itself, or where it is of anyone's own, one that bears the folder's name.
+        """Return the suite of these data: itself, or where it is of anyone's own, one that bears the folder's name.
 
-        What else decides images and splits stands in the name, too: no results come to lie over those of other data.
+        What else decides images and splits stands in the name, too, and behind it a hash of the folder's whole path and
+        of the options as they are: names that are alike, or become so in small letters, do not share results.
         """
+        flags = list(chain.from_iterable(options.flags().items()))
         if not self.own or options.path is None:
-            return self
-        title = options.path.expanduser().resolve().name
-        # Of a table of groups the name is enough: where it lies is of one computer.
-        flags = {flag: Path(value).name for flag, value in options.flags().items()}
-        words = [self.name, title, *chain.from_iterable(flags.items())]
+            return replace(self, asked=shlex.join(["--suite", self.name, *flags])) if flags else self
+        folder, table = options.path.expanduser().resolve(), Path(options.groups).expanduser()
+        # Of a table of groups the name is enough to read; where it lies tells two of one name apart.
+        shown = {flag: Path(value).name for flag, value in options.flags().items()}
+        words = [self.name, folder.name, *chain.from_iterable(shown.items())]
         name = "-".join(re.sub(r"[^\w.]+", "-", word.lower()).strip("-.") for word in words)
-        asked = ", ".join(f"{flag} {value}" for flag, value in flags.items())
-        unit = "groups" if options.groups else self.unit
-        return replace(self, name=name, title=f"{title} ({asked})" if asked else title, unit=unit)
+        place = str(table.resolve()) if options.groups and table.is_file() else options.groups
+        key = json.dumps([str(folder), replace(options, path=None, groups=place).flags()])
+        asked = ", ".join(f"{flag} {value}" for flag, value in shown.items())
+        return replace(
+            self,
+            name=f"{name}-{hashlib.blake2b(key.encode(errors='surrogateescape'), digest_size=4).hexdigest()}",
+            title=f"{folder.name} ({asked})" if asked else folder.name,
+            unit="groups" if options.groups else self.unit,
+            asked=shlex.join(["--suite", self.name, "--data", str(folder), *flags]),
+        )
+
+    @property
+    def selection(self) -> str:
+        """The options by which the command line selects this suite and these data."""
+        return self.asked or f"--suite {self.name}"
 
     def gone(self, options: DataOptions) -> bool:
         """Whether it is of a folder that is not there, or no longer."""
