@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -31,6 +32,7 @@ from benchmarks.store.predictions import Predictions
 from ensembles.search import search
 
 SILENT = NullProgress()
+CROSS_FITS = 5  # folds of val; as many as it has images, where these are fewer
 
 
 class NothingToScore(ValueError):
@@ -104,7 +106,10 @@ def changed_students(session: Session, members: Sequence[Sequence[Predictions]])
 
 
 def _nothing(session: Session, missing: Sequence[NotRun]) -> str:
-    reasons = "".join(f"\n  {item['name']}: {item['reason']}" for item in missing)
+    members = defaultdict(list)
+    for item in missing:
+        members[item["reason"]].append(item["name"])
+    reasons = "".join(f"\n  {', '.join(names)}: {reason}" for reason, names in members.items())
     advice = "" if session.options.train in ("missing", "always") else "\nTry --train missing."
     return f"No member of {session.suite.name} has predictions to score.{reasons}{advice}"
 
@@ -123,7 +128,8 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> Se
     predictions, excluded = split_extra_labels(everyone, session.suite.extra_labels)
     targets, val = fold.targets, np.stack([member.val for member in predictions])
     labels = member_labels(predictions)
-    ensembles = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size), labels=labels)
+    folds, jobs = min(CROSS_FITS, len(targets.val)), session.jobs(val.size)
+    ensembles = search(val, targets.val, session.ensemblers, folds, n_jobs=jobs, labels=labels)
     return SearchedModels(targets, predictions, ensembles, scored_models(predictions, ensembles, excluded), excluded)
 
 

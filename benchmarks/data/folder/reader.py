@@ -16,6 +16,7 @@ from benchmarks.data.dataset import SPLIT_NAMES, DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError
 from benchmarks.data.fingerprint import also_in, assemble, digests
 from benchmarks.data.folder.groups import read_groups
+from benchmarks.data.folder.hints import hints
 from benchmarks.data.folder.layout import Layout, scan
 from benchmarks.data.folder.splits import Assignment, assign
 from benchmarks.data.image_files import read_images, shorter_sides
@@ -50,7 +51,7 @@ def load(options: DataOptions, *, cache_dir: Path | None = None) -> Dataset:
         dataset = cached(f"folder-{_digest(options)}", root, inputs, build, cache_dir)
     except OSError as error:
         raise DataError(f"{error.filename or root}: cannot be read ({error.strerror or error}).") from error
-    notes = (*layout.notes, *assignment.notes, *dataset.notes)
+    notes = (*hints(layout.files, options.groups), *layout.notes, *assignment.notes, *dataset.notes)
     listings = {"splits.csv": _listing(layout, assignment, groups)}
     known = dataset if groups is None else _grouped(dataset, groups)
     return replace(known, notes=notes, listings=listings)

@@ -19,6 +19,9 @@ from benchmarks.data.folder.layout import Layout
 from benchmarks.data.splits import hold_out_parts
 
 TENTHS, EIGHTHS = 10, 8
+FER2013_TRAIN = 28_709  # images
+FEW_TO_LEARN, FEW_TO_CHOOSE = 5_000, 100  # images in train, in val
+FOLDS = 5  # of cross-fits on val, where it has so many images
 ENOUGH_GROUPS = 10  # in test, for a bootstrap over them
 
 
@@ -36,10 +39,12 @@ def assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
     Raises DataError where a class has too few images or groups, a group stands in two folders, or a seed is given with
     nothing to draw.
     """
-    if groups is None:
-        return _assign(layout, None, seed)
-    _check_groups(layout, groups)
+    if groups is not None:
+        _check_groups(layout, groups)
     found = _assign(layout, groups, seed)
+    found = replace(found, notes=(*found.notes, *_on_sizes(layout, found.rows)))
+    if groups is None:
+        return found
     count = len(np.unique(groups[found.rows["test"]]))
     if count >= ENOUGH_GROUPS:
         return found
@@ -69,6 +74,34 @@ def _assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
         "by, because nothing may be chosen on what is scored."
     )
     return Assignment({"train": train, "val": val, "test": given["val"]}, (note,))
+
+
+def _on_sizes(layout: Layout, rows: dict[str, np.ndarray]) -> list[str]:
+    """What the user should know of splits of few images: networks learn little from them, or little is chosen by."""
+    notes = []
+    train, val = len(rows["train"]), len(rows["val"])
+    if train < FEW_TO_LEARN:
+        notes.append(
+            f"Train holds {train:,} images, {_of_a_class(layout, rows['train'])}. Recipes were set on "
+            f"{FER2013_TRAIN:,}: on so few, members that start from other weights (*_imagenet) and more epochs "
+            "(--epochs) learn more."
+        )
+    if val < FEW_TO_CHOOSE:
+        folds = f" Ensembles are cross-fitted on it in {val} folds." if val < FOLDS else ""
+        notes.append(
+            f"Val holds {val:,} images, {_of_a_class(layout, rows['val'])}: epochs and ensembles are chosen by these, "
+            f"and one image is {100 / val:.1f} points of accuracy.{folds}"
+        )
+    return notes
+
+
+def _of_a_class(layout: Layout, rows: np.ndarray) -> str:
+    """How many images a class has: `8 of each class`, or `18 (contempt) to 249 (surprise) of a class`."""
+    counts = np.bincount(layout.targets[rows], minlength=len(layout.classes))
+    least, most = int(counts.argmin()), int(counts.argmax())
+    if counts[least] == counts[most]:
+        return f"{counts[least]:,} of each class"
+    return f"{counts[least]:,} ({layout.classes[least]}) to {counts[most]:,} ({layout.classes[most]}) of a class"
 
 
 def _drawn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -20,7 +21,10 @@ from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.data import mapped as pixels
 from benchmarks.data.fingerprint import also_in
 from benchmarks.data.folder import reader as folder
+from benchmarks.data.folder.layout import Layout
+from benchmarks.data.folder.splits import assign
 from benchmarks.data.splits import hold_out_parts
+from benchmarks.suites.suite import Suite
 from tests.helpers.portraits import portraits
 from tests.helpers.runs import ROOT, cli, python
 from zoo import registry
@@ -195,7 +199,7 @@ def test_equal_pixels_of_two_classes_are_noted_with_an_example(tmp_path: Path):
     root = face_files(tmp_path / "faces", 12, form=".png")
     source = sorted((root / "anger").iterdir())[0]
     (root / "sadness" / "copy.png").write_bytes(source.read_bytes())
-    (note,) = read(root).notes
+    (note,) = [note for note in read(root).notes if "pixels" in note]
     assert note.startswith("2 images have the pixels of another one of another class")
     assert f"anger/{source.name} (anger)" in note
     assert "sadness/copy.png (sadness)" in note
@@ -212,6 +216,39 @@ def test_test_images_that_mostly_stand_in_train_are_told(copies: int, told: bool
     note = f"{seen} of {len(dataset.test)} test images also stand in train, pixel for pixel"
     assert any(one.startswith(note) for one in dataset.notes) == told == (seen > len(dataset.test) / 2)
     assert read(root).notes == dataset.notes  # from the cache, too
+
+
+def sizes(dataset: Dataset) -> list[str]:
+    return [note for note in dataset.notes if note.startswith(("Train holds", "Val holds"))]
+
+
+@pytest.mark.parametrize(
+    ("each", "train", "val"),
+    [
+        (10, "24 images, 8 of each class", "3 images, 1 of each class: .* one image is 33.3 points.* in 3 folds"),
+        (
+            16,
+            "38 images, 12 \\(anger\\) to 14 \\(.*\\) of a class",
+            "5 images, .* one image is 20.0 points of accuracy.$",
+        ),
+        (40, "96 images, 32 of each class", "12 images, 4 of each class: .* one image is 8.3 points of accuracy.$"),
+    ],
+)
+def test_how_few_images_there_are_to_learn_from_and_to_choose_by_is_told(
+    each: int, train: str, val: str, tmp_path: Path
+):
+    learn, choose = sizes(read(face_files(tmp_path / "faces", each)))
+    assert re.match(f"Train holds {train}. Recipes were set on 28,709", learn), learn
+    assert re.match(f"Val holds {val}", choose), choose
+
+
+def test_enough_images_are_passed_over_in_silence():
+    targets = np.arange(7_000) % 7
+    layout = Layout([f"{row:04}" for row in range(7_000)], targets, {}, tuple("abcdefg"))
+    assert assign(layout, None, 0).notes == ()
+    fewer = replace(layout, files=layout.files[:4_000], targets=targets[:4_000])
+    (note,) = assign(fewer, None, 0).notes
+    assert note.startswith("Train holds 3,200 images, 457 (c) to 458 (a) of a class") or "of a class" in note
 
 
 # --- groups ---
@@ -530,13 +567,74 @@ def test_folders_of_other_names_have_results_of_their_own(tmp_path: Path, monkey
     suite = suites.get("folder")
     (tmp_path / "My faces_1 & co").mkdir()
     named = suite.of(DataOptions(tmp_path / "My faces_1 & co"))
-    assert (named.name, named.title) == ("folder-my-faces_1-co", "My faces_1 & co")
+    assert (plain(named), named.title) == ("folder-my-faces_1-co", "My faces_1 & co")
     split = suite.of(DataOptions(tmp_path / "My faces_1 & co", 64, r"/(person\d+)", 2))
-    assert split.name == "folder-my-faces_1-co-image-side-64-groups-person-d-split-seed-2"
+    assert plain(split) == "folder-my-faces_1-co-image-side-64-groups-person-d-split-seed-2"
     assert split.title == r"My faces_1 & co (--image-side 64, --groups (person\d+), --split-seed 2)"
     monkeypatch.chdir(tmp_path / "My faces_1 & co")
     assert suite.of(DataOptions(Path("."))).name == named.name
     assert suites.get("digits").of(DataOptions(tmp_path)) is suites.get("digits")
+
+
+def plain(suite: Suite) -> str:
+    """The name of a suite of someone's own without the hash behind it."""
+    name, _, code = suite.name.rpartition("-")
+    assert len(code) == 8 and set(code) <= set("0123456789abcdef")
+    return name
+
+
+def test_names_that_are_alike_do_not_share_results(tmp_path: Path):
+    """Each of these would otherwise overwrite the leaderboard and the splits of the one before."""
+    suite, found = suites.get("folder"), []
+    names = ("a/Faces", "b/Faces", "faces", "my faces", "my-faces", "my_faces", "my  faces", "gesichter", "顔", "脸")
+    for name in names:
+        (tmp_path / name).mkdir(parents=True)
+        found.append(suite.of(DataOptions(tmp_path / name)).name)
+    for table in ("groups.csv", "a/groups.csv"):
+        (tmp_path / table).touch()
+    for groups in (r"(a\d)", r"(a-d)", r"(A\d)", "groups.csv", str(tmp_path / "a/groups.csv")):
+        found.append(suite.of(DataOptions(tmp_path / "faces", groups=groups)).name)
+    found.append(suite.of(DataOptions(tmp_path / "faces", seed=1)).name)
+    found.append(suite.of(DataOptions(tmp_path / "faces", side=1)).name)
+    assert len(set(found)) == len(found)
+
+
+def test_one_folder_by_several_paths_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "Faces").mkdir()
+    (tmp_path / "link").symlink_to("Faces")
+    (tmp_path / "table.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    suite = suites.get("folder")
+    paths = ("Faces", "./Faces/", "Faces/../Faces", "link", "~/Faces", str(tmp_path / "Faces"))
+    assert len({suite.of(DataOptions(Path(path))).name for path in paths}) == 1
+    tables = ("table.csv", "./table.csv", str(tmp_path / "table.csv"))
+    assert len({suite.of(DataOptions(Path("Faces"), groups=table)).name for table in tables}) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "selection"),
+    [
+        (DataOptions(), "--suite kdef"),
+        (DataOptions(seed=3), "--suite kdef --split-seed 3"),
+        (DataOptions(Path("somewhere"), side=64), "--suite kdef --image-side 64"),
+    ],
+)
+def test_what_selects_a_suite_is_what_the_command_line_takes(options: DataOptions, selection: str):
+    assert suites.get("kdef").of(options).selection == selection
+
+
+def test_what_selects_a_folder_is_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    suite = suites.get("folder").of(DataOptions(Path("my faces"), groups=r"(a\d)"))
+    assert suite.selection == f"--suite folder --data '{tmp_path / 'my faces'}' --groups '(a\\d)'"
+    assert suites.get("folder").of(DataOptions()).selection == "--suite folder"
+
+
+def the_results(named: str) -> Path:
+    """The one folder of results of that name, but for the hash behind it."""
+    (found,) = Path("out").glob(f"{named}-????????")
+    return found
 
 
 def test_a_whole_run_ends_with_a_leaderboard_and_is_rebuilt_without_the_images(tmp_path: Path, no_figures: None):
@@ -545,7 +643,7 @@ def test_a_whole_run_ends_with_a_leaderboard_and_is_rebuilt_without_the_images(t
     command = (*data, "--members", "linear", "lenet", "--epochs", 1)
     done = cli(*command, "--train", "missing")
     assert done.code == 0, done.err
-    out = Path("out") / "folder-faces-groups-person-d"
+    out = the_results("folder-faces-groups-person-d")
     results = json.loads((out / "results.json").read_text())
     assert results["protocol"] == {"folds": 1, "unit": "groups", "units": 1}
     assert "The test split holds 1 of 6 groups." in done.out
@@ -553,12 +651,41 @@ def test_a_whole_run_ends_with_a_leaderboard_and_is_rebuilt_without_the_images(t
     assert {row["name"] for row in results["members"]} == {"linear", "lenet"}
     board = (out / "leaderboard.md").read_text()
     assert board.startswith("# Faces")
+    assert results["selection"] == f"--suite folder --data {root} --groups '(person\\d+)'"
+    assert f"`python benchmark.py {results['selection']} --members NAME --train missing` adds any of it" in board
     assert (out / "splits.csv").read_text().startswith("file,split,class,group\n")
     root.rename(tmp_path / "elsewhere")
     again = cli(*command)
     assert again.code == 0, again.err
     assert ": the folder is not there; this is rebuilt from stored predictions" in again.out
     assert json.loads((out / "results.json").read_text())["members"] == results["members"]
+    for other in (tmp_path / "b" / "Faces", tmp_path / "faces"):
+        refused = cli(*command, "--data", other)
+        assert refused.code == 2 and f"{other}: there is no such folder, and out/folder-faces-groups" in refused.err
+        assert f"There are results of folders called alike: {out}. If one" in refused.err
+    moved = cli(*command, "--data", tmp_path / "elsewhere", "--train", "never")
+    assert moved.code == 2 and "No member of folder-elsewhere" in moved.err
+    (tmp_path / "b").mkdir()
+    (tmp_path / "elsewhere").rename(tmp_path / "b" / "Faces")
+    moved = cli("--plan", *command, "--data", tmp_path / "b" / "Faces")
+    assert f"not used: {out} has results of the same images and splits: call it folder-faces-groups" in moved.out
+
+
+@pytest.mark.parametrize("each", [10, 14, 24])
+def test_folders_of_few_images_end_with_a_leaderboard(each: int, tmp_path: Path, no_figures: None):
+    """Val of 2 to 4 images: fewer than the folds of a cross-fit."""
+    root = face_files(tmp_path / "few", each, FACES[:2])
+    kinds = ("uniform", "best_single", "greedy", "stack_logistic")
+    done = cli(
+        "--suite", "folder", "--data", root, "--members", "linear", "mlp", "--epochs", 1, "--results", "out",
+        "--train", "missing", "--ensemblers", *kinds,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    results = json.loads((the_results("folder-few") / "results.json").read_text())
+    val = results["splits"]["val"]["size"]
+    assert val < 5 and results["headline"]
+    assert f"Val holds {val} images" in done.out and f"in {val} folds" in done.out
+    assert {row["name"] for row in results["ensembles"]} >= {"uniform", "best_single", "greedy"}
 
 
 def test_a_member_left_out_comes_with_the_command_that_trains_it(tmp_path: Path, no_figures: None):
@@ -566,7 +693,7 @@ def test_a_member_left_out_comes_with_the_command_that_trains_it(tmp_path: Path,
     common = ("--suite", "folder", "--data", root, "--split-seed", 2, "--results", "out", "--ensemblers", "uniform")
     assert cli(*common, "--members", "linear", "--set", "recipe.epochs=1", "--train", "missing").code == 0
     assert cli(*common, "--members", "linear", "lenet", "--set", "recipe.epochs=1", "--train", "never").code == 0
-    (left_out,) = json.loads(Path("out/folder-my-faces-split-seed-2/results.json").read_text())["not_run"]
+    (left_out,) = json.loads((the_results("folder-my-faces-split-seed-2") / "results.json").read_text())["not_run"]
     assert left_out["command"].startswith(
         f"python benchmark.py --suite folder --data '{root}' --split-seed 2 --members"
     )
