@@ -23,7 +23,7 @@ from benchmarks.data.mapped import cache_directory
 from benchmarks.files import replace_atomically
 
 # Raise it when a reader comes to see other pixels, labels or notes in the same bytes.
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 LOCK_SECONDS = 60
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -27,19 +28,30 @@ SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of deep
 GREY = ("1", "L", "LA", *SIXTEEN_BIT)
 TASK = 32  # images a thread decodes at a time: handing over a small one takes longer than decoding it
 BLOCK_BYTES = 2**25  # of decoded images that may wait to be put in place
+FEW_BITS = 14  # used of 16: an image as dark as that is one of fewer bits in a file of 16
 NAMED = 5  # damaged files, in the message
 
 
-def read_images(files: Sequence[Path], side: int) -> np.ndarray:
+@dataclass(frozen=True)
+class _Square:
+    """uint8 [C,side,side], and of an image of 16 bits the largest value that it had."""
+
+    pixels: np.ndarray
+    largest: int | None
+
+
+def read_images(files: Sequence[Path], side: int, notes: list[str] | None = None) -> np.ndarray:
     """uint8 [N,C,side,side]: one channel where every image is grey, else three. The centre square of each is resized.
 
     Images stand upright as their EXIF data says, what is transparent becomes black, and 16 bits become 8. Past the
-    limit of benchmarks/data/pixels.py the array is a memory map.
+    limit of benchmarks/data/mapped.py the array is a memory map. What the user should know of the images is added to
+    `notes`.
 
     Raises DataError naming the files that cannot be read, the first few of many.
     """
     pixels = empty((len(files), 1, side, side))
     damaged: list[str] = []
+    largest: list[int] = []
     count = max(TASK, BLOCK_BYTES // (3 * side**2))
     with ThreadPoolExecutor(cpu_cores()) as pool:  # Pillow decodes and resizes without the interpreter's lock
         for start in range(0, len(files), count):
@@ -49,16 +61,27 @@ def read_images(files: Sequence[Path], side: int) -> np.ndarray:
                 if isinstance(square, str):
                     damaged.append(square)
                     continue
-                if len(square) > pixels.shape[1]:
+                if len(square.pixels) > pixels.shape[1]:
                     pixels = _in_colour(pixels, row)
-                pixels[row] = square
+                pixels[row] = square.pixels
+                largest += [] if square.largest is None else [square.largest]
     if damaged:
         more = [f"and {len(damaged) - NAMED:,} more"] if len(damaged) > NAMED else []
         lines = "\n  ".join([*damaged[:NAMED], *more])
         raise DataError(
             f"{len(damaged):,} of {len(files):,} images cannot be read. Copy them again, or leave them out:\n  {lines}"
         )
+    if notes is not None and largest and max(largest).bit_length() <= FEW_BITS:
+        notes.append(_on_depth(largest))
     return pixels
+
+
+def _on_depth(largest: Sequence[int]) -> str:
+    bits = max(1, max(largest).bit_length())
+    return (
+        f"{len(largest):,} images of 16 bits hold no value above {max(largest):,}, as those of {bits} bits do: they "
+        f"are read {2 ** (16 - bits):,} times too dark. Save them with values up to 65,535, or with 8 bits."
+    )
 
 
 def shorter_sides(files: Sequence[Path]) -> list[int]:
@@ -83,12 +106,12 @@ def _in_colour(grey: np.ndarray, done: int) -> np.ndarray:
     return pixels
 
 
-def _squares(files: Sequence[Path], side: int) -> list[np.ndarray | str]:
+def _squares(files: Sequence[Path], side: int) -> list[_Square | str]:
     return [_square_or_reason(file, side) for file in files]
 
 
-def _square_or_reason(file: str | os.PathLike[str], side: int) -> np.ndarray | str:
-    """uint8 [C,side,side], or why there is none."""
+def _square_or_reason(file: str | os.PathLike[str], side: int) -> _Square | str:
+    """The square of an image, or why there is none."""
     from PIL import Image
 
     try:
@@ -98,14 +121,15 @@ def _square_or_reason(file: str | os.PathLike[str], side: int) -> np.ndarray | s
         return f"{file} ({first_line(error)})"
 
 
-def _square(image: Image.Image, side: int) -> np.ndarray:
+def _square(image: Image.Image, side: int) -> _Square:
     from PIL import Image, ImageOps
 
     image.draft(None, (side, side))  # JPEG alone: decoded at the least eighth that is no smaller than this
     ImageOps.exif_transpose(image, in_place=True)
+    largest = int(np.asarray(image).max()) if image.mode in SIXTEEN_BIT else None
     resized = ImageOps.fit(_eight_bit(image), (side, side), Image.Resampling.BILINEAR)  # antialiased where it shrinks
     square = np.atleast_3d(np.asarray(resized)).transpose(2, 0, 1)
-    return square[:1] if (square == square[:1]).all() else square
+    return _Square(square[:1] if (square == square[:1]).all() else square, largest)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -154,7 +154,8 @@ def _photograph(file: Path) -> Photograph | None:
 
 
 def _build(found: Sequence[Photograph], side: int) -> Dataset:
-    images = read_images([one.file for one in found], side)
+    notes: list[str] = []
+    images = read_images([one.file for one in found], side, notes)
     whole = Split(
         images,
         np.array([one.target for one in found], dtype=np.int64),
@@ -162,7 +163,6 @@ def _build(found: Sequence[Photograph], side: int) -> Dataset:
         rows=np.array([one.number for one in found], dtype=np.int64),
     )
     nothing = whole.take(np.arange(0))
-    notes = []
     if len(found) != IMAGES:
         notes.append(f"{len(found):,} of KDEF's {IMAGES:,} images are there: scores do not compare to published ones.")
     return assemble({"train": whole, "val": nothing, "test": nothing}, FER2013_CLASSES, "KDEF photographs", notes)

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.data.cache import cached
 from benchmarks.data.dataset import DataOptions, Dataset, Split
-from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.errors import DataError, first_line, shortened
 from benchmarks.data.expressions import FER2013_CLASSES, expression
 from benchmarks.data.fingerprint import assemble
 from benchmarks.data.image_files import read_images
@@ -153,7 +153,8 @@ def read_list(listing: Path, aligned: dict[str, Path]) -> list[Entry]:
         where = f"{listing}, line {row + 1}"
         match = LINE.fullmatch(line.strip())
         if match is None:
-            raise DataError(f"{where}: {line.strip()!r} is not as 'train_00001.jpg 5' is; use the official list.")
+            seen = shortened(repr(line.strip()))
+            raise DataError(f"{where}: {seen} is not as 'train_00001.jpg 5' is; use the official list.")
         name, target = match[1], _target(match[2], where)
         if name in entries:
             raise DataError(f"{where}: {name}.jpg is there for a second time; use the official list.")
@@ -171,7 +172,7 @@ def read_list(listing: Path, aligned: dict[str, Path]) -> list[Entry]:
 
 def _lines(listing: Path) -> Sequence[str]:
     try:
-        return listing.read_text(encoding="utf-8").splitlines()
+        return listing.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{listing}: cannot be read ({first_line(error)}).") from error
 
@@ -187,7 +188,8 @@ def _meaning() -> str:
 
 
 def _build(entries: Sequence[Entry], side: int) -> Dataset:
-    images = read_images([entry.file for entry in entries], side)
+    notes: list[str] = []
+    images = read_images([entry.file for entry in entries], side, notes)
     everything = Split(
         images,
         np.array([entry.target for entry in entries], dtype=np.int64),
@@ -196,7 +198,7 @@ def _build(entries: Sequence[Entry], side: int) -> Dataset:
     )
     of_split = np.array([entry.split for entry in entries])
     splits = {name: everything.take(np.flatnonzero(of_split == name)) for name in ("train", "val", "test")}
-    notes = [
+    notes += [
         f"This copy has {len(splits[name]):,} {name} images, the official one {count:,}: scores do not compare to "
         "published ones."
         for name, count in OFFICIAL.items()

@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.data.errors import DataError, shortened
+from benchmarks.data.errors import DataError, first_line, shortened
 
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 DELIMITERS = (",", ";", "\t")  # a spreadsheet takes the second where the comma parts decimals
@@ -41,11 +41,8 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[s
     Columns are parted by commas, semicolons or tabs, whatever the header shows. Raises DataError naming the columns
     that are missing and those that are there, and as `read_text` does.
     """
-    text = read_text(path)
-    header = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=lambda one: len(set(names) & set(_cells(header, one))))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = [cell.strip() for cell in next(reader, [])]
+    lines = read_lines(path, names)
+    _, columns = next(lines, (1, []))
     missing = [name for name in names if name not in columns]
     if missing:
         raise DataError(
@@ -53,9 +50,27 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[s
             f"{' and '.join(names)} are needed."
         )
     places = [columns.index(name) for name in names]
-    for cells in reader:
-        yield reader.line_num, [cells[place].strip() if place < len(cells) else "" for place in places]
+    for line, cells in lines:
+        yield line, [cells[place].strip() if place < len(cells) else "" for place in places]
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+def read_lines(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """The number and the cells of each line, the header first, parted as its columns of these names are; raises
+    DataError as `read_text` does, and where a line is none of a table."""
+    text = read_text(path)
+    delimiter = delimiter_of(text.partition("\n")[0], names)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for number, cells in enumerate(reader):
+            yield reader.line_num, cells if number else [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: cannot be read ({first_line(error)}).") from error
+
+
+def delimiter_of(header: str, names: Sequence[str]) -> str:
+    """What parts the columns in a header line: the character that shows most of these names; else a comma."""
+
+    def found(delimiter: str) -> int:
+        return len(set(names) & {cell.strip().strip('"').strip() for cell in header.strip().split(delimiter)})
+
+    return max(DELIMITERS, key=found)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import compress
+from itertools import chain, compress
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.errors import DataError, first_line, shortened
 from benchmarks.data.leftovers import is_leftover
 from benchmarks.data.walk import is_image
 
@@ -136,24 +136,33 @@ def _of_list(root: Path, table: Path) -> Listing:
 def _lines(table: Path) -> Iterator[tuple[int, str, list[str]]]:
     """Number of the line, path of the image, and expression, valence and arousal as text; copies without the line of
     headings have the columns in their usual order."""
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        first = [cell.strip() for cell in next(reader, [])]
-        headed = COLUMNS[0] in first
-        names = first if headed else list(COLUMNS)
-        absent = [name for name in NEEDED if name not in names]
-        if absent or len(first) != len(names):
-            raise DataError(f"{table}: has no column {', '.join(absent or NEEDED)}. Use AffectNet's own lists.")
-        places = [names.index(name) for name in NEEDED]
-        count = 0
-        for cells in reader if headed else [first, *reader]:
-            if len(cells) != len(names):
-                raise DataError(f"{table}, line {reader.line_num}: has {len(cells)} columns, not {len(names)}.")
-            path, *numbers = (cells[place].strip() for place in places)
-            count += 1
-            yield count + headed, path, numbers
-        if not count:
-            raise DataError(f"{table}: lists no image. {COMPLETE}")
+    count = 0
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            first = [cell.strip() for cell in next(reader, [])]
+            names, places = _columns(table, first)
+            headed = COLUMNS[0] in first
+            for cells in reader if headed else chain([first], reader):
+                if len(cells) != len(names):
+                    raise DataError(f"{table}, line {reader.line_num}: has {len(cells)} columns, not {len(names)}.")
+                path, *numbers = (cells[place].strip() for place in places)
+                count += 1
+                yield count + headed, path, numbers
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table}: cannot be read after line {count + 1} ({first_line(error)}). {COMPLETE}") from error
+    if not count:
+        raise DataError(f"{table}: lists no image. {COMPLETE}")
+
+
+def _columns(table: Path, first: Sequence[str]) -> tuple[Sequence[str], list[int]]:
+    """The names of the columns of a list that begins with this line, and the places of those that are needed."""
+    names = first if COLUMNS[0] in first else COLUMNS
+    absent = [name for name in NEEDED if name not in names]
+    if absent or len(first) != len(names):
+        missing, seen = ", ".join(absent or NEEDED), shortened(", ".join(first))
+        raise DataError(f"{table}: has no column {missing}; its first line is: {seen}. Use AffectNet's own lists.")
+    return names, [names.index(name) for name in NEEDED]
 
 
 def _pictures(root: Path, table: Path, path: str) -> Path:
@@ -194,5 +203,5 @@ def _number(text: str, where: Callable[[int, int], str], row: int, column: int) 
         number = np.nan
     if np.isnan(number):
         name = list(ENDINGS_OF.values())[column]
-        raise DataError(f"{where(row, column)}: {name} {text!r} is no number. {COMPLETE}")
+        raise DataError(f"{where(row, column)}: {name} {shortened(repr(text))} is no number. {COMPLETE}")
     return number

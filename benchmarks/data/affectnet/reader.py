@@ -119,10 +119,11 @@ def _decoded(listing: Listing, name: str, side: int) -> Dataset:
     kept = np.flatnonzero(annotated.expression < len(CLASSES))
     if not len(kept):
         raise DataError(f"{listing.root}: no image of the {name} set has an expression from 0 to {len(CLASSES) - 1}.")
-    images = read_images([annotated.images[row] for row in kept], side)
+    notes: list[str] = []
+    images = read_images([annotated.images[row] for row in kept], side, notes)
     affect = annotated.affect[kept]
     split = Split(images, annotated.expression[kept], np.zeros(len(kept), dtype=str), affect=affect)
-    nothing, notes = split.take(np.arange(0)), []
+    nothing = split.take(np.arange(0))
     if left_out := len(annotated.images) - len(kept):
         images_of = f"{left_out:,} of {len(annotated.images):,} images"
         notes.append(f"The {name} set: {images_of} left out, for no expression, an uncertain one, or no face.")

@@ -21,8 +21,8 @@ DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, N
 
 
 @contextmanager
-def open_table(path: Path, accepts: Callable[[bytes], bool]) -> Iterator[IO[bytes]]:
-    """The bytes of the first table whose header line `accepts` takes, from its header on.
+def open_table(path: Path, why_not: Callable[[bytes], str | None]) -> Iterator[IO[bytes]]:
+    """The bytes of the first table whose header line `why_not` has nothing against, from its header on.
 
     Raises DataError, its message a reason without the file's name, where there is none; one of DAMAGE where the file is
     damaged.
@@ -34,7 +34,7 @@ def open_table(path: Path, accepts: Callable[[bytes], bool]) -> Iterator[IO[byte
         if start == ZIP_MAGIC:
             archive = stack.enter_context(zipfile.ZipFile(plain))
             names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
-            yield _first_accepted((stack.enter_context(archive.open(name)) for name in names), accepts, "a zip")
+            yield _first_accepted((stack.enter_context(archive.open(name)) for name in names), why_not, "a zip")
             return
         stream = plain
         if start.startswith(GZIP_MAGIC):
@@ -44,20 +44,20 @@ def open_table(path: Path, accepts: Callable[[bytes], bool]) -> Iterator[IO[byte
         if block[TAR_MAGIC_AT:] == TAR_MAGIC:
             tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r:"))
             members = (tar.extractfile(member) for member in tar if member.name.lower().endswith(".csv"))
-            yield _first_accepted((member for member in members if member is not None), accepts, "a tar archive")
+            yield _first_accepted((member for member in members if member is not None), why_not, "a tar archive")
         else:
-            yield _first_accepted([stream], accepts, "")
+            yield _first_accepted([stream], why_not, "")
 
 
-def _first_accepted(streams: Iterable[IO[bytes]], accepts: Callable[[bytes], bool], archive: str) -> IO[bytes]:
-    header = None
+def _first_accepted(streams: Iterable[IO[bytes]], why_not: Callable[[bytes], str | None], archive: str) -> IO[bytes]:
+    reason = None
     for stream in streams:
-        header = stream.readline(HEADER_BYTES)
-        if accepts(header):
+        told = why_not(stream.readline(HEADER_BYTES))
+        if told is None:
             stream.seek(0)
             return stream
-    if archive and header is None:
+        reason = reason or told
+    if reason is None:
         raise DataError(f"{archive} with no csv inside")
-    if archive:
-        raise DataError(f"{archive} with no csv inside that has the columns emotion, pixels and Usage")
-    raise DataError("no csv with the columns emotion, pixels and Usage")
+    inside = f"{archive} with no csv inside that has" if archive else "no csv with"
+    raise DataError(f"{inside} the columns emotion, pixels and Usage: {reason}")

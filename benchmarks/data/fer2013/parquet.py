@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.errors import DataError, first_line, shortened
 from benchmarks.data.fer2013.decode import decode_grey
 from benchmarks.data.fer2013.table import IMAGE_SIZE, Rows, emotion_index, usage_index
 
@@ -35,7 +35,7 @@ def why_not(path: Path) -> str | None:
         return f"damaged or truncated parquet ({first_line(error)})"
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
-        return f"parquet without the column(s) {', '.join(missing)}; it has {', '.join(schema.names)}"
+        return f"parquet without the column(s) {', '.join(missing)}; it has {shortened(', '.join(schema.names))}"
     kind = schema.field("image").type
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
         return f"parquet whose column image is {kind}, not a struct with the encoded bytes"

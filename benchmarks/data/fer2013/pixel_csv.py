@@ -5,34 +5,48 @@ rows at once, straight from pyarrow's buffer; a batch in which anything is off i
 is wrong and where.
 """
 
+import codecs
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from benchmarks.data.errors import DataError, first_line
+from benchmarks.data.errors import DataError, first_line, shortened
 from benchmarks.data.fer2013.archives import DAMAGE, open_table
 from benchmarks.data.fer2013.table import IMAGE_SIZE, Rows, emotion_index, usage_index
+from benchmarks.data.text_table import delimiter_of
 
-COLUMNS = ("emotion", "pixels", "usage")
+NAMES = {"emotion": "emotion", "pixels": "pixels", "usage": "Usage"}
+COLUMNS = tuple(NAMES)
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 BLOCK_BYTES = 1 << 24  # about 1,800 rows at a time
 
 
-def header_columns(line: bytes) -> list[str]:
-    """Column names of a header line, lower case, without the spaces that icml_face_data.csv has before them."""
-    return [name.strip().strip('"').strip().lower() for name in line.decode("utf-8-sig", "replace").split(",")]
+def header_columns(line: bytes) -> tuple[list[str], str]:
+    """Column names of a header line, lower case, without the spaces that icml_face_data.csv has before them; and what
+    stands between them."""
+    text = line.decode("utf-8-sig", "replace")
+    delimiter = delimiter_of(text.lower(), COLUMNS)
+    return [name.strip().strip('"').strip().lower() for name in text.split(delimiter)], delimiter
 
 
-def accepts(line: bytes) -> bool:
-    """Whether a first line is the header of this form."""
-    return set(COLUMNS) <= set(header_columns(line))
+def why_not_header(line: bytes) -> str | None:
+    """What keeps a first line from being the header of this form; None where nothing does."""
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line:
+        return "it is not in UTF-8 (UTF-16?); save it as CSV UTF-8"
+    names, _ = header_columns(line)
+    missing = [NAMES[column] for column in COLUMNS if column not in names]
+    if not missing:
+        return None
+    if len(missing) == len(COLUMNS) and names[0].isdecimal():
+        return "it begins with a row, not with the names of the columns; put them above it"
+    return f"it has no {' and '.join(missing)}; its columns are {shortened(', '.join(names))}"
 
 
 def why_not(path: Path) -> str | None:
     """What keeps a file from being this form; None where nothing does."""
     try:
-        with open_table(path, accepts):
+        with open_table(path, why_not_header):
             return None
     except DataError as error:
         return str(error)
@@ -43,7 +57,7 @@ def why_not(path: Path) -> str | None:
 def read(path: Path) -> Rows:
     """All rows of the table. Raises DataError naming the file and the row (from 1, the header not counted)."""
     try:
-        with open_table(path, accepts) as stream:
+        with open_table(path, why_not_header) as stream:
             return _read_stream(stream, str(path))
     except DAMAGE as error:
         raise DataError(f"{path}: damaged or truncated ({first_line(error)}). Copy or download it again.") from error
@@ -72,7 +86,7 @@ def _batches(stream: IO[bytes], name: str) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 
-    names = header_columns(stream.readline())
+    names, delimiter = header_columns(stream.readline())
     wrong: list[Any] = []
 
     def refuse(row: Any) -> str:
@@ -85,7 +99,7 @@ def _batches(stream: IO[bytes], name: str) -> Any:
         reader = csv.open_csv(
             stream,
             read_options=csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES, use_threads=False),
-            parse_options=csv.ParseOptions(invalid_row_handler=refuse),
+            parse_options=csv.ParseOptions(delimiter=delimiter, invalid_row_handler=refuse),
             convert_options=csv.ConvertOptions(
                 include_columns=list(COLUMNS), column_types={column: pa.binary() for column in COLUMNS}
             ),
@@ -160,10 +174,11 @@ def _parse_row(value: bytes, where: str) -> np.ndarray:
     """uint8 [2304] of one row, or a DataError with what is wrong in it."""
     numbers = value.decode("utf-8", "replace").split()
     for position, number in enumerate(numbers, 1):
+        pixel, shown = f"{where}: pixel {position} is", shortened(number)
         if not (number.isascii() and number.isdecimal()):
-            raise DataError(f"{where}: pixel {position} is {number!r}, not a whole number. Is the file damaged there?")
-        if int(number) > 255:
-            raise DataError(f"{where}: pixel {position} is {number}, outside 0..255. Is the file damaged there?")
+            raise DataError(f"{pixel} {shown!r}, not a whole number. Is the file damaged there?")
+        if len(number.lstrip("0")) > 3 or int(number) > 255:
+            raise DataError(f"{pixel} {shown}, outside 0..255. Is the file damaged there?")
     if len(numbers) != PIXELS:
         raise DataError(
             f"{where}: {len(numbers):,} pixels found of {PIXELS:,}. "

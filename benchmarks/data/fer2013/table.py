@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
-from benchmarks.data.errors import DataError
-from benchmarks.data.expressions import FER2013_CLASSES, suggestion
+from benchmarks.data.errors import DataError, shortened
+from benchmarks.data.expressions import FER2013_CLASSES, expression, suggestion
 from benchmarks.data.fer2013.official import COUNTS, USAGES, differences, match, row_numbers
 from benchmarks.data.fingerprint import assemble
 
 IMAGE_SIZE = 48
+MOST_DIGITS = 10  # of a label that is looked at as a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +68,18 @@ def usage_index(value: str, where: str) -> int:
     if value.strip() in USAGES:
         return USAGES.index(value.strip())
     near = suggestion(value, USAGES)
-    raise DataError(f"{where}: unknown Usage {value!r}; it must be one of {', '.join(USAGES)}.{near}")
+    raise DataError(f"{where}: unknown Usage {shortened(repr(value))}; it must be one of {', '.join(USAGES)}.{near}")
 
 
 def emotion_index(value: str, where: str) -> int:
     """Index of an emotion written as a number. Raises DataError where it is not in 0..6."""
     text = value.strip()
-    if text.isdecimal() and int(text) < len(FER2013_CLASSES):
+    if text.isdecimal() and len(text) < MOST_DIGITS and int(text) < len(FER2013_CLASSES):
         return int(text)
-    meaning = ", ".join(f"{index} {name}" for index, name in enumerate(FER2013_CLASSES))
-    raise DataError(f"{where}: emotion {value!r} is not in 0..{len(FER2013_CLASSES) - 1} ({meaning}).")
+    most, meaning = len(FER2013_CLASSES) - 1, ", ".join(f"{index} {name}" for index, name in enumerate(FER2013_CLASSES))
+    hint = ""
+    if text == str(most + 1):
+        hint = f" Where labels count from 1 to {most + 1}, subtract 1 from each, if they are in this order."
+    elif expression(text) in FER2013_CLASSES:
+        hint = f" Write {FER2013_CLASSES.index(expression(text))} for {text}."
+    raise DataError(f"{where}: emotion {shortened(repr(value))} is not in 0..{most} ({meaning}).{hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -12,6 +11,7 @@ import numpy as np
 
 from benchmarks.data.errors import DataError, shortened
 from benchmarks.data.expressions import expression
+from benchmarks.data.text_table import read_lines
 
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 NO_EXPRESSION = ("unknown", "NF")  # the last two columns: cannot tell, and not a face
@@ -29,25 +29,22 @@ def read_votes(path: Path) -> tuple[np.ndarray, list[str]]:
 
     Raises DataError naming the file and the line, also where the names of the images show that lines were moved.
     """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        header = tuple(name.strip() for name in next(reader, ()))
-        if header != COLUMNS:
-            raise DataError(f"{path}: its columns are {shortened(', '.join(header))}; FER+ has {', '.join(COLUMNS)}.")
-        votes, usages, names = [], [], []
-        for line in reader:
-            try:
-                counts = [int(value) for value in line[2:]]
-                if len(counts) != len(COLUMNS) - 2 or min(counts) < 0:
-                    raise ValueError
-            except ValueError as error:
-                found = shortened(", ".join(line[2:]))
-                raise DataError(
-                    f"{path}, line {reader.line_num}: ten counts of votes are expected, found {found}."
-                ) from error
-            votes.append(counts)
-            usages.append(line[0])
-            names.append(line[1])
+    lines = read_lines(path, COLUMNS)
+    _, header = next(lines, (1, []))
+    if tuple(header) != COLUMNS:
+        raise DataError(f"{path}: its columns are {shortened(', '.join(header))}; FER+ has {', '.join(COLUMNS)}.")
+    votes, usages, names = [], [], []
+    for number, line in lines:
+        try:
+            counts = [int(value) for value in line[2:]]
+            if len(counts) != len(COLUMNS) - 2 or min(counts) < 0:
+                raise ValueError
+        except ValueError as error:
+            found = shortened(", ".join(line[2:]))
+            raise DataError(f"{path}, line {number}: ten counts of votes are expected, found {found}.") from error
+        votes.append(counts)
+        usages.append(line[0])
+        names.append(line[1])
     _check_order(path, names)
     return np.array(votes, dtype=np.int64).reshape(-1, len(COLUMNS) - 2), usages
 

@@ -74,13 +74,14 @@ def _build(root: Path, layout: Layout, assignment: Assignment, side: int | None)
     order = np.concatenate([assignment.rows[name] for name in SPLIT_NAMES])
     files = [layout.files[row] for row in order]
     paths, targets = [root / file for file in files], layout.targets[order]
-    pixels = read_images(paths, side or usual_side(paths))
+    notes: list[str] = []
+    pixels = read_images(paths, side or usual_side(paths), notes)
     splits, start = {}, 0
     for name in SPLIT_NAMES:
         part = slice(start, start + len(assignment.rows[name]))
         splits[name] = Split(pixels[part], targets[part], files[part], rows=order[part])
         start = part.stop
-    notes = [*_contradictions(pixels, targets, files, layout.classes), *_seen_in_train(splits)]
+    notes += [*_contradictions(pixels, targets, files, layout.classes), *_seen_in_train(splits)]
     return assemble(splits, layout.classes, "class folders", notes)
 
 

@@ -187,6 +187,28 @@ def test_what_is_wrong_in_a_list_is_said_with_its_line(tmp_path: Path, change: t
     assert str(table) in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (lambda text: text.encode("utf-16"), "cannot be read after line 1"),
+        (lambda text: b"\xff" + text.encode(), "cannot be read after line 1"),
+        (
+            lambda text: text.replace(",", ";").encode(),
+            "has no column .* line is: subDirectory_filePath;face_x",
+        ),
+        (lambda text: text.encode() + b'"' + b"9" * 200_000, "cannot be read after line"),
+        (lambda text: (b"9" * 9000) + b"\n", r"its first line is: 9{200}\.\.\. \(9,000 characters\)"),
+    ],
+)
+def test_a_list_that_is_no_csv_in_utf8_is_named(data: Callable[[str], bytes], message: str, tmp_path: Path):
+    root = write_lists(tmp_path / "lists", 1, 1)
+    table = root / "training.csv"
+    table.write_bytes(data(table.read_text()))
+    with pytest.raises(DataError, match=message) as raised:
+        load("affectnet8", root)
+    assert str(table) in str(raised.value) and len(str(raised.value)) < 700
+
+
 def test_too_few_images_of_a_class_for_a_val_split_are_named(broken: Path):
     with pytest.raises(DataError, match="The training set has 1 images of neutral; at least 5"):
         load("affectnet8", broken)

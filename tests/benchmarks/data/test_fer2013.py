@@ -425,6 +425,60 @@ def test_csv_without_the_columns(tmp_path: Path) -> None:
     _fails(tmp_path, "train.csv: no csv with the columns emotion, pixels and Usage", "--download")
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_of_spreadsheets_are_read(
+    delimiter: str, table: Table, expected: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.csv").write_text(csv_text(table).replace(",", delimiter))
+    assert fer2013.load(tmp_path).fingerprint == expected.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"emotion,pixels\n0,1 2 3\n", "it has no Usage; its columns are emotion, pixels"),
+        (b"label;pixels;Usage\n", "it has no emotion; its columns are label, pixels, usage"),
+        (b"a\tb\n", "it has no emotion and pixels and Usage; its columns are a\tb"),
+        ("emotion,pixels,Usage\n".encode("utf-16"), "it is not in UTF-8 (UTF-16?); save it as CSV UTF-8"),
+        ("emotion,pixels,Usage\n".encode("utf-16-le"), "it is not in UTF-8 (UTF-16?)"),
+        (b"0," + b"128 " * 2304 + b",Training\n", "it begins with a row, not with the names of"),
+        (b"x" * 9000 + b"\n", "(4,096 characters)"),
+    ],
+)
+def test_what_keeps_a_csv_from_being_read_is_said_in_few_words(data: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_bytes(data)
+    _fails(tmp_path, "mine.csv: no csv with the columns emotion, pixels and Usage: it", reason)
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        archive.writestr("mine.csv", data)
+    _fails(tmp_path / "faces.zip", "a zip with no csv inside that has the columns", reason)
+
+
+@pytest.mark.parametrize(
+    ("edit", "parts"),
+    [
+        (_set(7, 0, "7"), ["row 7: emotion '7'", "Where labels count from 1 to 7, subtract 1 from each"]),
+        (_set(7, 0, "Happiness"), ["row 7: emotion 'Happiness'", "Write 3 for Happiness."]),
+        (_set(7, 0, "9" * 9000), ["(9,002 characters)"]),
+        (_set(7, 2, "1 " * 4500), ["row 7: unknown Usage", "(9,002 characters)"]),
+        (_pixel(7, 3, "8" * 9000), ["row 7: pixel 3 is 888", "(9,000 characters), outside 0..255"]),
+        (_pixel(7, 3, "x" * 9000), ["row 7: pixel 3 is 'xxx", "not a whole number"]),
+        (_pixel(7, 3, "0000255"), []),
+        (lambda rows: rows.append(["1 " * 4500]), ["row 67: 1 fields instead of 3"]),
+    ],
+)
+def test_no_message_holds_a_row_of_digits(edit: CsvEdit, parts: list[str], table: Table, tmp_path: Path) -> None:
+    rows = [line.split(",") for line in csv_text(table).splitlines()]
+    edit(rows)
+    (tmp_path / "mine.csv").write_text("\n".join(map(",".join, rows)) + "\n")
+    if not parts:
+        fer2013.load(tmp_path)
+        return
+    _fails(tmp_path, *parts)
+    with pytest.raises(DataError) as caught:
+        fer2013.load(tmp_path)
+    assert len(str(caught.value)) < 700
+
+
 def test_zip_without_csv(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
         archive.writestr("README.md", "faces")

@@ -216,6 +216,15 @@ def test_a_table_of_votes_whose_lines_were_moved_is_told_by_its_names(move: Any,
         read_votes(_written(tmp_path / "votes.csv", [list(COLUMNS), *move(rows)]))
 
 
+@pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8-sig", ","), ("utf-16", ";"), ("cp1252", "\t")])
+def test_votes_are_read_as_spreadsheets_write_them(encoding: str, delimiter: str, tmp_path: Path):
+    rows: list[list[Any]] = [list(COLUMNS), *names_of(range(8))]
+    text = "\r\n".join(delimiter.join(map(str, row)) for row in rows)
+    (tmp_path / "votes.csv").write_bytes(text.encode(encoding))
+    votes, usages = read_votes(tmp_path / "votes.csv")
+    assert votes.tolist() == [[1] * 10] * 8 and usages == ["Training"] * 8
+
+
 def test_long_lines_are_not_printed_whole(tmp_path: Path):
     for rows in ([["x" * 9000]], [list(COLUMNS), ["Training", "", "9" * 9000]]):
         with pytest.raises(DataError) as caught:

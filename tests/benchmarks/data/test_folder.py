@@ -671,14 +671,14 @@ def test_a_whole_run_ends_with_a_leaderboard_and_is_rebuilt_without_the_images(t
     assert f"not used: {out} has results of the same images and splits: call it folder-faces-groups" in moved.out
 
 
-@pytest.mark.parametrize("each", [10, 14, 24])
+@pytest.mark.parametrize("each", [10, 14, 20])
 def test_folders_of_few_images_end_with_a_leaderboard(each: int, tmp_path: Path, no_figures: None):
     """Val of 2 to 4 images: fewer than the folds of a cross-fit."""
     root = face_files(tmp_path / "few", each, FACES[:2])
     kinds = ("uniform", "best_single", "greedy", "stack_logistic")
     done = cli(
         "--suite", "folder", "--data", root, "--members", "linear", "mlp", "--epochs", 1, "--results", "out",
-        "--train", "missing", "--ensemblers", *kinds,
+        "--train", "missing", "--set", "recipe.batch_size=8", "--ensemblers", *kinds,
     )  # fmt: skip
     assert done.code == 0, done.err
     results = json.loads((the_results("folder-few") / "results.json").read_text())

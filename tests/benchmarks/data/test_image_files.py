@@ -51,6 +51,31 @@ def test_sixteen_bits_become_eight_and_are_not_cut_off(face: np.ndarray, tmp_pat
     np.testing.assert_array_equal(read_images(written(deep, tmp_path / "deep.png"), 48)[0, 0], face)
 
 
+@pytest.mark.parametrize(("bits", "told"), [(10, True), (12, True), (14, True), (15, False), (16, False)])
+def test_fewer_bits_in_an_image_of_sixteen_are_told(bits: int, told: bool, tmp_path: Path):
+    """A camera's 12 bits, stored as they are, come out nearly black."""
+    random = np.random.default_rng(0)
+    files = []
+    for number in range(3):
+        values = random.integers(0, 2**bits, (8, 8)).astype(np.uint16)
+        values[0, 0] = 2**bits - 1 if number == 1 else 0
+        files += written(Image.fromarray(values), tmp_path / f"{number}.png")
+    files += written(Image.new("L", (8, 8), 255), tmp_path / "eight.png")
+    notes: list[str] = []
+    read_images(files, 8, notes)
+    expected = f"3 images of 16 bits hold no value above {2**bits - 1:,}, as those of {bits} bits do: they are read "
+    assert [note.startswith(expected) for note in notes] == [True] * told
+    assert not told or f"read {2 ** (16 - bits)} times too dark" in notes[0]
+
+
+def test_one_dark_image_of_sixteen_bits_among_others_is_no_matter(tmp_path: Path):
+    files = written(Image.fromarray(np.full((8, 8), 900, dtype=np.uint16)), tmp_path / "dark.png")
+    files += written(Image.fromarray(np.full((8, 8), 60_000, dtype=np.uint16)), tmp_path / "light.png")
+    notes: list[str] = []
+    read_images(files, 8, notes)
+    assert notes == []
+
+
 def test_what_is_transparent_becomes_black(face: np.ndarray, tmp_path: Path):
     alpha = np.where(np.arange(48)[:, None] < 24, 0, 255).astype(np.uint8).repeat(48, axis=1)
     files = written(Image.fromarray(np.dstack([face, face, face, alpha])), tmp_path / "cut.png")
