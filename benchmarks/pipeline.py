@@ -32,7 +32,7 @@ from benchmarks.store.predictions import Predictions
 from ensembles.search import search
 
 SILENT = NullProgress()
-CROSS_FITS = 5  # folds of val; as many as it has images, where these are fewer
+CROSS_FITS = 5  # folds of val; as many as it has images, or groups of them, where these are fewer
 
 
 class NothingToScore(ValueError):
@@ -128,8 +128,12 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> Se
     predictions, excluded = split_extra_labels(everyone, session.suite.extra_labels)
     targets, val = fold.targets, np.stack([member.val for member in predictions])
     labels = member_labels(predictions)
-    folds, jobs = min(CROSS_FITS, len(targets.val)), session.jobs(val.size)
-    ensembles = search(val, targets.val, session.ensemblers, folds, n_jobs=jobs, labels=labels)
+    groups = targets.val_groups
+    if groups is not None and len(np.unique(groups)) == 1:
+        groups = None  # as the data's notes say
+    folds = min(CROSS_FITS, len(targets.val) if groups is None else len(np.unique(groups)))
+    jobs = session.jobs(val.size)
+    ensembles = search(val, targets.val, session.ensemblers, folds, n_jobs=jobs, labels=labels, groups=groups)
     return SearchedModels(targets, predictions, ensembles, scored_models(predictions, ensembles, excluded), excluded)
 
 

@@ -65,14 +65,15 @@ def search(
     labels: Sequence[str] | None = None,
     train_logits: npt.ArrayLike | None = None,
     train_targets: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | None = None,
 ) -> list[SearchResult]:
     """Fit and cross-fit ensemblers on validation logits `[members, samples, classes]` and targets `[samples]`.
 
     `names` are registered names (default: all), and the answer comes in their order. Cross-fitting is stratified
-    K-fold, repeated. A method that raises is recorded with its message and does not stop the others; ValueError for bad
-    input or an unknown name; `labels` name the members in it. `n_jobs` is joblib's and spreads the cross-fits over
-    processes; the fits on all of validation run here, one after the other, so that `seconds` compare. The result is the
-    same for any number of jobs.
+    K-fold, repeated; samples of one of the `groups` [samples], such as one person's, are held out together. A method
+    that raises is recorded with its message and does not stop the others; ValueError for bad input or an unknown name;
+    `labels` name the members in it. `n_jobs` is joblib's and spreads the cross-fits over processes; the fits on all of
+    validation run here, one after the other, so that `seconds` compare. The result is the same for any number of jobs.
 
     Stackers may learn from training images instead: `train_logits [members, n, classes]` must then come from networks
     that were trained without the image they predict (out-of-fold), or the members look perfect there. Such a stacker is
@@ -84,7 +85,8 @@ def search(
     train = None if train_logits is None else _checked(train_logits, cast(npt.ArrayLike, train_targets), labels)
     if train is not None and train.logits.shape[::2] != val.logits.shape[::2]:
         raise ValueError(f"train_logits {list(train.logits.shape)} are not of the members and classes of the logits")
-    splits = stratified_splits(val.targets, folds, repeats, random_state)
+    together = None if groups is None else np.asarray(groups)
+    splits = stratified_splits(val.targets, folds, repeats, random_state, together)
     ensemblers = [_new(name, random_state) for name in (registered_names() if names is None else names)]
     sources = [train if ensembler.stacks and train is not None else val for ensembler in ensemblers]
     whole = [_attempt(ensembler, source, None, None) for ensembler, source in zip(ensemblers, sources, strict=True)]

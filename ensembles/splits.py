@@ -1,28 +1,51 @@
-"""Stratified splits that bear rare and absent classes."""
+"""Stratified splits that bear rare and absent classes, and keep groups of samples together."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from ensembles.arrays import IntArray
 
 
 def stratified_splits(
-    targets: IntArray, folds: int, repeats: int, random_state: int
+    targets: IntArray, folds: int, repeats: int, random_state: int, groups: npt.NDArray[Any] | None = None
 ) -> list[tuple[IntArray, IntArray]]:
     """Repeated stratified K-fold as (fit indices, held-out indices), repeat by repeat; `folds * repeats` pairs.
 
     Classes with fewer samples than folds cannot stand in every fold; they are stratified together, as one class.
-    ValueError where there are fewer samples than folds, or fewer than two folds.
+    Samples of one of the `groups` [N], such as one person's, are held out together; a fold that no group is left for is
+    passed over. ValueError where there are fewer samples or groups than folds, or fewer than two folds.
     """
     if folds < 2 or repeats < 1:
         raise ValueError(f"need two folds and one repeat at least, got {folds} folds and {repeats} repeats")
     if len(targets) < folds:
         raise ValueError(f"{len(targets)} samples cannot be split into {folds} folds")
+    if groups is not None:
+        return _grouped_splits(targets, folds, repeats, random_state, groups)
     from sklearn.model_selection import RepeatedStratifiedKFold
 
     splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=random_state)
     return list(splitter.split(np.zeros(len(targets)), _strata(targets, folds)))
+
+
+def _grouped_splits(
+    targets: IntArray, folds: int, repeats: int, random_state: int, groups: npt.NDArray[Any]
+) -> list[tuple[IntArray, IntArray]]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if len(groups) != len(targets):
+        raise ValueError(f"{len(groups)} groups for {len(targets)} samples")
+    if (count := len(np.unique(groups))) < folds:
+        raise ValueError(f"samples of {count} groups cannot be split into {folds} folds")
+    splits: list[tuple[IntArray, IntArray]] = []
+    for seed in np.random.RandomState(random_state).randint(2**31, size=repeats).tolist():
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        found = splitter.split(np.zeros(len(targets)), _strata(targets, folds), groups)
+        splits += [(fit, held_out) for fit, held_out in found if len(held_out)]
+    return splits
 
 
 def _strata(targets: IntArray, folds: int) -> IntArray:

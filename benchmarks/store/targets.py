@@ -14,7 +14,8 @@ from benchmarks.store.container import StoreError, read_file, write_file
 
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
 RATINGS = ("val_affect", "test_affect")
-OPTIONAL = ("val_rows", "test_rows", "test_groups", *OVERLAPS, *RATINGS)
+ROWS = ("val_rows", "test_rows")
+OPTIONAL = (*ROWS, "val_groups", "test_groups", *OVERLAPS, *RATINGS)
 """Arrays of Targets that older files, or some forms of data, lack."""
 
 
@@ -28,8 +29,8 @@ class Targets:
     bool [N], None where a file that was written before they were kept does not know.
     `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
     rating; None where the data has none.
-    `test_groups`, int32 [N], say which test images belong together, such as those of one person; None where each stands
-    for itself.
+    `val_groups` and `test_groups`, int32 [N], say which images belong together, such as those of one person; None where
+    each stands for itself, or in a file that was written before those of val were kept.
     `notes` are what the reader of the data had to say of it.
     """
 
@@ -45,6 +46,7 @@ class Targets:
     test_in_val: np.ndarray | None = None
     val_affect: np.ndarray | None = None
     test_affect: np.ndarray | None = None
+    val_groups: np.ndarray | None = None
     test_groups: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
@@ -69,6 +71,7 @@ class Targets:
             test_in_val=also_in(test.images, val.images),
             val_affect=val_affect,
             test_affect=test_affect,
+            val_groups=None if val.groups is None else val.groups.astype(np.int32),
             test_groups=None if test.groups is None else test.groups.astype(np.int32),
             notes=dataset.notes,
         )
@@ -84,10 +87,15 @@ class Targets:
 
 
 def save_targets(folder: Path, targets: Targets) -> None:
-    """Keep the targets of val and test in a store's folder, once for each fingerprint; add what a kept file lacks."""
+    """Keep the targets of val and test in a store's folder, once for each fingerprint; add what a kept file lacks.
+
+    The fingerprint says nothing of the order of a file's rows. Where they were moved since, those of the last reading
+    are kept: it is they that the listings beside the reports, and the user's own predictions, go by.
+    """
     path = targets_path(folder, targets.fingerprint)
-    kept = read_targets(path).extras() if path.exists() else {}
-    if path.exists() and targets.extras().keys() <= kept.keys():
+    kept, extras = read_targets(path).extras() if path.exists() else {}, targets.extras()
+    moved = any(name in kept and name in extras and not np.array_equal(kept[name], extras[name]) for name in ROWS)
+    if path.exists() and extras.keys() <= kept.keys() and not moved:
         return
     labels = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
     header = {

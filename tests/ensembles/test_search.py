@@ -275,3 +275,57 @@ def test_splits_keep_the_shares_of_classes():
 def test_impossible_splits_are_named(folds, repeats, message):
     with pytest.raises(ValueError, match=message):
         stratified_splits(np.arange(8), folds, repeats, 0)
+
+
+# Groups
+
+
+def spans(groups, fit, held_out):
+    return bool(set(groups[fit]) & set(groups[held_out]))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("folds", [2, 3, 5])
+@pytest.mark.parametrize("sizes", [[12] * 5, [1, 2, 3, 4, 5, 30], [9, 9, 9, 9, 9, 1, 1]])
+def test_a_group_is_held_out_together_and_each_sample_once_a_repeat(folds, sizes):
+    random = np.random.default_rng(folds)
+    groups = random.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    targets = random.integers(0, 3, len(groups))
+    splits = stratified_splits(targets, folds, 3, 0, groups)
+    assert not any(spans(groups, fit, held_out) for fit, held_out in splits)
+    times = np.zeros(len(groups), dtype=int)
+    for fit, held_out in splits:
+        times[held_out] += 1
+        assert len(held_out) and len(fit) + len(held_out) == len(groups)
+    assert (times == 3).all()
+    assert [held.tolist() for _, held in splits] == [
+        held.tolist() for _, held in stratified_splits(targets, folds, 3, 0, groups)
+    ]
+
+
+def test_without_groups_people_stand_on_both_sides():
+    groups = np.repeat(np.arange(6), 10)
+    assert all(spans(groups, *split) for split in stratified_splits(np.arange(60) % 3, 5, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [(np.arange(8) % 4, "samples of 4 groups cannot be split into 5 folds"), (np.arange(7), "7 groups for 8 samples")],
+)
+def test_groups_that_cannot_be_split_are_named(groups, message):
+    with pytest.raises(ValueError, match=message):
+        stratified_splits(np.arange(8) % 2, 5, 2, 0, groups)
+
+
+def test_a_method_that_knows_people_by_their_logits_is_unmasked_by_groups():
+    """Samples of a person are nearly equal and have one label of chance: neighbours give it away, strangers do not."""
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 6)
+    labels, centres = random.integers(0, 2, 40), random.normal(size=(3, 40, 2))
+    logits = (centres[:, groups] + random.normal(0, 0.01, (3, 240, 2))).astype(np.float32)
+    targets = labels[groups]
+    (among,) = search(logits, targets, ["knora_u"])
+    (apart,) = search(logits, targets, ["knora_u"], groups=groups)
+    alone = search(logits, targets, ["uniform"])[0].cross_fit_accuracy
+    assert search(logits, targets, ["uniform"], groups=groups)[0].cross_fit_accuracy == pytest.approx(alone)
+    assert among.cross_fit_accuracy > apart.cross_fit_accuracy + 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from zoo.inference.predict import predict
 from zoo.state_dicts import join
@@ -21,24 +21,25 @@ class Subset:
     targets: np.ndarray
     votes: np.ndarray | None
     affect: np.ndarray | None
+    groups: np.ndarray | None
 
     @classmethod
     def of(cls, split: LabelledImages, rows: np.ndarray) -> Subset:
         """Take these rows of a split, in the order given."""
-        votes, affect = (None if part is None else part[rows] for part in (split.votes, split.affect))
-        return cls(split.images[rows], split.targets[rows], votes, affect)
+        optional = (None if part is None else part[rows] for part in (split.votes, split.affect, split.groups))
+        return cls(split.images[rows], split.targets[rows], *optional)
 
 
 def train_folds(job: TrainJob, context: TrainContext) -> Trained:
     """Train as many networks as the recipe has folds, stratified by class; errors are those of `train`.
 
-    Each fold has a checkpoint of its own, so a stopped run goes on in the fold where it stopped.
+    Each fold has a checkpoint of its own, so a stopped run goes on in the fold where it stopped. Where the data has
+    groups, images of one group are held out together. ValueError where it has fewer groups than the recipe folds.
     """
     member, train_split, num_classes = job.member, job.data.train, job.num_classes
-    folds = StratifiedKFold(member.recipe.folds, shuffle=True, random_state=job.seed)
     out_of_fold = np.zeros((len(train_split.targets), num_classes), dtype=np.float32)
     done: list[Trained] = []
-    for index, (seen, held_out) in enumerate(folds.split(train_split.targets, train_split.targets)):
+    for index, (seen, held_out) in enumerate(fold_rows(train_split, member.recipe.folds, job.seed)):
         data = Splits(Subset.of(train_split, seen), job.data.val)
         trained = train(replace(job.network(index), data=data, peers=_rows(job.peers, seen)), context)
         done.append(trained)
@@ -46,6 +47,17 @@ def train_folds(job: TrainJob, context: TrainContext) -> Trained:
             member, trained.weights, train_split.images[held_out], num_classes, context.device
         )
     return together(done, join([trained.weights for trained in done]), "fold", out_of_fold)
+
+
+def fold_rows(split: LabelledImages, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Divide a split into folds: the rows that each network sees, and those held out from it."""
+    if split.groups is None:
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        return list(splitter.split(split.targets, split.targets))
+    if (count := len(np.unique(split.groups))) < folds:
+        raise ValueError(f"the training images are of {count} groups, fewer than recipe.folds={folds}")
+    by_group = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return list(by_group.split(split.targets, split.targets, split.groups))
 
 
 def _rows(peers: PeerPredictions, rows: np.ndarray) -> PeerPredictions:

@@ -28,7 +28,8 @@ class Progress:
 class LabelledImages(Protocol):
     """One split as training needs it: images uint8 [N,C,H,W], targets int64 [N].
 
-    Where the data has them: `votes` [N,K] of annotators, `affect` float [N,2] (valence, arousal).
+    Where the data has them: `votes` [N,K] of annotators, `affect` float [N,2] (valence, arousal), and `groups` int64
+    [N] of images that belong together, such as one person's: folds of training never part them.
     """
 
     @property
@@ -42,6 +43,9 @@ class LabelledImages(Protocol):
 
     @property
     def affect(self) -> np.ndarray | None: ...
+
+    @property
+    def groups(self) -> np.ndarray | None: ...
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,9 @@ def assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
     if groups is None:
         return found
     count = len(np.unique(groups[found.rows["test"]]))
+    if len(np.unique(groups[found.rows["val"]])) == 1:
+        note = "Val holds one group alone: ensembles are cross-fitted as if each of its images stood for itself."
+        found = replace(found, notes=(*found.notes, note))
     if count >= ENOUGH_GROUPS:
         return found
     note = (
