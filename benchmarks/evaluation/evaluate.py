@@ -77,7 +77,7 @@ def evaluate(
         "not_run": not_run,
         "notes": notes,
     }
-    if suite.asked:
+    if suite.own:
         evaluated["selection"] = suite.selection
     affect = affect_part(predictions, targets, read_published_affect(suite.published))
     if affect is not None:

@@ -78,7 +78,7 @@ def inspect(wanted: Iterable[Configuration], store: PredictionStore, targets: Ta
     """Make a step for each wanted member, in their order, and notes on files that are not used; decide nothing yet."""
     steps: list[Step] = []
     notes: list[str] = []
-    elsewhere: defaultdict[str, list[int]] = defaultdict(list)  # places of the steps whose predictions are of that data
+    elsewhere: defaultdict[str, list[tuple[int, list[str]]]] = defaultdict(list)  # steps and notes, by name of the data
     for configuration in wanted:
         stored, trouble = None, []
         try:
@@ -88,18 +88,18 @@ def inspect(wanted: Iterable[Configuration], store: PredictionStore, targets: Ta
         if stored is None:
             trouble += store.stale(configuration)
         others = store.other_data(configuration) if stored is None else []
-        if others:
-            elsewhere[others[0]].append(len(steps))
+        if others and len(others) == len(trouble):  # and its own file is not damaged
+            elsewhere[" and ".join(sorted({named(data) for data in others}))].append((len(steps), trouble))
         else:
             notes += trouble
         steps.append(Step(configuration, stored, False, 0.0, "; ".join(trouble) or "no stored predictions"))
-    for data, places in elsewhere.items():
-        if len(places) == 1:
-            notes.append(steps[places[0]].reason)
+    for data, held in elsewhere.items():
+        if len(held) == 1:
+            notes += held[0][1]
             continue
-        notes.append(f"{len(places):,} members have predictions of {named(data)}; this is {named(targets.fingerprint)}")
-        for place in places:
-            steps[place] = replace(steps[place], reason=f"its predictions are of {named(data)}")
+        notes.append(f"{len(held):,} members have predictions of {data}; this is {named(targets.fingerprint)}")
+        for place, _ in held:
+            steps[place] = replace(steps[place], reason=f"its predictions are of {data}")
     return steps, notes
 
 

@@ -206,7 +206,7 @@ class Results(TypedDict):
 
     format: str
     suite: str
-    selection: NotRequired[str]  # how the command line asks for it, where that is not by the suite's name alone
+    selection: NotRequired[str]  # how the command line asks for a folder of one's own
     title: str
     classes: list[str]
     splits: Splits

@@ -7,7 +7,7 @@ of them asks for another file: the old one is named as stale and stays, it is ne
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,33 +98,39 @@ class PredictionStore:
     def stale(self, configuration: Configuration) -> list[str]:
         """Say why each other file of the same member and seed does not serve, one sentence each; files of other folds
         of a data set serve there, and are not named."""
-        reasons, folds = [], {fold for folds in fold_sets(self.folder) for fold in folds}
-        for path in member_files(self.folder, configuration.member.name, configuration.seed):
-            if path == self.path(configuration):
-                continue
-            try:
-                facts = read_header(path)["configuration"]
-                if facts.get("data") in folds - {configuration.data}:
-                    continue
-                changes = differences(_completed(facts), configuration.facts())
-                reasons.append(f"{path.name} is stale: {'; '.join(changes)}")
-            except (StoreError, KeyError) as error:
-                reasons.append(str(error) if isinstance(error, StoreError) else f"{path.name}: has no configuration")
+        reasons = []
+        for path, facts in self._others(configuration):
+            if isinstance(facts, StoreError):
+                reasons.append(str(facts))
+            else:
+                reasons.append(f"{path.name} is stale: {'; '.join(differences(facts, configuration.facts()))}")
         return reasons
 
     def other_data(self, configuration: Configuration) -> list[str]:
         """List the fingerprints of the data of which other files of the same member and seed are, where all of these
         differ in the data alone; else nothing."""
-        found = []
+        found = [facts for _, facts in self._others(configuration)]
+        expected = configuration.facts()
+        if any(isinstance(facts, StoreError) or facts | {"data": expected["data"]} != expected for facts in found):
+            return []
+        return [facts["data"] for facts in found if not isinstance(facts, StoreError)]
+
+    def _others(self, configuration: Configuration) -> Iterator[tuple[Path, dict[str, Any] | StoreError]]:
+        """Yield each other file of the same member and seed with the facts it holds, or why it holds none; pass over
+        those of other folds."""
+        folds = {fold for folds in fold_sets(self.folder) for fold in folds} - {configuration.data}
         for path in member_files(self.folder, configuration.member.name, configuration.seed):
+            if path == self.path(configuration):
+                continue
             try:
-                facts = _completed(read_header(path)["configuration"])
-                if facts | {"data": configuration.data} != configuration.facts():
-                    return []
-            except (StoreError, KeyError, TypeError):
-                return []
-            found.append(facts["data"])
-        return found
+                facts = read_header(path)["configuration"]
+            except StoreError as error:
+                yield path, error
+            except KeyError:
+                yield path, StoreError(f"{path.name}: has no configuration")
+            else:
+                if facts.get("data") not in folds:
+                    yield path, _completed(facts)
 
     def seeds(self, member: str) -> list[int]:
         """List the seeds of a member that have a file here, fitting or not."""
