@@ -1,5 +1,5 @@
 """Decoded data sets on disk: one safetensors file a source, found again by the content of that source. Beside it lie,
-each in a file that can be mapped, the splits whose images are too many for memory (benchmarks/data/pixels.py).
+each in a file that can be mapped, the splits whose images are too many for memory (benchmarks/data/mapped.py).
 
 Reading 300 MB of CSV or 35,887 small images takes seconds to minutes; reading back the arrays takes a fraction of one.
 The key is a hash of the source's bytes. A memo a source maps (path, size, modification time) of its files to that key,
@@ -30,7 +30,7 @@ LOCK_SECONDS = 60
 def cached(
     name: str, root: Path, files: Sequence[str], build: Callable[[], Dataset], cache_dir: Path | None = None
 ) -> Dataset:
-    """The data set that `build` makes from `files`, from the cache where it is there.
+    """Return the data set that `build` makes from `files`, read from the cache where it is there.
 
     name       of the data set, the first part of the file's name
     root       what the files' paths are taken relative to: the file itself or the folder around them
@@ -61,7 +61,8 @@ def cached(
 
 
 def _content_key(folder: Path, root: Path, files: Sequence[str]) -> tuple[Path, str]:
-    """The memo's path and the hash of the files' bytes; from the memo where sizes and times are unchanged."""
+    """Return the memo's path and the hash of the files' bytes; read it from the memo where sizes and times are
+    unchanged."""
     listing = hashlib.blake2b(digest_size=16)
     for file in files:
         stat = os.stat(file)
@@ -88,7 +89,7 @@ def _hash_files(root: Path, files: Sequence[str]) -> str:
 
 
 def _read(path: Path) -> Dataset:
-    """The data set in a cache file. Raises where its content is not what was written."""
+    """Read the data set in a cache file; raise an error where its content is not what was written."""
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:

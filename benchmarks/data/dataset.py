@@ -22,7 +22,7 @@ class DataOptions:
     seed: int = 0
 
     def flags(self) -> dict[str, str]:
-        """What was asked for beside the path, by the command line's name of it."""
+        """Return what was asked for beside the path, by the command line's name of it."""
         return {
             flag: str(getattr(self, field))
             for field, flag in FLAGS.items()
@@ -78,12 +78,12 @@ class Split:
         return len(self.targets)
 
     def take(self, rows: np.ndarray) -> "Split":
-        """These rows, in their order."""
+        """Return these rows, in their order."""
         optional = {name: None if part is None else part[rows] for name, part in self.optional().items()}
         return Split(take(self.images, rows), self.targets[rows], np.asarray(self.ids)[rows], **optional)
 
     def optional(self) -> dict[str, np.ndarray | None]:
-        """The parts that not every data set has, by name."""
+        """Return the arrays that not every data set has, by name."""
         return {"votes": self.votes, "affect": self.affect, "rows": self.rows, "groups": self.groups}
 
 
@@ -114,7 +114,7 @@ class Dataset:
                 raise ValueError(f"{name}: target {split.targets[outside][0]} is outside 0..{len(self.classes) - 1}")
 
     def splits(self) -> dict[str, Split]:
-        """The three splits by name, in the order train, val, test."""
+        """Return the three splits by name, in the order train, val, test."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
 

@@ -15,7 +15,7 @@ from benchmarks.files import csv_text
 
 
 def of_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
-    """Only the images of these classes, which become 0, 1, ... in the order given."""
+    """Keep only the images of these classes, which become 0, 1, ... in the order given."""
     places = {dataset.classes.index(name): place for place, name in enumerate(names)}
     splits = {}
     for name, split in dataset.splits().items():
@@ -25,7 +25,7 @@ def of_classes(dataset: Dataset, names: Sequence[str]) -> Dataset:
 
 
 def downsampled(dataset: Dataset, seed: int = 0) -> Dataset:
-    """As many training images of every class as the rarest one has, drawn without replacement; val and test stay."""
+    """Draw as many training images of every class as the rarest one has, without replacement; val and test stay."""
     train = dataset.train
     counts = np.bincount(train.targets, minlength=len(dataset.classes))
     if not counts.all():
@@ -36,7 +36,7 @@ def downsampled(dataset: Dataset, seed: int = 0) -> Dataset:
 
 
 def deduplicated(dataset: Dataset) -> Dataset:
-    """Without the test images whose pixels also stand in train; `listings` name every one of them."""
+    """Leave out the test images whose pixels also stand in train; `listings` name every one of them."""
     seen = also_in(dataset.test.images, dataset.train.images)
     note = f"{seen.sum():,} of {len(seen):,} test images left out, because they also stand in train (removed.csv)."
     splits = {**dataset.splits(), "test": dataset.test.take(np.flatnonzero(~seen))}
@@ -45,7 +45,7 @@ def deduplicated(dataset: Dataset) -> Dataset:
 
 
 def _listing(split: Split, classes: Sequence[str]) -> str:
-    """A line an image: id, row of the original file where it is known, class."""
+    """Write a CSV with a line for each image: id, row of the original file where it is known, class."""
     rows = [""] * len(split) if split.rows is None else split.rows.tolist()
     lines = zip(split.ids, rows, (classes[target] for target in split.targets), strict=True)
     return csv_text(("id", "row", "class"), lines)

@@ -14,7 +14,8 @@ SEED = 0
 
 
 def load(data_dir: Path | None = None, *, cache_dir: Path | None = None) -> Dataset:
-    """Images [N, 1, 8, 8], stratified by class into 1,077 train, 360 val and 360 test rows, the same on every call.
+    """Split the images [N, 1, 8, 8] into 1,077 train, 360 val and 360 test rows, stratified by class and the same on
+    every call.
 
     The arguments are those of every data set's load. Nothing is looked for and nothing is cached here: the images come
     with scikit-learn and are read in milliseconds.

@@ -8,10 +8,10 @@ class DataError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type where it has none."""
+    """Return the first line of an error's message, or its type where it has none."""
     return shortened((str(error).splitlines() or [type(error).__name__])[0].rstrip("."))
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """The text, or its beginning and its length where it is longer."""
+    """Return the text, or its beginning and its length where it is longer."""
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"

@@ -25,13 +25,13 @@ SYNONYMS = {
 
 
 def expression(name: str) -> str:
-    """The usual name of an expression, lower case; a name not known here stays as it is, but for case and spaces."""
+    """Return the usual name of an expression, lower case; of a name not known here, change case and spaces alone."""
     lowered = name.strip().lower()
     return SYNONYMS.get(lowered, lowered)
 
 
 def suggestion(value: str, names: Sequence[str]) -> str:
-    """' Did you mean X?' for a near match, else nothing."""
+    """Return ' Did you mean X?' for a near match, else nothing."""
     lowered = {name.lower(): name for name in names}
     near = difflib.get_close_matches(value.strip().lower(), list(lowered), n=1)
     return f" Did you mean {lowered[near[0]]!r}?" if near else ""

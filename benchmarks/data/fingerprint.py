@@ -23,7 +23,7 @@ ID_CHARACTERS = 12
 
 
 def row_digests(split: Split) -> np.ndarray:
-    """Digest of every row's label, pixels, and votes and affect where it has them: fixed-length bytes [N]."""
+    """Digest every row's label, pixels, and votes and affect where it has them: fixed-length bytes [N]."""
     columns = [_row_bytes(split.targets, "<i8"), _row_bytes(split.images, "u1")]
     columns += [_row_bytes(extra, "<f4") for extra in (split.votes, split.affect) if extra is not None]
     digests = bytearray()
@@ -36,7 +36,7 @@ def row_digests(split: Split) -> np.ndarray:
 
 
 def assemble(splits: Mapping[str, Split], classes: Sequence[str], source: str, notes: Sequence[str] = ()) -> Dataset:
-    """A data set from splits in any order of rows: canonical order, ids by content, fingerprint.
+    """Make a data set of splits in any order of rows: canonical order, ids by content, fingerprint.
 
     The ids that the given splits carry are replaced.
     """
@@ -52,19 +52,19 @@ def assemble(splits: Mapping[str, Split], classes: Sequence[str], source: str, n
 
 
 def also_in(images: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which of `images [N, C, H, W]` also stand, pixel for pixel, among `others [M, C, H, W]`: bool [N]."""
+    """Tell which of `images [N, C, H, W]` also stand, pixel for pixel, among `others [M, C, H, W]`: bool [N]."""
     known = set(digests(others))
     return np.array([digest in known for digest in digests(images)], dtype=bool)
 
 
 def digests(images: np.ndarray) -> list[bytes]:
-    """A digest of the pixels of each of `images [N, C, H, W]`."""
+    """Digest the pixels of each of `images [N, C, H, W]`."""
     shape = repr(images.shape[1:]).encode()
     return [hashlib.blake2b(image.tobytes(), digest_size=DIGEST_BYTES, key=shape).digest() for image in images]
 
 
 def _canonical(split: Split) -> tuple[Split, bytes]:
-    """The split sorted by row digest, and its sorted digests joined."""
+    """Sort a split by row digest; return it and its sorted digests, joined."""
     digests = row_digests(split)
     # Big-endian halves compare as the bytes do, and sort ten times faster than void or bytes types.
     halves = digests.view(">u8").reshape(-1, 2)
@@ -77,7 +77,7 @@ def _canonical(split: Split) -> tuple[Split, bytes]:
 
 
 def _ids(joined: bytes) -> np.ndarray:
-    """Ids of sorted digests: a hexadecimal prefix, with -2, -3 ... for its second, third ... appearance."""
+    """Make ids of sorted digests: a hexadecimal prefix, with -2, -3 ... for its second, third ... appearance."""
     text, width = joined.hex(), 2 * DIGEST_BYTES
     seen: Counter[str] = Counter()
     ids = []
@@ -89,7 +89,7 @@ def _ids(joined: bytes) -> np.ndarray:
 
 
 def _row_bytes(array: np.ndarray, dtype: str) -> list[memoryview]:
-    """The bytes of every row, in a type that is the same on every machine; pixels are not copied."""
+    """Return the bytes of every row, in a type that is the same on every machine, without a copy of the pixels."""
     fixed = np.ascontiguousarray(array, dtype=dtype)
     data = fixed.reshape(-1).view(np.uint8).data
     width = fixed.itemsize * int(np.prod(fixed.shape[1:], dtype=np.int64))

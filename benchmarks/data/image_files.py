@@ -41,7 +41,8 @@ class _Square:
 
 
 def read_images(files: Sequence[Path], side: int, notes: list[str] | None = None) -> np.ndarray:
-    """uint8 [N,C,side,side]: one channel where every image is grey, else three. The centre square of each is resized.
+    """Read images to uint8 [N,C,side,side], one channel where every image is grey, else three; the centre square of
+    each is resized.
 
     Images stand upright as their EXIF data says, what is transparent becomes black, and 16 bits become 8. Past the
     limit of benchmarks/data/mapped.py the array is a memory map. What the user should know of the images is added to
@@ -85,7 +86,7 @@ def _on_depth(largest: Sequence[int]) -> str:
 
 
 def shorter_sides(files: Sequence[Path]) -> list[int]:
-    """The shorter side in pixels of each image, from its header; files that cannot be read are passed over."""
+    """Return the shorter side in pixels of each image, from its header; pass over files that cannot be read."""
     from PIL import Image
 
     sides = []
@@ -99,7 +100,7 @@ def shorter_sides(files: Sequence[Path]) -> list[int]:
 
 
 def _in_colour(grey: np.ndarray, done: int) -> np.ndarray:
-    """Three channels for all images, with the first `done` in each."""
+    """Make room for three channels of all images, and copy the first `done` into each."""
     pixels = empty((len(grey), 3, *grey.shape[2:]))
     for row in range(done):
         pixels[row] = grey[row]
@@ -111,7 +112,7 @@ def _squares(files: Sequence[Path], side: int) -> list[_Square | str]:
 
 
 def _square_or_reason(file: str | os.PathLike[str], side: int) -> _Square | str:
-    """The square of an image, or why there is none."""
+    """Return the square of an image, or why there is none."""
     from PIL import Image
 
     try:
@@ -133,7 +134,7 @@ def _square(image: Image.Image, side: int) -> _Square:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Mode L or RGB, on black."""
+    """Convert an image to mode L or RGB, on black."""
     from PIL import Image
 
     if image.mode in SIXTEEN_BIT:

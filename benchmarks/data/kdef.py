@@ -50,7 +50,7 @@ class Photograph:
 
 
 def fold(options: DataOptions, fold: int) -> Dataset:
-    """Test on one fifth of the people, validation on the next, training on the others; raises DataError.
+    """Test on one fifth of the people, validate on the next and train on the others; raise DataError.
 
     Whole people are dealt to the fifths by `options.seed`.
     """
@@ -63,8 +63,8 @@ def fold(options: DataOptions, fold: int) -> Dataset:
 
 
 def random_split(options: DataOptions) -> Dataset:
-    """A fifth of the images for the test and an eighth of the rest for validation, by `options.seed` and stratified by
-    class, whoever is on them; raises DataError."""
+    """Draw a fifth of the images for the test and an eighth of the rest for validation, by `options.seed` and
+    stratified by class, whoever is on them; raise DataError."""
     everyone = _read(options)
     order = np.argsort(_rows(everyone), kind="stable")
     targets = everyone.train.targets[order]
@@ -74,7 +74,7 @@ def random_split(options: DataOptions) -> Dataset:
 
 
 def subjects(numbers: np.ndarray) -> np.ndarray:
-    """The person, 0 to 69, on each of the photographs with these numbers."""
+    """Return the person, 0 to 69, on each of the photographs with these numbers."""
     _, sex, person, _, _ = np.unravel_index(numbers, SHAPE)
     return sex * PEOPLE + person
 
@@ -94,7 +94,7 @@ def _split(everyone: Dataset, val: np.ndarray, test: np.ndarray) -> Dataset:
 
 
 def _read(options: DataOptions) -> Dataset:
-    """All images as the training split, the others empty."""
+    """Read all images as the training split; the others are empty."""
     root = folder_of("kdef", options.path, HELP)
     side = options.side or SIDE
     walked = walk(root, by_name=True)
@@ -116,8 +116,8 @@ def _read(options: DataOptions) -> Dataset:
 
 
 def photographs(walked: Walk) -> tuple[list[Photograph], list[str]]:
-    """The photographs among the files by number, and the other images' names. Raises DataError where there is none, or
-    two files bear one name."""
+    """Return the photographs among the files by number, and the other images' names; raise DataError where there is
+    none, or two files bear one name."""
     found: dict[int, Photograph] = {}
     unknown = []
     for file in walked.paths():

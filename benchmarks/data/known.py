@@ -18,5 +18,5 @@ KNOWN = {
 
 
 def named(fingerprint: str) -> str:
-    """What a fingerprint is of: a name where it is known, else its beginning."""
+    """Name what a fingerprint is of, where that is known; else return its beginning."""
     return KNOWN.get(fingerprint, f"data {fingerprint[:12]}")

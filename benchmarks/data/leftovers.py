@@ -32,7 +32,8 @@ DOWNLOADED = ":zone.identifier"  # behind the name of a file that Windows downlo
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file or folder of this name is none of the user's: hidden (`.DS_Store`, `._1.jpg`) or listed above."""
+    """Tell whether a file or folder of this name is none of the user's: hidden (`.DS_Store`, `._1.jpg`) or listed
+    above."""
     lowered = name.lower()
     known = lowered in FOLDERS or lowered in FILES or NUMBERED.fullmatch(lowered) is not None
     return known or lowered.startswith(".") or lowered.endswith(DOWNLOADED)

@@ -9,7 +9,7 @@ from benchmarks.data.errors import DataError
 
 
 def folder_of(name: str, data_dir: Path | None, advice: str) -> Path:
-    """`data_dir` or its folder `name`; without it $BENCHMARK_DATA/name, else data/name: the first that is there.
+    """Return `data_dir` or its folder `name`; without it $BENCHMARK_DATA/name, else data/name: the first that is there.
 
     Raises DataError, with the places looked in and the advice, where none is a folder.
     """
@@ -29,6 +29,6 @@ def _places(name: str, data_dir: Path | None) -> list[Path]:
 
 
 def usual_roots() -> list[Path]:
-    """Folders that hold a folder a data set: $BENCHMARK_DATA where it is set, and data."""
+    """List the folders that hold data sets, each in a folder of its name: $BENCHMARK_DATA where it is set, and data."""
     shared = os.environ.get("BENCHMARK_DATA")
     return [*([Path(shared).expanduser()] if shared else []), Path("data")]

@@ -19,7 +19,7 @@ BLOCK_BYTES = 2**24
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
-    """An uint8 array to be filled; past MAPPED_BYTES a memory map of a file that goes when the array does.
+    """Make an uint8 array to be filled; past MAPPED_BYTES a memory map of a file that goes when the array does.
 
     Raises DataError where the disk has no room for the file.
     """
@@ -40,7 +40,7 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def take(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """`images[rows]` for uint8 [N,...] and int64 [M], never with more than one block of it in memory past the limit."""
+    """Take `images[rows]` of uint8 [N,...] and int64 [M], past the limit with one block of it at a time in memory."""
     chosen = empty((len(rows), *images.shape[1:]))
     step = max(1, BLOCK_BYTES // max(1, math.prod(images.shape[1:])))
     for start in range(0, len(rows), step):
@@ -49,7 +49,7 @@ def take(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def cache_directory(cache_dir: Path | None = None) -> Path:
-    """Where decoded data sets lie: the argument, else $BENCHMARK_CACHE, else ~/.cache/fer-ensembles."""
+    """Return where decoded data sets lie: the argument, else $BENCHMARK_CACHE, else ~/.cache/fer-ensembles."""
     if cache_dir is not None:
         return Path(cache_dir)
     try:

@@ -50,8 +50,8 @@ class Entry:
 
 
 def load(options: DataOptions) -> Dataset:
-    """The official test split, and the official training split without the tenth of every class that `options.seed`
-    holds out for validation; raises DataError."""
+    """Load the official test split, and the official training split without the tenth of every class that
+    `options.seed` holds out for validation; raise DataError."""
     official = _read(options)
     train = official.train
     assert train.rows is not None
@@ -62,7 +62,7 @@ def load(options: DataOptions) -> Dataset:
 
 
 def _read(options: DataOptions) -> Dataset:
-    """The official splits, validation empty."""
+    """Read the official splits; validation is empty."""
     walked = walk(folder_of("rafdb", options.path, HELP), by_name=True)
     listing = _find_list(walked)
     if listing is None:
@@ -81,7 +81,7 @@ def _read(options: DataOptions) -> Dataset:
 
 
 def _find_list(walked: Walk) -> Path | None:
-    """The list of the basic expressions: a second one, of the compound expressions, may lie beside it."""
+    """Find the list of the basic expressions; a second one, of the compound expressions, may lie beside it."""
     found = [path for path in walked.paths() if path.name in LIST_NAMES]
     basic = [path for path in found if "compound" not in path.relative_to(walked.root).parts]
     if len(basic) > 1:
@@ -90,7 +90,7 @@ def _find_list(walked: Walk) -> Path | None:
 
 
 def _aligned(files: Sequence[Path]) -> dict[str, Path]:
-    """The aligned images by their official names; raises DataError where two files bear one."""
+    """Return the aligned images by their official names; raise DataError where two files bear one."""
     found: dict[str, Path] = {}
     for file in files:
         match = FILE_NAME.fullmatch(file.stem)
@@ -103,7 +103,7 @@ def _aligned(files: Sequence[Path]) -> dict[str, Path]:
 
 
 def _sorted_into_folders(walked: Walk) -> list[Entry]:
-    """The aligned images of copies without a list: the folder around an image is its class, by number or by name.
+    """List the aligned images of copies without a list: the folder around an image is its class, by number or by name.
 
     Raises DataError where there are none, or a folder says no class or another split than the image's name.
     """
@@ -134,7 +134,7 @@ def _folder_target(file: Path) -> int:
 
 
 def _in_official_order(entries: Sequence[Entry]) -> list[Entry]:
-    """Training images first, each part by number: the order of the official list, whatever the order of a copy's."""
+    """Sort training images first, each part by number: the order of the official list, whatever that of a copy is."""
     return sorted(entries, key=lambda entry: (entry.split == "test", int(entry.name.partition("_")[2])))
 
 
@@ -145,8 +145,8 @@ def _check_splits(where: Path, entries: Sequence[Entry]) -> None:
 
 
 def read_list(listing: Path, aligned: dict[str, Path]) -> list[Entry]:
-    """The list's lines with their images, in the official order. Raises DataError naming the line that is wrong or the
-    image missing."""
+    """Read the list's lines with their images, in the official order; raise DataError naming the line that is wrong or
+    the image missing."""
     entries: dict[str, Entry] = {}
     missing = []
     for row, line in enumerate(_lines(listing)):

@@ -11,7 +11,7 @@ from benchmarks.data.errors import DataError
 
 
 def folds(targets: np.ndarray, count: int, seed: int, groups: np.ndarray | None = None) -> list[np.ndarray]:
-    """Rows of each of `count` parts, sorted: targets int64 [N], groups any [N].
+    """Divide rows into `count` parts, each sorted: targets int64 [N], groups any [N].
 
     Raises DataError where a class has fewer images, or there are fewer groups, than parts.
     """
@@ -29,7 +29,7 @@ def folds(targets: np.ndarray, count: int, seed: int, groups: np.ndarray | None 
 def hold_out(
     targets: np.ndarray, share: float, seed: int, groups: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that stay and rows held out, sorted; with groups, the share is met as nearly as whole groups allow.
+    """Return rows that stay and rows held out, sorted; with groups, the share is met as nearly as whole groups allow.
 
     Raises DataError as `folds` does.
     """
@@ -48,7 +48,8 @@ def hold_out(
 def hold_out_parts(
     targets: np.ndarray, parts: int, held: int, seed: int, groups: np.ndarray | None = None
 ) -> list[np.ndarray]:
-    """Rows of `held` parts of about 1/`parts` of the images each, and last those that stay; each holds every class.
+    """Hold out `held` parts of about 1/`parts` of the images each; return them, and last the rows that stay. Each holds
+    every class.
 
     With fewer groups than parts, a group is a part. Raises DataError as `folds` does, and where whole groups cannot be
     held out so that every class is on all sides.
@@ -70,7 +71,7 @@ def hold_out_parts(
 
 
 def draw(targets: np.ndarray, counts: np.ndarray, seed: int) -> np.ndarray:
-    """Rows, sorted, of as many images of each class as counts [K] say, drawn without replacement."""
+    """Draw as many images of each class as counts [K] say, without replacement; return their rows, sorted."""
     random = np.random.default_rng(seed)
     rows = [
         random.choice(np.flatnonzero(targets == target), count, replace=False) for target, count in enumerate(counts)

@@ -16,7 +16,7 @@ WINDOWS = "cp1252"  # what Excel writes as plain CSV in Western Europe and Ameri
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, in UTF-16 with its mark, or else in Windows' own encoding.
+    """Read a file in UTF-8, in UTF-16 with its mark, or else in Windows' own encoding.
 
     Raises DataError where it is none of these, OSError where it cannot be read.
     """
@@ -36,7 +36,8 @@ def read_text(path: Path) -> str:
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """The number of each line, and its cells in the columns of these names; an empty cell where a line is too short.
+    """Yield the number of each line and its cells in the columns of these names; an empty cell where a line is too
+    short.
 
     Columns are parted by commas, semicolons or tabs, whatever the header shows. Raises DataError naming the columns
     that are missing and those that are there, and as `read_text` does.
@@ -55,8 +56,7 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[s
 
 
 def read_lines(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """The number and the cells of each line, the header first, parted as its columns of these names are; raises
-    DataError as `read_text` does, and where a line is none of a table."""
+    """Yield the number and the cells of each line, the header first; its columns of these names show the delimiter."""
     text = read_text(path)
     delimiter = delimiter_of(text.partition("\n")[0], names)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -68,7 +68,7 @@ def read_lines(path: Path, names: Sequence[str]) -> Iterator[tuple[int, list[str
 
 
 def delimiter_of(header: str, names: Sequence[str]) -> str:
-    """What parts the columns in a header line: the character that shows most of these names; else a comma."""
+    """Return the delimiter that shows most of these names in a header line; else a comma."""
 
     def found(delimiter: str) -> int:
         return len(set(names) & {cell.strip().strip('"').strip() for cell in header.strip().split(delimiter)})

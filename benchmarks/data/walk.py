@@ -49,11 +49,11 @@ class Walk:
     left_out: Counter[str]
 
     def paths(self) -> list[Path]:
-        """The files' whole paths."""
+        """Return the files' whole paths."""
         return [self.root / file for file in self.files]
 
     def notes(self) -> list[str]:
-        """What was left out, a sentence each."""
+        """Say what was left out, in a sentence each."""
         notes = []
         if self.left_out:
             found = (f"{count:,} in {place}" for place, count in sorted(self.left_out.items()))
@@ -66,7 +66,7 @@ class Walk:
 
 
 def walk(root: Path, below: Sequence[str] = ("",), by_name: bool = False) -> Walk:
-    """Every file in these folders of `root`; real ones come before links to them, hidden ones are not seen.
+    """List every file in these folders of `root`; real ones come before links to them, hidden ones are not seen.
 
     by_name  whether each name of a file counts: where names say what an image is, tools that save space by making equal
              images one file do not take any away. Folders count once all the same.
@@ -80,23 +80,23 @@ def walk(root: Path, below: Sequence[str] = ("",), by_name: bool = False) -> Wal
 
 
 def subfolders(folder: Path) -> list[str]:
-    """Names of the folders directly in a folder, sorted; those that systems leave behind are not seen."""
+    """List the names of the folders in a folder, sorted, without those that systems leave behind."""
     return sorted(entry.name for entry in _entries(folder) if not is_leftover(entry.name) and entry.is_dir())
 
 
 def only_folder(folder: Path) -> list[Path]:
-    """The folder in a folder that is alone there, as where an archive was unpacked into one; else none."""
+    """Return the folder in a folder that is alone there, as where an archive was unpacked into one; else none."""
     found = subfolders(folder) if folder.is_dir() else []
     return [folder / found[0]] if len(found) == 1 else []
 
 
 def is_image(name: str) -> bool:
-    """Whether the ending of a file's name is that of an image that can be read."""
+    """Tell whether the ending of a file's name is that of an image that can be read."""
     return os.path.splitext(name)[1].lower() in ENDINGS
 
 
 def readable(name: str) -> str:
-    """The name with its bytes that are not UTF-8 written as \\xfc."""
+    """Return the name with its bytes that are not UTF-8 written as \\xfc."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
@@ -126,7 +126,7 @@ class _Walker:
             self._file(file, linked=True)
 
     def _folder(self, folder: str, linked: bool) -> None:
-        """The folder and what is below it, but for links."""
+        """Visit the folder and what is below it; links are put off."""
         waiting = [folder]
         while waiting:
             path = waiting.pop(0)

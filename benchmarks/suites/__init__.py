@@ -12,13 +12,13 @@ from zoo.registry import UnknownName
 
 @cache
 def suites() -> dict[str, Suite]:
-    """All suites by name: modules in alphabetical order, each in its own."""
+    """Return all suites by name: modules in alphabetical order, each in its own."""
     modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
     return {suite.name: suite for module in modules for suite in getattr(module, "SUITES", ())}
 
 
 def get(name: str) -> Suite:
-    """The suite of that name; raises UnknownName with near matches."""
+    """Return the suite of that name; raise UnknownName with near matches."""
     if name not in suites():
         raise UnknownName("suite", name, suites())
     return suites()[name]

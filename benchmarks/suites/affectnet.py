@@ -18,21 +18,21 @@ OPTIONS = ("side", "seed")
 
 
 def official(options: DataOptions, *, classes: int) -> Dataset:
-    """The official validation images as test; val is cut off the training images. Raises DataError."""
+    """Load the official validation images as test, with val cut off the training images; raise DataError."""
     from benchmarks.data.affectnet import reader as affectnet
 
     return affectnet.official(options, classes)
 
 
 def validation_alone(options: DataOptions) -> Dataset:
-    """The official validation images alone, cut 80/10/10; raises DataError."""
+    """Load the official validation images alone, cut 80/10/10; raise DataError."""
     from benchmarks.data.affectnet import reader as affectnet
 
     return affectnet.validation_alone(options)
 
 
 def download(folder: Path) -> Path:
-    """Raises DataError with the way to the data: it is given on request alone."""
+    """Raise DataError with the way to the data: it is given on request alone."""
     from benchmarks.data.affectnet import reader as affectnet
 
     return affectnet.refuse_download(folder)

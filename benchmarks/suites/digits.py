@@ -7,7 +7,7 @@ from benchmarks.suites.suite import Suite
 
 
 def load(options: DataOptions) -> Dataset:
-    """A fixed stratified split of the 1,797 images; no option matters."""
+    """Load a fixed stratified split of the 1,797 images; no option matters."""
     from benchmarks.data import digits
 
     return digits.load(options.path)

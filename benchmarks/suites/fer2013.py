@@ -11,42 +11,42 @@ from benchmarks.suites.suite import ExtraLabels, Suite
 
 
 def load(options: DataOptions) -> Dataset:
-    """The official splits; raises DataError."""
+    """Load the official splits; raise DataError."""
     from benchmarks.data.fer2013 import reader as fer2013  # decoders are not needed to list suites
 
     return fer2013.load(options.path)
 
 
 def balanced(options: DataOptions) -> Dataset:
-    """As many training images of every class as disgust has; raises DataError."""
+    """Load as many training images of every class as disgust has; raise DataError."""
     from benchmarks.data.derive import downsampled
 
     return downsampled(load(options))
 
 
 def three_classes(options: DataOptions) -> Dataset:
-    """Happy, sad and neutral; raises DataError."""
+    """Load happy, sad and neutral alone; raise DataError."""
     from benchmarks.data.derive import of_classes
 
     return of_classes(load(options), ("happy", "sad", "neutral"))
 
 
 def without_duplicates(options: DataOptions) -> Dataset:
-    """No test image whose pixels also stand in Training; raises DataError."""
+    """Load the official splits without test images whose pixels also stand in Training; raise DataError."""
     from benchmarks.data.derive import deduplicated
 
     return deduplicated(load(options))
 
 
 def votes(dataset: Dataset, options: DataOptions) -> Dataset:
-    """With the votes of FER+ for the training images; raises DataError."""
+    """Add the votes of FER+ for the training images; raise DataError."""
     from benchmarks.data.ferplus import reader as ferplus
 
     return ferplus.with_votes(dataset, options.path)
 
 
 def download(folder: Path) -> Path:
-    """Fetches the original CSV with kagglehub; raises DataError."""
+    """Fetch the original CSV with kagglehub; raise DataError."""
     from benchmarks.data.fer2013 import reader as fer2013
 
     return fer2013.download(folder)

@@ -16,14 +16,14 @@ MEMBERS = ("vgg_fer", "vgg_fer@scale_tta", "resnet_fer", "resnet_fer@scale_tta",
 
 
 def load(options: DataOptions, *, training: str, evaluation: str) -> Dataset:
-    """The official splits, labelled by a rule of the paper; raises DataError."""
+    """Load the official splits, labelled by a rule of the paper; raise DataError."""
     from benchmarks.data.ferplus import reader as ferplus
 
     return ferplus.load(options.path, training=training, evaluation=evaluation)
 
 
 def download(folder: Path) -> Path:
-    """Fetches FER2013 with kagglehub and the votes from their repository; raises DataError."""
+    """Fetch FER2013 with kagglehub and the votes from their repository; raise DataError."""
     from benchmarks.data.ferplus import reader as ferplus
 
     return ferplus.download(folder)

@@ -7,7 +7,7 @@ from benchmarks.suites.suite import Suite
 
 
 def load(options: DataOptions) -> Dataset:
-    """The images of `--data`; raises DataError."""
+    """Load the images of `--data`; raise DataError."""
     from benchmarks.data.folder import reader as folder  # decoders are not needed to list suites
 
     return folder.load(options)

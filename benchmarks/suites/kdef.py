@@ -28,14 +28,14 @@ DIFFERENCE = (
 
 
 def load_fold(options: DataOptions, fold: int) -> Dataset:
-    """Test on one fifth of the people, validation on the next, training on the others; raises DataError."""
+    """Load one fifth of the people as test, the next as validation, the others as training; raise DataError."""
     from benchmarks.data import kdef
 
     return kdef.fold(options, fold)
 
 
 def load_random(options: DataOptions) -> Dataset:
-    """3,430, 490 and 980 images, stratified by class, whoever is on them; raises DataError."""
+    """Load 3,430, 490 and 980 images, stratified by class, whoever is on them; raise DataError."""
     from benchmarks.data import kdef
 
     return kdef.random_split(options)

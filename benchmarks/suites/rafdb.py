@@ -7,7 +7,7 @@ from benchmarks.suites.suite import Suite
 
 
 def load(options: DataOptions) -> Dataset:
-    """The official splits, a tenth of training held out for validation; raises DataError."""
+    """Load the official splits, a tenth of training held out for validation; raise DataError."""
     from benchmarks.data import rafdb
 
     return rafdb.load(options)

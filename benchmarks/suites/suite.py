@@ -95,19 +95,19 @@ class Suite:
 
     @property
     def selection(self) -> str:
-        """The options by which the command line selects this suite and these data."""
+        """Return the options by which the command line selects this suite and these data."""
         return self.asked or f"--suite {self.name}"
 
     def gone(self, options: DataOptions) -> bool:
-        """Whether it is of a folder that is not there, or no longer."""
+        """Tell whether it is of a folder that is not there, or no longer."""
         return self.own and options.path is not None and not options.path.expanduser().is_dir()
 
     def of_fold(self, fold: int) -> Suite:
-        """The suite of one fold alone; of a suite without folds, itself."""
+        """Return the suite of one fold alone; of a suite without folds, itself."""
         return replace(self, load=self.folds[fold], folds=()) if self.folds else self
 
     def read(self, options: DataOptions) -> Dataset:
-        """The data; raises DataError, also where an option does not apply to it."""
+        """Read the data; raise DataError, also where an option does not apply to it."""
         heeded = {FLAGS[field] for field in self.options}
         for flag in options.flags():
             if flag not in heeded:

@@ -55,7 +55,7 @@ class Listing:
 
 
 def find(root: Path, name: str) -> Listing | None:
-    """The set of that name, a key of SETS, in a folder; None where it is not there.
+    """Find the set of that name, a key of SETS, in a folder; return None where it is not there.
 
     `images` and `annotations` without a folder of a set around them are taken for the validation set. Raises DataError
     where a list names images that are not there.
@@ -76,7 +76,7 @@ def _of_folders(root: Path) -> Listing:
 
 
 def _file_names(folder: Path) -> list[str]:
-    """Names of the files in a folder, sorted, without those that the system left there."""
+    """List the names of the files in a folder, sorted, without those that the system left there."""
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if not is_leftover(entry.name) and entry.is_file())
 
@@ -111,7 +111,7 @@ def _read_folders(root: Path) -> Annotated:
 
 
 def _stored_number(path: Path) -> str:
-    """The one number of a .npy file, as text; copies in circulation keep it as a number or as a string."""
+    """Read the one number of a .npy file as text; copies in circulation keep it as a number or as a string."""
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -134,8 +134,8 @@ def _of_list(root: Path, table: Path) -> Listing:
 
 
 def _lines(table: Path) -> Iterator[tuple[int, str, list[str]]]:
-    """Number of the line, path of the image, and expression, valence and arousal as text; copies without the line of
-    headings have the columns in their usual order."""
+    """Yield the number of each line, the path of its image, and expression, valence and arousal as text. Copies without
+    a header have the columns in their usual order."""
     count = 0
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -156,7 +156,7 @@ def _lines(table: Path) -> Iterator[tuple[int, str, list[str]]]:
 
 
 def _columns(table: Path, first: Sequence[str]) -> tuple[Sequence[str], list[int]]:
-    """The names of the columns of a list that begins with this line, and the places of those that are needed."""
+    """Return the columns of a list that begins with this line, and the places of those that are needed."""
     names = first if COLUMNS[0] in first else COLUMNS
     absent = [name for name in NEEDED if name not in names]
     if absent or len(first) != len(names):
@@ -166,7 +166,7 @@ def _columns(table: Path, first: Sequence[str]) -> tuple[Sequence[str], list[int
 
 
 def _pictures(root: Path, table: Path, path: str) -> Path:
-    """The folder that the paths of a list start from."""
+    """Find the folder that the paths of a list start from."""
     places = [
         around / place for around in dict.fromkeys((root, table.parent, table.parent.parent)) for place in PICTURES
     ]
@@ -178,7 +178,8 @@ def _pictures(root: Path, table: Path, path: str) -> Path:
 
 
 def _annotated(images: list[Path], rows: list[list[str]], where: Callable[[int, int], str]) -> Annotated:
-    """`rows` are expression, valence and arousal as text; `where` names the source of a row's column."""
+    """Parse and check annotations: `rows` are expression, valence and arousal as text, and `where` names the source of
+    a row's column."""
     values = np.array([[_number(text, where, row, column) for column, text in enumerate(texts)]
                        for row, texts in enumerate(rows)])  # fmt: skip
     codes, affect = values[:, 0], values[:, 1:]

@@ -44,7 +44,8 @@ class Part:
 
 
 def official(options: DataOptions, classes: int) -> Dataset:
-    """The official validation images as test; of the training images, val and train. RGB or grey [N,C,side,side].
+    """Read the official validation images as test, and divide the training images into val and train. RGB or grey
+    [N,C,side,side].
 
     Val has as many images of each class as test, at most a fifth of the class: it chooses for a test split in which all
     classes are alike, which training images are not. `classes` is 8, or 7 without contempt. Raises DataError.
@@ -66,7 +67,7 @@ def official(options: DataOptions, classes: int) -> Dataset:
 
 
 def validation_alone(options: DataOptions) -> Dataset:
-    """The official validation images cut 80/10/10, stratified by class, by the options' seed; raises DataError."""
+    """Divide the official validation images 80/10/10, stratified by class, by the options' seed; raise DataError."""
     part = _read(options, "validation")
     train, rest = hold_out(part.split.targets, 0.2, options.seed)
     val, test = hold_out(part.split.targets[rest], 0.5, options.seed)
@@ -75,19 +76,19 @@ def validation_alone(options: DataOptions) -> Dataset:
 
 
 def refuse_download(folder: Path) -> Path:
-    """Nobody may hand AffectNet on: raises DataError with the way to it."""
+    """Raise DataError with the way to AffectNet, which nobody may hand on."""
     raise DataError(f"AffectNet cannot be downloaded by a program.\n{HELP}")
 
 
 def _read(options: DataOptions, name: str) -> Part:
-    """A set, through the cache; raises DataError where it is not there or not in order."""
+    """Read a set through the cache; raise DataError where it is not there or not in order."""
     listing, side = _found(options.path, name), options.side or SIDE
     dataset = cached(f"affectnet-{side}", listing.root, listing.files, lambda: _decoded(listing, name, side))
     return Part(dataset.train, dataset.source, dataset.notes)
 
 
 def _check_apart(training: Listing, validation: Listing) -> None:
-    """Raises DataError where both sets are one folder by two names."""
+    """Raise DataError where both sets are one folder by two names."""
     one, other = (listing.root / IMAGES for listing in (training, validation))
     if training.root != validation.root and one.exists() and other.exists() and one.samefile(other):
         raise DataError(
@@ -114,7 +115,7 @@ def _places(data_dir: Path | None) -> list[Path]:
 
 
 def _decoded(listing: Listing, name: str, side: int) -> Dataset:
-    """A set as a data set whose val and test are empty, which is what the cache keeps."""
+    """Decode a set into a data set with empty val and test, which is what the cache keeps."""
     annotated = listing.read()
     kept = np.flatnonzero(annotated.expression < len(CLASSES))
     if not len(kept):
@@ -141,7 +142,7 @@ def _with_channels(split: Split, channels: int) -> Split:
 
 
 def _hold_out_like(targets: np.ndarray, wanted: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that stay, and as many rows of each class as wanted [K], at most one in VAL_SHARE; both sorted."""
+    """Hold out as many rows of each class as wanted [K], at most one in VAL_SHARE; return the others, and these."""
     counts = np.bincount(targets, minlength=len(wanted))
     if counts.min() < VAL_SHARE:
         rare = int(counts.argmin())

@@ -22,7 +22,7 @@ DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, N
 
 @contextmanager
 def open_table(path: Path, why_not: Callable[[bytes], str | None]) -> Iterator[IO[bytes]]:
-    """The bytes of the first table whose header line `why_not` has nothing against, from its header on.
+    """Open the first table whose header line `why_not` has nothing against, at its header.
 
     Raises DataError, its message a reason without the file's name, where there is none; one of DAMAGE where the file is
     damaged.

@@ -30,7 +30,7 @@ class ImageFile:
 
 
 def why_not(root: Path) -> str | None:
-    """What keeps a folder from being this form; None where nothing does."""
+    """Say what keeps a folder from being this form; return None where nothing does."""
     folders = _split_folders(root)
     if not folders:
         return "no folders train and test"
@@ -41,7 +41,7 @@ def why_not(root: Path) -> str | None:
 
 
 def read(root: Path) -> Rows:
-    """All images, in no order that means anything. Raises DataError naming the folder or the file."""
+    """Read all images, in no order that means anything; raise DataError naming the folder or the file."""
     walked = walk_splits(root)
     images, others = _scan(walked)
     if len({image.usage for image in images}) == len(USAGES):
@@ -67,7 +67,7 @@ def _split_folders(root: Path) -> list[str]:
 
 
 def walk_splits(root: Path) -> Walk:
-    """What lies under train and test: what the content of this form consists of.
+    """Walk the folders train and test, which are the content of this form.
 
     Raises DataError where a class folder leads to the files of another one.
     """
@@ -82,14 +82,14 @@ def walk_splits(root: Path) -> Walk:
 
 
 def _scan(walked: Walk) -> tuple[list[ImageFile], Counter[str]]:
-    """The images, sorted by path, and how many other files there are of every ending."""
+    """Return the images, sorted by path, and the number of other files for each ending."""
     images = [_image_file(walked.root, path) for path in sorted(map(str, walked.paths())) if is_image(path)]
     others = Counter(os.path.splitext(file)[1].lower() for file in walked.files if not is_image(file))
     return images, others
 
 
 def _check_filled(root: Path, images: Sequence[ImageFile]) -> None:
-    """Raises DataError where a class folder holds no image, though every part of the data has some."""
+    """Raise DataError where a class folder holds no image, though every part of the data has some."""
     filled = {Path(image.path).parent for image in images}
     for folder in (root / split / name for split in _split_folders(root) for name in subfolders(root / split)):
         if folder not in filled:

@@ -11,7 +11,7 @@ EIGHT_BIT_MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"}
 
 
 def decode_grey(data: bytes, size: int, where: str) -> np.ndarray:
-    """uint8 [size, size]. `where` names the image in the errors.
+    """Decode an image to uint8 [size, size]; `where` names the image in the errors.
 
     Raises DataError where the bytes are no image, or the image has another size or depth.
     """

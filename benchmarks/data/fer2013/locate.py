@@ -40,7 +40,7 @@ class Source:
 
 
 def find(data_dir: Path | None) -> Source:
-    """The copy to read: with `data_dir`, a file or a folder, only there; else the first in the usual places.
+    """Find the copy to read: with `data_dir`, a file or a folder, only there; else the first in the usual places.
 
     Raises DataError with the places looked in, what was seen there, and how to get the data.
     """

@@ -47,13 +47,13 @@ class Matched:
 
 @cache
 def official() -> Official:
-    """The original's rows."""
+    """Load the original's rows."""
     with np.load(FILE, allow_pickle=False) as arrays:
         return Official(arrays["pixels"], arrays["labels"].astype(np.int64))
 
 
 def save(images: np.ndarray, labels: np.ndarray, file: Path) -> None:
-    """Writes what `official` reads: of all images uint8 [35887,48,48] and labels in the original's order."""
+    """Write what `official` loads, made of all images uint8 [35887,48,48] and labels in the original's order."""
 
     def write(draft: Path) -> None:
         with draft.open("wb") as stream:
@@ -63,13 +63,13 @@ def save(images: np.ndarray, labels: np.ndarray, file: Path) -> None:
 
 
 def pixel_hashes(images: np.ndarray) -> np.ndarray:
-    """A hash uint32 [N] of the pixels of each image uint8 [N, ...]; no two images of the original share one."""
+    """Hash the pixels of each image uint8 [N, ...] to uint32 [N]; no two images of the original share a hash."""
     return np.array([zlib.crc32(image.tobytes()) for image in images], dtype=np.uint32)
 
 
 def match(images: np.ndarray, targets: np.ndarray, usages: np.ndarray, ordered: bool) -> Matched:
-    """Finds images uint8 [N,48,48] among the original rows: those in their own places first, where the copy has an
-    order; then by pixels, of equal images those of the same part and label first."""
+    """Match images uint8 [N,48,48] to the original rows: first those in their own places, where the copy has an order;
+    then by pixels, and of equal images those of the same part and label first."""
     hashes, original = pixel_hashes(images), official()
     rows = np.full(len(hashes), -1, dtype=np.int64)
     if ordered:
@@ -98,12 +98,12 @@ def match(images: np.ndarray, targets: np.ndarray, usages: np.ndarray, ordered: 
 
 @cache
 def parts() -> np.ndarray:
-    """The index in USAGES of each original row."""
+    """Return the index in USAGES of each original row."""
     return np.repeat(np.arange(len(USAGES)), COUNTS)
 
 
 def row_numbers(matched: Matched, ordered: bool) -> np.ndarray | None:
-    """The original row of each image int64 [N], or None where it is not known of all.
+    """Return the original row of each image int64 [N], or None where it is not known of all.
 
     A copy that has its own images in place of some of the original's, and all others where they were, has these rows.
     So has an ordered one that holds less than half of the original: it is a data set of its own, with rows of its own.
@@ -116,14 +116,15 @@ def row_numbers(matched: Matched, ordered: bool) -> np.ndarray | None:
 
 
 def has_own_pixels(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Whether each of `images` uint8 [N, ...] is that of the original row said of it, int64 [N]: bool [N]."""
+    """Tell of each image uint8 [N, ...] whether it is that of the original row int64 [N] said of it: bool [N]."""
     original = official().pixels
     inside = rows < len(original)
     return inside & (pixel_hashes(images) == original[np.where(inside, rows, 0)])
 
 
 def differences(matched: Matched, targets: np.ndarray, usages: np.ndarray) -> list[str]:
-    """What tells a copy from the original, beside the number of its rows: a few words each; none of an official one."""
+    """Say in a few words each what tells a copy from the original, beside the number of its rows; nothing of an
+    official copy."""
     found = matched.rows >= 0
     rows, count, strange = matched.rows[found], len(found), int((~matched.known).sum())
     if strange > NEARLY_ALL * count:
@@ -144,7 +145,8 @@ def differences(matched: Matched, targets: np.ndarray, usages: np.ndarray) -> li
 
 
 def _moves(rows: np.ndarray, usages: np.ndarray) -> tuple[bool, int]:
-    """Whether val and test stand for each other, and how many images stand in another part than in the original."""
+    """Tell whether val and test stand for each other, and count the images that stand in another part than in the
+    original."""
     original = parts()[rows]
     swapped = all(
         (usages == part).any() and (original[usages == part] == other).mean() > NEARLY_ALL

@@ -16,7 +16,7 @@ BATCH_ROWS = 1024
 
 
 def begins(path: Path) -> bool:
-    """Whether a file begins as parquet does. A file that cannot be opened does not."""
+    """Tell whether a file begins as parquet does; a file that cannot be opened does not."""
     try:
         with open(path, "rb") as stream:
             return stream.read(len(MAGIC)) == MAGIC
@@ -25,7 +25,7 @@ def begins(path: Path) -> bool:
 
 
 def why_not(path: Path) -> str | None:
-    """What keeps a file that begins as parquet from being FER2013; None where nothing does."""
+    """Say what keeps a file that begins as parquet from being FER2013; return None where nothing does."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -43,7 +43,7 @@ def why_not(path: Path) -> str | None:
 
 
 def read(paths: Sequence[Path]) -> Rows:
-    """All rows of the shards, one after another. Raises DataError naming the file and the row (from 0)."""
+    """Read all rows of the shards, one after another; raise DataError naming the file and the row (from 0)."""
     images, targets, usages = [], [], []
     for path in paths:
         for row, (image, emotion, usage) in enumerate(_records(path)):

@@ -23,15 +23,15 @@ BLOCK_BYTES = 1 << 24  # about 1,800 rows at a time
 
 
 def header_columns(line: bytes) -> tuple[list[str], str]:
-    """Column names of a header line, lower case, without the spaces that icml_face_data.csv has before them; and what
-    stands between them."""
+    """Return the column names of a header line, lower case, without the spaces that icml_face_data.csv has before them,
+    and the delimiter between them."""
     text = line.decode("utf-8-sig", "replace")
     delimiter = delimiter_of(text.lower(), COLUMNS)
     return [name.strip().strip('"').strip().lower() for name in text.split(delimiter)], delimiter
 
 
 def why_not_header(line: bytes) -> str | None:
-    """What keeps a first line from being the header of this form; None where nothing does."""
+    """Say what keeps a first line from being the header of this form; return None where nothing does."""
     if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line:
         return "it is not in UTF-8 (UTF-16?); save it as CSV UTF-8"
     names, _ = header_columns(line)
@@ -44,7 +44,7 @@ def why_not_header(line: bytes) -> str | None:
 
 
 def why_not(path: Path) -> str | None:
-    """What keeps a file from being this form; None where nothing does."""
+    """Say what keeps a file from being this form; return None where nothing does."""
     try:
         with open_table(path, why_not_header):
             return None
@@ -55,7 +55,7 @@ def why_not(path: Path) -> str | None:
 
 
 def read(path: Path) -> Rows:
-    """All rows of the table. Raises DataError naming the file and the row (from 1, the header not counted)."""
+    """Read all rows of the table; raise DataError naming the file and the row (from 1, the header not counted)."""
     try:
         with open_table(path, why_not_header) as stream:
             return _read_stream(stream, str(path))
@@ -82,7 +82,7 @@ def _read_stream(stream: IO[bytes], name: str) -> Rows:
 
 
 def _batches(stream: IO[bytes], name: str) -> Any:
-    """Record batches with the three columns as bytes. A row with too few or too many fields raises DataError."""
+    """Yield record batches with the three columns as bytes; raise DataError where a row has other fields than three."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -119,7 +119,7 @@ def _batches(stream: IO[bytes], name: str) -> Any:
 
 
 def _indices(column: Any, index_of: Any, name: str, start: int) -> np.ndarray:
-    """int64 indices of a column of few distinct values."""
+    """Convert a column of few distinct values to int64 indices."""
     known: dict[bytes, int] = {}
     indices = []
     for row, value in enumerate(column.to_pylist(), start):
@@ -130,7 +130,7 @@ def _indices(column: Any, index_of: Any, name: str, start: int) -> np.ndarray:
 
 
 def _pixels(column: Any, name: str, start: int) -> np.ndarray:
-    """uint8 [rows, 2304] of a pyarrow binary column."""
+    """Parse a pyarrow binary column to uint8 [rows, 2304]."""
     _, offset_buffer, text_buffer = column.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32)[column.offset : column.offset + len(column) + 1]
     text = np.frombuffer(text_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
@@ -142,7 +142,7 @@ def _pixels(column: Any, name: str, start: int) -> np.ndarray:
 
 
 def _parse_rows(text: np.ndarray, offsets: np.ndarray) -> np.ndarray | None:
-    """uint8 [rows, 2304] of rows of numbers with spaces between, or None where anything at all is off.
+    """Parse rows of numbers with spaces between to uint8 [rows, 2304]; return None where anything at all is off.
 
     text     uint8, the rows one after another with nothing between them
     offsets  where each row begins, and the end of the last
@@ -171,7 +171,7 @@ def _parse_rows(text: np.ndarray, offsets: np.ndarray) -> np.ndarray | None:
 
 
 def _parse_row(value: bytes, where: str) -> np.ndarray:
-    """uint8 [2304] of one row, or a DataError with what is wrong in it."""
+    """Parse one row to uint8 [2304]; raise DataError with what is wrong in it."""
     numbers = value.decode("utf-8", "replace").split()
     for position, number in enumerate(numbers, 1):
         pixel, shown = f"{where}: pixel {position} is", shortened(number)

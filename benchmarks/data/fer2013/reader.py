@@ -21,7 +21,7 @@ KAGGLE_DATASET = "deadskull7/fer2013"
 
 
 def load(data_dir: Path | None = None, *, cache_dir: Path | None = None) -> Dataset:
-    """FER2013 from any form: images [N, 1, 48, 48]; Training, PublicTest, PrivateTest as train, val, test.
+    """Load FER2013 from any form: images [N, 1, 48, 48]; Training, PublicTest, PrivateTest as train, val, test.
 
     data_dir   a file or a folder, and then only there; else $BENCHMARK_DATA, else data/fer2013
     cache_dir  of the decoded arrays; else $BENCHMARK_CACHE, else ~/.cache/fer-ensembles
@@ -40,7 +40,8 @@ def load(data_dir: Path | None = None, *, cache_dir: Path | None = None) -> Data
 
 
 def download(target_dir: Path) -> Path:
-    """Puts fer2013.csv into `target_dir` and returns its path; of a usable copy in any form that is there already, its.
+    """Put fer2013.csv into `target_dir` and return its path, or that of a usable copy in any form that is there
+    already.
 
     Raises DataError where kagglehub is not installed or the download fails.
     """
@@ -77,7 +78,7 @@ def _build(source: Source) -> Dataset:
 
 
 def _copy(source: Path, target: Path) -> Path:
-    """Copies by way of a temporary name, so that a copy that was interrupted is never taken for the data."""
+    """Copy by way of a temporary name, so that a copy that was interrupted is never taken for the data."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as folder:
         shutil.copyfile(source, Path(folder) / target.name)

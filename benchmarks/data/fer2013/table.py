@@ -32,7 +32,7 @@ class Rows:
 
 
 def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
-    """The three splits of the rows. `where` names the source in the errors.
+    """Divide the rows into the three splits; `where` names the source in the errors.
 
     Raises DataError where a split is empty. What differs from the original is accepted and noted.
     """
@@ -64,7 +64,7 @@ def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
 
 
 def usage_index(value: str, where: str) -> int:
-    """Index of a Usage value. Raises DataError where it is none of the three."""
+    """Return the index of a Usage value; raise DataError where it is none of the three."""
     if value.strip() in USAGES:
         return USAGES.index(value.strip())
     near = suggestion(value, USAGES)
@@ -72,7 +72,7 @@ def usage_index(value: str, where: str) -> int:
 
 
 def emotion_index(value: str, where: str) -> int:
-    """Index of an emotion written as a number. Raises DataError where it is not in 0..6."""
+    """Return the index of an emotion written as a number; raise DataError where it is not in 0..6."""
     text = value.strip()
     if text.isdecimal() and len(text) < MOST_DIGITS and int(text) < len(FER2013_CLASSES):
         return int(text)

@@ -29,9 +29,9 @@ python benchmark.py --suite ferplus --download"""
 
 
 def load(data_dir: Path | None = None, *, training: str, evaluation: str) -> Dataset:
-    """Images [N,1,48,48] with targets of eight classes; votes float32 [N,8] are the rule's distribution.
+    """Load images [N,1,48,48] with targets of eight classes; votes float32 [N,8] are the rule's distribution.
 
-    training    the rule of the training split, a key of MODES in benchmarks/data/votes.py
+    training    the rule of the training split, a key of MODES in benchmarks/data/ferplus/votes.py
     evaluation  the rule of val and test
 
     Raises DataError where FER2013 or the votes are missing, or do not line up.
@@ -49,7 +49,8 @@ def load(data_dir: Path | None = None, *, training: str, evaluation: str) -> Dat
 
 
 def with_votes(faces: Dataset, data_dir: Path | None = None) -> Dataset:
-    """FER2013, or a part of it, whose training split has FER+'s votes int64 [N,K], a column a class of `faces`.
+    """Give the training split of FER2013, or of a part of it, FER+'s votes int64 [N,K], a column for each class of
+    `faces`.
 
     They are the annotators' counts as they are. Votes for anything that is no class of `faces` (contempt, cannot tell,
     not a face) are dropped; an image that has no other votes gets one for its own label. Order, ids and fingerprint
@@ -77,7 +78,7 @@ def _labelled(split: Split, votes: np.ndarray, rule: str) -> Split:
 
 
 def _votes_of(split: Split, classes: Sequence[str], votes: np.ndarray, usages: Sequence[str], usage: str) -> np.ndarray:
-    """The votes int64 [N,10] of a split's images. Raises DataError where the table has others in their rows."""
+    """Return the votes int64 [N,10] of a split's images; raise DataError where the table has others in their rows."""
     if split.rows is None:
         raise DataError(
             "FER+ names FER2013's images by their rows in the original file, and which these are is not known of all: "
@@ -91,13 +92,13 @@ def _votes_of(split: Split, classes: Sequence[str], votes: np.ndarray, usages: S
 
 
 def check_rows(rows: np.ndarray, usages: Sequence[str], usage: str) -> None:
-    """Raises DataError where the table does not have these rows [N] of FER2013 in that split."""
+    """Raise DataError where the table does not have these rows [N] of FER2013 in that split."""
     if rows.max() >= len(usages) or any(usages[row] != usage for row in rows):
         raise DataError(f"{VOTES} does not line up with FER2013: rows of {usage} are others there. Use both unchanged.")
 
 
 def check_labels(votes: np.ndarray, targets: np.ndarray, classes: Sequence[str], usage: str) -> None:
-    """Raises DataError where votes [N,10] and targets [N] agree less than they do on FER2013: rows were moved.
+    """Raise DataError where votes [N,10] and targets [N] agree less than they do on FER2013: rows were moved.
 
     Where a quarter of the rows is moved, kappa falls from 0.56 to 0.42; few images may lie below it by chance.
     """
@@ -110,7 +111,7 @@ def check_labels(votes: np.ndarray, targets: np.ndarray, classes: Sequence[str],
 
 
 def votes_table(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:
-    """All votes int64 [35887,10] and each row's Usage, from `data_dir` or the usual places; raises DataError."""
+    """Read all votes int64 [35887,10] and each row's Usage, from `data_dir` or the usual places; raise DataError."""
     places = list(_places(data_dir))
     for place in places:
         if place.is_file():
@@ -120,7 +121,7 @@ def votes_table(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:
 
 
 def _places(data_dir: Path | None) -> Iterator[Path]:
-    """Where the table may lie: in the folder given, or around the file; else in the usual places."""
+    """Yield where the table may lie: in the folder given, or around the file; else in the usual places."""
     if data_dir is not None:
         given = Path(data_dir).expanduser()
         roots = [given.parent if given.is_file() else given]
@@ -131,7 +132,7 @@ def _places(data_dir: Path | None) -> Iterator[Path]:
 
 
 def download(target_dir: Path) -> Path:
-    """Puts FER2013 and the votes into `target_dir`, what is there already apart, and returns the folder.
+    """Put FER2013 and the votes into `target_dir`, unless they are there already, and return the folder.
 
     Raises DataError where either cannot be had.
     """

@@ -25,7 +25,7 @@ MOST_CLASSES = 3
 
 
 def read_votes(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Votes int64 [N,10] in the order of CLASSES and NO_EXPRESSION, and each row's Usage.
+    """Read votes int64 [N,10] in the order of CLASSES and NO_EXPRESSION, and each row's Usage.
 
     Raises DataError naming the file and the line, also where the names of the images show that lines were moved.
     """
@@ -50,7 +50,7 @@ def read_votes(path: Path) -> tuple[np.ndarray, list[str]]:
 
 
 def _check_order(path: Path, names: Sequence[str]) -> None:
-    """Raises DataError where the images' names show that rows were moved or left out.
+    """Raise DataError where the images' names show that rows were moved or left out.
 
     They count the rows up from 0, but for some without a name; in the original four images bear the name of a copy.
     """
@@ -64,7 +64,8 @@ def _check_order(path: Path, names: Sequence[str]) -> None:
 
 
 def agreement(votes: np.ndarray, targets: np.ndarray, classes: Sequence[str]) -> float:
-    """Cohen's kappa between the class with most votes, of votes int64 [N,10], and targets int64 [N] of `classes`.
+    """Compute Cohen's kappa between the class with most votes, of votes int64 [N,10], and targets int64 [N] of
+    `classes`.
 
     It is 0 where votes are of other images, and about 0.56 on FER2013, whose labels and votes are of different people.
     Images without a vote for any of the classes do not count; 1 where none does.
@@ -80,7 +81,7 @@ def agreement(votes: np.ndarray, targets: np.ndarray, classes: Sequence[str]) ->
 
 
 def shares(votes: np.ndarray, mode: str) -> np.ndarray:
-    """Target distributions float32 [N,8] of votes [N,10] by a rule of MODES; a row of zeros where it drops the image.
+    """Turn votes [N,10] into target distributions float32 [N,8] by a rule of MODES; a row of zeros drops the image.
 
     In all modes a class with a single vote counts as none, and an image is dropped where most votes say that there is
     no expression or no face. Classes are in the order of CLASSES.
@@ -92,14 +93,14 @@ def shares(votes: np.ndarray, mode: str) -> np.ndarray:
 
 @cache
 def _majority(votes: tuple[int, ...]) -> tuple[float, ...]:
-    """All to the class with more than half of the votes."""
+    """Give all to the class with more than half of the votes."""
     most = max(votes)
     return _expressions(tuple(most * (place == votes.index(most)) for place in range(len(votes))), votes)
 
 
 @cache
 def _leading(votes: tuple[int, ...]) -> tuple[float, ...]:
-    """The commonest classes, until they have three quarters of the votes or are three; equal ones come together.
+    """Keep the commonest classes, until they have three quarters of the votes or are three; equal ones come together.
 
     Doubt ends the list: "unknown" or "not a face" is kept only where nothing was more common.
     """
@@ -122,12 +123,13 @@ def _few(kept: list[int], votes: tuple[int, ...]) -> tuple[float, ...]:
 
 @cache
 def _listed(votes: tuple[int, ...]) -> tuple[float, ...]:
-    """Every class with 30 % of the votes; which of them is most common matters to the score alone."""
+    """Keep every class with 30 % of the votes; which of them is most common matters to the score alone."""
     return _expressions(tuple(count if count >= LISTED * sum(votes) else 0 for count in votes), votes)
 
 
 def _expressions(kept: tuple[int, ...], votes: tuple[int, ...]) -> tuple[float, ...]:
-    """Shares of the expressions among the votes kept; none where those are too few, or no expression leads them."""
+    """Compute the shares of the expressions among the votes kept; none where those are too few, or no expression leads
+    them."""
     if sum(kept) <= MAJORITY * sum(votes) or kept.index(max(kept)) >= len(CLASSES):
         return UNKNOWN
     expressions = kept[: len(CLASSES)]

@@ -16,7 +16,7 @@ COLUMNS = ("file", "group")
 
 
 def read_groups(what: str, root: Path, files: Sequence[str]) -> np.ndarray:
-    """The group of each file, str [N]; `files` are paths below `root`, with forward slashes.
+    """Return the group of each file, str [N]; `files` are paths below `root`, with forward slashes.
 
     what  a CSV with the columns file and group, or a regular expression whose one group is searched in the paths
 
@@ -65,5 +65,5 @@ def _from_table(path: Path, files: Sequence[str]) -> np.ndarray:
 
 
 def _composed(file: str) -> str:
-    """The path as most computers spell it: macOS takes letters and accents apart."""
+    """Spell a path as most computers do: macOS stores letters and accents apart."""
     return unicodedata.normalize("NFC", file)

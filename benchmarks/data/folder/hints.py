@@ -46,8 +46,8 @@ NAMED = (
 
 
 def hints(files: Sequence[str], groups: str) -> list[str]:
-    """A note where most files (paths below the folder) are named as those of a known data set; `groups` are as the user
-    gave them."""
+    """Write a note where most files (paths below the folder) are named as those of a known data set. `groups` are as
+    the user gave them."""
     stems = [PurePosixPath(file).stem for file in files]
     for known in NAMED:
         if sum(known.form.fullmatch(stem) is not None for stem in stems) < MOST * len(stems):

@@ -13,23 +13,11 @@ import numpy as np
 
 from benchmarks.data.dataset import SPLIT_NAMES
 from benchmarks.data.errors import DataError
-from benchmarks.data.expressions import EXPRESSIONS, expression
+from benchmarks.data.folder.homes import Home, split_homes, unwrapped
 from benchmarks.data.leftovers import is_leftover
 from benchmarks.data.walk import ENDINGS, Repeat, Walk, is_image, subfolders, walk
 
-SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of folders around the class folders, in lower case, and the split that each stands for."""
 MOST_CLASSES = 256  # the store of predictions keeps targets in a byte
-MOST_WRAPPERS = 3  # folders around all others
 UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".cr2", ".nef", ".arw", ".dng", ".svg", ".psd")
 """Endings of images of kinds that are not read."""
 
@@ -53,29 +41,21 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class _Home:
-    """A folder around class folders: its path below the root, and the split that it stands for, if any."""
-
-    path: str
-    split: str
-
-
-@dataclass(frozen=True)
 class _Place:
     """A file's home, and the name of its class folder; "" where it lies in none."""
 
-    home: _Home
+    home: Home
     label: str
 
 
 def scan(root: Path) -> Layout:
-    """The layout of a folder that exists; images in folders below a class folder are of that class.
+    """Scan a folder that exists; images in folders below a class folder are of that class.
 
     Raises DataError where it holds no images, one class, a class without images, names that only differ by case or by
     spelling, two folders for one split, a split without one of the classes, or one file in two classes or splits.
     """
-    top, notes = _unwrapped(root)
-    homes = _homes(root, top)
+    top, notes = unwrapped(root)
+    homes = split_homes(root, top)
     walked = walk(root, [home.path for home in homes])
     places = {file: _place(file, homes) for file in walked.files}
     images = [file for file in walked.files if is_image(file) and places[file].label]
@@ -99,74 +79,7 @@ def scan(root: Path) -> Layout:
     return Layout(images, targets, splits, classes, (*notes, *_notes(root / top, homes, others), *walked.notes()))
 
 
-def _unwrapped(root: Path) -> tuple[str, list[str]]:
-    """The folder below `root` that the class folders lie in, and a note where it is not `root` itself.
-
-    An archive is often unpacked into a folder of its name. One folder that is alone is such a wrapper where there are
-    several folders in it, or one of a split, and no image beside them; but not where it is called as an expression is.
-    """
-    top = ""
-    for _ in range(MOST_WRAPPERS):
-        folders = subfolders(root / top)
-        if len(folders) != 1 or _is_named(folders[0]) or _has_images(root / top):
-            break
-        top = f"{top}/{folders[0]}" if top else folders[0]
-    inside = subfolders(root / top)
-    wrapped = len(inside) > 1 or any(name.lower() in SPLIT_FOLDERS for name in inside)
-    if not top or not wrapped or _has_images(root / top):
-        return "", []
-    return top, [f"Classes and splits are those in {top}, the only folder in {root.name}."]
-
-
-def _is_named(folder: str) -> bool:
-    return folder.lower() in SPLIT_FOLDERS or expression(folder) in EXPRESSIONS
-
-
-def _has_images(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(is_image(entry.name) and entry.is_file() for entry in entries)
-
-
-def _homes(root: Path, top: str) -> list[_Home]:
-    """The folders around the class folders: those of the splits, or the one given.
-
-    A folder without folders in it is a class, whatever its name, and so is a lone one called train among others: trains
-    and cars can be told apart, too. Raises DataError where folders of splits are several for one split, or without
-    train, or hold no class folders.
-    """
-    folders = subfolders(root / top)
-    named = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in SPLIT_FOLDERS}
-    filled = {name: split for name, split in named.items() if subfolders(root / top / name)}
-    if not filled and len(set(named.values())) > 1 and len(named) == len(folders):
-        raise DataError(
-            f"{root / top}: {' and '.join(named)} hold no class folders, so that no image has a class. Sort the images "
-            f"into {next(iter(named))}/<class>/ and the like."
-        )
-    if not filled or (set(filled.values()) == {"train"} and len(named) == 1 and len(folders) > 1):
-        return [_Home(top, "")]
-    _check_splits(root / top, named, filled)
-    return [_Home(f"{top}/{name}" if top else name, split) for name, split in filled.items()]
-
-
-def _check_splits(folder: Path, named: Mapping[str, str], filled: Mapping[str, str]) -> None:
-    of_split: dict[str, list[str]] = defaultdict(list)
-    for name, split in filled.items():
-        of_split[split].append(name)
-    for split, names in of_split.items():
-        if len(names) > 1:
-            raise DataError(f"{folder}: {' and '.join(names)} are both folders of the {split} split; keep one of them.")
-    if "train" not in of_split:
-        alone = ", ".join(names[0] for names in of_split.values())
-        raise DataError(f"{folder}: {alone} without a folder train beside it; the three are train, val and test.")
-    for name in named:
-        if name not in filled:
-            raise DataError(
-                f"{folder / name}: holds no class folders, beside {', '.join(filled)}, which do. Sort its images into "
-                f"{name}/<class>/, or move the folder elsewhere: its split is then made of the others' images."
-            )
-
-
-def _place(file: str, homes: Sequence[_Home]) -> _Place:
+def _place(file: str, homes: Sequence[Home]) -> _Place:
     for home in homes:
         prefix = f"{home.path}/" if home.path else ""
         if file.startswith(prefix):
@@ -175,8 +88,8 @@ def _place(file: str, homes: Sequence[_Home]) -> _Place:
     raise AssertionError(f"{file} was found outside the folders that were walked")
 
 
-def _check_repeat(root: Path, repeat: Repeat, homes: Sequence[_Home]) -> None:
-    """Raises DataError where a second path to a folder or an image says another class or split than the first one."""
+def _check_repeat(root: Path, repeat: Repeat, homes: Sequence[Home]) -> None:
+    """Raise DataError where a second path to a folder or an image says another class or split than the first one."""
     if repeat.folder:
         mine, other = (_place(f"{path}/its files", homes) for path in (repeat.path, repeat.first))
         if mine.label and (mine == other or _leads_back(repeat, mine)):
@@ -192,13 +105,13 @@ def _check_repeat(root: Path, repeat: Repeat, homes: Sequence[_Home]) -> None:
 
 
 def _leads_back(repeat: Repeat, place: _Place) -> bool:
-    """Whether a folder inside a class folder is one of those around it."""
+    """Tell whether a folder inside a class folder is one of those around it."""
     above = not repeat.first or repeat.path.startswith(f"{repeat.first}/")
     return above and repeat.path != "/".join(part for part in (place.home.path, place.label) if part)
 
 
-def _check_filled(root: Path, homes: Sequence[_Home], walked: Walk, places: Mapping[str, _Place]) -> None:
-    """Raises DataError where a class folder holds no image that can be read."""
+def _check_filled(root: Path, homes: Sequence[Home], walked: Walk, places: Mapping[str, _Place]) -> None:
+    """Raise DataError where a class folder holds no image that can be read."""
     filled = {(places[file].home.path, places[file].label) for file in walked.files if is_image(file)}
     for home in homes:
         for name in subfolders(root / home.path):
@@ -214,7 +127,7 @@ def _check_filled(root: Path, homes: Sequence[_Home], walked: Walk, places: Mapp
 
 
 def _unseen(folder: Path) -> str:
-    """What a folder without any file to see holds."""
+    """Say what a folder holds in which no file is seen."""
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
     hidden = [name for name in names if is_leftover(name)]
@@ -222,14 +135,14 @@ def _unseen(folder: Path) -> str:
 
 
 def _kind(file: str) -> str:
-    """What a file that is not read is called in a message."""
+    """Return what a file that is not read is called in a message."""
     if is_image(file):
         return "in no class folder"
     return os.path.splitext(file)[1].lower() or "without ending"
 
 
 def _classes(root: Path, labels: Iterable[str]) -> tuple[str, ...]:
-    """The names of the classes, as they are composed on most computers: macOS takes letters and accents apart."""
+    """Return the names of the classes, spelled as most computers do: macOS stores letters and accents apart."""
     folders = sorted(set(labels))
     alike = _alike(folders)
     if alike:
@@ -249,7 +162,7 @@ def _classes(root: Path, labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def _alike(names: Sequence[str]) -> list[str]:
-    """The first names that are one but for case and composition, if any are."""
+    """Return the first names that are one but for case and spelling of accents, if any are."""
     folded: dict[str, list[str]] = defaultdict(list)
     for name in names:
         folded[unicodedata.normalize("NFC", name).casefold()].append(name)
@@ -259,7 +172,7 @@ def _alike(names: Sequence[str]) -> list[str]:
 def _check_classes(
     folders: Mapping[str, str], splits: dict[str, np.ndarray], targets: np.ndarray, classes: Sequence[str]
 ) -> None:
-    """Raises DataError where a split that has a folder lacks a class that another has."""
+    """Raise DataError where a split that has a folder lacks a class that another has."""
     for split, rows in splits.items():
         absent = [name for place, name in enumerate(classes) if not (targets[rows] == place).any()]
         if absent:
@@ -269,7 +182,7 @@ def _check_classes(
             )
 
 
-def _notes(folder: Path, homes: Sequence[_Home], others: Counter[str]) -> list[str]:
+def _notes(folder: Path, homes: Sequence[Home], others: Counter[str]) -> list[str]:
     notes = []
     if others:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(others.items()))

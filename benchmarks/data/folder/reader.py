@@ -28,10 +28,11 @@ SAMPLE = 500  # images whose size is looked at, of all parts of the folder
 
 
 def load(options: DataOptions, *, cache_dir: Path | None = None) -> Dataset:
-    """Images [N, C, side, side] of `options.path`, one channel where all are grey; its classes are the folders' names.
+    """Load the images [N, C, side, side] of `options.path`, with one channel where all are grey; classes are named
+    after their folders.
 
-    Splits are those of the folders where they say any (benchmarks/data/folder_splits.py), else drawn by
-    `options.seed`; images of one of `options.groups` (benchmarks/data/groups.py) never stand in two of them. The
+    Splits are those of the folders where they say any (benchmarks/data/folder/splits.py), else drawn by
+    `options.seed`; images of one of `options.groups` (benchmarks/data/folder/groups.py) never stand in two of them. The
     listing `splits.csv` says which file is in which; an image's row is its place there.
 
     Raises DataError where there is no folder, or its layout is not one that can be scored.
@@ -58,14 +59,14 @@ def load(options: DataOptions, *, cache_dir: Path | None = None) -> Dataset:
 
 
 def _grouped(dataset: Dataset, groups: np.ndarray) -> Dataset:
-    """With the number of each image's group; an image's row is its place in `groups`."""
+    """Add the number of each image's group; an image's row is its place in `groups`."""
     numbers = np.unique(groups, return_inverse=True)[1].astype(np.int64)
     train, val, test = (replace(split, groups=numbers[split.rows]) for split in dataset.splits().values())
     return replace(dataset, train=train, val=val, test=test)
 
 
 def _digest(options: DataOptions) -> str:
-    """What decides the arrays beside the files."""
+    """Hash what decides the arrays beside the files."""
     decisive = json.dumps([options.side, options.groups, options.seed]).encode()
     return hashlib.blake2b(decisive, digest_size=4).hexdigest()
 
@@ -86,7 +87,7 @@ def _build(root: Path, layout: Layout, assignment: Assignment, side: int | None)
 
 
 def usual_side(files: Sequence[Path]) -> int:
-    """The side at which images are stored: the median shorter side, at most LARGEST_SIDE.
+    """Choose the side at which images are stored: the median shorter side, at most LARGEST_SIDE.
 
     Images of one size are thus kept pixel by pixel. No member that trains in minutes looks at more than 112 pixels;
     those that do want --image-side, and four times the memory for 224.
@@ -96,7 +97,7 @@ def usual_side(files: Sequence[Path]) -> int:
 
 
 def _seen_in_train(splits: Mapping[str, Split]) -> list[str]:
-    """A note where training has most of the test images."""
+    """Write a note where training has most of the test images."""
     seen = also_in(splits["test"].images, splits["train"].images)
     if seen.mean() <= MOST:
         return []
@@ -109,7 +110,7 @@ def _seen_in_train(splits: Mapping[str, Split]) -> list[str]:
 def _contradictions(
     pixels: np.ndarray, targets: np.ndarray, files: Sequence[str], classes: Sequence[str]
 ) -> tuple[str, ...]:
-    """A note where equal pixels are of several classes."""
+    """Write a note where equal pixels are of several classes."""
     rows: dict[bytes, list[int]] = {}
     for row, digest in enumerate(digests(pixels)):
         rows.setdefault(digest, []).append(row)
@@ -125,7 +126,7 @@ def _contradictions(
 
 
 def _listing(layout: Layout, assignment: Assignment, groups: np.ndarray | None) -> str:
-    """A line an image, in the order of their paths."""
+    """Write a CSV with a line for each image, in the order of their paths."""
     split_of = {row: name for name in SPLIT_NAMES for row in assignment.rows[name].tolist()}
     lines = [
         (file, split_of[row], layout.classes[layout.targets[row]], *(() if groups is None else (groups[row],)))

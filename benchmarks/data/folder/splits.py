@@ -34,7 +34,7 @@ class Assignment:
 
 
 def assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
-    """The three splits; `groups` [N] never stand in two of them.
+    """Assign images to the three splits; `groups` [N] never stand in two of them.
 
     Raises DataError where a class has too few images or groups, a group stands in two folders, or a seed is given with
     nothing to draw.
@@ -80,7 +80,7 @@ def _assign(layout: Layout, groups: np.ndarray | None, seed: int) -> Assignment:
 
 
 def _on_sizes(layout: Layout, rows: dict[str, np.ndarray]) -> list[str]:
-    """What the user should know of splits of few images: networks learn little from them, or little is chosen by."""
+    """Write notes on splits of few images: networks learn little from them, or little is chosen by."""
     notes = []
     train, val = len(rows["train"]), len(rows["val"])
     if train < FEW_TO_LEARN:
@@ -99,7 +99,7 @@ def _on_sizes(layout: Layout, rows: dict[str, np.ndarray]) -> list[str]:
 
 
 def _of_a_class(layout: Layout, rows: np.ndarray) -> str:
-    """How many images a class has: `8 of each class`, or `18 (contempt) to 249 (surprise) of a class`."""
+    """Say how many images a class has: `8 of each class`, or `18 (contempt) to 249 (surprise) of a class`."""
     counts = np.bincount(layout.targets[rows], minlength=len(layout.classes))
     least, most = int(counts.argmin()), int(counts.argmax())
     if counts[least] == counts[most]:
@@ -110,7 +110,7 @@ def _of_a_class(layout: Layout, rows: np.ndarray) -> str:
 def _drawn(
     layout: Layout, rows: np.ndarray, groups: np.ndarray | None, parts: int, held: int, seed: int
 ) -> list[np.ndarray]:
-    """`held` parts of `parts`, and what stays."""
+    """Draw `held` parts of `parts`, and return them and the rows that stay."""
     targets, own = layout.targets[rows], None if groups is None else groups[rows]
     for place, name in enumerate(layout.classes):
         if own is None:
@@ -126,7 +126,7 @@ def _drawn(
 
 
 def _check_groups(layout: Layout, groups: np.ndarray) -> None:
-    """Raises DataError where a group stands in two of the folders that say splits."""
+    """Raise DataError where a group stands in two of the folders that say splits."""
     first: dict[str, tuple[str, int]] = {}
     for split, rows in layout.splits.items():
         for row in rows:
