@@ -32,6 +32,7 @@ from benchmarks.store.predictions import Predictions
 from ensembles.search import search
 
 SILENT = NullProgress()
+MOST_NAMED = 5  # members in a message that gives one reason for all
 CROSS_FITS = 5  # folds of val; as many as it has images, or groups of them, where these are fewer
 
 
@@ -106,12 +107,18 @@ def changed_students(session: Session, members: Sequence[Sequence[Predictions]])
 
 
 def _nothing(session: Session, missing: Sequence[NotRun]) -> str:
-    members = defaultdict(list)
+    by_reason = defaultdict(list)
     for item in missing:
-        members[item["reason"]].append(item["name"])
-    reasons = "".join(f"\n  {', '.join(names)}: {reason}" for reason, names in members.items())
+        by_reason[item["reason"]].append(item["name"])
+    reasons = "".join(f"\n  {_few(names)}: {reason}" for reason, names in by_reason.items())
     advice = "" if session.options.train in ("missing", "always") else "\nTry --train missing."
     return f"No member of {session.suite.name} has predictions to score.{reasons}{advice}"
+
+
+def _few(names: Sequence[str]) -> str:
+    different = list(dict.fromkeys(names))
+    rest = len(different) - MOST_NAMED
+    return ", ".join(different[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def search_folds(

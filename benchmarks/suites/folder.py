@@ -1,4 +1,4 @@
-"""Anyone's images: a folder a class. Its results are called after the folder: results/folder-<its name>/."""
+"""Anyone's images: a folder for each class. Results are called after the folder: results/folder-<name>-<hash>/."""
 
 from __future__ import annotations
 

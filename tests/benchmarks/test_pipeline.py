@@ -63,3 +63,14 @@ def test_folds_fit_the_images_and_the_groups(
 
 def test_targets_know_their_groups():
     assert replace(targets(9), val_groups=np.arange(9, dtype=np.int32)).extras().keys() == {"val_groups"}
+
+
+def test_one_reason_for_many_members_is_said_once():
+    session: Any = SimpleNamespace(suite=SimpleNamespace(name="s"), options=SimpleNamespace(train="never"))
+    missing: Any = [{"name": f"m{number % 8}", "reason": "its predictions are of FER2013"} for number in range(20)]
+    missing += [{"name": "other", "reason": "no stored predictions"}]
+    message = pipeline._nothing(session, missing)
+    assert message.splitlines()[1:3] == [
+        "  m0, m1, m2, m3, m4 and 3 more: its predictions are of FER2013",
+        "  other: no stored predictions",
+    ]
