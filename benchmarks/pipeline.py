@@ -110,15 +110,17 @@ def _nothing(session: Session, missing: Sequence[NotRun]) -> str:
     by_reason = defaultdict(list)
     for item in missing:
         by_reason[item["reason"]].append(item["name"])
-    reasons = "".join(f"\n  {_few(names)}: {reason}" for reason, names in by_reason.items())
+    lines = (f"\n  {line}: {reason}" for reason, names in by_reason.items() for line in _lines(names))
+    reasons = "".join(lines)
     advice = "" if session.options.train in ("missing", "always") else "\nTry --train missing."
     return f"No member of {session.suite.name} has predictions to score.{reasons}{advice}"
 
 
-def _few(names: Sequence[str]) -> str:
+def _lines(names: Sequence[str]) -> list[str]:
+    """Name the members for which one reason holds, a line each, or in one line where they are many."""
     different = list(dict.fromkeys(names))
     rest = len(different) - MOST_NAMED
-    return ", ".join(different[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return [f"{', '.join(different[:MOST_NAMED])} and {rest} more"] if rest > 0 else different
 
 
 def search_folds(
