@@ -54,16 +54,16 @@ __all__ = [
 
 
 def _classes() -> dict[str, type[Ensembler]]:
-    """The registered ensemblers by the name of their class."""
+    """Return the registered ensemblers by the name of their class."""
     return {get(name).__name__: get(name) for name in names()}
 
 
 def __getattr__(name: str) -> Any:
-    found = _classes()
-    if name in found:
-        return found[name]
+    classes = _classes()
+    if name in classes:
+        return classes[name]
     others = [get(other).__name__ for other in meant(name, {other: get(other) for other in names()})]
-    near = others or get_close_matches(name, [*__all__, *found], n=3)
+    near = others or get_close_matches(name, [*__all__, *classes], n=3)
     raise AttributeError(
         f"module 'ensembles' has no attribute {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
     )

@@ -1,7 +1,7 @@
 """Names that papers and libraries use for the ensemblers here.
 
-They do not resolve: a name stands in results, files and tables, and each method has one. The error for an alias says
-which name is meant.
+`get` and `create` do not accept them, because a name stands in results, files and tables, and each method has one. The
+error for an alias says which name is meant.
 """
 
 from __future__ import annotations
@@ -68,8 +68,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 
 def meant(name: str, registered: Mapping[str, type]) -> list[str]:
-    """The registered names that `name` stands for: another spelling of one (case, hyphens, blanks and underscores do
-    not matter), the name of a class, or an alias."""
+    """Return the registered names that `name` stands for.
+
+    It may be another spelling of one (case, hyphens, blanks and underscores do not matter), the name of a class, or an
+    alias.
+    """
     wanted = _plain(name)
     spelled = [key for key, ensembler in registered.items() if wanted in (_plain(key), _plain(ensembler.__name__))]
     aliased = next((names for alias, names in ALIASES.items() if _plain(alias) == wanted), ())
@@ -77,9 +80,9 @@ def meant(name: str, registered: Mapping[str, type]) -> list[str]:
 
 
 def hint(name: str, registered: Mapping[str, type]) -> str:
-    """What to write instead of `name`, which is not registered: what it means here, or near matches, or all names."""
-    if found := meant(name, registered):
-        return f"here it is called {' or '.join(found)}"
+    """Return what to write instead of `name`, which is not registered: what it means, near matches, or all names."""
+    if names := meant(name, registered):
+        return f"here it is called {' or '.join(names)}"
     near = get_close_matches(name, registered, n=3)
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(registered)}"
 

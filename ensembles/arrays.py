@@ -22,7 +22,7 @@ FEW_CLASSES = 16  # up to here a reduction over classes is several times faster 
 
 
 def softmax(logits: npt.ArrayLike) -> FloatArray:
-    """Probabilities along the last axis, in float64; any finite logits are safe."""
+    """Return probabilities along the last axis, in float64; any finite logits are safe."""
     probabilities = np.array(logits, dtype=np.float64)
     for part in _in_cache(probabilities):
         part -= _over_classes(np.maximum, part)
@@ -32,7 +32,7 @@ def softmax(logits: npt.ArrayLike) -> FloatArray:
 
 
 def log_softmax(logits: npt.ArrayLike) -> FloatArray:
-    """Log-probabilities along the last axis, in float64; finite wherever the logits are."""
+    """Return log-probabilities along the last axis, in float64; finite wherever the logits are."""
     shifted = np.array(logits, dtype=np.float64)
     for part in _in_cache(shifted):
         part -= _over_classes(np.maximum, part)
@@ -41,9 +41,9 @@ def log_softmax(logits: npt.ArrayLike) -> FloatArray:
 
 
 def top_class(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
-    """The class with the largest score along the last axis; of classes that tie up to rounding, the first.
+    """Return the class with the largest score along the last axis; of classes that tie up to rounding, the first.
 
-    Logits that are stored as float16 tie often: which class a member names must not depend on a last digit.
+    Logits that are stored as float16 tie often, and which class a member names must not depend on the last digit.
     """
     top = _over_classes(np.maximum, scores)
     classes: IntArray = (scores >= top - CLASS_TIE * np.abs(top)).argmax(axis=-1)
@@ -51,24 +51,24 @@ def top_class(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
 
 
 def log_likelihood(logits: LogitArray, targets: IntArray) -> FloatArray:
-    """The log-probability that each member gives to the truth, `[members, samples]`, a block of samples at a time."""
-    found = np.empty(logits.shape[:2])
+    """Return the log-probability that each member gives to the truth, `[members, samples]`."""
+    log_true = np.empty(logits.shape[:2])
     for rows, block in blocks(logits):
         by_class = np.array(block.transpose(2, 0, 1), dtype=np.float64, order="C")
         by_class -= by_class.max(axis=0)
         true = by_class[targets[rows], :, np.arange(by_class.shape[2])].T
         np.exp(by_class, out=by_class)
-        found[:, rows] = true - np.log(by_class.sum(axis=0))
-    return found
+        log_true[:, rows] = true - np.log(by_class.sum(axis=0))
+    return log_true
 
 
 def _in_cache(array: FloatArray) -> Iterator[FloatArray]:
-    """Views that make up the array: a member at a time, so that the passes over it stay in the cache."""
+    """Return views that make up the array, a member at a time, so that several passes over each stay in the cache."""
     return iter(array) if array.ndim > 2 else iter([array])
 
 
 def _over_classes(reduce: np.ufunc, array: LogitArray) -> LogitArray:
-    """The reduction over the last axis, which is kept."""
+    """Reduce over the last axis, which is kept with length one."""
     if array.shape[-1] > FEW_CLASSES:
         reduced: LogitArray = reduce.reduce(array, axis=-1, keepdims=True)
         return reduced
@@ -79,10 +79,10 @@ def _over_classes(reduce: np.ufunc, array: LogitArray) -> LogitArray:
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """Within it, matrix products use one thread.
+    """Return a context in which matrix products use one thread.
 
-    For loops over many small products: there, more threads mostly wait for each other (20 to 100 times slower on a busy
-    machine), and their number would show in the last digits of the result.
+    It is for loops over many small products, where more threads mostly wait for each other (20 to 100 times slower on a
+    busy machine), and where their number would show in the last digits of the result.
     """
     from threadpoolctl import threadpool_limits
 

@@ -17,9 +17,9 @@ from ensembles.streaming import StackedMembers, blocks
 class Ensembler(Classifier):
     """Combines members' logits into class probabilities.
 
-    A concrete ensembler is a dataclass: its constructor stores arguments untouched (they are judged in `fit`), fitted
-    state ends in an underscore, and where there is chance it has a field `random_state: int = 0`. It overrides `_fit`
-    and `_predict_proba`, which receive checked arrays.
+    A concrete ensembler is a dataclass. Its constructor stores the arguments as they are, and `fit` checks them. Fitted
+    attributes end in an underscore, and a method that draws random numbers has a field `random_state: int = 0`. It
+    overrides `_fit` and `_predict_proba`, which receive checked arrays.
 
     Fitted attributes
     -----------------
@@ -46,8 +46,8 @@ class Ensembler(Classifier):
     ) -> Self:
         """Fit on logits `[members, samples, classes]` and integer targets `[samples]`; ValueError on bad input.
 
-        A class may be absent from the targets: it keeps its column in the predictions. Where `takes_features`, images
-        may come with `features` `[samples, F]`, such as penultimate activations, which then `predict_proba` needs too.
+        A class that no target names keeps its column in the predictions. Where `takes_features` is true, `features`
+        `[samples, F]`, such as penultimate activations, may be given; `predict_proba` then needs them, too.
         """
         checked = self._loaded(check_logits(logits))
         members, samples, classes = checked.shape
@@ -65,7 +65,7 @@ class Ensembler(Classifier):
     def predict_proba(
         self, logits: npt.ArrayLike | StackedMembers, *, features: npt.ArrayLike | None = None
     ) -> FloatArray:
-        """Probabilities `[samples, classes]`, float64, rows on the simplex; ValueError on bad input or before `fit`."""
+        """Return probabilities `[samples, classes]`, float64; ValueError on bad input or before `fit`."""
         if not hasattr(self, "_fitted_shape_"):
             raise ValueError(f"{self.name} is not fitted: call fit first")
         checked = self._loaded(check_logits(logits, *self._fitted_shape_))

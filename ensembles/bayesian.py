@@ -15,11 +15,11 @@ from ensembles.registry import register
 @register
 @dataclass
 class BayesianModelAveraging(LinearPool):
-    """Weights proportional to the likelihood of the fit data under each member: posterior probabilities under a uniform
-    prior.
+    """Weights proportional to the likelihood of the fit data under each member: posterior weights for a uniform prior.
 
-    Likelihoods multiply over images: 0.01 nats of mean log-loss are a factor of e^36 at 3,589 images, so that nearly
-    always one member has all of the weight. It answers which member is the true model, not which mixture predicts best.
+    Likelihoods multiply over images: 0.01 nats of mean log-loss are a factor of e^36 for 3,589 images, so that nearly
+    always one member has all of the weight. The method asks which member is the true model, and not which mixture
+    predicts best.
 
     Hoeting et al. 1999: doi:10.1214/ss/1009212519
     """
@@ -41,8 +41,8 @@ class BayesianModelAveraging(LinearPool):
 class PseudoBMA(LinearPool):
     """Pseudo-BMA+: the mean weights of Bayesian model averaging over `draws` Bayesian bootstraps of the images.
 
-    A bootstrap weighs the images by a draw from the flat Dirichlet distribution. Members that only luck with the images
-    separates thus share the weight. ValueError for less than one draw.
+    A bootstrap weighs the images by a draw from the flat Dirichlet distribution. Members whose scores differ by chance
+    alone then share the weight. ValueError for less than one draw.
 
     Yao et al. 2018: doi:10.1214/17-BA1091
     """

@@ -12,7 +12,7 @@ MAX_ITERATIONS = 100
 
 
 def temperature(logits: LogitArray, targets: IntArray) -> float:
-    """The temperature in [0.01, 100] at which softmax(logits / temperature) has the lowest log-loss.
+    """Return the temperature in [0.01, 100] at which softmax(logits / temperature) has the lowest log-loss.
 
     Logits (or log-probabilities) are `[N, C]`, targets `[N]`. Guo et al. 2017: arXiv:1706.04599
     """
@@ -20,11 +20,12 @@ def temperature(logits: LogitArray, targets: IntArray) -> float:
 
 
 def fit_temperatures(logits: LogitArray, targets: IntArray) -> FloatArray:
-    """`temperature` of every member, `[M]`, for logits `[M, N, C]`.
+    """Return the `temperature` of every member, `[M]`, for logits `[M, N, C]`.
 
-    The log-loss is convex in the inverse temperature: Newton's method for all members together, each within a bracket
-    that its slopes narrow. Where a step leaves the bracket, or steps get nowhere (far from a member's rare errors the
-    slope falls off exponentially), the middle of the bracket is next. ArithmeticError where that does not end.
+    The log-loss is convex in the inverse temperature. Newton's method runs for all members together, each within a
+    bracket that the slopes narrow. Where a step leaves the bracket, or makes little progress (far from a member's rare
+    errors the slope falls off exponentially), the middle of the bracket is next. ArithmeticError where the steps do not
+    end.
     """
     scores = np.array(np.moveaxis(logits, 2, 0), dtype=np.float64, order="C")  # [C, M, N]: sums over classes are fast
     scores -= scores.max(axis=0)
@@ -51,7 +52,7 @@ def fit_temperatures(logits: LogitArray, targets: IntArray) -> FloatArray:
 
 
 def _derivatives(scores: FloatArray, true: FloatArray, inverse: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """First and second derivative `[M]` of the mean log-loss: mean and variance of the scores under the softmax."""
+    """Return the first and second derivative `[M]` of the mean log-loss: moments of the scores under the softmax."""
     likelihood = np.exp(inverse[:, None] * scores)
     likelihood /= likelihood.sum(axis=0)
     likelihood *= scores

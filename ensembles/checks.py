@@ -1,4 +1,4 @@
-"""Checks of what comes in: one clear message says what is wrong, where, and what to do."""
+"""Checks of the input: one message says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ def check_logits(
     classes: int | None = None,
     labels: Sequence[str] | None = None,
 ) -> LogitArray:
-    """The logits as a floating `[members, samples, classes]` array, finite also in float32 (not copied; StackedMembers
-    stay where they are), or a ValueError saying what is wrong and where. `members` and `classes` are those of the fit,
-    when predicting; `labels` name the members in messages."""
+    """Return the logits as a floating-point array `[members, samples, classes]`, without a copy.
+
+    StackedMembers are returned as they are. ValueError says what is wrong and where: another shape or type, values that
+    are not finite in float32, probabilities in place of logits. When predicting, `members` and `classes` are those of
+    the fit; `labels` name the members in messages.
+    """
     if isinstance(logits, SamplesFirst):
         logits = logits.members_first()
-    # What is stacked has the array's indexing, and is treated as one.
+    # StackedMembers are indexed as an array is, and are treated as one.
     array = cast(LogitArray, logits) if isinstance(logits, StackedMembers) else np.asarray(logits)
     if array.dtype.kind != "f":
         raise ValueError(f"logits must be floating point, got {array.dtype}")
@@ -56,15 +59,17 @@ def check_logits(
 
 
 def _usable(array: LogitArray) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    """Which values of each member are finite in float32, so that their squares are in float64: member by member, as
-    they may lie in files."""
+    """Yield each member's number and which of its values are finite in float32, so that their squares are in float64.
+
+    It goes member by member, because they may lie in files.
+    """
     for member in range(len(array)):
         values = array[member]
         yield member, np.isfinite(values) if values.dtype.itemsize < 8 else np.abs(values) <= LARGEST_LOGIT
 
 
 def check_targets(targets: npt.ArrayLike, samples: int, classes: int) -> IntArray:
-    """The targets as int64 `[samples]` in 0..classes-1, or a ValueError saying what is wrong and where."""
+    """Return the targets as int64 `[samples]` in 0..classes-1; ValueError says what is wrong and where."""
     array = np.asarray(targets)
     if array.dtype.kind not in "iu":
         raise ValueError(f"targets must be integers, got {array.dtype}")

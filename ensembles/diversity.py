@@ -18,18 +18,18 @@ from ensembles.checks import check_logits, check_targets
 
 
 def pairwise_disagreement(correct: npt.ArrayLike) -> FloatArray:
-    """The share of images that exactly one of the two gets right: 0 on the diagonal."""
+    """Return the share of images that exactly one of the two members gets right; 0 on the diagonal."""
     _, first, second, _ = _shares(correct)
     return first + second
 
 
 def double_fault(correct: npt.ArrayLike) -> FloatArray:
-    """The share of images that both get wrong; on the diagonal, each member's error."""
+    """Return the share of images that both members get wrong; on the diagonal, each member's error."""
     return _shares(correct)[3]
 
 
 def q_statistic(correct: npt.ArrayLike) -> FloatArray:
-    """Yule's Q: (ad - bc) / (ad + bc) for a both right, d both wrong, b and c one of them.
+    """Return Yule's Q, (ad - bc) / (ad + bc): a is the share that both get right, d that both get wrong, b and c one.
 
     0 for members that err independently, 1 for copies, negative where they err on different images; nan where a product
     of zeros leaves it undefined (a member that is always right, say)."""
@@ -40,7 +40,7 @@ def q_statistic(correct: npt.ArrayLike) -> FloatArray:
 
 
 def _shares(correct: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """`[M, M]` each: both right, only the row's member right, only the column's, neither."""
+    """Return four shares `[M, M]`: both right, only the row's member right, only the column's member right, neither."""
     right = _checked(correct)
     yes, no = right.astype(float), (~right).astype(float)
     samples = right.shape[1]
@@ -55,13 +55,15 @@ def _checked(correct: npt.ArrayLike) -> BoolArray:
 
 
 def oracle_accuracy(correct: npt.ArrayLike) -> float:
-    """The share of images that at least one member gets right: no selection of one member an image does better."""
+    """Return the share of images that at least one member gets right: a bound on choosing a member by image."""
     return float(_checked(correct).any(axis=0).mean())
 
 
 def kappa_error(logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """The two axes of a kappa-error diagram, `[members, members]` both: Cohen's kappa between the classes that two
-    members predict (1 for the same, 0 for as alike as by chance), and the mean of their errors.
+    """Return the two axes of a kappa-error diagram, `[members, members]` each.
+
+    They are Cohen's kappa between the classes that two members predict (1 for the same classes, 0 for agreement by
+    chance), and the mean of the two members' errors.
 
     Logits are `[members, samples, classes]`, targets `[samples]`. Kappa is 1 where both always predict one and the same
     class. Margineantu and Dietterich 1997; doi:10.1023/A:1022859003006
@@ -91,7 +93,7 @@ class Ambiguity:
 
 
 def squared_ambiguity(logits: npt.ArrayLike, targets: npt.ArrayLike) -> Ambiguity:
-    """The decomposition for the mean of probabilities under the squared error to the one-hot targets (Brier score).
+    """Decompose the squared error (Brier score) of the mean of the members' probabilities.
 
     The ambiguity is the members' mean squared distance from their mean. Logits are `[members, samples, classes]`,
     targets `[samples]`. Krogh and Vedelsby 1995; arXiv:2301.03962
@@ -109,7 +111,7 @@ def squared_ambiguity(logits: npt.ArrayLike, targets: npt.ArrayLike) -> Ambiguit
 
 
 def log_loss_ambiguity(logits: npt.ArrayLike, targets: npt.ArrayLike) -> Ambiguity:
-    """The decomposition for the normalised geometric mean of probabilities under the log-loss, in nats.
+    """Decompose the log-loss, in nats, of the normalised geometric mean of the members' probabilities.
 
     The ambiguity is the mean Kullback-Leibler divergence of the members from the pool, KL(pool || member). Logits are
     `[members, samples, classes]`, targets `[samples]`. Heskes 1998; arXiv:2301.03962

@@ -19,12 +19,12 @@ QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the ear
 
 @dataclass
 class NearestOracles(Ensembler):
-    """Members weighed by which of the `neighbours` most similar fit images they get right; a subclass says how.
+    """A mean of probabilities whose weights depend on which of the most similar fit images each member gets right.
 
-    Images are alike where the members' log-probabilities are, or their `features` (penultimate activations, say) where
-    those were given: the distance is Euclidean, after each feature was standardised. The result is the weighted mean of
-    probabilities. Fit images are their own nearest neighbours, so that scores on them mean little. ValueError for less
-    than one neighbour.
+    A subclass turns that into weights. There are `neighbours` similar images. The distance between two images is
+    Euclidean, between the members' log-probabilities, or between the `features` (penultimate activations, for example)
+    where those were given; each feature is standardised first. Fit images are their own nearest neighbours, so that
+    scores on them mean little. ValueError for less than one neighbour.
     """
 
     neighbours: int = 7
@@ -57,13 +57,17 @@ class NearestOracles(Ensembler):
 
     @abstractmethod
     def weigh(self, correct: BoolArray) -> FloatArray:
-        """Weights `[samples, members]` from who is right on which neighbour, `[samples, neighbours, members]`, the
-        nearest neighbour first."""
+        """Return weights `[samples, members]`, given which member is right on which neighbour of each sample.
+
+        `correct` is `[samples, neighbours, members]`, the nearest neighbour first.
+        """
 
 
 def nearest(queries: FloatArray, points: FloatArray, count: int) -> IntArray:
-    """Indices `[queries, count]` of the nearest points (all, where there are fewer), the nearest first; of points as
-    near, the first."""
+    """Return indices `[queries, count]` of the nearest points, the nearest first; of points at one distance, the first.
+
+    Where there are fewer points than `count`, all are returned.
+    """
     quantum = QUANTUM * points.shape[1]
     keys = queries @ points.T
     keys *= -2.0 / quantum
@@ -102,8 +106,8 @@ class KnoraUnion(NearestOracles):
 @register
 @dataclass
 class KnoraEliminate(NearestOracles):
-    """KNORA-E: only members count that are right on all neighbours; where there are none, the farthest neighbour is
-    left out until there are.
+    """KNORA-E: only the members that are right on all neighbours count. Where no member is, the farthest neighbour is
+    dropped, and so on.
 
     Ko, Sabourin and Britto 2008: doi:10.1016/j.patcog.2007.10.015
     """

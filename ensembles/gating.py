@@ -1,4 +1,4 @@
-"""A gate: weights that depend on the image, learned."""
+"""A gate: learned weights that depend on the image."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ class Gating(Ensembler):
         # Scaling an image's column only shifts the log-loss. With a largest entry of 1, no image has a mixture of 0.
         likelihood = np.exp(log_true - log_true.max(axis=0))
         with one_blas_thread():
-            found = PrincipalComponents.fit(columns, self.components)
-            self.mean_, self.axes_ = found.mean, found.axes
-            inputs = found.of(columns)
+            principal = PrincipalComponents.fit(columns, self.components)
+            self.mean_, self.axes_ = principal.mean, principal.axes
+            inputs = principal.of(columns)
             path = check_strengths(self.strengths)
             self.strength_ = self._choose_strength(inputs, likelihood, targets, path)
             self.coef_ = gate_path(inputs, likelihood, path[: path.index(self.strength_) + 1], self.rounds)[-1]
@@ -81,7 +81,7 @@ class Gating(Ensembler):
         return strongest_of_the_best(losses)
 
     def gate(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
-        """The weights of every image, `[members, samples]`; each column sums to one. `features` as in `fit`."""
+        """Return the weights of every image, `[members, samples]`; columns sum to one. `features` are as in `fit`."""
         return _weights(self.coef_, PrincipalComponents(self.mean_, self.axes_).of(_columns(logits, features)))
 
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
@@ -103,12 +103,12 @@ def _weights(coef: FloatArray, inputs: FloatArray) -> FloatArray:
 
 
 def gate_path(inputs: FloatArray, likelihood: FloatArray, strengths: Sequence[float], rounds: int) -> list[FloatArray]:
-    """The gate's coefficients `[members, inputs]` after `rounds` of EM at each of the `strengths`, one after the other.
+    """Return the gate's coefficients `[members, inputs]` after `rounds` of EM at each strength, in this order.
 
     From equal weights, each round takes a step down the mean of -log(sum_m w_m(x) p_m) plus
     strength / (2 * members) * |coef|^2, where the weights w(x) are softmax(coef @ x). `inputs` are `[inputs, samples]`,
-    `likelihood` p is `[members, samples]` up to a positive factor a sample. The penalty is divided by the number of
-    members, so that two copies of each member share what one had.
+    `likelihood` p is `[members, samples]`, where a sample may have a factor of its own. The penalty is divided by the
+    number of members, so that two copies of a member share what one had.
     """
     members, samples = likelihood.shape
     first, second = np.triu_indices(len(inputs))

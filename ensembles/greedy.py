@@ -34,10 +34,10 @@ class GreedyLogLoss(Greedy):
 class GreedySorted(LinearPool):
     """Greedy selection by accuracy that starts from the `start_` best members instead of from none.
 
-    Members are added in the order of their own accuracy, and the start is the prefix with the best blend (accuracy,
-    then log-loss, then the shorter); then come `steps` steps as in `greedy`, of which the best prefix is kept. A blend
-    that is large from the beginning overfits less. Copies of a member count once in the start. `order_` holds the
-    chosen members. ValueError for less than one step.
+    Members are added in the order of their own accuracy, and the start is the prefix with the best blend (by accuracy,
+    then by log-loss, then the shorter). `steps` steps as in `greedy` follow, and the best prefix is kept. A blend that
+    is large from the beginning overfits less. Copies of a member count once in the start. `order_` holds the chosen
+    members. ValueError for less than one step.
 
     Caruana et al. 2004, sorted ensemble initialisation: doi:10.1145/1015330.1015432
     """
@@ -74,8 +74,8 @@ class GreedyBagged(LinearPool):
 
     `bags` selections of `steps` steps; each sees a share `bag_share` of the members, one at least. A member that is
     chosen by luck is missing from half of the bags, so that its luck counts for less. Bags are drawn in the order of
-    the members' own accuracy, and copies of a member come together: neither the order of members nor copies change the
-    result. ValueError for less than one bag or step, or a share outside (0, 1].
+    the members' own accuracy, and copies of a member stay together, so that neither the order of members nor copies
+    change the result. ValueError for less than one bag or step, or a share outside (0, 1].
 
     Caruana et al. 2004, bagged ensemble selection: doi:10.1145/1015330.1015432
     """
@@ -106,7 +106,7 @@ class GreedyBagged(LinearPool):
             self.weights_[bag] += np.bincount(order, minlength=len(bag)) / len(order) / self.bags
 
     def draw_bags(self, groups: list[IntArray]) -> list[IntArray]:
-        """The members of each bag, sorted; `groups` are members that must not be parted."""
+        """Return the members of each bag, sorted. The members of one of the `groups` stay together."""
         rng = np.random.default_rng(self.random_state)
         size = int(np.ceil(self.bag_share * len(groups)))
         draws = [rng.permutation(len(groups))[:size] for _ in range(self.bags)]

@@ -1,4 +1,4 @@
-"""What a model on top of the members sees of them: their outputs, and the directions in which these vary."""
+"""The inputs of a model on top of the members: the members' outputs, and the principal components of these."""
 
 from __future__ import annotations
 
@@ -13,20 +13,23 @@ LEAST_VARIANCE = 1e-9  # of a principal component, as a share of the first; belo
 
 
 def member_outputs(logits: LogitArray, kind: str) -> FloatArray:
-    """`[members, samples, classes]`: `probabilities`, or `logits` without the constant of an image that softmax ignores
-    (these are log-probabilities). ValueError for another kind."""
+    """Return the members' probabilities or log-probabilities, `[members, samples, classes]`.
+
+    For the kind `logits` these are log-probabilities: logits without the constant of an image, which softmax ignores.
+    ValueError for another kind.
+    """
     if kind not in KINDS:
         raise ValueError(f"inputs must be one of {', '.join(KINDS)}, got {kind!r}")
     return KINDS[kind](logits)
 
 
 def by_sample(outputs: FloatArray) -> FloatArray:
-    """Outputs `[members, samples, classes]` as rows `[samples, members * classes]`."""
+    """Return outputs `[members, samples, classes]` as rows `[samples, members * classes]`."""
     return outputs.transpose(1, 0, 2).reshape(outputs.shape[1], -1)
 
 
 def by_feature(outputs: FloatArray) -> FloatArray:
-    """`[members * classes, samples]`: with few classes, sums over a long last axis take half the time."""
+    """Return outputs as `[members * classes, samples]`: sums over a long last axis take half the time."""
     return outputs.transpose(0, 2, 1).reshape(-1, outputs.shape[1])
 
 
@@ -43,7 +46,7 @@ class PrincipalComponents:
 
     @classmethod
     def fit(cls, features: FloatArray, count: int) -> PrincipalComponents:
-        """At most `count` components of `[features, samples]`, fewer where the rest is rounding."""
+        """Find at most `count` components of `[features, samples]`; fewer where the rest is rounding."""
         mean = features.mean(axis=1, keepdims=True)
         centred = features - mean
         variances, axes = np.linalg.eigh(centred @ centred.T / centred.shape[1])
@@ -54,6 +57,6 @@ class PrincipalComponents:
         return cls(mean, axes * np.where(((axes @ centred) ** 3).sum(axis=1) < 0, -1.0, 1.0)[:, None])
 
     def of(self, features: FloatArray) -> FloatArray:
-        """Components and a constant `[components + 1, samples]` of `[features, samples]`."""
+        """Return the components of `[features, samples]` and a constant, `[components + 1, samples]`."""
         components = self.axes @ (features - self.mean)
         return np.vstack([components, np.ones(components.shape[1])])

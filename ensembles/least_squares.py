@@ -21,8 +21,9 @@ NEGLIGIBLE_SHARE = 1e-12  # of the uniform average in a mixture, so that no samp
 @register
 @dataclass
 class SuperLearner(LinearPool):
-    """Non-negative weights whose mixture of probabilities is nearest to the one-hot targets (the Brier score), scaled
-    to the simplex. Members that are copies of each other share their weight equally. Needs scipy.
+    """Non-negative weights whose mixture of probabilities is nearest to the one-hot targets, scaled to the simplex.
+
+    The distance is the Brier score. Copies of a member share its weight equally. Needs scipy.
 
     van der Laan, Polley and Hubbard 2007: doi:10.2202/1544-6115.1309
     """
@@ -31,7 +32,7 @@ class SuperLearner(LinearPool):
     title: ClassVar[str] = "Non-negative least squares"
     reference: ClassVar[str] = "doi:10.2202/1544-6115.1309"
     complexity: ClassVar[int] = 2
-    cost: ClassVar[str] = "medium"
+    cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "Weights for the squared error (Brier score), on the simplex"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -43,11 +44,11 @@ class SuperLearner(LinearPool):
 
 
 def nonnegative_weights(gram: FloatArray, moment: FloatArray, strength: float) -> FloatArray:
-    """The w >= 0 that minimises w'Gw - 2 m'w + r |w - 1/M|^2, scaled to sum to one.
+    """Return the w >= 0 that minimises w'Gw - 2 m'w + r |w - 1/M|^2, scaled to sum to one.
 
     `gram` G is `[M, M]` and `moment` m is `[M]`: products of the members' outputs with each other, and with what they
-    should be. r is `strength` times the trace of G: the same strength shrinks alike whatever the number of samples, and
-    of copies of the members. Where all outputs are zero, the result is equal weights.
+    should be. r is `strength` times the trace of G, so that a strength shrinks alike for any number of samples and any
+    number of copies of the members. Where all outputs are zero, the result is equal weights.
     """
     from scipy.linalg import solve_triangular
     from scipy.optimize import nnls
@@ -67,7 +68,7 @@ def nonnegative_weights(gram: FloatArray, moment: FloatArray, strength: float) -
 @register
 @dataclass
 class Classwise(Ensembler):
-    """One set of weights a class: who is good at fear need not be good at joy.
+    """One set of weights for each class: a member that is good at fear need not be good at joy.
 
     The probability of class c is the mixture of the members' probabilities of c with the weights `weights_[:, c]`, over
     the sum of all classes' mixtures; each column of `weights_` `[members, classes]` is on the simplex. A column is the
@@ -121,22 +122,22 @@ class _Fold(NamedTuple):
 
 
 def _total(folds: list[_Fold]) -> tuple[FloatArray, FloatArray]:
-    """Gram matrices `[C, M, M]` and moments `[C, M]` of all samples of the folds."""
+    """Return Gram matrices `[C, M, M]` and moments `[C, M]` of all samples of the folds."""
     return np.sum([fold.gram for fold in folds], axis=0), np.sum([fold.moment for fold in folds], axis=0)
 
 
 def _products(by_class: FloatArray, indicators: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Gram matrices `[C, M, M]` and moments `[C, M]` of probabilities `[C, M, N]` and indicators `[C, N]`."""
+    """Return Gram matrices `[C, M, M]` and moments `[C, M]` of probabilities `[C, M, N]` and indicators `[C, N]`."""
     return by_class @ by_class.transpose(0, 2, 1), (by_class @ indicators[:, :, None])[:, :, 0]
 
 
 def _columns(gram: FloatArray, moment: FloatArray, strength: float) -> FloatArray:
-    """Weights `[M, C]`, each class on its own."""
+    """Return weights `[M, C]`; each class is fitted alone."""
     return np.stack([nonnegative_weights(g, m, strength) for g, m in zip(gram, moment, strict=True)], axis=1)
 
 
 def _mixture(by_class: FloatArray, weights: FloatArray) -> FloatArray:
-    """Probabilities `[C, N]` from the members' `[C, M, N]` and weights `[M, C]`."""
+    """Return probabilities `[C, N]`, mixed from the members' `[C, M, N]` by weights `[M, C]`."""
     safe = weights + NEGLIGIBLE_SHARE / len(weights)
     mixture: FloatArray = (safe.T[:, None, :] @ by_class)[:, 0]
     mixture /= mixture.sum(axis=0)

@@ -49,7 +49,7 @@ def load(path: str | os.PathLike[str]) -> Ensembler: ...
 @overload
 def load(path: str | os.PathLike[str], kind: type[Fitted]) -> Fitted: ...
 def load(path: str | os.PathLike[str], kind: Any = None) -> Any:
-    """The fitted ensembler that `save` wrote: the same options and, to the bit, the same predictions.
+    """Read the fitted ensembler that `save` wrote: the same options and, to the bit, the same predictions.
 
     `kind` is the class where it is not a registered ensembler. ValueError where the file is no such file or of another
     kind."""
@@ -64,18 +64,18 @@ def load(path: str | os.PathLike[str], kind: Any = None) -> Any:
     if metadata.get("format") != FORMAT:
         raise ValueError(f"{path}: holds no ensembler (no {FORMAT!r} in its header)")
     header = json.loads(metadata["json"])
-    found = kind or get(header["name"])
-    if found.name != header["name"]:
-        raise ValueError(f"{path}: holds {header['name']}, not {found.name}")
+    ensembler = kind or get(header["name"])
+    if ensembler.name != header["name"]:
+        raise ValueError(f"{path}: holds {header['name']}, not {ensembler.name}")
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in header["options"].items()}
-    fitted = found(**options)
+    fitted = ensembler(**options)
     for name, value in {**header["state"], **arrays}.items():
         setattr(fitted, name, value)
     return fitted
 
 
 def _plain(value: Any) -> Any:
-    """A numpy number as Python's."""
+    """Return a numpy number as one of Python."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"cannot save a fitted attribute of type {type(value).__name__}")

@@ -16,8 +16,8 @@ from ensembles.registry import register
 class LogPool(Ensembler):
     """The normalised geometric mean of the members' probabilities: a logarithmic opinion pool with equal weights.
 
-    It is softmax of the mean logits. Members must agree for a class to be likely: one that calls it impossible has a
-    veto. Genest and Zidek 1986: doi:10.1214/ss/1177013825
+    It is softmax of the mean logits. A class is likely where all members find it likely: a member that calls it
+    impossible has a veto. Genest and Zidek 1986: doi:10.1214/ss/1177013825
     """
 
     name: ClassVar[str] = "log_pool"
@@ -28,7 +28,7 @@ class LogPool(Ensembler):
     use_when: ClassVar[str] = "Members that are calibrated alike: one that excludes a class has a veto"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        """Nothing to fit."""
+        """Fit nothing."""
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         return softmax(log_softmax(logits).mean(axis=0))
@@ -43,7 +43,7 @@ class CalibratedPool(Ensembler):
         self.temperatures_ = fit_temperatures(logits, targets)
 
     def calibrated(self, logits: LogitArray) -> FloatArray:
-        """The members' logits over their temperatures, `[members, samples, classes]`."""
+        """Return the members' logits divided by their temperatures, `[members, samples, classes]`."""
         scaled: FloatArray = logits / self.temperatures_[:, None, None]
         return scaled
 
@@ -53,8 +53,8 @@ class CalibratedPool(Ensembler):
 class LinearPoolCalibrated(CalibratedPool):
     """The mean of the members' probabilities, each member first calibrated by its own temperature.
 
-    Overconfident members lose, and timid ones gain, some of their say. Whether that helps depends on the members: the
-    mean of calibrated members is itself too timid. Wu and Gales 2021: arXiv:2101.05397
+    Over-confident members lose some influence, and under-confident members gain some. Whether that helps depends on the
+    members: the mean of calibrated members is itself under-confident. Wu and Gales 2021: arXiv:2101.05397
     """
 
     name: ClassVar[str] = "linear_pool_calibrated"

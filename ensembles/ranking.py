@@ -9,22 +9,22 @@ from ensembles.selection import SMALLEST_PROBABILITY, TIE, BlendHits, BlendLogLo
 
 
 def single_scores(probabilities: FloatArray, targets: IntArray) -> tuple[BoolArray, FloatArray]:
-    """Which images each member gets right, and its log-probability of the truth: `[M, N]` both."""
+    """Return which images each member gets right, and its log-probability of the truth, `[M, N]` both."""
     true = probabilities[:, np.arange(len(targets)), targets]
     return top_class(probabilities) == targets, np.log(np.maximum(true, SMALLEST_PROBABILITY))
 
 
 def rank_members(correct: BoolArray, log_true: FloatArray) -> list[IntArray]:
-    """Groups of members, the best first: by accuracy, then by log-loss. Members in a group tie in both.
+    """Return groups of members, the best first, by accuracy and then by log-loss. The members of a group tie in both.
 
-    What ties in both is a copy for all purposes. A method that takes a group whole, or one member of each group, gives
-    the same result whether a member is there once or twice, and whatever the order of members.
+    Members that tie in both are treated as copies. A method that takes whole groups, or one member of each group, gives
+    the same result whether a member is there once or twice, and for any order of members.
     """
     return _ranked(np.count_nonzero(correct, axis=1), -log_true.mean(axis=1))
 
 
 def rank_alone(log_loss: BlendLogLoss, hits: BlendHits) -> list[IntArray]:
-    """`rank_members` by what each member scores as the first of an empty blend."""
+    """Return the groups of `rank_members`, from what each member scores as the first of an empty blend."""
     return _ranked(hits.with_each(), log_loss.with_each())
 
 
@@ -35,5 +35,5 @@ def _ranked(hits: IntArray, log_loss: FloatArray) -> list[IntArray]:
 
 
 def distinct(groups: list[IntArray]) -> IntArray:
-    """One member of each group, the best first."""
+    """Return one member of each group, the best first."""
     return np.array([group[0] for group in groups])

@@ -14,28 +14,28 @@ PAPERS = {"doi": "https://doi.org/", "arXiv": "https://arxiv.org/abs/"}
 
 
 def methods() -> str:
-    """A row for each registered ensembler, the simplest first."""
+    """Return the table of registered ensemblers, the simplest first."""
     rows = [_row(get(name)) for name in names()]
     return "\n".join(["| Name | Method | Cost | When to use | Paper |", "|---|---|---|---|---|", *rows])
 
 
 def aliases() -> str:
-    """A row for each ensembler that has other names."""
+    """Return the table of other names, with a row for each ensembler that has some."""
     others: dict[str, list[str]] = {name: [] for name in names()}
     for alias, meant in ALIASES.items():
         for name in meant:
             others[name].append(f"`{alias}`")
-    rows = [f"| `{name}` | {', '.join(found)} |" for name, found in others.items() if found]
+    rows = [f"| `{name}` | {', '.join(known)} |" for name, known in others.items() if known]
     return "\n".join(["| Here | Elsewhere |", "|---|---|", *rows])
 
 
 def rewritten(text: str) -> str:
-    """The README's text with its tables as the code has them now; ValueError where the marks of a table are missing."""
+    """Return the README's text with the tables of today's code; ValueError where the marks of a table are missing."""
     for mark, table in (("methods", methods()), ("aliases", aliases())):
         pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"{README} has no table between <!-- {mark} --> and <!-- /{mark} -->")
-        text = pattern.sub(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)  # type: ignore[misc]
+        text = pattern.sub(lambda marks, table=table: f"{marks[1]}{table}\n{marks[2]}", text)  # type: ignore[misc]
     return text
 
 

@@ -18,7 +18,7 @@ EnsemblerType = TypeVar("EnsemblerType", bound=type[Ensembler])
 
 
 def register(ensembler: EnsemblerType) -> EnsemblerType:
-    """Class decorator: enter the ensembler under its `name`; ValueError where the name is taken."""
+    """Enter the decorated class under its `name`; ValueError where the name is taken."""
     if ensembler.name in _REGISTRY:
         raise ValueError(f"two ensemblers are named {ensembler.name!r}: {_REGISTRY[ensembler.name]} and {ensembler}")
     _REGISTRY[ensembler.name] = ensembler
@@ -26,13 +26,15 @@ def register(ensembler: EnsemblerType) -> EnsemblerType:
 
 
 def names() -> list[str]:
-    """Registered names, simplest first, then by alphabet."""
+    """Return the registered names, the simplest first, then by alphabet."""
     return sorted(_REGISTRY, key=lambda name: (_REGISTRY[name].complexity, name))
 
 
 def get(name: str) -> type[Ensembler]:
-    """The class registered under `name`; otherwise UnknownEnsemblerError, which says what an alias means here, or near
-    matches."""
+    """Return the class that is registered under `name`.
+
+    UnknownEnsemblerError for another name; it says what an alias means here, or near matches.
+    """
     if name not in _REGISTRY:
         registered = {known: _REGISTRY[known] for known in names()}
         raise UnknownEnsemblerError(f"no ensembler named {name!r}; {hint(name, registered)}")
@@ -40,6 +42,6 @@ def get(name: str) -> type[Ensembler]:
 
 
 def create(name: str, **options: Any) -> Ensembler:
-    """A new ensembler by name, with constructor options."""
+    """Make an ensembler by name, with options of its constructor."""
     factory: Callable[..., Ensembler] = get(name)
     return factory(**options)

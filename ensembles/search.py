@@ -23,7 +23,7 @@ from ensembles.splits import stratified_splits
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What the search learned of one ensembler. Where `error` is set, scores are nan and `ensembler` is None."""
+    """The scores of one ensembler. Where `error` is set, scores are nan and `ensembler` is None."""
 
     name: str
     title: str
@@ -39,7 +39,7 @@ class SearchResult:
 
 @dataclass(frozen=True, eq=False)
 class _Outcome:
-    """How one fit went: which of the images it was scored on were right, or the error."""
+    """One fit: which of the images it was scored on it got right, or the error."""
 
     correct: npt.NDArray[np.bool_]
     seconds: float
@@ -69,15 +69,16 @@ def search(
 ) -> list[SearchResult]:
     """Fit and cross-fit ensemblers on validation logits `[members, samples, classes]` and targets `[samples]`.
 
-    `names` are registered names (default: all), and the answer comes in their order. Cross-fitting is stratified
-    K-fold, repeated; samples of one of the `groups` [samples], such as one person's, are held out together. A method
-    that raises is recorded with its message and does not stop the others; ValueError for bad input or an unknown name;
-    `labels` name the members in it. `n_jobs` is joblib's and spreads the cross-fits over processes; the fits on all of
-    validation run here, one after the other, so that `seconds` compare. The result is the same for any number of jobs.
+    `names` are registered names (default: all); the results have their order. Cross-fitting is repeated stratified
+    K-fold; samples of one of the `groups` [samples], such as one person's, are held out together. A method that raises
+    an exception is recorded with its message and does not stop the others. ValueError for bad input, where `labels`
+    name the members, or for an unknown name. `n_jobs`, as in joblib, spreads the cross-fits over processes. The fits on
+    all of validation run one after the other, so that their `seconds` can be compared. The result is the same for any
+    number of jobs.
 
-    Stackers may learn from training images instead: `train_logits [members, n, classes]` must then come from networks
-    that were trained without the image they predict (out-of-fold), or the members look perfect there. Such a stacker is
-    fitted on them once, all of validation is held out, and its title says so.
+    Stackers may learn from training images instead. `train_logits` `[members, n, classes]` must then be out-of-fold:
+    from networks that were trained without the image they predict, because members look perfect on images that they
+    know. Such a stacker is fitted once on them and scored on all of validation, and its title says so.
     """
     val = _checked(logits, targets, labels)
     if (train_logits is None) != (train_targets is None):
@@ -94,34 +95,35 @@ def search(
     able = [ensembler.name for ensembler, source, outcome in fits if source is val and outcome.error is None]
     jobs = [(_new(name, random_state), val, *split) for name in able for split in splits]
     outcomes = iter(_run(jobs, n_jobs))
-    found = []
+    results = []
     for ensembler, source, outcome in fits:
         if source is train:
-            found.append(_scored_on_val(ensembler, outcome, val))
+            results.append(_scored_on_val(ensembler, outcome, val))
         else:
             held_out = [next(outcomes) for _ in splits] if outcome.error is None else []
-            found.append(_summarise(ensembler, outcome, held_out, [scored for _, scored in splits], repeats))
-    return found
+            results.append(_summarise(ensembler, outcome, held_out, [scored for _, scored in splits], repeats))
+    return results
 
 
-def choose(found: Sequence[SearchResult]) -> SearchResult:
-    """The headline: the simplest method within one standard error of the best cross-fitted accuracy.
+def choose(results: Sequence[SearchResult]) -> SearchResult:
+    """Return the headline: the simplest method within one standard error of the best cross-fitted accuracy.
 
-    Between methods of one complexity the more accurate, then by name. ValueError where no method was fitted.
+    Among methods of the same complexity the most accurate is chosen, then the first by name. ValueError where no method
+    was fitted.
     """
-    fitted = [one for one in found if one.error is None]
+    fitted = [result for result in results if result.error is None]
     if not fitted:
         raise ValueError("no ensembler was fitted: there is nothing to choose from")
-    best = min(fitted, key=lambda one: (-one.cross_fit_accuracy, one.complexity, one.name))
-    near = [one for one in fitted if _within_one_standard_error(one, best)]
-    return min(near, key=lambda one: (one.complexity, -one.cross_fit_accuracy, one.name))
+    best = min(fitted, key=lambda result: (-result.cross_fit_accuracy, result.complexity, result.name))
+    near = [result for result in fitted if _within_one_standard_error(result, best)]
+    return min(near, key=lambda result: (result.complexity, -result.cross_fit_accuracy, result.name))
 
 
-def _within_one_standard_error(one: SearchResult, best: SearchResult) -> bool:
+def _within_one_standard_error(result: SearchResult, best: SearchResult) -> bool:
     # The same images score all methods. Most are easy or hopeless for each of them and say nothing about which is
     # better, yet they make up nearly all of the spread of a single accuracy (0.7 points at 3,589 images). In the paired
     # difference they are zeros: its error is smaller by far, and a real gain is not waved away as noise.
-    difference = best.cross_fit_correct - one.cross_fit_correct
+    difference = best.cross_fit_correct - result.cross_fit_correct
     standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
     return bool(difference.mean() <= standard_error)
 
@@ -161,7 +163,7 @@ def _attempt(ensembler: Ensembler, data: _Split, fit: IntArray | None, scored: I
 
 
 def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> SearchResult:
-    """A method that was fitted on training images: validation is unseen, and scores it without folds."""
+    """Score a method that was fitted on training images on all of validation, which it has not seen."""
     fitted = _summarise(ensembler, whole, [], [], 1)
     if fitted.error is not None:
         return replace(fitted, fitted_on="train")
@@ -178,7 +180,7 @@ def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> Search
 def _summarise(
     ensembler: Ensembler, whole: _Outcome, held_out: list[_Outcome], scored: list[IntArray], repeats: int
 ) -> SearchResult:
-    """One method's fit on all of validation and its fits on the folds (none, where the first failed) in one record."""
+    """Put a method's fit on all of validation and its fits on the folds (none after a failure) into one record."""
     error = next((outcome.error for outcome in (whole, *held_out) if outcome.error is not None), None)
     correct = np.full(len(whole.correct), np.nan)
     if error is None:

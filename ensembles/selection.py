@@ -26,11 +26,11 @@ FACTORS = 16  # probabilities multiplied before one logarithm: 16 factors of 1e-
 class Greedy(LinearPool):
     """Ensemble selection: add, with replacement, the member that makes the mean of probabilities best.
 
-    Takes `steps` steps and keeps the best prefix. There is no chance in it: ties break in a written order, which is the
-    metric, the log-loss, members already chosen, the order of members; between prefixes the metric, the log-loss, the
-    shorter.
+    It takes `steps` steps and keeps the best prefix. Nothing is random. The next member is the best by the metric; ties
+    are decided by the log-loss, then for members that are already chosen, then by the order of members. Ties between
+    prefixes are decided by the log-loss, then for the shorter.
 
-    `order_` holds the chosen members, one a step, to the end of the best prefix. ValueError for an unknown `metric`
+    `order_` holds the chosen members, one for each step of the best prefix. ValueError for an unknown `metric`
     (accuracy, log_loss) or less than one step.
 
     Caruana et al. 2004: doi:10.1145/1015330.1015432
@@ -61,9 +61,10 @@ class Greedy(LinearPool):
 def select(
     log_loss: BlendLogLoss, hits: BlendHits | None, members: int, steps: int, start: Iterable[int] = ()
 ) -> IntArray:
-    """The chosen members in order, up to the best prefix; by hits, then log-loss, or by log-loss alone.
+    """Return the chosen members in order, up to the best prefix; by hits, then log-loss, or by log-loss alone.
 
-    The members of `start` are there from the beginning, and no prefix is shorter."""
+    The members of `start` are chosen from the beginning, and no prefix is shorter.
+    """
     chosen = np.zeros(members, dtype=bool)
     order: list[int] = []
     path: list[tuple[int, float]] = []  # misses (0 throughout without hits) and log-loss after each step
@@ -101,12 +102,12 @@ def add(member: int, log_loss: BlendLogLoss, hits: BlendHits | None) -> None:
 
 
 def score(log_loss: BlendLogLoss, hits: BlendHits | None) -> tuple[int, float]:
-    """Misses (0 without hits) up to a constant, and log-loss, of the running blend: the lower, the better."""
+    """Return misses (up to a constant; 0 without hits) and log-loss of the running blend: lower is better."""
     return (0 if hits is None else -hits.now()), log_loss.now()
 
 
 def best_step(path: Sequence[tuple[int, float]]) -> int:
-    """The first of the best scores: fewest misses, then the lowest log-loss."""
+    """Return the place of the best score: fewest misses, then the lowest log-loss, then the first."""
     fewest_misses = min(misses for misses, _ in path)
     lowest = min(loss for misses, loss in path if misses == fewest_misses)
     return next(i for i, (misses, loss) in enumerate(path) if misses == fewest_misses and loss <= lowest + TIE)
@@ -122,7 +123,7 @@ class BlendLogLoss:
         self.restart()
 
     def of(self, members: IntArray) -> Self:
-        """The same for these members alone, with an empty blend."""
+        """Return the same for these members alone, with an empty blend."""
         part = copy(self)
         part.true = self.true[:, members]
         part.restart()
@@ -134,7 +135,7 @@ class BlendLogLoss:
         self.size = 0
 
     def with_each(self, candidates: IntArray | None = None) -> FloatArray:
-        """Of every candidate; of all members, where none are named."""
+        """Return the log-loss with each candidate added; where none are named, with each member."""
         total = (self.true if candidates is None else self.true[:, candidates]) + self.sum[:, None]
         # A logarithm costs some ten multiplications, so probabilities are multiplied in groups first.
         products = np.multiply.reduceat(total, self.group_starts, axis=0)
@@ -155,9 +156,9 @@ class BlendHits:
     An image is right where the margin (true class minus other class, summed over the blend) is positive for every other
     class. A class whose margin no member sees as negative is no rival. Images without a rival, or with one that all
     members prefer, are decided before the start: they are counted and dropped. What is left are pairs of an image and a
-    rival: `margin [pairs, members]`, in the order of images. As margins are bounded, most pairs are soon decided
-    whichever member comes next; only what is open then is computed. This is exact, faster the longer the blend, and
-    small however many the classes.
+    rival: `margin [pairs, members]`, in the order of images. As margins are bounded, most pairs are soon decided,
+    whichever member comes next, and only the others are computed. This is exact, gets faster as the blend gets longer,
+    and takes little memory for any number of classes.
     """
 
     always: int  # images that every blend gets right
@@ -186,7 +187,7 @@ class BlendHits:
         self.restart()
 
     def of(self, members: IntArray) -> Self:
-        """The same for these members alone, with an empty blend."""
+        """Return the same for these members alone, with an empty blend."""
         part = copy(self)
         margin = self.margin.take(members, axis=1)
         lowest, highest = _extremes(margin)
@@ -250,8 +251,10 @@ class _Pairs(NamedTuple):
 def open_pairs(
     lowest: FloatArray, highest: FloatArray, handicap: FloatArray, image: IntArray, images: int
 ) -> tuple[int, IntArray, IntArray]:
-    """How many images are always right, which pairs of an image and a rival stay open, and the images of these pairs,
-    numbered anew. `lowest` and `highest` are the members' extreme margins of each pair."""
+    """Return how many images are always right, which pairs of an image and a rival stay open, and the pairs' images.
+
+    These images are numbered anew. `lowest` and `highest` are the members' extreme margins of each pair.
+    """
     # Sums of margins of one sign lie beyond each of them.
     beaten = (lowest >= 0) & (lowest + handicap > 0)
     winning = (highest <= 0) & (highest + handicap <= 0)
@@ -263,7 +266,7 @@ def open_pairs(
 
 
 def _extremes(margin: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The least and the greatest of each row; with few members, along a long last axis it takes a fifth of the time."""
+    """Return the least and the greatest value of each row; along a long last axis, that takes a fifth of the time."""
     lowest, highest = np.empty(len(margin)), np.empty(len(margin))
     for start in range(0, len(margin), PAIRS_AT_ONCE):
         part = slice(start, start + PAIRS_AT_ONCE)

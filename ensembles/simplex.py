@@ -1,4 +1,4 @@
-"""Probabilities where logits are due: recognised, and refused with the way out."""
+"""The check that refuses probabilities where logits are needed, and says what to do."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ DISTINCT_ROWS = 10  # from here on it is no chance: one row of two real logits s
 
 
 def refuse_probabilities(logits: Any) -> None:
-    """Raise ValueError where every row of `[members, samples, classes]` is on the simplex: they are probabilities, and
-    softmax would flatten them.
+    """Raise ValueError where every row of `[members, samples, classes]` is non-negative and sums to one.
 
-    Real logits pass: all rows would have to be non-negative and sum to one. Fewer than ten distinct rows, where that
-    may be chance, and constant members are not judged.
+    These are probabilities, and softmax would flatten them.
+
+    Real logits pass, as not all their rows look so. Fewer than ten distinct rows, which may look so by chance, and
+    members that always say the same are not refused.
     """
     seen: set[bytes] = set()
     for member in range(len(logits)):

@@ -1,4 +1,4 @@
-"""Stratified splits that bear rare and absent classes, and keep groups of samples together."""
+"""Stratified splits that allow rare and absent classes, and keep groups of samples together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ensembles.arrays import IntArray
 def stratified_splits(
     targets: IntArray, folds: int, repeats: int, random_state: int, groups: npt.NDArray[Any] | None = None
 ) -> list[tuple[IntArray, IntArray]]:
-    """Repeated stratified K-fold as (fit indices, held-out indices), repeat by repeat; `folds * repeats` pairs.
+    """Return `folds * repeats` pairs (fit indices, held-out indices) of repeated stratified K-fold.
 
     Classes with fewer samples than folds cannot stand in every fold; they are stratified together, as one class.
     Samples of one of the `groups` [N], such as one person's, are held out together; a fold that no group is left for is

@@ -1,4 +1,4 @@
-"""Stacking: a second model learns from the members' outputs. Both here start from a pool of members and correct it."""
+"""Stacking: a second model learns from the members' outputs. Both models here start from a pool of the members."""
 
 from __future__ import annotations
 
@@ -60,8 +60,11 @@ class StackLogistic(Ensembler):
         return softmax(offset + self._features(member_outputs(logits, self.inputs)) @ self.coef_)
 
     def _features(self, outputs: FloatArray) -> FloatArray:
-        """`[samples, members * classes + 1]`: one scale for all, so that a multiple of all logits changes little, over
-        the root of the number of members, so that a strength means the same for 5 members and for 50."""
+        """Return the regression's features `[samples, members * classes + 1]`, the last of which is a constant.
+
+        They are divided by one scale, so that a multiple of all logits changes little, and by the root of the number of
+        members, so that a strength means the same for 5 members and for 50.
+        """
         rows = by_sample(outputs) / (self.scale_ * np.sqrt(len(outputs)))
         return np.hstack([rows, np.ones((len(rows), 1))])
 
@@ -84,9 +87,10 @@ class StackLogistic(Ensembler):
 class _Ridge:
     """Minimise mean cross-entropy(offset + features @ W) + strength / 2 * |W|^2, for one strength after another.
 
-    L-BFGS in coordinates where the Hessian is near the identity (eigenvectors of the features' second moment, scaled):
-    members agree so much that the plain problem is badly conditioned. Each fit starts where the last one ended. Inside,
-    samples are the last axis: with few classes, sums over a long inner axis take half the time.
+    It is a convex problem. L-BFGS works in coordinates where the Hessian is near the identity (eigenvectors of the
+    features' second moment, scaled): members agree so much that the plain problem is badly conditioned. Each fit starts
+    where the last one ended. Inside, samples are the last axis: with few classes, sums over a long inner axis take half
+    the time.
     """
 
     def __init__(self, features: FloatArray, offset: FloatArray, targets: IntArray) -> None:
@@ -98,7 +102,7 @@ class _Ridge:
         self.coef = np.zeros((offset.shape[1], features.shape[1]))  # of the rotated features
 
     def fit(self, strength: float, tolerance: float = 1e-11) -> FloatArray:
-        """Coefficients `[features, classes]` at this strength; the loss falls by less than `tolerance` of it a step."""
+        """Return coefficients `[features, classes]` at this strength, up to a `tolerance` of the loss."""
         from scipy.optimize import minimize
 
         samples = self.offset.shape[1]
@@ -119,8 +123,8 @@ class _Ridge:
             return float(cross_entropy / samples + strength / 2 * np.vdot(coef, coef)), gradient.ravel()
 
         options = {"gtol": 1e-6, "ftol": tolerance, "maxiter": 500}
-        found = minimize(loss, (self.coef * curvature).ravel(), jac=True, method="L-BFGS-B", options=options)
-        self.coef = found.x.reshape(self.coef.shape) / curvature
+        minimum = minimize(loss, (self.coef * curvature).ravel(), jac=True, method="L-BFGS-B", options=options)
+        self.coef = minimum.x.reshape(self.coef.shape) / curvature
         coefficients: FloatArray = self.axes @ self.coef.T
         return coefficients
 
@@ -133,8 +137,9 @@ class StackXGBoost(Ensembler):
     The trees are shallow and start from the log of the mean probability, so that no tree at all is the uniform average.
     Their number (`rounds_`) is where the log-loss of an inner stratified hold-out stops falling; all data is then
     fitted with it. They see the members' probabilities; logits would give the same trees, which ask for the order of
-    values alone. The fitted trees (`model_`) are kept as the bytes of xgboost's own format. One thread, for the same
-    result on every machine. ImportError where xgboost is missing.
+    values alone. Between splits that are equally good, the earlier member's is taken. The fitted trees (`model_`) are
+    kept as the bytes of xgboost's own format. One thread gives the same result on every machine. ImportError where
+    xgboost is missing.
 
     Chen and Guestrin 2016: doi:10.1145/2939672.2939785
     """
@@ -190,14 +195,14 @@ class StackXGBoost(Ensembler):
         return softmax(scores)  # again in float64: xgboost's own rows sum to one in float32 only
 
     def _matrix(self, probabilities: FloatArray, targets: IntArray | None = None) -> Any:
-        """Probabilities `[M, N, C]` as an xgboost matrix `[N, M * C]` whose base margin is the log of their mean."""
+        """Return probabilities `[M, N, C]` as xgboost's `[N, M * C]`; the log of their mean is its base margin."""
         margin = np.log(np.maximum(probabilities.mean(axis=0), 1e-12))
         matrix = import_xgboost(self.name).DMatrix
         return matrix(by_sample(probabilities), label=targets, base_margin=margin, nthread=1)
 
 
 def import_xgboost(purpose: str) -> Any:
-    """The package, or an ImportError that says what needs it and how to get it."""
+    """Return the package; ImportError says what needs it and how to install it."""
     try:
         import xgboost
     except ImportError as error:

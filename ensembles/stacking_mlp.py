@@ -54,10 +54,10 @@ class StackMLP(Ensembler):
         self.inverse_temperature_ = 1.0 / temperature(pool, targets)
         columns = by_feature(member_outputs(logits, self.inputs))
         with one_blas_thread():
-            found = PrincipalComponents.fit(columns, self.components)
-            self.mean_, self.axes_ = found.mean, found.axes
+            principal = PrincipalComponents.fit(columns, self.components)
+            self.mean_, self.axes_ = principal.mean, principal.axes
             offset = np.ascontiguousarray(self.inverse_temperature_ * pool.T)
-            data = (found.of(columns), offset, np.eye(logits.shape[2])[targets].T)
+            data = (principal.of(columns), offset, np.eye(logits.shape[2])[targets].T)
             rng = np.random.default_rng(self.random_state)
             networks = []
             self.steps_ = []
@@ -80,7 +80,7 @@ class StackMLP(Ensembler):
 
 
 def _layer(inner: FloatArray, inputs: FloatArray) -> FloatArray:
-    """The hidden layer and a constant, `[hidden + 1, samples]`."""
+    """Return the hidden layer and a constant, `[hidden + 1, samples]`."""
     layer = np.ones((len(inner) + 1, inputs.shape[1]))
     np.tanh(inner @ inputs, out=layer[:-1])
     return layer
@@ -104,7 +104,7 @@ class _Network:
         self.inner[:] = rng.normal(size=self.inner.shape) / np.sqrt(features)
 
     def gradient(self, part: _Part) -> FloatArray:
-        """Of the mean cross-entropy of offset + scores."""
+        """Return the gradient of the mean cross-entropy of offset + scores."""
         layer = _layer(self.inner, part.inputs)
         residual = part.offset + self.outer @ layer
         residual -= residual.max(axis=0)
@@ -122,8 +122,10 @@ class _Network:
 
 
 def _train(network: _Network, fit: _Part, held_out: _Part, max_steps: int, patience: int, learning_rate: float) -> int:
-    """Adam on all of `fit` at once; leaves the weights with the lowest log-loss on `held_out` and says after how many
-    steps they were reached."""
+    """Train by Adam on all of `fit` at once; return after how many steps the log-loss on `held_out` was lowest.
+
+    The network is left with the weights of that step.
+    """
     lowest, best, steps = network.log_loss(held_out), network.flat.copy(), 0
     momentum, scale = np.zeros_like(best), np.zeros_like(best)
     for step in range(1, max_steps + 1):

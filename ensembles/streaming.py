@@ -1,4 +1,4 @@
-"""Logits too large for memory: members that stay in their files, and passes over samples a block at a time."""
+"""Logits too large for memory: members that stay in their files, and loops over blocks of samples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StackedMembers:
 
 
 def blocks(logits: Any, members: npt.NDArray[np.int64] | None = None) -> Iterator[tuple[slice, npt.NDArray[Any]]]:
-    """Consecutive samples of logits `[M, N, C]`: which they are, and their logits `[M, n, C]`, or of some members."""
+    """Yield blocks of consecutive samples: which they are, and their logits `[M, n, C]` of all or of some members."""
     used = np.arange(len(logits)) if members is None else members
     _, samples, classes = logits.shape
     size = max(1, BLOCK_VALUES // (len(used) * classes))

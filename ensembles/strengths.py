@@ -11,7 +11,7 @@ TIE = 1e-9  # relative; losses closer than this differ by rounding alone
 
 
 def check_strengths(strengths: Sequence[float]) -> list[float]:
-    """The strengths, the strongest first; ValueError where there are none, or one is below LEAST or not finite."""
+    """Return the strengths, the strongest first; ValueError where none is given, or one is too weak or not finite."""
     values = np.asarray(strengths, dtype=np.float64)
     if values.ndim != 1 or not values.size:
         raise ValueError(f"strengths must be one or more numbers, got {strengths!r}")
@@ -22,6 +22,6 @@ def check_strengths(strengths: Sequence[float]) -> list[float]:
 
 
 def strongest_of_the_best(losses: Mapping[float, float]) -> float:
-    """The strength with the lowest loss; of strengths whose losses tie up to rounding, the strongest."""
+    """Return the strength with the lowest loss; of strengths whose losses tie up to rounding, the strongest."""
     lowest = min(losses.values())
     return max(strength for strength, loss in losses.items() if loss <= lowest + TIE * abs(lowest))

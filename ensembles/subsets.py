@@ -35,7 +35,7 @@ class BestSubset(LinearPool):
     title: ClassVar[str] = "Best subset, exhaustive"
     reference: ClassVar[str] = "doi:10.1016/S0004-3702(02)00190-X"
     complexity: ClassVar[int] = 3
-    cost: ClassVar[str] = "medium"
+    cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "Few members, or proof that greedy selection misses nothing"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -57,7 +57,7 @@ class BestSubset(LinearPool):
 
 
 def count_hits(choices: FloatArray, hits: BlendHits) -> IntArray:
-    """How many images each subset gets right; `choices` is `[subsets, members]` of zeros and ones.
+    """Return how many images each subset gets right; `choices` is `[subsets, members]` of zeros and ones.
 
     Most open images have one or two rival classes: images are sorted by the number of theirs, so that the matrix
     product for the n-th rival takes ever fewer images.
@@ -82,10 +82,11 @@ def count_hits(choices: FloatArray, hits: BlendHits) -> IntArray:
 @register
 @dataclass
 class Pruned(LinearPool):
-    """The uniform average without near twins: going from the best member to the worst by accuracy, a member is kept
-    unless it predicts the same class as a kept one on more than the share `agreement` of the images.
+    """The uniform average without near twins.
 
-    Two snapshots of one training say the same thing twice, and an average over all members then counts it twice.
+    From the best member by accuracy to the worst, each is kept unless it predicts the same class as a kept one on more
+    than the share `agreement` of the images. Two snapshots of one training are such twins, and an average over all
+    members counts them twice. Members that tie in accuracy and log-loss count once.
     ValueError for an agreement outside (0, 1].
 
     Overproduce and choose, Giacinto and Roli 2001: doi:10.1016/S0167-8655(00)00096-9

@@ -76,7 +76,7 @@ class TopK(LinearPool):
     title: ClassVar[str] = "Average of the best k"
     reference: ClassVar[str] = "doi:10.1162/neco.1996.8.4.869"
     complexity: ClassVar[int] = 2
-    cost: ClassVar[str] = "medium"
+    cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "Members of unlike skill, where weights would overfit"
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -97,14 +97,14 @@ class TopK(LinearPool):
 
 
 def _whole_groups(groups: list[IntArray]) -> IntArray:
-    """`[members]`: how many members come in where 1, 2, ... are wanted and no group is torn."""
+    """Return `[members]`: how many members are taken where 1, 2, ... are wanted and groups stay whole."""
     sizes = np.array([len(group) for group in groups])
     whole: IntArray = np.repeat(np.cumsum(sizes), sizes)
     return whole
 
 
 def _score_prefixes(probabilities: FloatArray, targets: IntArray) -> tuple[IntArray, FloatArray]:
-    """Hits and summed log-loss, `[members]` both, of the mean of the first 1, 2, ... members."""
+    """Return hits and summed log-loss, `[members]` both, of the mean of the first 1, 2, ... members."""
     blends = np.cumsum(probabilities, axis=0)
     blends /= np.arange(1, len(blends) + 1)[:, None, None]
     correct, log_true = single_scores(blends, targets)
@@ -114,12 +114,12 @@ def _score_prefixes(probabilities: FloatArray, targets: IntArray) -> tuple[IntAr
 class Vote(Ensembler):
     """Members give points to classes; a subclass says which. Nothing is fitted.
 
-    The probability of a class is its share of the points. Classes with as many points are ordered by the members' mean
-    probability: it counts for a millionth of a vote, so that it decides ties and nothing else.
+    The probability of a class is its share of the points. Classes with equal points are ordered by the members' mean
+    probability, which counts for a millionth of a vote, so that it decides ties and nothing else.
     """
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        """Nothing to fit."""
+        """Fit nothing."""
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         points = self.points(logits) + TIE_BREAK * softmax(logits).sum(axis=0)
@@ -127,15 +127,18 @@ class Vote(Ensembler):
         return points
 
     def points(self, logits: LogitArray) -> FloatArray:
-        """Points `[samples, classes]`, summed over members."""
+        """Return points `[samples, classes]`, summed over members."""
         raise NotImplementedError
 
 
 @register
 @dataclass
 class HardVote(Vote):
-    """Plurality vote: each member has one vote, for its top class. Shares of votes are poor probabilities: a class
-    without a vote has next to none. Lam and Suen 1997: doi:10.1109/3468.618255
+    """Plurality vote: each member has one vote, for its top class.
+
+    Shares of votes are poor probabilities: a class without a vote has almost none.
+
+    Lam and Suen 1997: doi:10.1109/3468.618255
     """
 
     name: ClassVar[str] = "hard_vote"

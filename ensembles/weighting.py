@@ -50,9 +50,9 @@ class Weighted(LinearPool):
 
 
 def duality_gap(likelihood: FloatArray, weights: FloatArray) -> float:
-    """How far, at most, the mixture's mean log-loss lies above its optimum over the simplex, in nats.
+    """Return how far, at most, the mixture's mean log-loss lies above its optimum over the simplex, in nats.
 
-    `likelihood` is `[samples, members]`, each row up to its own positive factor. The gap is
+    `likelihood` is `[samples, members]`, where each row may have a positive factor of its own. The gap is
     max_m mean_i(p_im / mix_i) - 1: by concavity of the logarithm no other weights gain more, and at the optimum it is 0
     (the KKT conditions).
     """
@@ -86,7 +86,7 @@ def mixture_weights(likelihood: FloatArray) -> FloatArray:
 
 
 def _to_boundary(values: FloatArray, step: FloatArray) -> float:
-    """The longest step, 1 at most, that keeps positive values positive."""
+    """Return the longest step, 1 at most, that keeps positive values positive."""
     shrinking = step < 0
     if not shrinking.any():
         return 1.0

@@ -22,7 +22,7 @@ OBJECTIVES = ("squared_error", "ccc")
 
 
 def rated(targets: npt.ArrayLike) -> BoolArray:
-    """Which samples of targets `[N, 2]` have a rating; ValueError for another shape, or a rating outside [-1, 1]."""
+    """Return which samples of targets `[N, 2]` have a rating; ValueError for another shape or rating."""
     array = np.asarray(targets, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"targets must have the shape [samples, 2], got {list(array.shape)}")
@@ -34,7 +34,7 @@ def rated(targets: npt.ArrayLike) -> BoolArray:
 
 
 class AffectEnsembler(Parameters, ABC):
-    """Combines members' valence and arousal; scikit-learn manners as `Ensembler`.
+    """Combines the members' valence and arousal. Constructor, fitted attributes and parameters are as in `Ensembler`.
 
     `weights_` is `[members, 2]`, each column on the simplex, or None where the combination is not a weighted mean.
     """
@@ -46,8 +46,10 @@ class AffectEnsembler(Parameters, ABC):
     weights_: FloatArray | None
 
     def fit(self, predictions: npt.ArrayLike, targets: npt.ArrayLike) -> Self:
-        """Fit on predictions `[members, samples, 2]` and targets `[samples, 2]`; ValueError on bad input, or where no
-        sample is rated."""
+        """Fit on predictions `[members, samples, 2]` and targets `[samples, 2]`.
+
+        ValueError on bad input, or where no sample is rated.
+        """
         checked, truth = _check_predictions(predictions), np.asarray(targets, dtype=np.float64)
         known = rated(truth)
         if len(truth) != checked.shape[1]:
@@ -60,7 +62,7 @@ class AffectEnsembler(Parameters, ABC):
         return self
 
     def predict(self, predictions: npt.ArrayLike) -> FloatArray:
-        """Valence and arousal `[samples, 2]` in [-1, 1], float64; ValueError on bad input or before `fit`."""
+        """Return valence and arousal `[samples, 2]` in [-1, 1], float64; ValueError on bad input or before `fit`."""
         if not hasattr(self, "member_count_"):
             raise ValueError(f"{self.name} is not fitted: call fit first")
         checked = _check_predictions(predictions)
@@ -101,8 +103,10 @@ class AffectMean(AffectEnsembler):
 
 @dataclass
 class AffectWeights(AffectEnsembler):
-    """Weights on the simplex, of valence and of arousal apart: of least squared error (exact), or of the best
-    concordance correlation (`objective="ccc"`; a local optimum, no worse than the former). Needs scipy.
+    """Weights on the simplex, separate for valence and arousal.
+
+    They have the least squared error (exact), or the best concordance correlation (`objective="ccc"`: a local optimum,
+    at least as good as the weights of the least squared error). Needs scipy.
 
     Breiman 1996, stacked regressions: doi:10.1007/BF00117832. CCC, Lin 1989: doi:10.2307/2532051
     """
@@ -125,7 +129,7 @@ class AffectWeights(AffectEnsembler):
 
 
 def least_squares_weights(predictions: FloatArray, targets: FloatArray) -> FloatArray:
-    """The weights on the simplex that minimise the squared error of `weights @ predictions`, `[M, N]` to `[N]`.
+    """Return the weights `[M]` on the simplex with the least squared error of `weights @ predictions` `[M, N]`.
 
     On the simplex the error of the mixture is the mixture of errors E: minimise |E w|^2. Non-negative least squares of
     E w = 0 with the row sum(w) = 1 has its solution at a multiple of those weights: along a ray, the best multiple
@@ -142,7 +146,7 @@ def least_squares_weights(predictions: FloatArray, targets: FloatArray) -> Float
 
 
 def concordant_weights(predictions: FloatArray, targets: FloatArray, start: FloatArray) -> FloatArray:
-    """Weights on the simplex of the best concordance correlation coefficient, from `start` and from equal weights."""
+    """Return weights `[M]` on the simplex of the best concordance correlation, from `start` and from equal weights."""
     from scipy.optimize import minimize
 
     members = len(predictions)
@@ -175,9 +179,10 @@ def concordant_weights(predictions: FloatArray, targets: FloatArray, start: Floa
 
 @dataclass
 class AffectStacking(AffectEnsembler):
-    """Ridge regression of what the members' mean misses on all members' valence and arousal.
+    """Ridge regression on all members' valence and arousal, fitted to the error of the members' mean.
 
-    The strength has the lowest leave-one-out error; the stronger, the nearer to the mean. Needs scikit-learn.
+    The strength of its penalty has the lowest leave-one-out error. The stronger it is, the nearer the result is to the
+    mean. Needs scikit-learn.
 
     Wolpert 1992: doi:10.1016/S0893-6080(05)80023-1
     """
@@ -191,11 +196,11 @@ class AffectStacking(AffectEnsembler):
     def _fit(self, predictions: FloatArray, targets: FloatArray) -> None:
         from sklearn.linear_model import RidgeCV
 
-        found = RidgeCV(alphas=check_strengths(self.strengths)).fit(
+        ridge = RidgeCV(alphas=check_strengths(self.strengths)).fit(
             _by_sample(predictions), targets - predictions.mean(axis=0)
         )
-        self.strength_ = float(found.alpha_)
-        self.coef_, self.intercept_ = found.coef_.T, found.intercept_
+        self.strength_ = float(ridge.alpha_)
+        self.coef_, self.intercept_ = ridge.coef_.T, ridge.intercept_
 
     def _predict(self, predictions: FloatArray) -> FloatArray:
         corrected: FloatArray = predictions.mean(axis=0) + _by_sample(predictions) @ self.coef_ + self.intercept_
@@ -203,6 +208,8 @@ class AffectStacking(AffectEnsembler):
 
 
 def _by_sample(predictions: FloatArray) -> FloatArray:
-    """`[samples, members * 2]`, over the root of the number of members: a strength shrinks alike for any number of
-    copies of them."""
+    """Return rows `[samples, members * 2]`, divided by the root of the number of members.
+
+    A penalty of some strength then shrinks alike whether each member is there once or twice.
+    """
     return predictions.transpose(1, 0, 2).reshape(predictions.shape[1], -1) / np.sqrt(len(predictions))

@@ -49,9 +49,10 @@ class AffectSearchResult:
 def search_affect(
     predictions: npt.ArrayLike, targets: npt.ArrayLike, random_state: int = 0
 ) -> list[AffectSearchResult]:
-    """All KINDS fitted on predictions `[members, samples, 2]` and targets `[samples, 2]` of validation, in their order.
+    """Fit all KINDS on predictions `[members, samples, 2]` and targets `[samples, 2]` of validation.
 
-    Unrated samples take part in no fit. Raises ValueError where fewer than FOLDS samples are rated.
+    Results come in the order of KINDS. Samples without a rating take part in no fit. ValueError where fewer than FOLDS
+    samples are rated.
     """
     values, truth = np.asarray(predictions, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     known = np.flatnonzero(rated(truth))

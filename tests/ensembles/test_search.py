@@ -206,7 +206,7 @@ def test_bad_input_is_refused_before_any_fit():
 def test_no_argument_can_carry_a_test_label():
     known = ["logits", "targets", "names", "folds", "repeats", "random_state", "n_jobs", "labels"]
     assert list(inspect.signature(search).parameters) == [*known, "train_logits", "train_targets", "groups"]
-    assert list(inspect.signature(choose).parameters) == ["found"]
+    assert list(inspect.signature(choose).parameters) == ["results"]
 
 
 # The choice: 1,000 images, `simple` right on the first 700
