@@ -41,13 +41,8 @@ def evaluate(
 
     `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are.
     """
-    targets, predictions, search_results, rows = (
-        searched.targets,
-        searched.predictions,
-        searched.search_results,
-        searched.rows,
-    )
-    folder = results / suite.name
+    targets, predictions, rows = searched.targets, searched.predictions, searched.rows
+    search_results = searched.search_results
     fitted = [result for result in search_results if result.error is None]
     audited, headline = audit(rows, predictions, targets), choose(fitted).name if fitted else None
     members, ensembles = score(rows, predictions, search_results, targets, searched.excluded)
@@ -69,7 +64,7 @@ def evaluate(
         "failed": failures(search_results),
         "diversity": diversity(predictions, targets),
         "ablations": ablations([*predictions, *searched.excluded], targets),
-        "views": views_worth(read_csv(folder / "tta.csv")),
+        "views": views_worth(read_csv(results / suite.name / "tta.csv")),
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
         "confusions": confusions(rows, targets.test, headline),
@@ -77,22 +72,29 @@ def evaluate(
         "not_run": not_run,
         "notes": notes,
     }
+    _add_optional_parts(evaluated, suite, searched, results)
+    return cast(Results, _rounded(evaluated))
+
+
+def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedModels, results: Path) -> None:
+    """Add what not every suite has: ratings, a summary page, folds or groups of images, another protocol."""
+    targets, predictions = searched.targets, searched.predictions
     if suite.own:
         evaluated["selection"] = suite.selection
     affect = affect_part(predictions, targets, read_published_affect(suite.published))
     if affect is not None:
         evaluated["affect"] = affect
     if suite.summary_page:
-        votes = kept_votes(folder / "predictions", targets)
+        votes = kept_votes(results / suite.name / "predictions", targets)
+        audited, headline = evaluated["audit"], evaluated["headline"]
         test_votes = None if votes is None else votes["test"]
-        evaluated["summary"] = summary(rows, len(predictions), targets, audited, headline, test_votes)
+        evaluated["summary"] = summary(searched.rows, len(predictions), targets, audited, headline, test_votes)
     folds, groups = max(1, len(suite.folds)), targets.test_groups
     if folds > 1 or groups is not None:
         units = None if groups is None else len(np.unique(groups))
         evaluated["protocol"] = {"folds": folds, "unit": suite.unit, "units": units}
     if suite.contrast is not None:
         evaluated["contrast"] = contrast(suite.contrast, results)
-    return cast(Results, _rounded(evaluated))
 
 
 def _splits(suite: Suite, targets: Targets) -> Splits:
