@@ -15,7 +15,8 @@ from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.folds import SearchedModels, pool
 from benchmarks.evaluation.models import member_labels, scored_models
 from benchmarks.execution.distillation import changed_peers
-from benchmarks.execution.executor import Outcomes, keep_train_logits, lacking_train_logits, train_serially
+from benchmarks.execution.executor import Outcomes, train_context, train_serially
+from benchmarks.execution.in_sample import keep_train_logits, lacking_train_logits
 from benchmarks.execution.parallel import train_in_parallel, workers
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.stopping import stop_signal
@@ -93,7 +94,7 @@ def train_missing(session: Session, tasks: Sequence[Task], display: NullProgress
             done, failed = train_serially(session, missing, stop, display)
         else:
             done, failed = train_in_parallel(session, missing, count, stop, display)
-        keep_train_logits(session, lacking, stop, display)
+        keep_train_logits(session.store, lacking, train_context(session, stop, display))
     return stored | done, failed
 
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import groupby
 
-from benchmarks.data import DataError
-from benchmarks.execution.in_sample import in_sample_logits, keeps_in_sample
 from benchmarks.execution.progress import NullProgress
-from benchmarks.execution.stopping import BUDGET_SPENT, INTERRUPT, Interrupted
+from benchmarks.execution.stopping import BUDGET_SPENT, INTERRUPT, interrupted
 from benchmarks.execution.tasks import Task
 from benchmarks.execution.train import outcome, train_or_load
 from benchmarks.fold import Fold
 from benchmarks.session import Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
-from benchmarks.store.train_logits import train_logits_path
-from benchmarks.store.weights import weights_path
 from zoo.training.job import TrainContext
 
 Outcomes = tuple[dict[str, Predictions], dict[str, str]]
@@ -50,39 +45,6 @@ def train_serially(
     return done, failed
 
 
-def lacking_train_logits(session: Session, tasks: Sequence[Task]) -> list[Task]:
-    """List the tasks whose predictions and weights are there, but not the logits on the training images."""
-    return [
-        task
-        for task in tasks
-        if task.step.stored is not None
-        and keeps_in_sample(task.step.configuration, task.fold.targets.train_size)
-        and weights_path(session.checkpoints, task.step.configuration).exists()
-        and not train_logits_path(session.store.folder, task.step.configuration).exists()
-    ]
-
-
-def keep_train_logits(
-    session: Session, tasks: Sequence[Task], stop: Callable[[], str | None], display: NullProgress
-) -> None:
-    """Keep the logits of trained members on the training images; where the images are missing, say so and keep none.
-
-    Raises Interrupted.
-    """
-    context = train_context(session, stop, display)
-    for fold, in_fold in groupby(tasks, key=lambda task: task.fold):
-        try:
-            with fold.images() as dataset:
-                for task in in_fold:
-                    if stop() == INTERRUPT:
-                        raise interrupted([])
-                    if stop() is None and dataset.fingerprint == task.step.configuration.data:
-                        in_sample_logits(task.step.configuration, dataset, session.store, context)
-                        display.note(f"{task.label}: logits on the training images are now kept with its predictions")
-        except DataError as error:
-            display.note(f"no logits on the training images are kept: {error}")
-
-
 def train_context(session: Session, stop: Callable[[], str | None], display: NullProgress) -> TrainContext:
     """Say where the session's trainings run, and who takes part in them."""
     return TrainContext(session.checkpoints, session.device, stop=stop, progress=display.progress, note=display.note)
@@ -104,9 +66,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, Stopped):
         return f"{text}; its state is saved, and the command goes on from there"
     return text if isinstance(error, TrainingDiverged) else f"failed with {type(error).__name__}: {text}"
-
-
-def interrupted(labels: Sequence[str]) -> Interrupted:
-    """Make what ends the run where the user asked for it while these were trained."""
-    where, whose = f" in {' and '.join(labels)}" if labels else "", "its state" if len(labels) == 1 else "every state"
-    return Interrupted(f"Interrupted{where}; {whose} is saved, the same command goes on from there.")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data import Dataset
+from benchmarks.data import DataError, Dataset
+from benchmarks.execution.stopping import INTERRUPT, interrupted
+from benchmarks.execution.tasks import Task
+from benchmarks.session import Session
 from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.train_logits import TrainLogits, committable, load_in_sample, save_in_sample
+from benchmarks.store.train_logits import TrainLogits, committable, load_in_sample, save_in_sample, train_logits_path
 from benchmarks.store.weights import read_weights, weights_digest, weights_path
 from zoo import registry
 from zoo.training.job import TrainContext
@@ -57,3 +62,35 @@ def keeps_in_sample(configuration: Configuration, images: int) -> bool:
     member = configuration.member
     own = registry.trained_as(member) == member and not member.features_of
     return own and not member.recipe.folds and committable(images, configuration.num_classes)
+
+
+def lacking_train_logits(session: Session, tasks: Sequence[Task]) -> list[Task]:
+    """List the tasks whose predictions and weights are there, but not the logits on the training images."""
+    return [
+        task
+        for task in tasks
+        if task.step.stored is not None
+        and keeps_in_sample(task.step.configuration, task.fold.targets.train_size)
+        and weights_path(session.checkpoints, task.step.configuration).exists()
+        and not train_logits_path(session.store.folder, task.step.configuration).exists()
+    ]
+
+
+def keep_train_logits(store: PredictionStore, tasks: Sequence[Task], context: TrainContext) -> None:
+    """Keep the logits of trained members on the training images; where the images are missing, say so and keep none.
+
+    Raises Interrupted.
+    """
+    for fold, in_fold in groupby(tasks, key=lambda task: task.fold):
+        try:
+            with fold.images() as dataset:
+                if dataset.fingerprint != fold.targets.fingerprint:
+                    raise DataError("the images found are not those the stored predictions are of")
+                for task in in_fold:
+                    if context.stop() == INTERRUPT:
+                        raise interrupted([])
+                    if context.stop() is None:
+                        in_sample_logits(task.step.configuration, dataset, store, context)
+                        context.note(f"{task.label}: logits on the training images are now kept with its predictions")
+        except DataError as error:
+            context.note(f"no logits on the training images are kept: {error}")

@@ -16,10 +16,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Literal
 
-from benchmarks.execution.executor import NOT_STARTED, Outcomes, interrupted
+from benchmarks.execution.executor import NOT_STARTED, Outcomes
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.queue import TaskQueue
-from benchmarks.execution.stopping import INTERRUPT
+from benchmarks.execution.stopping import INTERRUPT, interrupted
 from benchmarks.execution.tasks import Task
 from benchmarks.execution.train import outcome
 from benchmarks.execution.worker import Answer, Failed, Job, work

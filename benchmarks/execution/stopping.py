@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -14,6 +14,12 @@ BUDGET_SPENT = "the time budget is spent"
 
 class Interrupted(KeyboardInterrupt):
     """The user asked to stop; what was reached is saved."""
+
+
+def interrupted(labels: Sequence[str]) -> Interrupted:
+    """Make what ends the run where the user asked for it while these were trained."""
+    where, whose = f" in {' and '.join(labels)}" if labels else "", "its state" if len(labels) == 1 else "every state"
+    return Interrupted(f"Interrupted{where}; {whose} is saved, the same command goes on from there.")
 
 
 @contextmanager

@@ -16,9 +16,13 @@ import pytest
 import benchmark
 from benchmarks import suites
 from benchmarks.commands import trials
-from benchmarks.data import DataOptions
+from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.execution.distillation import changed_peers, peers_of
+from benchmarks.execution.in_sample import keep_train_logits
+from benchmarks.execution.tasks import Task, schedule
 from benchmarks.files import read_csv
+from benchmarks.fold import Fold
+from benchmarks.session import Options, Session
 from benchmarks.store.container import StoreError, read_file, read_header
 from benchmarks.store.file_names import member_files
 from benchmarks.store.identity import Configuration
@@ -188,6 +192,24 @@ def test_trained_members_get_the_logits_that_they_lack_where_training_is_asked_f
         assert kept_logits(results, name).weights == old.weights
         np.testing.assert_allclose(kept_logits(results, name).logits, old.logits, atol=0.05)
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
+
+
+def test_without_the_images_no_logits_are_kept_and_that_is_said(results: Path, dataset: Dataset):
+    def gone(options: DataOptions) -> Dataset:
+        raise DataError("no images here")
+
+    said: list[str] = []
+    digits = suites.get("digits")
+    session = Session(Options("digits", ("linear",), results=results, device="cpu"))
+    context = TrainContext(session.checkpoints, note=said.append)
+    for load in (gone, lambda options: dataset):
+        fold = Fold(replace(digits, load=load), DataOptions(), session.store)
+        step = schedule(session)[0][0][0].step
+        keep_train_logits(session.store, [Task(fold, step, "linear")], context)
+    assert [text.partition(": ")[2] for text in said] == [
+        "no images here",
+        "the images found are not those the stored predictions are of",
+    ]
 
 
 def test_a_judge_without_folds_is_named_with_the_command_that_makes_them(results: Path):

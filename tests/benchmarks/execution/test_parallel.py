@@ -23,12 +23,12 @@ import torch
 from safetensors.numpy import load_file
 from torch.nn import functional as F
 
-from benchmarks.execution.executor import NOT_STARTED, interrupted
+from benchmarks.execution.executor import NOT_STARTED
 from benchmarks.execution.parallel import shares, train_in_parallel, workers
 from benchmarks.execution.plan import Step
 from benchmarks.execution.progress import LogProgress, NullProgress
 from benchmarks.execution.queue import TaskQueue
-from benchmarks.execution.stopping import BUDGET_SPENT, INTERRUPT, stop_signal
+from benchmarks.execution.stopping import BUDGET_SPENT, INTERRUPT, interrupted, stop_signal
 from benchmarks.execution.tasks import Task, schedule
 from benchmarks.execution.worker import Failed, Job, work
 from benchmarks.session import Options, Session
