@@ -24,7 +24,7 @@ from benchmarks.execution.tasks import Task, complete_members, external_members,
 from benchmarks.external.cross_dataset import transfer
 from benchmarks.files import json_text, write_atomic
 from benchmarks.fold import Fold
-from benchmarks.report import leaderboard, page, readme
+from benchmarks.report import figures, leaderboard, page, readme
 from benchmarks.results import Results
 from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
@@ -66,6 +66,8 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
     notes += [*changed, *reasons]
     results = evaluate(session.suite, pool(searched), options.results, not_run=missing, notes=notes)
     report(session, results)
+    if lacking := figures.lacking_fonts(results):
+        display.note(lacking)
     return results
 
 

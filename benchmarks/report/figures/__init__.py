@@ -20,6 +20,7 @@ from benchmarks.report.figures.cost import cost, size
 from benchmarks.report.figures.curves import histories, training
 from benchmarks.report.figures.differences import differences
 from benchmarks.report.figures.diversity import disagreement, kappa_error
+from benchmarks.report.figures.glyphs import drawable, missing
 from benchmarks.report.figures.members import validation
 from benchmarks.report.figures.style import SUFFIXES, Chart, save
 from benchmarks.results import Results
@@ -72,8 +73,8 @@ def draw(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
     Byte-identical for the same results. `folder` is results/<suite>. With several `jobs`, joblib's processes draw:
     those that searched ensembles are still there.
     """
-    known = histories(results, folder / "predictions")
-    by_stem = {folder / FOLDER / name: chart for name, chart in charts(results, known).items()}
+    known = {drawable(label): history for label, history in histories(results, folder / "predictions").items()}
+    by_stem = {folder / FOLDER / name: chart for name, chart in charts(drawable(results), known).items()}
     for stem in (stem for stem, chart in by_stem.items() if chart is None):
         for suffix in SUFFIXES:
             stem.with_suffix(f".{suffix}").unlink(missing_ok=True)
@@ -85,3 +86,16 @@ def draw(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
 
         drawn = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in shown)
     return list(chain.from_iterable(drawn))
+
+
+def lacking_fonts(results: Results) -> str | None:
+    """Say which characters in names of classes and models the figures write as code points, and what would help."""
+    names = [*results["classes"], *(row["label"] for row in results["members"])]
+    characters = sorted(missing(names))
+    if not characters:
+        return None
+    shown = f"{len(characters)} characters" if len(characters) > 1 else "a character"
+    return (
+        f"the figures write {shown} of names as code points ({drawable(characters[0])} is {characters[0]}): no font "
+        "for them is installed; with one, such as Noto Sans or GNU Unifont, the next run shows them"
+    )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.files import write_atomic
+from benchmarks.report.figures.glyphs import families
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,8 +31,8 @@ SMALL, TITLE, LEAST = 8.0, 10.5, 6.4  # points; text is made no smaller than the
 LINE, TITLE_LINE = 0.15, 0.19  # inches
 SUFFIXES = ("png", "svg")
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 8.8,
+    "text.parse_math": False,  # names of classes, folders and members may hold dollars
     "svg.hashsalt": "benchmark",  # else element ids are random and no two files are the same
     "text.color": INK,
     "axes.edgecolor": GREY,
@@ -66,7 +67,7 @@ def styled() -> Iterator[None]:
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+        matplotlib.rcParams.update({**STYLE, "font.family": list(families())})
         yield
 
 
@@ -108,7 +109,7 @@ def text_width(text: str, size: float, weight: str) -> float:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    font = FontProperties(family=list(families()), size=size, weight=weight)
     return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
 
 

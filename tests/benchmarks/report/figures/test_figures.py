@@ -12,16 +12,14 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation import metrics
-from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.figure_data import greedy_path
-from benchmarks.pipeline import search_fold
 from benchmarks.report import figures
 from benchmarks.report.figures.curves import History, histories
 from benchmarks.report.figures.style import LEAST, Chart, fitted, joined, plural, shorten, styled, text_width, wrapped
-from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.targets import Targets, save_targets
+from benchmarks.store.targets import Targets
 from benchmarks.store.votes import save_votes
+from tests.helpers.evaluated import evaluated
 from tests.helpers.generated import FACES, stored_predictions
 from tests.helpers.results import blank_results
 from tests.helpers.runs import files
@@ -36,19 +34,6 @@ MANY = (
     "vgg_fer", "resnet18", "mini_xception", "resnet10t", "vgg_fer@muon@taught@equalised", "convnext_atto",
     "resnet_fer@muon@taught@geometric",
 )  # fmt: skip
-
-
-def evaluated(folder: Path, targets: Targets, *members: tuple[str, int, float], **changes: Any) -> Any:
-    """Results of random predictions of members (name, seed, skill), ensembles of few kinds, nothing drawn."""
-    store = PredictionStore(folder / "fer2013" / "predictions")
-    save_targets(store.folder, targets)
-    found = [
-        stored_predictions(store, targets, name, seed=seed, skill=skill, **changes) for name, seed, skill in members
-    ]
-    kinds = ("best_single", "uniform", "top_k", "greedy", "stack_logistic")
-    session = Session(Options("fer2013", results=folder, ensemblers=kinds))
-    searched = search_fold(session, session.folds[0], found)
-    return evaluate(session.suite, searched, folder, not_run=[], notes=[])
 
 
 def learnt(results: Any, epochs: int = 5) -> dict[str, History]:
