@@ -74,6 +74,8 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
 def start(options: Options) -> Session:
     """Begin a session; where members come from another suite, with their predictions in its store."""
     if options.source:
+        if options.train in ("missing", "always"):
+            raise ValueError(f"--from {options.source} trains nothing: leave out --train {options.train}")
         here = Session(replace(options, members=(), source=""))
         transfer(here, options.source, options.members, here.device)
     return Session(options)
@@ -115,7 +117,8 @@ def _nothing(session: Session, missing: Sequence[NotRun]) -> str:
         by_reason[item["reason"]].append(item["name"])
     lines = (f"\n  {line}: {reason}" for reason, names in by_reason.items() for line in _lines(names))
     reasons = "".join(lines)
-    advice = "" if session.options.train in ("missing", "always") else "\nTry --train missing."
+    trains_none = session.options.source or session.options.train in ("missing", "always")
+    advice = "" if trains_none else "\nTry --train missing."
     return f"No member of {session.suite.name} has predictions to score.{reasons}{advice}"
 
 

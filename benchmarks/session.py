@@ -133,7 +133,11 @@ def _as_asked(names: Sequence[str], options: Options, suite: Suite) -> list[Memb
 class Session:
     """One suite with the user's options: who takes part, where files lie, and the folds of the data."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, adding: Sequence[str] = ()) -> None:
+        """Begin with the user's options; `adding` names external models that are about to be added.
+
+        Raises DataError, UnknownName, and ValueError for options that cannot be.
+        """
         registry.include(options.zoo)
         self.options = options
         self.suite = suite = suites.get(options.suite).of(options.data)
@@ -143,7 +147,7 @@ class Session:
         self.store = store = PredictionStore(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
         self.participants = choose_participants(
-            options, suite, store.members(), external_names(store), transferred_names(store)
+            options, suite, store.members(), [*external_names(store), *adding], transferred_names(store)
         )
         self.folds = [Fold(suite, options.data, store, index) for index in range(max(1, len(suite.folds)))]
 

@@ -41,13 +41,17 @@ class Member:
 
         With the recipe's `affect` it is wrapped as zoo/multitask.py says, and returns Outputs. Only
         zoo/pretrained/initialise.py gives `options`, to the builders of members that start from trained weights.
+        Raises ValueError where `affect` is asked of a network without a dense classifier.
         """
         network = load_builder(self.builder)(num_classes, in_chans, self.image_size, **options)
         if not self.recipe.affect:
             return network
         from zoo.multitask import MultiTask
 
-        return MultiTask(network)
+        try:
+            return MultiTask(network)
+        except ValueError as error:
+            raise ValueError(f"{self.name} cannot have recipe.affect: {error}") from error
 
     def identity(self) -> dict[str, Any]:
         """Return what makes this member this member; with seed and data it decides the configuration hash.

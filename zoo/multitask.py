@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from zoo.outputs import Outputs, logits_of
 from zoo.structure import classifier_modules, classifier_of, layers, with_features
 
+NEEDED = "valence and arousal are read from the features that enter a dense classifier"
+
 
 class MultiTask(nn.Module):
     """A network whose classifier's input also feeds a dense layer for valence and arousal, in [-1,1] by tanh.
@@ -21,10 +23,13 @@ class MultiTask(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.affect = nn.Linear(classifier_of(network).in_features, 2)
+        self.affect = nn.Linear(_classifier(network).in_features, 2)
 
     def forward(self, images: Tensor) -> Outputs:
-        result, features = with_features(self.network, images)
+        try:
+            result, features = with_features(self.network, images)
+        except ValueError as error:
+            raise ValueError(f"{NEEDED}: {error}") from error
         outputs = result if isinstance(result, Outputs) else Outputs(logits_of(result))
         return outputs._replace(affect=torch.tanh(self.affect(features)))
 
@@ -47,6 +52,13 @@ class MultiTask(nn.Module):
         inner = layers(self.network)
         top = max(inner.values())
         return lambda name: inner.get(name.removeprefix("network."), top) if name.startswith("network.") else top
+
+
+def _classifier(network: nn.Module) -> nn.Linear:
+    try:
+        return classifier_of(network)
+    except ValueError as error:
+        raise ValueError(f"{NEEDED}, and this network has none") from error
 
 
 def backbone(network: nn.Module) -> nn.Module:

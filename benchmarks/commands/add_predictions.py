@@ -19,7 +19,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def execute(arguments: Namespace) -> None:
-    """Add the model to the store, and runs the suite."""
+    """Add the model to the store, and run the suite."""
     if not arguments.file.is_file():
         raise ValueError(f"{arguments.file}: there is no such file")
     options = options_with_data(arguments)
@@ -28,6 +28,8 @@ def execute(arguments: Namespace) -> None:
         from benchmarks.external import importer
         from benchmarks.session import Session
 
-        return importer.add(Session(options), arguments.file, importer.details_from(arguments))
+        details = importer.details_from(arguments)
+        session = Session(options, adding=[importer.name_of(arguments.file, details)])
+        return importer.add(session, arguments.file, details)
 
     run_and_show(options, quiet=arguments.quiet, before=add)

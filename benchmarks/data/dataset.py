@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -28,6 +29,13 @@ class DataOptions:
             for field, flag in FLAGS.items()
             if getattr(self, field) != getattr(DataOptions, field)
         }
+
+    @classmethod
+    def from_flags(cls, flags: Mapping[str, str]) -> Self:
+        """Return the options that `flags` gave, with `--data` for the path; other flags are not looked at."""
+        given = {field: flags[flag] for field, flag in FLAGS.items() if flag in flags}
+        numbers = {field: int(value) for field, value in given.items() if field != "groups"}
+        return cls(Path(flags["--data"]) if "--data" in flags else None, groups=given.get("groups", ""), **numbers)
 
 
 FLAGS = {"side": "--image-side", "groups": "--groups", "seed": "--split-seed"}

@@ -13,7 +13,7 @@ from benchmarks.execution.plan import Step, decide, inspect
 from benchmarks.fold import Fold
 from benchmarks.formats import labels
 from benchmarks.results.schema import NotRun
-from benchmarks.session import Session
+from benchmarks.session import Options, Session
 from benchmarks.store.external_members import load_external, load_transferred
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import targets_path
@@ -76,7 +76,7 @@ def _decided(session: Session, steps: list[Step]) -> list[Step]:
     options = session.options
     if options.train != "always" and all(step.stored for step in steps):
         return steps
-    obstacle = "training is switched off" if options.train == "never" else _obstacle(session)
+    obstacle = _switched_off(session.options) or _obstacle(session)
     return decide(
         steps,
         session.store,
@@ -87,6 +87,13 @@ def _decided(session: Session, steps: list[Step]) -> list[Step]:
         time_budget=options.time_budget,
         obstacle=obstacle,
     )
+
+
+def _switched_off(options: Options) -> str | None:
+    """Say why the user's options keep every member from being trained, if so."""
+    if options.source:
+        return f"with --from {options.source} nothing is trained"
+    return "training is switched off" if options.train == "never" else None
 
 
 def _obstacle(session: Session) -> str | None:

@@ -13,7 +13,7 @@ from benchmarks.store.targets import Targets
 from ensembles import log_softmax
 
 SUM_SLACK = 0.02  # by which a row of probabilities, rounded to two decimals, may miss one
-LEAST_PROBABILITY = 1e-7  # a zero counts as this: about the least that float16 holds
+LEAST_PROBABILITY = 1e-7  # of a class that is ruled out, by whatever means: about the least that float16 holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +43,19 @@ def align(incoming: Incoming, targets: Targets, expected: Expected) -> Aligned:
     given = kinds["val"]
     if given != kinds["test"]:
         raise ValueError(f"val holds {given}, test {kinds['test']}: are both of one model?")
-    if given == "probabilities":
-        arrays = {split: np.log(np.maximum(array, LEAST_PROBABILITY)) for split, array in arrays.items()}
-    # Logits that differ by a constant a row mean the same; without it, float16 keeps more digits of what matters.
-    val, test = (log_softmax(arrays[split]).astype(np.float32) for split in SPLITS)
+    val, test = (_log_probabilities(arrays[split], given) for split in SPLITS)
     return Aligned(val, test, given, tuple(remarks))
+
+
+def _log_probabilities(values: np.ndarray, given: str) -> np.ndarray:
+    """Return log-probabilities float32 [N, classes] of logits or probabilities, none below that of a ruled-out class.
+
+    Zero, minus infinity, -1e9 and the least float32 are ways to rule out a class, and mean the same here. Logits that
+    differ by a constant a row mean the same, too; without it, float16 keeps more digits of what matters.
+    """
+    if given == "probabilities":
+        values = np.log(np.maximum(values, LEAST_PROBABILITY))
+    return np.maximum(log_softmax(values), np.log(LEAST_PROBABILITY)).astype(np.float32)
 
 
 def _column_order(names: tuple[str, ...] | None, classes: tuple[str, ...]) -> np.ndarray:
@@ -65,9 +73,9 @@ def _column_order(names: tuple[str, ...] | None, classes: tuple[str, ...]) -> np
 def _check_shape(values: np.ndarray, name: str, count: int, classes: int) -> None:
     if values.shape != (count, classes):
         raise ValueError(f"{name} holds {list(values.shape)}, not [{count}, {classes}]")
-    finite = np.isfinite(values).all(axis=1)
-    if not finite.all():
-        raise ValueError(f"{name} holds no number in {np.sum(~finite):,} rows, the first is row {np.argmin(finite)}")
+    usable = ~np.isnan(values).any(axis=1) & np.isfinite(values.max(axis=1))  # minus infinity rules out a class
+    if not usable.all():
+        raise ValueError(f"{name} holds no number in {np.sum(~usable):,} rows, the first is row {np.argmin(usable)}")
 
 
 def _row_order(ids: np.ndarray | None, rows: np.ndarray | None, name: str) -> tuple[np.ndarray, str]:

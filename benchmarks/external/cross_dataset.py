@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -52,7 +53,7 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
         )
     classes = session.folds[0].targets.classes
     shared = shared_classes(origin.classes, classes)
-    said = [*_about_classes(source, origin.classes, classes, shared), _overlap(source, session)]
+    said = [*_about_classes(source, origin.classes, classes, shared), _overlap(source, origin.fingerprint, session)]
     about = {"extra_data": f"trained on {source} alone", "remarks": [line for line in said if line]}
     session.keep_targets()
     for fold in session.folds:
@@ -196,22 +197,44 @@ def _about_classes(
         yield f"What members trained on {source} say of {', '.join(dropped)} is dropped."
 
 
-def _overlap(source: str, session: Session) -> str:
+def _overlap(source: str, fingerprint: str, session: Session) -> str:
     """Say how many test images stand in the training split of the other suite; empty where none does.
 
     Raises ValueError where most do: what such members say of them is no test.
     """
-    try:
-        train = suites.get(source).read(DataOptions()).train if source in suites.suites() else None
-    except DataError:
-        train = None
-    if train is None:
-        return f"Whether test images stand in the training split of {source} is not known here."
-    seen = also_in(np.concatenate([_test_images(fold) for fold in session.folds]), train.images)
+    known = _training_images(source, fingerprint, session)
+    if known is None:
+        return (
+            f"Whether test images stand in the training split of {source} is not known here: the images that its "
+            "members were trained on are not in their usual place."
+        )
+    seen = also_in(np.concatenate([_test_images(fold) for fold in session.folds]), known)
     counted = f"{seen.sum():,} of {len(seen):,} test images stand in the training split of {source}."
     if seen.mean() > 0.5:
         raise ValueError(f"--from {source}: {counted} Nothing can be learnt from that.")
     return counted if seen.any() else ""
+
+
+def _training_images(source: str, fingerprint: str, session: Session) -> np.ndarray | None:
+    """Find the images that the members of the other suite were trained on, uint8 [N,C,H,W], by the data's fingerprint:
+    in its usual places, in the folder of one's own that it is of, or where this suite's data lies; None elsewhere."""
+    kept = session.options.results / source / "results.json"
+    if source in suites.suites():
+        suite, places = suites.get(source), [DataOptions(), DataOptions(session.options.data.path)]
+    elif kept.is_file():
+        words = shlex.split(read_results(kept).get("selection", ""))
+        flags = dict(zip(words[::2], words[1::2], strict=False))
+        suite, places = suites.get(flags.get("--suite", "folder")), [DataOptions.from_flags(flags)]
+    else:
+        return None
+    for options in dict.fromkeys(places):
+        try:
+            dataset = suite.read(options)
+        except DataError:
+            continue
+        if dataset.fingerprint == fingerprint:
+            return dataset.train.images
+    return None
 
 
 def _test_images(fold: Fold) -> np.ndarray:

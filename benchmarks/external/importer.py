@@ -57,9 +57,14 @@ def details_from(arguments: Namespace) -> Details:
     return Details(arguments.name, arguments.reference, arguments.notes, arguments.replace, arguments.accept_suspicious)
 
 
+def name_of(path: Path, details: Details) -> str:
+    """Return the name that the file's model is to have."""
+    return details.name or path.stem
+
+
 def inspect(session: Session, path: Path, details: Details) -> Examined:
     """Do everything that `add` does, but for writing; raise ValueError naming the file and what is wrong with it."""
-    name = details.name or path.stem
+    name = name_of(path, details)
     if len(session.folds) > 1:
         raise ValueError(
             f"{session.suite.name} is scored in {len(session.folds)} folds, each by a network that has not seen it: "

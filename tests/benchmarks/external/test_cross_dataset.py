@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import suites
-from benchmarks.data import DataOptions, Dataset, Split
+from benchmarks.data import DataError, DataOptions, Dataset, Split
 from benchmarks.data.derive import of_classes
 from benchmarks.data.fingerprint import assemble
 from benchmarks.external.cross_dataset import ABSENT, in_channels, map_classes, shared_classes
@@ -143,6 +143,57 @@ def test_a_test_split_that_was_mostly_trained_on_is_refused(results: Path, monke
     monkeypatch.setattr(suites, "suites", lambda: {"digits": DIGITS, "few": other})
     done = transferred(results)
     assert done.code == 2 and "stand in the training split of digits. Nothing can be learnt from that." in done.err
+
+
+def elsewhere(options: DataOptions, seen: int) -> Dataset:
+    """Digits that lie where the user says alone."""
+    if options.path is None:
+        raise DataError("no digits in the usual places")
+    return leaky(options, seen) if seen else DIGITS.load(DataOptions())
+
+
+def test_training_images_are_found_where_the_data_of_the_run_lies(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    few_suite = replace(DIGITS, name="few", load=partial(elsewhere, seen=60))
+    digits = replace(DIGITS, load=partial(elsewhere, seen=0))
+    monkeypatch.setattr(suites, "suites", lambda: {"digits": digits, "few": few_suite})
+    done = transferred(results, "--members", "linear", "--data", tmp_path)
+    assert done.code == 0 and "test images stand in the training split of digits." in done.out
+
+
+def test_images_of_the_other_suite_that_are_others_than_those_trained_on_prove_nothing(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+):
+    digits = replace(DIGITS, load=lambda options: of_classes(DIGITS.load(options), tuple("0123456")))
+    monkeypatch.setattr(suites, "suites", lambda: {"digits": digits, "few": replace(DIGITS, name="few", load=few)})
+    assert "digits is not known here" in transferred(results, "--members", "linear").out
+
+
+def test_a_folder_of_ones_own_is_found_by_what_its_results_say(tmp_path: Path):
+    flags = DataOptions(tmp_path, side=64, groups="people.csv", seed=3)
+    words = {"--data": str(tmp_path), **flags.flags(), "--suite": "folder"}
+    assert DataOptions.from_flags(words) == flags
+    assert DataOptions.from_flags({}) == DataOptions()
+
+
+def test_nothing_is_trained(results: Path):
+    done = transferred(results, "--members", "linear")
+    assert done.code == 0
+    for option in ("missing", "always"):
+        refused = transferred(results, "--members", "linear", "--train", option)
+        assert refused.code == 2 and "--from digits trains nothing: leave out --train" in refused.err
+
+
+def test_members_of_the_suite_that_are_stale_are_not_trained_anew(results: Path):
+    own = cli("--suite", "few", "--results", results, "--train", "missing", "--members", "linear", *SIMPLE)
+    assert own.code == 0, own.err
+    [stored] = (results / "few" / "predictions").glob("linear.s0.*[0-9a-f].safetensors")
+    stored.rename(stored.with_name(f"linear.s0.{'0' * 12}.safetensors"))
+    done = transferred(results)
+    assert (
+        done.code == 0 and "with --from digits nothing is trained" in (results / "few" / "leaderboard.md").read_text()
+    )
 
 
 def turned(options: DataOptions, fold: int) -> Dataset:

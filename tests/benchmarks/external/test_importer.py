@@ -597,3 +597,46 @@ def test_the_committed_predictions_are_in_order(tmp_path: Path):
     assert targets is not None
     assert np.array_equal(np.sort(rows_of(targets, "val")), np.arange(28709, 32298))
     assert np.array_equal(np.sort(rows_of(targets, "test")), np.arange(32298, 35887))
+
+
+@pytest.mark.parametrize(
+    "nothing", [-np.inf, -1e9, np.finfo(np.float32).min, -1e30, -70_000.0, -500.0], ids=lambda value: f"{value:.0e}"
+)
+def test_a_class_that_is_ruled_out_is_the_same_in_every_form(elsewhere: Elsewhere, nothing: float):
+    masked, zero = {}, {}
+    for split, logits in elsewhere.logits.items():
+        masked[split] = logits.copy()
+        masked[split][:, 2] = nothing
+        zero[split] = softmax(masked[split])
+    ruled_out = elsewhere.npz("masked.npz", **masked)
+    checked = elsewhere.check(ruled_out)
+    added = elsewhere.run("--add-predictions", ruled_out, "--name", "masked")
+    assert (checked.code, added.code) == (0, 0), checked.err + added.err
+    stored = elsewhere.stored("masked")
+    assert elsewhere.run("--add-predictions", elsewhere.npz("zero.npz", **zero), "--name", "zero").code == 2  # a copy
+    for split, values in stored.items():
+        assert np.isfinite(values).all()
+        assert values[:, 2].astype(np.float32) == pytest.approx(np.log(1e-7), rel=1e-3), split
+
+
+def test_rows_without_any_possible_class_are_no_predictions(elsewhere: Elsewhere):
+    wrong = {split: logits.copy() for split, logits in elsewhere.logits.items()}
+    wrong["val"][5] = -np.inf
+    for command in (
+        elsewhere.check(elsewhere.npz(**wrong)),
+        elsewhere.run("--add-predictions", elsewhere.npz(**wrong)),
+    ):
+        assert command.code == 2 and "holds no number in 1 rows, the first is row 5" in command.err
+
+
+def test_the_model_that_is_added_may_be_one_of_the_members_asked_for(elsewhere: Elsewhere):
+    done = elsewhere.run("--add-predictions", elsewhere.npz(), "--name", "my_model", "--members", "my_model")
+    assert done.code == 0, done.err
+    assert list(elsewhere.members()) == ["my_model"]
+
+
+def test_members_that_are_unknown_even_with_the_added_model_keep_it_out(elsewhere: Elsewhere):
+    before = files(elsewhere.results)
+    done = elsewhere.run("--add-predictions", elsewhere.npz(), "--name", "my_model", "--members", "my_modle")
+    assert done.code == 2 and "my_model" in done.err
+    assert files(elsewhere.results) == before
