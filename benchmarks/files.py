@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +15,44 @@ from typing import Any
 CsvRow = dict[str, str]
 
 
+class CannotWrite(OSError):
+    """A file that cannot be written; the message names it, the reason, and what to do."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        reason, full = error.strerror or str(error), error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "free some space" if full else "choose a folder that you may write to"
+        super().__init__(
+            f"{path} cannot be written: {reason}. What was there before is unchanged. To go on, {advice}, or name "
+            "another folder of results by --results; what is finished there is not done again"
+        )
+
+
 def replace_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Call `write` with a draft's path, then put the draft at `path`; the old file stays whole until the new one is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Call `write` with a draft's path, then put the draft at `path`; the old file stays whole until the new one is.
+
+    Raises CannotWrite.
+    """
     # The process id keeps two runs apart; in the same folder, on one file system, the final rename is atomic.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        write(draft)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(draft)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotWrite(path, error) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Raise CannotWrite where no file can be written into the folder, or into the one that it would be made in."""
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise CannotWrite(folder, error) from error
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

@@ -22,7 +22,7 @@ from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.stopping import stop_signal
 from benchmarks.execution.tasks import Task, complete_members, external_members, not_run, schedule
 from benchmarks.external.cross_dataset import transfer
-from benchmarks.files import json_text, write_atomic
+from benchmarks.files import check_writable, json_text, write_atomic
 from benchmarks.fold import Fold
 from benchmarks.report import figures, leaderboard, page, readme
 from benchmarks.results import Results
@@ -73,6 +73,7 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
 
 def start(options: Options) -> Session:
     """Begin a session; where members come from another suite, with their predictions in its store."""
+    check_writable(options.results)
     if options.source:
         if options.train in ("missing", "always"):
             raise ValueError(f"--from {options.source} trains nothing: leave out --train {options.train}")

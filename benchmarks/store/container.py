@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-from benchmarks.files import replace_atomically
+from benchmarks.files import CannotWrite, write_atomic
 
 FORMAT = "fer-ensembles/predictions/1"
 
@@ -29,17 +29,24 @@ def packed(values: Mapping[str, Any]) -> dict[str, str]:
 
 def write_file(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write arrays with a header, atomically and while no other process writes into the folder, which is made."""
-    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # save_file writes memory as it is
+    tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # save takes memory as it is
     with locked(path.parent):
-        replace_atomically(path, lambda draft: save_file(tensors, draft, packed(header)))
+        write_atomic(path, save(tensors, packed(header)))
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing into a store's folder, which is made where it is missing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    """Keep other processes from writing into a store's folder, which is made where it is missing; raise CannotWrite."""
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise CannotWrite(folder, error) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def read_header(path: Path) -> dict[str, Any]:

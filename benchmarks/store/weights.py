@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files import replace_atomically
+from benchmarks.files import write_atomic
 from benchmarks.store.identity import Configuration
 from zoo import registry
 
@@ -41,11 +41,11 @@ def write_weights(
     What reads them computes in float32. Half of the bytes cost nothing measurable: predictions are made with the
     weights as they are kept, so that they are those of whatever is exported later.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     header = {"provenance": json.dumps(provenance), "history": json.dumps(history)}
     tensors = {name: _half(value.contiguous()) for name, value in weights.items()}  # channels-last kernels are not
-    replace_atomically(path, lambda draft: save_file(tensors, draft, header))
+    write_atomic(path, save(tensors, header))
 
 
 def _half(tensor: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.files import csv_text, csv_text_of, json_text, read_csv, replace_atomically, write_atomic
+from benchmarks.files import (
+    CannotWrite,
+    check_writable,
+    csv_text,
+    csv_text_of,
+    json_text,
+    read_csv,
+    replace_atomically,
+    write_atomic,
+)
+from tests.helpers.small_disk import small_disk
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path):
@@ -24,6 +35,28 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path: Path):
     with pytest.raises(OSError, match="disk full"):
         replace_atomically(path, broken)
     assert path.read_text() == "old" and list(path.parent.iterdir()) == [path]
+
+
+def test_a_full_disk_is_told_of_with_the_file_and_costs_nothing(tmp_path: Path):
+    path = tmp_path / "notes.txt"
+    write_atomic(path, "old")
+    with small_disk(1000), pytest.raises(CannotWrite) as found:
+        write_atomic(path, "new" * 1000)
+    assert re.fullmatch(
+        f"{re.escape(str(path))} cannot be written: .*. What was there before is unchanged. To go on, free some space, "
+        "or name another folder of results by --results; what is finished there is not done again",
+        str(found.value),
+    )
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_of_before_anything_is_done(tmp_path: Path):
+    (tmp_path / "file").write_text("no folder")
+    for place in (tmp_path / "file", tmp_path / "file" / "deep" / "er"):
+        with pytest.raises(CannotWrite, match=r"cannot be written: .*choose a folder that you may write to"):
+            check_writable(place)
+    check_writable(tmp_path / "new" / "deep")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_table_reads_back_with_commas_quotes_and_line_breaks(tmp_path: Path):

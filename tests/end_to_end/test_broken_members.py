@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 import ensembles
 from tests.helpers.digits import DIGITS, SIMPLE, digits, leaderboard, names, read, stored, stored_weights
+from tests.helpers.runs import files
+from tests.helpers.small_disk import small_disk
 from zoo import registry
 
 torch.set_num_threads(1)
@@ -54,6 +56,25 @@ def test_a_damaged_file_is_made_anew_where_training_is_allowed(digits_copy: Path
     assert read(digits_copy)["not_run"] == []
     assert len(path.read_bytes()) == pytest.approx(len(content), abs=50)
     assert "not used" not in digits(digits_copy, *SIMPLE).out
+
+
+def test_a_full_disk_is_told_of_with_the_file_and_what_helps(digits_copy: Path):
+    before = files(digits_copy)
+    with small_disk(1500):
+        done = digits(digits_copy, "--members", "linear", "--seeds", "5", "--train", "missing", *SIMPLE)
+    assert done.code == 2
+    assert "linear.s5" in done.err and "cannot be written: File too large" in done.err and "free some space" in done.err
+    assert files(digits_copy) == before
+    done = digits(digits_copy, "--members", "linear", "--seeds", "5", "--train", "missing", *SIMPLE)
+    assert (done.code, names(digits_copy)) == (0, ["linear"])
+
+
+def test_results_that_cannot_be_written_to_are_refused_before_anything_is_trained(tmp_path: Path):
+    (tmp_path / "file").write_text("no folder")
+    for verb in ((), ("--train", "missing"), ("--members", "linear")):
+        done = digits(tmp_path / "file" / "results", *verb)
+        assert (done.code, done.out) == (2, "")
+        assert f"{tmp_path / 'file' / 'results'} cannot be written: Not a directory" in done.err
 
 
 class NoNumbers(nn.Module):

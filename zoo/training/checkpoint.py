@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,12 +44,16 @@ class State:
 
 
 def save(path: Path, state: State, parts: Mapping[str, Stateful]) -> None:
-    """Write the state, and that of the parts, to a file beside `path`, then rename it to `path`."""
-    content = {"state": vars(state), **{name: part.state_dict() for name, part in parts.items()}}
+    """Write the state, and that of the parts, to a file beside `path`, then rename it to `path`; raise OSError."""
+    content = io.BytesIO()  # torch says nothing of the reason where a file of its own cannot be written
+    torch.save({"state": vars(state), **{name: part.state_dict() for name, part in parts.items()}}, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    torch.save(content, partial)
-    os.replace(partial, path)
+    try:
+        partial.write_bytes(content.getbuffer())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load(path: Path, parts: Mapping[str, Stateful], device: str) -> State | None:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,16 +87,27 @@ def train(job: TrainJob, context: TrainContext) -> Trained:
         state = checkpoints.load(checkpoint, run.parts, context.device)
     if state is None:  # also where the checkpoint was unreadable, and may have been loaded in part
         run, state = _Run(job, context, fresh=True), State()
-    run.state = state
+    run.state, unsaved = state, False
     while state.epoch < recipe.epochs and not stop_early(recipe, state.accuracies):
         try:
             run.epoch()
         except Stopped:
             checkpoints.save(checkpoint, state, run.parts)
             raise
-        checkpoints.save(checkpoint, state, run.parts)
+        unsaved = _save_if_possible(checkpoint, run, unsaved, context)
     weights = join(state.snapshots) if state.snapshots else state.best_weights
     return Trained(weights, state.best_epoch, state.history, state.seconds, state.images / state.seconds)
+
+
+def _save_if_possible(checkpoint: Path, run: _Run, unsaved: bool, context: TrainContext) -> bool:
+    """Save the state; where that cannot be, note it once and return True: the disk may be free again at the end."""
+    try:
+        checkpoints.save(checkpoint, run.state, run.parts)
+    except OSError as error:
+        if not unsaved:
+            context.note(f"the state of the training cannot be saved ({error}); it goes on, and a stop would lose it")
+        return True
+    return False
 
 
 def together(

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from benchmarks.data import Dataset, Split
 from benchmarks.data.fingerprint import assemble
 from benchmarks.execution.plan import inspect
+from benchmarks.files import CannotWrite
 from benchmarks.provenance import cpu_cores, device_name
 from benchmarks.store.container import FORMAT, StoreError
 from benchmarks.store.folds import stored_targets
@@ -24,6 +25,7 @@ from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import FACES, HISTORY, PROVENANCE, stored_predictions
 from tests.helpers.runs import files
+from tests.helpers.small_disk import small_disk
 from zoo import registry
 
 
@@ -108,18 +110,10 @@ def test_the_hash_depends_on_all_that_decides_the_numbers_and_on_nothing_else():
     assert replace(base, member=replace(member, summary="other words", macs=1)).hash == base.hash
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_part_of_the_new_one(
-    store: PredictionStore, faces: Targets, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_failed_write_leaves_the_old_file_and_no_part_of_the_new_one(store: PredictionStore, faces: Targets):
     stored_predictions(store, faces, "mini_xception")
     before = files(store.folder)
-
-    def fill_the_disk(tensors: object, draft: Path, header: object) -> None:
-        draft.write_bytes(b"half of a fi")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("benchmarks.store.container.save_file", fill_the_disk)
-    with pytest.raises(OSError, match="no space left"):
+    with small_disk(1000), pytest.raises(CannotWrite, match=r"mini_xception.*cannot be written.*free some space"):
         stored_predictions(store, faces, "mini_xception", device="other")
     after = files(store.folder)
     assert after == before

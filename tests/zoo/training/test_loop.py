@@ -24,6 +24,7 @@ from torch import nn
 from benchmarks.data import Dataset
 from benchmarks.store.file_names import member_files
 from tests.helpers.runs import PATIENCE, ROOT, Outcome
+from tests.helpers.small_disk import small_disk
 from tests.helpers.trained import trained
 from zoo import registry
 from zoo.cpu import supports_bf16
@@ -245,24 +246,26 @@ def test_the_checkpoint_of_another_network_is_set_aside(dataset: Dataset, unbrok
     assert (tmp_path / "a.unreadable").exists()
 
 
-def test_a_failed_save_leaves_the_last_checkpoint(
-    dataset: Dataset, unbroken: dict[str, Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_failed_save_leaves_the_last_checkpoint(dataset: Dataset, unbroken: dict[str, Trained], tmp_path: Path):
     checkpoint = tmp_path / "a.pt"
     with pytest.raises(Stopped):
         trained(RECIPES["plain"], dataset, checkpoint, stop=stop_before(4))
-    with monkeypatch.context() as patch:
-
-        def fill_the_disk(parts: object, path: Path) -> None:
-            path.write_bytes(b"half")
-            raise OSError("no space left on device")
-
-        patch.setattr(torch, "save", fill_the_disk)
-        before = checkpoint.read_bytes()
-        with pytest.raises(OSError, match="no space left"):
-            trained(RECIPES["plain"], dataset, checkpoint)
-        assert checkpoint.read_bytes() == before
+    before = checkpoint.read_bytes()
+    with small_disk(1000), pytest.raises(OSError):
+        trained(RECIPES["plain"], dataset, checkpoint, stop=stop_before(1))
+    assert checkpoint.read_bytes() == before and list(tmp_path.iterdir()) == [checkpoint]
     assert_same(trained(RECIPES["plain"], dataset, checkpoint), unbroken["plain"])
+
+
+def test_a_disk_that_is_full_for_the_state_costs_no_training(
+    dataset: Dataset, unbroken: dict[str, Trained], tmp_path: Path
+):
+    notes: list[str] = []
+    with small_disk(1000):
+        assert_same(trained(RECIPES["plain"], dataset, tmp_path / "a.pt", note=notes.append), unbroken["plain"])
+    assert list(tmp_path.iterdir()) == []
+    [note] = notes
+    assert note.startswith("the state of the training cannot be saved (") and "a stop would lose it" in note
 
 
 def test_less_than_a_batch_of_images_is_refused(dataset: Dataset, tmp_path: Path):
