@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -130,6 +131,15 @@ def _as_asked(names: Sequence[str], options: Options, suite: Suite) -> list[Memb
     return [override(member, [*suite.changes, *options.changes, *epochs]) for member in members]
 
 
+def long_enough(member: Member, train_size: int, least: int) -> Member:
+    """Return the member with so many epochs that its training sees `least` images, or more where its recipe says so;
+    as it is where its recipe is a publication's."""
+    epochs = math.ceil(least / min(train_size, member.recipe.epoch_images or train_size))
+    if epochs <= member.recipe.epochs or member.name.endswith("@paper"):
+        return member
+    return override(member, [f"recipe.epochs={epochs}"])
+
+
 class Session:
     """One suite with the user's options: who takes part, where files lie, and the folds of the data."""
 
@@ -159,11 +169,18 @@ class Session:
     def configurations(self, fold: Fold) -> list[Configuration]:
         """List each member with the seeds asked for; else with seed 0 and those in the store."""
         fingerprint, classes = fold.targets.fingerprint, len(fold.targets.classes)
+        train_size, least = fold.targets.train_size, 0 if self._has_own_length() else self.suite.least_images
         return [
-            Configuration(member, seed, fingerprint, classes)
+            Configuration(long_enough(member, train_size, least), seed, fingerprint, classes)
             for member in self.participants.members
             for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
         ]
+
+    def _has_own_length(self) -> bool:
+        """Tell whether the user says how long members are trained."""
+        options = self.options
+        changed = any(change.startswith("recipe.epochs=") for change in options.changes)
+        return options.recipe != "house" or options.epochs is not None or changed
 
     def keep_targets(self) -> None:
         """Store what scores the predictions of every fold, and beside the reports what data that was read lists."""

@@ -58,6 +58,7 @@ class Suite:
     contrast: Contrast | None = None
     extra_labels: ExtraLabels | None = None
     changes: tuple[str, ...] = ()
+    least_images: int = 0  # that a training sees: where the train split is small, recipes get more epochs
     options: tuple[str, ...] = ()
     leak_above: float | None = None  # accuracy that no clean published result passes; None: no such limit is known
     human_accuracy: tuple[float, float] | None = None  # from and to, on the test images

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.fold import Fold
-from benchmarks.session import Options, Session, choose_participants
+from benchmarks.session import Options, Session, choose_participants, long_enough
 from benchmarks.store.folds import save_folds
 from benchmarks.store.identity import FROM
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets
 from benchmarks.suites.suite import Suite
+from zoo import registry
 from zoo.errors import UnknownName
+from zoo.overrides import override
 
 DIGITS = suites.get("digits")
 
@@ -121,6 +125,34 @@ def test_members_are_trained_as_the_suite_and_the_user_ask():
     (member,) = choose_participants(options, suite, [], [], []).members
     recipe = member.recipe
     assert (recipe.oversample, recipe.batch_size, recipe.epochs) == ("random", 16, 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "epochs"),
+    [(1000, 0, 30), (1000, 30_000, 30), (1000, 30_001, 31), (981, 100_000, 102), (3, 10, 30)],
+)
+def test_of_a_small_set_a_training_sees_as_many_images_as_of_a_large_one(size: int, least: int, epochs: int):
+    member = registry.get("vgg_fer")
+    found = long_enough(member, size, least)
+    assert found.recipe.epochs == epochs and found.recipe.epochs * size >= least
+    assert replace(found, recipe=member.recipe) == member
+    part = override(member, ["recipe.epoch_images=100"])
+    assert long_enough(part, 1000, 30_000).recipe.epochs == 300
+
+
+def test_neither_a_publications_recipe_nor_the_users_own_epochs_are_changed(tmp_path: Path):
+    paper = registry.get("mini_xception@paper")
+    assert long_enough(paper, 10, 10**6) == paper
+
+    def epochs(**options: Any) -> int:
+        session = Session(Options("digits", members=("mlp",), results=tmp_path, **options))
+        session.suite = replace(session.suite, least_images=10**6)
+        [configuration] = session.configurations(session.folds[0])
+        return configuration.member.recipe.epochs
+
+    assert epochs() == math.ceil(10**6 / Session(Options("digits", results=tmp_path)).folds[0].targets.train_size)
+    assert epochs(epochs=3) == 3
+    assert epochs(changes=("recipe.epochs=4",)) == 4
 
 
 def test_a_session_has_one_fold_where_the_suite_has_none(tmp_path: Path):

@@ -86,8 +86,8 @@ def _on_sizes(layout: Layout, rows: dict[str, np.ndarray]) -> list[str]:
     if train < FEW_TO_LEARN:
         notes.append(
             f"Train holds {train:,} images, {_of_a_class(layout, rows['train'])}. Recipes were set on "
-            f"{FER2013_TRAIN:,}: on so few, members that start from other weights (*_imagenet) and more epochs "
-            "(--epochs) learn more."
+            f"{FER2013_TRAIN:,}: on so few, training takes more epochs (--epochs says how many), and members that "
+            "start from other weights (*_imagenet) learn more."
         )
     if val < FEW_TO_CHOOSE:
         folds = f" Ensembles are cross-fitted on it in {val} folds." if val < FOLDS else ""
