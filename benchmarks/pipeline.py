@@ -63,7 +63,7 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
     if not predictions[0]:
         raise NothingToScore(_nothing(session, missing))
     searched = search_folds(session, predictions, display)
-    notes += [*changed, *reasons]
+    notes += [*remarks(chain.from_iterable(own)), *changed, *reasons]
     results = evaluate(session.suite, pool(searched), options.results, not_run=missing, notes=notes)
     report(session, results)
     if lacking := figures.lacking_fonts(results):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,9 @@ from benchmarks.suites.suite import Suite
 from zoo import registry
 from zoo.member import Member
 from zoo.overrides import override
+from zoo.recipes import named_members
 from zoo.training.compiling import Choice
+from zoo.variants import FROM_SUITE
 
 Mode = Literal["auto", "missing", "always", "never"]
 
@@ -62,6 +64,7 @@ class Options:
     time_budget: float | None = None
     jobs: int | None = None
     side_by_side: int | Literal["auto"] = 1
+    init_from: str = ""  # SUITE or SUITE:MEMBER[:SEED], whose trained weights members start from
     source: str = ""  # the suite whose trained members are evaluated on this one
 
 
@@ -128,7 +131,20 @@ def _as_asked(names: Sequence[str], options: Options, suite: Suite) -> list[Memb
     if options.recipe != "house":
         members = list(dict.fromkeys(registry.with_recipe(member, options.recipe) for member in members))
     epochs = () if options.epochs is None else (f"recipe.epochs={options.epochs}",)
-    return [override(member, [*suite.changes, *options.changes, *epochs]) for member in members]
+    changed = [override(member, [*suite.changes, *options.changes, *epochs]) for member in members]
+    return [_starting(member, options.init_from) for member in changed]
+
+
+def _starting(member: Member, origin: str) -> Member:
+    """Return the member as one that starts from trained weights: those of `SUITE` are its own there, those of
+    `SUITE:MEMBER` another member's."""
+    if not origin:
+        return member
+    suite, _, name = origin.partition(":")
+    if name:
+        registry.get(named_members(name)[0][0])  # UnknownName for what no one can have trained
+    started = member.starting_from(suite, name or member.name)
+    return replace(started, name=f"{member.name}@{FROM_SUITE}{suite}")
 
 
 def long_enough(member: Member, train_size: int, least: int) -> Member:
@@ -200,7 +216,8 @@ class Session:
     def readme(self) -> Path | None:
         """The project's README where the run is the default one, whose table it shows."""
         options, readme = self.options, ROOT / "README.md"
-        as_they_are = options.recipe == "house" and not options.changes and options.epochs is None
+        changed = options.changes or options.init_from or options.epochs is not None
+        as_they_are = options.recipe == "house" and not changed
         selective = options.members or options.zoo or options.seeds or not as_they_are or options.ensemblers != ("*",)
         return readme if options.results == ROOT / "results" and not selective and readme.exists() else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.recipes import Recipe
@@ -18,9 +18,9 @@ class Member:
     """One trained network of the zoo, but for its seed: architecture, recipe and initialisation.
 
     `params` and `macs` (multiply-adds for one image) are counted at 7 classes and one input channel. `init` says what
-    the first weights were trained on (`scratch`: nothing), `weights` exactly which they are: a repository of the hub or
-    a file of zoo/pretrained/packages.py. `code` is the hash of the file that a member from outside the package comes
-    from.
+    the first weights were trained on (`scratch`: nothing), `weights` exactly which they are: a repository of the hub, a
+    file of zoo/pretrained/packages.py, or `suite:member`. `code` is the hash of the file that a member from outside the
+    package comes from.
     """
 
     name: str
@@ -35,6 +35,16 @@ class Member:
     weights: str = ""
     code: str = ""
     features_of: str = ""  # the member on whose penultimate features XGBoost is the classifier; "": the network's own
+
+    @property
+    def trained_elsewhere(self) -> tuple[str, str] | None:
+        """The suite and the member, NAME or NAME:SEED, whose training gave the weights that this one starts from."""
+        suite, colon, name = self.weights.partition(":")
+        return (suite, name) if colon and self.init == suite else None
+
+    def starting_from(self, suite: str, name: str) -> Member:
+        """Return the member that starts from what `name`, NAME or NAME:SEED of the zoo, has learnt on another suite."""
+        return replace(self, init=suite, weights=f"{suite}:{name}")
 
     def build(self, num_classes: int, in_chans: int, **options: Any) -> nn.Module:
         """Return the network with random weights: float [B,in_chans,image_size,image_size] to logits [B,num_classes].

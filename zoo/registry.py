@@ -25,7 +25,7 @@ from zoo.member import Member, Pretrained, load_builder
 from zoo.overrides import override
 from zoo.recipes import NAMED, Recipe
 from zoo.sources import FOLDER, sources
-from zoo.variants import VARIANTS
+from zoo.variants import FROM_SUITE, VARIANTS
 
 if TYPE_CHECKING:
     from zoo.profile import Facts
@@ -203,8 +203,9 @@ def _counted_if_it_builds(member: Member) -> Member:
 def get(name: str) -> Member:
     """Return the member of that name, such as `vgg_fer` or `vgg_fer@muon@mixup`.
 
-    Behind an @ stands a named recipe (zoo/recipes.py) or a variant (zoo/variants.py); they are applied from left to
-    right. Raises UnknownName with near matches.
+    Behind an @ stands a named recipe (zoo/recipes.py), a variant (zoo/variants.py), or `from_SUITE`, which starts from
+    what the member has learnt on another suite; they are applied from left to right. Raises UnknownName with near
+    matches.
     """
     known = members()
     base, _, last = name.rpartition("@")
@@ -217,6 +218,8 @@ def get(name: str) -> Member:
         return replace(member, name=name, recipe=NAMED[last])
     if last in VARIANTS:
         return replace(override(member, VARIANTS[last]), name=name)
+    if last.startswith(FROM_SUITE) and last != FROM_SUITE:
+        return replace(member.starting_from(last.removeprefix(FROM_SUITE), base), name=name)
     own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
     raise UnknownName(f"recipe of {base}", last, [*own, *NAMED, *VARIANTS])
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 STUDENT = ("recipe.labels.teacher_weight=0.7", "recipe.labels.temperature=1", "recipe.loss.label_smoothing=0")
 """How much of a student's target its teachers make, whoever they are."""
 
+FROM_SUITE = "from_"
+"""Begins the part of a name that says on which suite the weights were trained that a member starts from."""
+
 VARIANTS: dict[str, tuple[str, ...]] = {
     "long": ("recipe.epochs=40",),
     "sixty": ("recipe.epochs=60",),
@@ -92,11 +95,13 @@ def display_title(name: str, seed: int | None = None) -> str:
     'vgg_fer (Muon, distilled, 40 epochs)'
     >>> display_title("vgg_fer@sharp", seed=1)
     'vgg_fer (no label smoothing, seed 1)'
+    >>> display_title("vgg_fer@from_fer2013")
+    'vgg_fer (from fer2013)'
     >>> display_title("vgg_fer")
     'vgg_fer'
     """
     network, *changes = name.split("@")
-    details = [TITLES.get(change, change) for change in changes]
+    details = [TITLES.get(change, change.replace(FROM_SUITE, "from ")) for change in changes]
     if seed is not None:
         details.append(f"seed {seed}")
     return f"{network} ({', '.join(details)})" if details else network

@@ -90,6 +90,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         "--time-budget": value("SECONDS", "stop training after this long; its state is saved", type=positive),
         "--epochs": value("N", "train so many epochs, not the recipe's; stored apart", type=positive),
         "--recipe": value("NAME", "house (default), paper (the publication's), or a name of `list`"),
+        "--init-from": value("SUITE[:MEMBER]", "start from weights trained on SUITE: each member's own, or one's"),
         "--set": value("K=V", "change a setting, such as recipe.lr=0.05; stored apart", nargs="+", dest="changes"),
     },
     "speed": {

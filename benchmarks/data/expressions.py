@@ -30,6 +30,21 @@ def expression(name: str) -> str:
     return SYNONYMS.get(lowered, lowered)
 
 
+def shared_classes(trained: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
+    """Find for each wanted class the index of the same expression among the trained ones; None where there is none.
+
+    Raises ValueError where fewer than two are the same.
+    """
+    places = {expression(name): index for index, name in enumerate(trained)}
+    shared = [places.get(expression(name)) for name in wanted]
+    if len(shared) - shared.count(None) < 2:
+        raise ValueError(
+            f"the classes trained on ({', '.join(trained)}) and those asked for ({', '.join(wanted)}) have fewer than "
+            "two in common"
+        )
+    return shared
+
+
 def suggestion(value: str, names: Sequence[str]) -> str:
     """Return ' Did you mean X?' for a near match, else nothing."""
     lowered = {name.lower(): name for name in names}

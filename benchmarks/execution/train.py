@@ -16,6 +16,7 @@ from benchmarks.data import Dataset
 from benchmarks.execution.boosting import fit_boosting
 from benchmarks.execution.distillation import peers_of
 from benchmarks.execution.in_sample import in_sample_logits, keeps_in_sample
+from benchmarks.execution.warm_starts import warm_start
 from benchmarks.formats import duration
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
 from benchmarks.store.identity import Configuration
@@ -98,12 +99,14 @@ def _train(
     member, recipe = configuration.member, configuration.member.recipe
     training = train_folds if recipe.folds else train_soup if recipe.soup != "none" else train
     peers = peers_of(configuration, dataset, store, context)
+    start, origin = warm_start(configuration, dataset, store)
     classes, seed = configuration.num_classes, configuration.seed
-    job = TrainJob(member, dataset, classes, seed, peers.predictions, configuration.stem)
+    job = TrainJob(member, dataset, classes, seed, peers.predictions, start, configuration.stem)
     trained, compiled = _compiled_if_possible(training, job, context)
     if trained.out_of_fold is not None:
         save_out_of_fold(store.folder, configuration, trained.out_of_fold)
-    provenance = {**_provenance(configuration, dataset, context.device, compiled, trained), **peers.provenance}
+    about = _provenance(configuration, dataset, context.device, compiled, trained)
+    provenance = {**about, **peers.provenance, **origin}
     write_weights(weights_path(context.checkpoints, configuration), trained.weights, provenance, trained.history)
     for path in context.checkpoints.glob(f"{configuration.stem}.*pt"):  # of the member, or of each of its networks
         path.unlink()

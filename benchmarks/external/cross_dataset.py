@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,21 +11,19 @@ from typing import Any
 import numpy as np
 
 from benchmarks import suites
-from benchmarks.data import DataError, DataOptions, Dataset
-from benchmarks.data.expressions import expression
-from benchmarks.data.fingerprint import also_in
+from benchmarks.data import Dataset
+from benchmarks.data.expressions import shared_classes
 from benchmarks.fold import Fold
 from benchmarks.results import command_for, read_results
 from benchmarks.session import Session
-from benchmarks.store.container import read_header
 from benchmarks.store.folds import stored_targets
-from benchmarks.store.identity import Configuration, Transferred, identity_from
-from benchmarks.store.predictions import Predictions, PredictionStore
+from benchmarks.store.identity import Configuration, Transferred
+from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
-from benchmarks.store.weights import read_weights, weights_path
+from benchmarks.store.weights import read_weights, trained_members, weights_path
+from benchmarks.suites.training_images import overlap_note
 from ensembles import log_softmax
 from zoo import registry
-from zoo.registry import Member
 
 ABSENT = -15.0  # log-probability of a class that the training data did not have: below what a network says of any
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue in grey (ITU-R BT.601)
@@ -45,7 +42,7 @@ def transfer(session: Session, source: str, members: Sequence[str], device: str)
         raise registry.UnknownName("suite to take members from", source, suites.suites())
     _refuse_folds(source)
     origin = stored_targets(folder / "predictions")
-    trained = _with_weights(folder, members)
+    trained = _asked(trained_members(folder), members)
     if origin is None or not trained:
         raise ValueError(
             f"--from {source}: no member asked for has both predictions and trained weights in {folder}. "
@@ -87,21 +84,6 @@ def _refuse_folds(source: str) -> None:
         )
 
 
-def shared_classes(trained: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
-    """Find for each wanted class the index of the same expression among the trained ones; None where there is none.
-
-    Raises ValueError where fewer than two are the same.
-    """
-    places = {expression(name): index for index, name in enumerate(trained)}
-    shared = [places.get(expression(name)) for name in wanted]
-    if len(shared) - shared.count(None) < 2:
-        raise ValueError(
-            f"the classes trained on ({', '.join(trained)}) and those asked for ({', '.join(wanted)}) have fewer than "
-            "two in common"
-        )
-    return shared
-
-
 def map_classes(logits: np.ndarray, shared: Sequence[int | None]) -> np.ndarray:
     """Map logits float32 [N,K] of the trained classes to [N,len(shared)] of the wanted ones.
 
@@ -123,28 +105,13 @@ def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
     return np.repeat(images, channels, axis=1)
 
 
-def _with_weights(folder: Path, patterns: Sequence[str]) -> list[Configuration]:
-    """List the configurations of a folder's store whose weights lie beside it, of members that match any pattern."""
-    store, trained = PredictionStore(folder / "predictions"), []
-    for path in store.prediction_files():
-        identity = identity_from(read_header(path)["configuration"])
-        if not isinstance(identity, Configuration) or isinstance(identity, Transferred):
-            continue
-        if registry.is_known(identity.name):
-            identity = replace(identity, member=_buildable(identity.member))
-            if weights_path(folder / "checkpoints", identity).exists():
-                trained.append(identity)
+def _asked(trained: Sequence[Configuration], patterns: Sequence[str]) -> list[Configuration]:
+    """Choose the trained members that match any pattern; all where there is none."""
     if not patterns:
-        return trained
+        return list(trained)
     names = dict.fromkeys(configuration.name for configuration in trained)
     wanted = registry.select("trained member", patterns, names)
     return [configuration for configuration in trained if configuration.name in wanted]
-
-
-def _buildable(member: Member) -> Member:
-    """Return the member as it was trained, with the builder that the registry knows."""
-    known = registry.get(member.name)
-    return replace(known, recipe=member.recipe, image_size=member.image_size)
 
 
 def _evaluated(
@@ -198,43 +165,11 @@ def _about_classes(
 
 
 def _overlap(source: str, fingerprint: str, session: Session) -> str:
-    """Say how many test images stand in the training split of the other suite; empty where none does.
-
-    Raises ValueError where most do: what such members say of them is no test.
-    """
-    known = _training_images(source, fingerprint, session)
-    if known is None:
-        return (
-            f"Whether test images stand in the training split of {source} is not known here: the images that its "
-            "members were trained on are not in their usual place."
-        )
-    seen = also_in(np.concatenate([_test_images(fold) for fold in session.folds]), known)
-    counted = f"{seen.sum():,} of {len(seen):,} test images stand in the training split of {source}."
-    if seen.mean() > 0.5:
-        raise ValueError(f"--from {source}: {counted} Nothing can be learnt from that.")
-    return counted if seen.any() else ""
-
-
-def _training_images(source: str, fingerprint: str, session: Session) -> np.ndarray | None:
-    """Find the images that the members of the other suite were trained on, uint8 [N,C,H,W], by the data's fingerprint:
-    in its usual places, in the folder of one's own that it is of, or where this suite's data lies; None elsewhere."""
-    kept = session.options.results / source / "results.json"
-    if source in suites.suites():
-        suite, places = suites.get(source), [DataOptions(), DataOptions(session.options.data.path)]
-    elif kept.is_file():
-        words = shlex.split(read_results(kept).get("selection", ""))
-        flags = dict(zip(words[::2], words[1::2], strict=False))
-        suite, places = suites.get(flags.get("--suite", "folder")), [DataOptions.from_flags(flags)]
-    else:
-        return None
-    for options in dict.fromkeys(places):
-        try:
-            dataset = suite.read(options)
-        except DataError:
-            continue
-        if dataset.fingerprint == fingerprint:
-            return dataset.train.images
-    return None
+    images, here = np.concatenate([_test_images(fold) for fold in session.folds]), session.options.data
+    try:
+        return overlap_note(source, fingerprint, session.options.results, here, images)
+    except ValueError as error:
+        raise ValueError(f"--from {source}: {error}") from error
 
 
 def _test_images(fold: Fold) -> np.ndarray:

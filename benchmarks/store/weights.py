@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.files import write_atomic
-from benchmarks.store.identity import Configuration
+from benchmarks.store.container import read_header
+from benchmarks.store.identity import Configuration, Transferred, identity_from
+from benchmarks.store.predictions import PredictionStore
 from zoo import registry
+from zoo.member import Member
 
 LEAST, MOST = 2.0**-14, 65504.0
 """Between these, float16 has its full precision."""
@@ -21,6 +24,26 @@ def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
     """Return where the trained weights of a member lie: those of another member, where it is that with other views."""
     trained = replace(configuration, member=registry.trained_as(configuration.member))
     return checkpoints / f"{trained.stem}.weights.safetensors"
+
+
+def trained_members(folder: Path) -> list[Configuration]:
+    """List what has both predictions and trained weights in a suite's folder of results, by members of the zoo."""
+    store, trained = PredictionStore(folder / "predictions"), []
+    for path in store.prediction_files():
+        identity = identity_from(read_header(path)["configuration"])
+        if not isinstance(identity, Configuration) or isinstance(identity, Transferred):
+            continue
+        if registry.is_known(identity.name):
+            identity = replace(identity, member=_buildable(identity.member))
+            if weights_path(folder / "checkpoints", identity).exists():
+                trained.append(identity)
+    return trained
+
+
+def _buildable(member: Member) -> Member:
+    """Return the member as it was trained, with the builder that the registry knows."""
+    known = registry.get(member.name)
+    return replace(known, recipe=member.recipe, image_size=member.image_size, init=member.init, weights=member.weights)
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:

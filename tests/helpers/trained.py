@@ -23,5 +23,5 @@ def trained(
     **context: Any,
 ) -> Trained:
     """What a training that keeps its state at `checkpoint` leaves."""
-    job = TrainJob(member, dataset, len(dataset.classes), seed, peers or PeerPredictions(), checkpoint.stem)
+    job = TrainJob(member, dataset, len(dataset.classes), seed, peers or PeerPredictions(), name=checkpoint.stem)
     return training(job, TrainContext(checkpoint.parent, **context))

@@ -13,11 +13,16 @@ from torch import Tensor, nn
 from zoo.member import Member
 from zoo.multitask import backbone
 from zoo.pretrained.hub import fetch_from_hub
-from zoo.pretrained.packages import PACKAGES, Package, read
+from zoo.pretrained.packages import PACKAGES, Package, WeightsUnavailable, read
+from zoo.pretrained.warm_start import WarmStart, start_from
 
 
-def initialise(network: nn.Module, member: Member, num_classes: int, in_chans: int) -> None:
+def initialise(
+    network: nn.Module, member: Member, num_classes: int, in_chans: int, start: WarmStart | None = None
+) -> None:
     """Put the trained weights that the member starts from into a network that it built; nothing for `scratch`.
+
+    Those of a member that was trained on another suite are the caller's, as `start`.
 
     timm converts them: for one channel the stem's RGB kernels are summed, and position embeddings are resampled to the
     image size. The classifier keeps its random weights, unless it has as many classes as the trained one. Raises
@@ -25,6 +30,10 @@ def initialise(network: nn.Module, member: Member, num_classes: int, in_chans: i
     """
     if member.init == "scratch":
         return
+    if start is not None:
+        return start_from(network, start)
+    if member.trained_elsewhere:
+        raise WeightsUnavailable(f"{member.name} starts from weights of {member.weights}, which lie in its results")
     if not member.weights:
         raise ValueError(f"{member.name}: its initialisation is {member.init!r}, but its entry names no weights")
     network = backbone(network)

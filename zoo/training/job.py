@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from zoo.member import Member
+
+if TYPE_CHECKING:
+    from zoo.pretrained.warm_start import WarmStart
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class Splits:
 class TrainJob:
     """What is trained: everything that decides the weights.
 
-    `peers` holds other members' predictions on the training images. Checkpoints are named after `name`.
+    `peers` holds other members' predictions on the training images, `start` the weights that a member of another suite
+    has learnt, where this one starts from them. Checkpoints are named after `name`.
     """
 
     member: Member
@@ -89,6 +93,7 @@ class TrainJob:
     num_classes: int
     seed: int = 0
     peers: PeerPredictions = field(default_factory=PeerPredictions)
+    start: WarmStart | None = None
     name: str = "training"
 
     def network(self, number: int) -> TrainJob:

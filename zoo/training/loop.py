@@ -137,7 +137,7 @@ class _Run:
         torch.manual_seed(job.seed)
         network = self.member.build(num_classes, train.images.shape[1])
         if fresh:
-            initialise(network, self.member, num_classes, train.images.shape[1])
+            initialise(network, self.member, num_classes, train.images.shape[1], job.start)
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if context.compiled else self.network
         self.optimizer = build_optimizer(self.recipe, self.network)

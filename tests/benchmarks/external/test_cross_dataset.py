@@ -14,8 +14,9 @@ import pytest
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset, Split
 from benchmarks.data.derive import of_classes
+from benchmarks.data.expressions import shared_classes
 from benchmarks.data.fingerprint import assemble
-from benchmarks.external.cross_dataset import ABSENT, in_channels, map_classes, shared_classes
+from benchmarks.external.cross_dataset import ABSENT, in_channels, map_classes
 from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Transferred
 from benchmarks.store.predictions import PredictionStore
