@@ -36,7 +36,7 @@ MAY_IMPORT = {
     # what is done with them: training evaluates by inference, and starts from trained weights
     "cpu": set(),
     "inference": {"cpu", "errors", "member", "outputs", "recipes", "state_dicts", "structure"},
-    "pretrained": {"errors", "member", "multitask", "state_dicts"},
+    "pretrained": {"errors", "member", "multitask", "state_dicts", "structure"},
     "training": {
         "cpu",
         "errors",
