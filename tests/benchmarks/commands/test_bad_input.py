@@ -154,7 +154,8 @@ def test_runs_that_are_not_there(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("verb", "advice"), [("contact-sheet", "run"), ("tta", "--train missing"), ("ferplus-votes", "run")]
+    ("verb", "advice"),
+    [("contact-sheet", "run"), ("embeddings", "--train missing"), ("tta", "--train missing"), ("ferplus-votes", "run")],
 )
 def test_a_suite_without_results(verb: str, advice: str, tmp_path: Path):
     assert advice in refused(tmp_path, verb, "--suite", "digits")
