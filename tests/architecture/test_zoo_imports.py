@@ -50,7 +50,7 @@ MAY_IMPORT = {
     },
     "models": {"member", "pretrained", "registry"},
     # the released model on pictures: numpy, Pillow and onnxruntime alone
-    "use": set(),
+    "use": {"pretrained"},
     # trees on features of a trained network; the one kind of member whose classifier torch does not train
     "feature_boosting": set(),
 }

@@ -1,18 +1,22 @@
-"""The bytes of an ONNX file, without the package `onnx`: the hash of its weights.
+"""The bytes of an ONNX file without the package `onnx`: the hash of its weights, and a writer of small models.
 
 An ONNX file is a message of protocol buffers: a row of fields, each a key (its number, and how its value is written)
-and a value. `ModelProto` holds the graph as field 7, `GraphProto` an initializer as field 5, `TensorProto` its numbers
-in one of the fields below.
+and a value. The numbers of fields below are those of onnx.proto3.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # how a value is written
-GRAPH, INITIALIZER = 7, 5
-NUMBERS = (4, 5, 7, 9, 10, 11)  # float_data, int32_data, int64_data, raw_data, double_data, uint64_data
+GRAPH, INITIALIZER = 7, 5  # of ModelProto, of GraphProto
+NUMBERS = (4, 5, 7, 9, 10, 11)  # of TensorProto: float_data, int32_data, int64_data, raw_data, double_data, uint64_data
+FLOAT, INT64 = 1, 7  # types of elements
+OPSET, IR_VERSION = 20, 9
 
 
 def weights_sha256(model: bytes) -> str:
@@ -43,14 +47,14 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """
     place = 0
     while place < len(message):
-        key, place = _varint(message, place)
+        key, place = _read_varint(message, place)
         kind = key & 7
         if kind == VARINT:
-            whole, place = _varint(message, place)
+            whole, place = _read_varint(message, place)
             yield key >> 3, whole
             continue
         if kind == BYTES:
-            size, place = _varint(message, place)
+            size, place = _read_varint(message, place)
         else:
             size = {FIXED64: 8, FIXED32: 4}.get(kind, len(message) + 1)
         if place + size > len(message):
@@ -59,7 +63,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         place += size
 
 
-def _varint(message: memoryview, place: int) -> tuple[int, int]:
+def _read_varint(message: memoryview, place: int) -> tuple[int, int]:
     """The integer at a place, seven bits a byte, and the place behind it."""
     value = shift = 0
     while place < len(message) and shift < 64:
@@ -69,3 +73,65 @@ def _varint(message: memoryview, place: int) -> tuple[int, int]:
         if byte < 128:
             return value, place
     raise ValueError("no ONNX file: a number does not end where it should")
+
+
+# Writing
+
+
+class Value(NamedTuple):
+    """An input or output of a graph."""
+
+    name: str
+    kind: int
+    shape: Sequence[int]
+
+
+def model(
+    nodes: Iterable[bytes], weights: Mapping[str, np.ndarray], inputs: Iterable[Value], outputs: Iterable[Value]
+) -> bytes:
+    """Return a serialised model of nodes, each made by `node`, and of weights, float32 or int64."""
+    graph = b"".join(_field(1, one) for one in nodes) + _field(2, "graph")
+    graph += b"".join(_field(INITIALIZER, _tensor(name, values)) for name, values in weights.items())
+    graph += b"".join(_field(11, _value_info(one)) for one in inputs)
+    graph += b"".join(_field(12, _value_info(one)) for one in outputs)
+    return _field(1, IR_VERSION) + _field(GRAPH, graph) + _field(8, _field(1, "") + _field(2, OPSET))
+
+
+def node(operation: str, inputs: Iterable[str], output: str, **attributes: str | int | Sequence[int]) -> bytes:
+    """Return one operation; an input that is left out is an empty name."""
+    message = b"".join(_field(1, name) for name in inputs) + _field(2, output) + _field(4, operation)
+    return message + b"".join(_field(5, _attribute(name, value)) for name, value in attributes.items())
+
+
+def _attribute(name: str, value: str | int | Sequence[int]) -> bytes:
+    if isinstance(value, int):
+        return _field(1, name) + _field(3, value) + _field(20, 2)
+    if isinstance(value, str):
+        return _field(1, name) + _field(4, value) + _field(20, 3)
+    return _field(1, name) + b"".join(_field(8, one) for one in value) + _field(20, 7)
+
+
+def _tensor(name: str, values: np.ndarray) -> bytes:
+    kind = {"f": FLOAT, "i": INT64}[values.dtype.kind]
+    sizes = b"".join(_field(1, size) for size in values.shape)
+    return sizes + _field(2, kind) + _field(8, name) + _field(9, np.ascontiguousarray(values).tobytes())
+
+
+def _value_info(value: Value) -> bytes:
+    sizes = b"".join(_field(1, _field(1, size)) for size in value.shape)
+    return _field(1, value.name) + _field(2, _field(1, _field(1, value.kind) + _field(2, sizes)))
+
+
+def _field(number: int, value: int | str | bytes) -> bytes:
+    if isinstance(value, int):
+        return _varint(number << 3 | VARINT) + _varint(value)
+    content = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | BYTES) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    written = bytearray()
+    while value > 127:
+        written.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*written, value])
