@@ -17,6 +17,7 @@ NEEDED = {
     "check": ("mine.npz",),
     "compare": ("A", "B"),
     "label-issues": ("--judges", "linear"),
+    "predict": ("party.jpg",),
     "trials": ("--members", "linear"),
 }
 """Arguments without which a verb does nothing."""
