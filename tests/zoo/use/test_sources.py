@@ -82,13 +82,14 @@ def test_pictures_without_a_name(folder: Path):
         ("*.tif", r"\*\.tif: no file matches"),
         ("empty", r"empty: holds no picture \(\.avif, .*\); --recursive"),
         ("camera:front", "camera:front: a camera is camera, camera:1"),
-        ("/dev/null", "/dev/null: is no file"),
+        ("pipe", "pipe: is no file"),
         (7, "a int is no picture"),
         (None, "a NoneType is no picture"),
     ],
 )
 def test_sources_that_mean_nothing(folder: Path, source: Any, reason: str):
     (folder / "empty").mkdir()
+    os.mkfifo(folder / "pipe")
     with pytest.raises(NoSource, match=reason):
         names(source)
 
