@@ -32,7 +32,7 @@ ROOMS = {
     "evaluation": ("store", "suites", "results", "ensembles"),
     "external": ("session", "store", "evaluation"),
     "execution": ("session", "store", "zoo"),
-    "publish": ("store", "suites", "results", "files", "zoo", "ensembles"),
+    "publish": ("evaluation", "store", "suites", "results", "files", "zoo", "ensembles"),
     "pipeline": ("session", "external", "execution", "evaluation", "report"),
     "commands": ("pipeline", "publish"),
     "speed": ("pipeline", "publish"),
@@ -153,15 +153,28 @@ def test_the_command_line_imports_only_the_standard_library_at_once(path: Path):
 TIMERS = ("input_pipeline", "training", "inference", "side_by_side", "roofline", "ceilings", "operators", "designs")
 TIMES_TORCH = {ROOT / "benchmarks" / "speed" / f"{name}.py" for name in TIMERS}
 """Programs of their own, which time what torch does; nothing but each other imports them."""
+MODULES_OF_TORCH = {ROOT / "benchmarks" / "publish" / f"{name}.py" for name in ("graph", "combination")}
+"""What an exported file computes, as torch modules; the rest of the project imports them inside functions."""
 
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "zoo" and path not in TIMES_TORCH],
+    [
+        path
+        for path in SOURCES
+        if path.relative_to(ROOT).parts[0] != "zoo" and path not in TIMES_TORCH | MODULES_OF_TORCH
+    ],
     ids=name_of,
 )
 def test_torch_is_imported_at_once_in_the_zoo_alone(path: Path):
     assert not imported_at_once(parse(path)) & HEAVY
+
+
+@pytest.mark.parametrize("path", sorted(set(SOURCES) - MODULES_OF_TORCH), ids=name_of)
+def test_torch_modules_of_exported_files_are_imported_late(path: Path):
+    tree = parse(path)
+    at_once = ast.Module([node for node in tree.body if not _deferred(node)], [])
+    assert not {module_of(late) for late in MODULES_OF_TORCH} & set(imported(at_once))
 
 
 @pytest.mark.parametrize(

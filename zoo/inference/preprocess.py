@@ -39,7 +39,7 @@ def equalise(images: Tensor) -> Tensor:
         size = " x ".join(map(str, images.shape[2:]))
         raise ValueError(f"equalise changes nothing in images of {size}: it needs 256 pixels or more")
     values = images.flatten(2).flatten(0, 1).long()
-    counts = torch.zeros(len(values), 256, dtype=torch.long, device=images.device)
+    counts = torch.zeros(values.shape[0], 256, dtype=torch.long, device=images.device)
     counts.scatter_add_(1, values, torch.ones_like(values))
     darker = counts.cumsum(1) - counts
     step = darker.gather(1, values.amax(1, keepdim=True)) // 255

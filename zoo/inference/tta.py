@@ -59,7 +59,7 @@ def _warped(images: Tensor, size: int, crop_ratio: float, warps: tuple[Warp, ...
         angle = math.radians(warp.degrees)
         cos, sin = share * warp.zoom * math.cos(angle), share * warp.zoom * math.sin(angle)
         affine = floats.new_tensor([[cos, -sin, 2 * warp.across], [sin, cos, 2 * warp.down]])
-        grid = F.affine_grid(affine.expand(len(floats), 2, 3), [*floats.shape[:2], size, size], align_corners=False)
+        grid = F.affine_grid(affine.expand(floats.shape[0], 2, 3), [*floats.shape[:2], size, size], align_corners=False)
         yield F.grid_sample(floats, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 

@@ -1,0 +1,165 @@
+"""Fitted ensemblers as torch modules: the members' logits to log-probabilities, as `predict_proba` computes them.
+
+A combination that is a few sums and products of the members' outputs can stand in an exported file. Trees, neighbours
+and votes cannot, or not well; `refuse` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import ensembles
+from ensembles.base import Ensembler, LinearPool
+from ensembles.least_squares import Classwise
+from ensembles.pooling import LinearPoolCalibrated, LogPool, LogPoolCalibrated
+from ensembles.stacking import StackLogistic
+from ensembles.stacking_mlp import StackMLP
+
+SMALLEST = 1e-12  # of a probability, before its logarithm is taken
+
+
+class NotExportable(ValueError):
+    """This ensembler cannot stand in a file; the message says which can."""
+
+
+class Single(nn.Module):
+    """The one member that there is: logits [1,N,C] to log-probabilities [N,C]."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits[0].log_softmax(1)
+
+
+class Mixture(nn.Module):
+    """A weighted mean of probabilities: logits [M,N,C], `weights` [M] or [M,C], `temperatures` [M]."""
+
+    weights: Tensor
+    temperatures: Tensor
+
+    def __init__(self, weights: Any, temperatures: Any = None) -> None:
+        super().__init__()
+        given = _float(weights)
+        self.register_buffer("weights", given[:, None] if given.dim() == 1 else given)
+        self.register_buffer("temperatures", _divisors(temperatures, len(given)))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        mixed = ((logits / self.temperatures).softmax(2) * self.weights[:, None]).sum(0)
+        return (mixed / mixed.sum(1, keepdim=True)).clamp_min(SMALLEST).log()
+
+
+class GeometricMean(nn.Module):
+    """The normalised geometric mean of probabilities, each member at its own temperature."""
+
+    temperatures: Tensor
+
+    def __init__(self, members: int, temperatures: Any = None) -> None:
+        super().__init__()
+        self.register_buffer("temperatures", _divisors(temperatures, members))
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return (logits / self.temperatures).log_softmax(2).mean(0).log_softmax(1)
+
+
+class Stacked(nn.Module):
+    """A pool of the members, corrected by a dense layer on their outputs (StackLogistic)."""
+
+    coefficients: Tensor
+    intercept: Tensor
+
+    def __init__(self, fitted: StackLogistic, members: int) -> None:
+        super().__init__()
+        coefficients = _float(fitted.coef_)  # [members * classes + 1, classes]
+        self.register_buffer("coefficients", coefficients[:-1] / (fitted.scale_ * members**0.5))
+        self.register_buffer("intercept", coefficients[-1])
+        self._inverse_temperature = fitted.inverse_temperature_
+        self._inputs = fitted.inputs
+
+    def forward(self, logits: Tensor) -> Tensor:
+        offset = self._inverse_temperature * logits.log_softmax(2).mean(0)
+        return (offset + _outputs(logits, self._inputs) @ self.coefficients + self.intercept).log_softmax(1)
+
+
+class StackedNetworks(nn.Module):
+    """A pool of the members, corrected by networks with one hidden layer (StackMLP); the mean of these."""
+
+    mean: Tensor
+    axes: Tensor
+    inner: Tensor
+    outer: Tensor
+
+    def __init__(self, fitted: StackMLP) -> None:
+        super().__init__()
+        self.register_buffer("mean", _float(fitted.mean_)[:, 0])
+        self.register_buffer("axes", _float(fitted.axes_).T.contiguous())
+        self.register_buffer("inner", _float(fitted.inner_).transpose(1, 2).contiguous())  # the last row is a constant
+        self.register_buffer("outer", _float(fitted.outer_).transpose(1, 2).contiguous())
+        self._inverse_temperature = fitted.inverse_temperature_
+        self._inputs = fitted.inputs
+
+    def forward(self, logits: Tensor) -> Tensor:
+        offset = self._inverse_temperature * logits.log_softmax(2).mean(0)
+        components = (_outputs(logits, self._inputs) - self.mean) @ self.axes
+        hidden = (components @ self.inner[:, :-1] + self.inner[:, -1:]).tanh()
+        scores = hidden @ self.outer[:, :-1] + self.outer[:, -1:]
+        return (offset + scores).softmax(2).mean(0).clamp_min(SMALLEST).log()
+
+
+def combination(fitted: Ensembler, used: list[int]) -> nn.Module:
+    """Return the module of a fitted ensembler, for the logits [M,N,C] of its members `used` alone, in that order.
+
+    Raises NotExportable where there is none.
+    """
+    for kind, build in FORMS.items():
+        if isinstance(fitted, kind):
+            return build(fitted, used)
+    raise NotExportable(refusal(fitted.name))
+
+
+def check_exportable(name: str) -> None:
+    """Raise NotExportable, in a sentence that lists what can be exported, for an ensembler that cannot."""
+    if name not in exportable():
+        raise NotExportable(refusal(name))
+
+
+def exportable() -> list[str]:
+    """List the names of the ensemblers that can be exported, simplest first."""
+    return [name for name in ensembles.names() if issubclass(ensembles.get(name), tuple(FORMS))]
+
+
+def refusal(name: str) -> str:
+    """Say that an ensembler cannot be exported, and which can."""
+    title = ensembles.get(name).title
+    return f"{title} ({name}) has no form that an exported file can hold; exportable: {', '.join(exportable())}"
+
+
+def _float(values: Any) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float64).float()
+
+
+def _divisors(temperatures: Any, members: int) -> Tensor:
+    return (torch.ones(members) if temperatures is None else _float(temperatures))[:, None, None]
+
+
+def _outputs(logits: Tensor, kind: str) -> Tensor:
+    """Outputs of all members as rows [N, M * C]: log-probabilities or probabilities."""
+    outputs = logits.softmax(2) if kind == "probabilities" else logits.log_softmax(2)
+    return outputs.permute(1, 0, 2).flatten(1)
+
+
+def _linear(fitted: Any, used: list[int]) -> nn.Module:
+    return Mixture(fitted.weights_[used])
+
+
+FORMS: dict[type[Any], Callable[[Any, list[int]], nn.Module]] = {
+    LinearPool: _linear,
+    Classwise: _linear,
+    LogPool: lambda fitted, used: GeometricMean(len(used)),
+    LogPoolCalibrated: lambda fitted, used: GeometricMean(len(used), fitted.temperatures_),
+    LinearPoolCalibrated: lambda fitted, used: Mixture([1.0] * len(used), fitted.temperatures_),
+    StackLogistic: lambda fitted, used: Stacked(fitted, len(used)),
+    StackMLP: lambda fitted, used: StackedNetworks(fitted),
+}
+"""What an ensembler of each kind becomes; a new kind that is sums and products is one entry."""

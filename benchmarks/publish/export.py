@@ -1,0 +1,188 @@
+"""Write a model in a format, check it against the project, and leave it only where it agrees."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import ensembles
+from benchmarks.data import Dataset
+from benchmarks.files import json_text, write_atomic
+from benchmarks.publish import check
+from benchmarks.publish.check import Agreement, Recogniser
+from benchmarks.publish.formats import FORMATS
+from benchmarks.publish.spec import ModelSpec, crops_of
+from zoo.use.bundle import Facts
+
+if TYPE_CHECKING:
+    from benchmarks.publish.graph import Model
+
+INSTALL = 'pip install -e ".[export]"'
+
+
+class CannotExport(ValueError):
+    """What was asked for cannot be exported, or not here; the message says why and what can."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model to be written: in which format, with weights stored how, and what the file is to say of itself.
+
+    `facts` lack the hash of the weights, which the graph decides. With `dataset`, its images check the file and its
+    accuracy on val is measured; without, made-up images check it.
+    """
+
+    spec: ModelSpec
+    format: str
+    weights: str
+    facts: Facts
+    dataset: Dataset | None = None
+
+    @property
+    def stem(self) -> str:
+        """Name of the file: of the model, with the storage of its weights where that is not float32."""
+        return self.spec.name if self.weights == "fp32" else f"{self.spec.name}.{self.weights}"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an export left: its main file, what the file says of itself, and how it agreed with the project."""
+
+    path: Path
+    facts: Facts
+    agreement: Agreement
+    val_accuracy: float | None  # of the file itself
+    size: int  # bytes
+
+    def __str__(self) -> str:
+        accuracy = (
+            "" if self.val_accuracy is None else f"\naccuracy of the file on val: {100 * self.val_accuracy:.2f} %"
+        )
+        return f"{self.path}, {self.size / 1e6:.2f} MB\nchecked on {self.agreement}{accuracy}"
+
+
+def check_job(format_name: str, weights: str) -> None:
+    """Raise CannotExport where a format does not exist, has no such weights, or needs packages that are missing."""
+    if format_name not in FORMATS:
+        raise CannotExport(f"there is no format {format_name!r}: {', '.join(FORMATS)}")
+    form = FORMATS[format_name]
+    if weights not in form.weights:
+        raise CannotExport(f"{format_name} has no {weights} weights: {', '.join(form.weights)}")
+    missing = [name for name in form.needs if importlib.util.find_spec(name) is None]
+    if missing:
+        how = "pip install openvino" if missing == ["openvino"] else INSTALL
+        raise CannotExport(f"{format_name} needs {' and '.join(missing)}: {how}")
+
+
+def export(job: Job, folder: Path) -> Written:
+    """Write a model into a folder, which is made; the files are put there once the check is passed.
+
+    Beside the model lie its facts and the check as JSON, and the fitted ensembler (`ensembles.load` reads it). Raises
+    CannotExport and ExportFailed, and leaves nothing then.
+    """
+    with staged(folder) as draft:
+        written = write_checked(job, draft / f"{job.stem}{FORMATS[job.format].suffix}")
+        write_atomic(draft / f"{job.stem}.json", json_text(described(job, written)))
+        if job.spec.fitted is not None:
+            ensembles.save(job.spec.fitted, draft / f"{job.spec.name}.ensembler.safetensors")
+    return replace(written, path=folder / written.path.name)
+
+
+def write_checked(job: Job, path: Path) -> Written:
+    """Write a model and check it; raises CannotExport and ExportFailed, and may leave the file then."""
+    from benchmarks.publish.graph import Model
+
+    check_job(job.format, job.weights)
+    if job.weights == "int8-static" and job.dataset is None:
+        raise CannotExport("int8-static is calibrated on training images, and none are at hand: --data DIR")
+    form, model = FORMATS[job.format], Model(job.spec)
+    facts = form.write(model, path, job.weights, job.facts, None if job.dataset is None else job.dataset.train.images)
+    recognise = form.open(path)
+    agreed = check_file(job, model, recognise, path.name)
+    accuracy = _accuracy(job, recognise)
+    if accuracy is not None:
+        facts = replace(facts, accuracy={**(facts.accuracy or {}), "val": round(accuracy, 6)})
+        form.restate(path, facts)
+    return Written(path, facts, agreed, accuracy, _size(path.parent))
+
+
+def check_file(job: Job, model: Model, recognise: Recogniser, name: str) -> Agreement:
+    """Compare a file with the project's own path, and on crops of other sizes with the module that it was made of.
+
+    Raises ExportFailed.
+    """
+    import torch
+
+    images = check.made_up_images(job.spec.image_shape) if job.dataset is None else _some(job.dataset.val.images)
+    agreed = check.agreement(job.spec.probabilities(images), check.in_batches(recognise, crops_of(images)))
+    check.check_agreement(agreed, job.weights, name)
+    for crops in check.crops_of_other_sizes():
+        with torch.no_grad():
+            expected = model(torch.from_numpy(crops)).numpy()
+        resized = check.agreement(expected, recognise(crops))
+        size = f"{crops.shape[1]} x {crops.shape[2]}"
+        check.check_agreement(replace(resized, same_class=1.0), job.weights, f"{name}, with crops of {size},")
+    return agreed
+
+
+def _some(images: np.ndarray) -> np.ndarray:
+    """Return the images of a check, spread over all: stored ones are sorted."""
+    return images[np.linspace(0, len(images) - 1, min(check.IMAGES, len(images))).astype(int)]
+
+
+def _accuracy(job: Job, recognise: Recogniser) -> float | None:
+    """Return a file's accuracy on val; None without images. Raises ExportFailed where it lost too much."""
+    if job.dataset is None:
+        return None
+    val = job.dataset.val
+    found = check.in_batches(recognise, crops_of(val.images)).argmax(axis=1)
+    accuracy = float((found == val.targets).mean())
+    if job.facts.accuracy:
+        check.check_accuracy(job.facts.accuracy["val"], accuracy, job.weights, job.stem)
+    return accuracy
+
+
+def described(job: Job, written: Written) -> dict[str, Any]:
+    """Return what the JSON beside a file says: the facts of the file, its form, and the check."""
+    return {
+        **asdict(written.facts),
+        "file": written.path.name,
+        "stored": job.weights,
+        "check": {
+            "images": written.agreement.images,
+            "of": "made-up images" if job.dataset is None else "val",
+            "largest_difference": float(f"{written.agreement.difference:.2g}"),
+            "same_class": round(written.agreement.same_class, 6),
+        },
+    }
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Give an empty folder whose files are put into `folder` at the end; after an error nothing is left of them."""
+    made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
+    try:
+        yield draft
+        for path in sorted(draft.iterdir()):
+            os.replace(path, folder / path.name)
+    except BaseException:
+        shutil.rmtree(draft)
+        for parent in made:
+            parent.rmdir()
+        raise
+    draft.rmdir()
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
