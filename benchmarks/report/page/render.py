@@ -24,7 +24,8 @@ def render(template: str, *scripts: str, **context: Any) -> str:
     `scripts` are files run at its end; the one that sets the theme runs before anything is drawn.
     """
     theme, *rest = (_asset(name) for name in ("theme.js", *scripts))
-    return fill(template, style=_asset("style.css"), theme=theme, scripts=rest, policy=_policy(theme, *rest), **context)
+    style, policy = _asset("frame.css") + _asset("style.css"), _policy(theme, *rest)
+    return fill(template, style=style, theme=theme, scripts=rest, policy=policy, **context)
 
 
 def fill(template: str, **context: Any) -> str:
