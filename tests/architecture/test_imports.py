@@ -32,7 +32,7 @@ ROOMS = {
     "evaluation": ("store", "suites", "results", "ensembles"),
     "external": ("session", "store", "evaluation"),
     "execution": ("session", "store", "zoo"),
-    "publish": ("evaluation", "store", "suites", "results", "files", "zoo", "ensembles"),
+    "publish": ("evaluation", "store", "suites", "results", "report", "files", "zoo", "ensembles"),
     "pipeline": ("session", "external", "execution", "evaluation", "report"),
     "commands": ("pipeline", "publish"),
     "speed": ("pipeline", "publish"),

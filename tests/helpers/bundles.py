@@ -47,7 +47,17 @@ def expected(crops: np.ndarray, classes: int = 7) -> np.ndarray:
 def write_bundle(path: Path, facts: Facts = FACTS, metadata: Mapping[str, str | None] | None = None) -> Path:
     """Write a model file with these facts; `metadata` overrides a key, or leaves it out where it is None."""
     onnx = pytest.importorskip("onnx")
-    model = _model(onnx, len(facts.classes))
+    return _write(onnx, path, _model(onnx, len(facts.classes)), facts, metadata)
+
+
+def write_random_bundle(path: Path, facts: Facts = FACTS) -> Path:
+    """Write a model file for crops of 48 pixels a side whose answers depend on what is where: random weights."""
+    onnx = pytest.importorskip("onnx")
+    return _write(onnx, path, _random_model(onnx, len(facts.classes)), facts, None)
+
+
+def _write(onnx: Any, path: Path, model: Any, facts: Facts, metadata: Mapping[str, str | None] | None) -> Path:
+    """Add what the file says of itself, and write it."""
     true = replace(facts, weights_sha256=weights_sha256(model.SerializeToString()))
     texts = {key: text for key, text in {**true.metadata(), **(metadata or {})}.items() if text is not None}
     onnx.helper.set_model_props(model, texts)
@@ -73,11 +83,31 @@ def _model(onnx: Any, classes: int) -> Any:
         helper.make_node("Mul", ["square", "scale"], ["logits"]),
         helper.make_node("Softmax", ["logits"], [OUTPUT], axis=1),
     ]
+    return _of_crops(onnx, nodes, [centres, scale, unit, axes, rows], classes)
+
+
+def _random_model(onnx: Any, classes: int) -> Any:
+    """One linear layer on the pixels of a crop of 48 a side, whose weights change every 4 pixels."""
+    helper = onnx.helper
+    coarse = np.random.default_rng(0).normal(0, 0.0001, (12, 12, 1, classes))
+    coarse -= coarse.mean(axis=(0, 1))
+    layer = np.broadcast_to(coarse.repeat(4, axis=0).repeat(4, axis=1), (48, 48, 3, classes)).reshape(-1, classes)
+    nodes = [
+        helper.make_node("Cast", [INPUT], ["levels"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Flatten", ["levels"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "layer"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], [OUTPUT], axis=1),
+    ]
+    return _of_crops(onnx, nodes, [onnx.numpy_helper.from_array(layer.astype(np.float32), "layer")], classes)
+
+
+def _of_crops(onnx: Any, nodes: list[Any], weights: list[Any], classes: int) -> Any:
+    helper, kind = onnx.helper, onnx.TensorProto
     graph = helper.make_graph(
         nodes,
-        "brightness",
+        "crops",
         [helper.make_tensor_value_info(INPUT, kind.UINT8, ["N", "height", "width", 3])],
         [helper.make_tensor_value_info(OUTPUT, kind.FLOAT, ["N", classes])],
-        [centres, scale, unit, axes, rows],
+        weights,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)

@@ -9,8 +9,9 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 BROWSER = next(
@@ -24,10 +25,10 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's id in
 class Browser:
     """One window. Raises RuntimeError with the browser's message where a command fails."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, flags: Sequence[str] = ()) -> None:
         options = {
             "binary": BROWSER,
-            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *flags],
         }
         wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         self._session = address
@@ -35,8 +36,11 @@ class Browser:
         self._session = f"{address}/session/{created['sessionId']}"
 
     def open(self, address: str, width: int = 1440, height: int = 900) -> None:
-        self._send("POST", "/goog/cdp/execute", _metrics(width, height))
+        self.resize(width, height)
         self._send("POST", "/url", {"url": address})
+
+    def resize(self, width: int, height: int = 900) -> None:
+        self._send("POST", "/goog/cdp/execute", _metrics(width, height))
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What the function body `script` returns in the page."""
@@ -53,6 +57,11 @@ class Browser:
         """A real click: fails where something covers the element."""
         found = self._send("POST", "/element", {"using": "css selector", "value": selector})
         self._send("POST", f"/element/{found[ELEMENT]}/click", {})
+
+    def choose(self, selector: str, *paths: Path) -> None:
+        """Hand files to an input of files, as a user's choice in its dialog does."""
+        found = self._send("POST", "/element", {"using": "css selector", "value": selector})
+        self._send("POST", f"/element/{found[ELEMENT]}/value", {"text": "\n".join(map(str, paths))})
 
     def press(self, *keys: str) -> None:
         """Keys to whatever has the focus; special ones as the protocol names them, such as \\ue004 for Tab."""
@@ -90,8 +99,8 @@ def _metrics(width: int, height: int) -> dict[str, Any]:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """A browser that is closed at the end, and its driver with it."""
+def browser(*flags: str) -> Iterator[Browser]:
+    """A browser that is closed at the end, and its driver with it; `flags` are Chromium's."""
     assert DRIVER is not None and BROWSER is not None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -99,7 +108,7 @@ def browser() -> Iterator[Browser]:
     driver = subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(port)
-        window = Browser(f"http://127.0.0.1:{port}")
+        window = Browser(f"http://127.0.0.1:{port}", flags)
         try:
             yield window
         finally:

@@ -1,0 +1,21 @@
+"""What a model of expressions is not, and must not be used for: one text for the card, the page and the service."""
+
+from __future__ import annotations
+
+LIMITS = (
+    "This model guesses which of seven posed-expression words annotators would have chosen for a 48x48 grey picture. "
+    "It does not know what a person feels. It was trained on pictures found by a search engine in 2013, labelled by "
+    "few people (a later panel of ten gives the same word to only 62 % of them); who is in them, of which age, origin "
+    "or gender, is not recorded, so that no fairness across groups has been measured or can be claimed.",
+    "Accuracy elsewhere than on FER2013 is unknown and usually far lower. Do not use it to judge, rank, hire, grade, "
+    "police or treat people. In the European Union, inferring emotions of people at work or in education is "
+    "prohibited since 2 February 2025 except for medical or safety reasons (Regulation (EU) 2024/1689, Art. 5(1)(f)), "
+    "and other emotion recognition is high-risk (Annex III 1(c)) with duties to inform (Art. 50).",
+    "Ask people before you point it at them.",
+)
+"""Paragraphs of a model trained on FER2013."""
+
+IN_ONE_LINE = (
+    "It guesses a word that annotators would have chosen, and does not know what a person feels: do not judge people "
+    "by it, and ask them first. At work and in education the European Union prohibits it."
+)
