@@ -60,6 +60,7 @@ class Loss:
 class Transfer:
     """Fine-tuning in two phases, for networks that start from trained weights: the classifier alone, then all layers.
 
+    With `unfreeze_epochs`, layers join from the classifier down, one after so many epochs each (arXiv:1801.06146).
     `backbone` is the learning rate of everything but the classifier, as a share of the classifier's; `layer_decay`
     lowers it further from layer to layer towards the input (arXiv:2106.08254). With `freeze_norm` batch norm keeps its
     statistics.
@@ -69,6 +70,7 @@ class Transfer:
     backbone: float = 1.0
     layer_decay: float = 1.0
     freeze_norm: bool = False
+    unfreeze_epochs: int = 0
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ class Recipe:
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
     momentum: float = 0.9  # of "sgd"
+    l1: float = 0.0  # weight of the sum of absolute weights of kernels and matrices, 0: off
+    dropout: float = 0.0  # share of the features that enter the classifier, beside what the network itself drops
     sam: float = 0.0  # radius of sharpness-aware minimisation (arXiv:2010.01412), 0: off; two passes a step
     lookahead: bool = False  # arXiv:1907.08610
     accumulate: int = 1  # batches of batch_size / accumulate images, their gradients summed: less memory, same step
@@ -176,6 +180,8 @@ class Recipe:
             raise ValueError("folds must be 0 (one network on all training images) or at least 2")
         if self.soup != "none" and (self.folds or self.average == "snapshots"):
             raise ValueError(f"a {self.soup} soup is made of single networks: folds and snapshots do not go with it")
+        if not 0 <= self.dropout < 1 or self.l1 < 0:
+            raise ValueError(f"dropout ({self.dropout:g}) is a share below 1, l1 ({self.l1:g}) not below 0")
         labels = self.labels
         if self.oversample != "none" and (labels.votes or labels.teacher or labels.clean):
             raise ValueError(f"oversample ({self.oversample}) makes images that have no votes and no teacher: use one")

@@ -130,7 +130,8 @@ class RichProgress(NullProgress):
 def _state(progress: Progress) -> str:
     val = "" if progress.val_accuracy is None else f", val {100 * progress.val_accuracy:.2f} %"
     speed = f"{progress.images_per_second:.0f} images/s"
-    return f"epoch {progress.epoch} of {progress.epochs}, {speed}, {duration(progress.seconds_left)} left{val}"
+    best = ", saved new best" if progress.is_best else ""
+    return f"epoch {progress.epoch} of {progress.epochs}, {speed}, {duration(progress.seconds_left)} left{val}{best}"
 
 
 def display(quiet: bool) -> NullProgress:

@@ -26,6 +26,7 @@ class Progress:
     images_per_second: float
     seconds_left: float
     val_accuracy: float | None  # of the last complete epoch
+    is_best: bool = False  # the last epoch was the best so far, and its weights are kept
 
 
 class LabelledImages(Protocol):

@@ -38,6 +38,7 @@ from zoo.training.job import Progress, TrainContext, TrainJob
 from zoo.training.losses import affect_loss, build_loss, rated_concordance
 from zoo.training.mixup import mix_rated
 from zoo.training.optimizers import build_optimizer
+from zoo.training.regularise import add_l1_gradient, drop_features
 from zoo.training.sam import SharpnessAware, statistics_kept
 from zoo.training.sampling import epoch_order
 from zoo.training.schedule import learning_rate_factor, size_at, snapshot_epochs, stop_early
@@ -138,6 +139,8 @@ class _Run:
         network = self.member.build(num_classes, train.images.shape[1])
         if fresh:
             initialise(network, self.member, num_classes, train.images.shape[1], job.start)
+        if self.recipe.dropout:
+            drop_features(network, self.recipe.dropout)
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if context.compiled else self.network
         self.optimizer = build_optimizer(self.recipe, self.network)
@@ -232,6 +235,8 @@ class _Run:
             share.backward()
             loss += share.detach()
             logits.append(logits_of(result).detach())
+        if recipe.l1:
+            add_l1_gradient(self.network.parameters(), recipe.l1)
         if recipe.clip_norm:
             clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
         return loss, torch.cat(logits)
@@ -322,7 +327,8 @@ class _Run:
         done = state.epoch * self.steps + state.step
         accuracy = state.accuracies[-1] if state.history else None
         seconds_left = (epochs * self.steps - done) * self.recipe.batch_size / speed
-        return Progress(state.epoch, epochs, done, epochs * self.steps, speed, seconds_left, accuracy)
+        is_best = state.step == 0 and state.epoch == state.best_epoch
+        return Progress(state.epoch, epochs, done, epochs * self.steps, speed, seconds_left, accuracy, is_best)
 
     def _generator(self, device: str, step: int) -> torch.Generator:
         mixed = np.random.SeedSequence([self.seed, self.state.epoch, step + 1]).generate_state(1, np.uint64)[0]

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ from zoo.outputs import Outputs
 from zoo.recipes import Labels, Loss, Recipe, Transfer
 from zoo.registry import Member
 from zoo.state_dicts import split
+from zoo.structure import classifier_names
 from zoo.training.cross_validation import train_folds
+from zoo.training.finetune import set_phase
 from zoo.training.job import PeerPredictions, Progress
 from zoo.training.loop import Stopped, Trained, TrainingDiverged
 from zoo.training.soups import train_soup
@@ -81,6 +83,8 @@ RECIPES = {
     "short epochs, on a plateau": small(schedule="plateau", patience=1, epoch_images=100, warmup=0.0, epochs=8),
     "stochastic weight averaging": small(average="swa", swa_start=0.5),
     "snapshots": small(average="snapshots", schedule="warm_restarts", cycles=2, warmup=0.0),
+    "gradual": small(transfer=Transfer(head_epochs=1, unfreeze_epochs=1)),
+    "regularised": small(l1=1e-4, dropout=0.3),
     "two phases": small(transfer=Transfer(head_epochs=2, backbone=0.5, layer_decay=0.8, freeze_norm=True)),
 }
 
@@ -390,6 +394,20 @@ def test_in_the_first_phase_only_the_classifier_learns(dataset: Dataset, tmp_pat
     moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
     *_, last = (name for name, module in member.build(3, 1).named_modules() if isinstance(module, nn.Linear))
     assert moved == {f"{last}.weight", f"{last}.bias"}
+
+
+def test_layers_join_one_after_the_other_from_the_classifier_down(dataset: Dataset):
+    network = small().build(3, 1)
+    transfer = Transfer(head_epochs=1, unfreeze_epochs=2)
+    learning = []
+    for epoch in range(40):
+        set_phase(network, transfer, epoch)
+        learning.append({name for name, parameter in network.named_parameters() if parameter.requires_grad})
+        frozen = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d) and not module.training]
+        assert all(not parameter.requires_grad for module in frozen for parameter in module.parameters())
+    assert learning[0] == classifier_names(network) < learning[1] == learning[2] < learning[3]
+    assert all(before <= after for before, after in pairwise(learning))
+    assert learning[-1] == {name for name, _ in network.named_parameters()}
 
 
 def test_frozen_norms_keep_their_statistics(dataset: Dataset, tmp_path: Path):
