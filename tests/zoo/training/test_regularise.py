@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -48,6 +49,6 @@ def test_the_penalty_is_the_gradient_of_absolute_weights_of_kernels():
 
 
 @pytest.mark.parametrize("wrong", [{"dropout": 1.0}, {"dropout": -0.1}, {"l1": -1.0}])
-def test_values_that_mean_nothing_are_refused(wrong: dict[str, float]):
+def test_values_that_mean_nothing_are_refused(wrong: dict[str, Any]):
     with pytest.raises(ValueError, match="is a share below 1"):
         Recipe(**wrong)
