@@ -63,6 +63,12 @@ def write_web_folder(bundle: Path, out: Path, runtime: Path | None = None, home:
     return out / "index.html"
 
 
+def check_parts(runtime: Path | None) -> None:
+    """Raise NoRuntime or WeightsUnavailable where a part of the page that is not the model cannot be had."""
+    runtimes.files(runtime)
+    detector()
+
+
 def looks() -> dict[str, bytes]:
     """Return style.css and theme.js, which pages of this folder and of documents share with the leaderboards."""
     style = (TEMPLATES / "frame.css").read_bytes() + (PAGE / "style.css").read_bytes()

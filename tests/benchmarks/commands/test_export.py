@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.helpers.bundles import write_bundle
 from tests.helpers.digits import read, stored_weights
 from tests.helpers.runs import Outcome, cli, files
 
@@ -108,6 +110,45 @@ def test_a_board_of_other_predictions_is_refused(results: Path):
     assert (
         "is not of the stored predictions of linear: write it anew with python benchmark.py --suite digits" in message
     )
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What stands for onnxruntime-web; and a face detector that is at hand."""
+    from benchmarks.publish import runtime, web
+
+    for name in runtime.NAMED:
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(web, "detector", lambda: b"a face detector")
+    return tmp_path
+
+
+def test_a_member_becomes_a_page_with_int8_weights(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch):
+    from benchmarks.commands import export as command
+
+    def export_file(arguments: argparse.Namespace, *form: object) -> argparse.Namespace:
+        asked.append((arguments.name, *form[:3]))
+        return argparse.Namespace(path=write_bundle(tmp_path / "linear.onnx"))
+
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(command, "export_file", export_file)
+    done = cli("export", "linear", "--format", "web", "--runtime", runtime, "--out", "page")
+    assert done.code == 0 and done.out.startswith("page/index.html\nto look at it: python -m http.server"), done.err
+    assert asked == [("linear", "onnx", "int8", Path("page"))]
+    assert {path.name for path in Path("page").glob("*.onnx")} == {"expression.onnx", "blazeface.onnx"}
+
+
+def test_a_model_file_becomes_a_page(tmp_path: Path, runtime: Path):
+    file = write_bundle(tmp_path / "model.onnx")
+    done = cli("export", file, "--format", "web", "--runtime", runtime)
+    assert done.code == 0 and Path("exported/expression.onnx").read_bytes() == file.read_bytes(), done.err
+
+
+def test_parts_of_the_page_that_are_missing_are_named_first(digits_run: tuple[Path, Outcome], tmp_path: Path):
+    assert "has no ort.wasm.bundle.min.mjs" in refused(
+        digits_run[0], "lniear", "--format", "web", "--runtime", tmp_path
+    )
+    assert "--runtime is for --format web" in refused(digits_run[0], "linear", "--runtime", tmp_path)
 
 
 def test_without_results_it_says_what_makes_them(tmp_path: Path):
