@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,3 +39,16 @@ def image(name: str) -> Image.Image:
 def pixels(name: str) -> np.ndarray:
     """A photograph as uint8 [H,W,3]."""
     return np.asarray(image(name))
+
+
+def stored_turned(upright: Image.Image, orientation: int, kind: str = "PNG", **options: Any) -> bytes:
+    """A file of a picture as a camera held otherwise stores it: turned or mirrored, with an EXIF orientation (1-8)."""
+    turn = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+            8: Image.Transpose.ROTATE_270}  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    stored = upright.transpose(turn[orientation]) if orientation > 1 else upright
+    stored.save(file, kind, exif=exif, **options)
+    return file.getvalue()

@@ -1,4 +1,4 @@
-"""Faces that were found, and what all detectors share: which boxes mean one face, pictures made smaller, tiles.
+"""Faces that were found, and what all detectors share: which boxes mean one face, pictures made smaller.
 
 A detector is a function from a picture, uint8 RGB [H,W,3], to the faces in it. A box means the same with all of them: a
 square as BlazeFace draws it, from above the brows to the chin, since the crop rule was measured with it.
@@ -16,8 +16,6 @@ from PIL import Image
 Say = Callable[[str], None]  # takes a line for the user
 KEYPOINTS = ("left_eye", "right_eye", "nose", "mouth")  # left as it is seen in the picture of an upright face
 SAME_FACE = 0.3  # share of common area above which two boxes mean one face
-TILES = (2, 3)  # a side of the picture is cut in so many tiles where small faces are looked for
-OVERLAP = 0.25  # of a tile, with its neighbour
 
 
 @dataclass(frozen=True)
@@ -87,33 +85,3 @@ def letterboxed(rgb: np.ndarray, side: int) -> tuple[np.ndarray, float]:
     square = np.zeros((side, side, 3), dtype=np.uint8)
     square[: small.shape[0], : small.shape[1]] = small
     return square, scale
-
-
-def in_tiles(detector: Detector, rgb: np.ndarray) -> list[Detection]:
-    """Return the faces of the whole picture and of its overlapping tiles, so that small ones are found, too."""
-    found = detector(rgb)
-    for count in TILES:
-        for top, bottom in _spans(rgb.shape[0], count):
-            for left, right in _spans(rgb.shape[1], count):
-                tile = np.ascontiguousarray(rgb[top:bottom, left:right])
-                # A face at the edge of a tile is whole in its neighbour.
-                found += [one.moved(left, top) for one in detector(tile) if _inside(one, tile, (left, top), rgb)]
-    return distinct(found)
-
-
-def _spans(length: int, count: int) -> list[tuple[int, int]]:
-    """Begin and end of overlapping parts of a side."""
-    part = length / (count - OVERLAP * (count - 1))
-    return [
-        (round(i * part * (1 - OVERLAP)), min(length, round(i * part * (1 - OVERLAP) + part))) for i in range(count)
-    ]
-
-
-def _inside(face: Detection, tile: np.ndarray, offset: tuple[int, int], whole: np.ndarray) -> bool:
-    """Whether a face touches no edge of a tile but those of the whole picture."""
-    left, top, width, height = face.box
-    for start, size, begin, axis in ((left, width, offset[0], 1), (top, height, offset[1], 0)):
-        is_first, is_last = begin == 0, begin + tile.shape[axis] == whole.shape[axis]
-        if not ((start >= 1 or is_first) and (start + size <= tile.shape[axis] - 1 or is_last)):
-            return False
-    return True

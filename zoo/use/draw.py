@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from fractions import Fraction
@@ -18,7 +19,7 @@ NOT_SURE = "#bbbbbb"
 INK = "#111111"
 EVEN = 0.18  # luminance of a ground on which black and white letters are read equally well
 SMALLEST = 480  # pixels of the longer side: what is smaller is enlarged, so that words fit
-TEXT = 1 / 38  # height of letters, in sides of the picture
+TEXT = 1 / 30  # height of letters, in sides of a square as large as the picture
 LEAST_TEXT = 15  # pixels
 JPEG_QUALITY = 92
 MILLISECOND = Fraction(1, 1000)
@@ -31,7 +32,7 @@ def draw(rgb: np.ndarray, faces: Sequence[Face]) -> Image.Image:
     image = Image.fromarray(rgb)
     if scale > 1:
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-    size = max(LEAST_TEXT, round(max(image.size) * TEXT))
+    size = max(LEAST_TEXT, round(math.sqrt(image.width * image.height) * TEXT))
     if len(faces) == 1 and faces[0].score is None:
         return _captioned(image, faces[0], size)
     pen = ImageDraw.Draw(image)
@@ -128,7 +129,7 @@ def heat(face: Face, less_probable: np.ndarray) -> Image.Image:
     tint = np.where(strength[:, :, None] > 0, (255, 120, 0), (0, 110, 255))
     share = 0.7 * np.abs(strength)[:, :, None]
     coloured = Image.fromarray((face.crop * (1 - share) + tint * share).astype(np.uint8))
-    text = max(LEAST_TEXT, round(2 * size[0] * TEXT))
+    text = LEAST_TEXT
     sheet = Image.new("RGB", (2 * size[0], size[1] + 2 * text), colour(face))
     for left, part in ((0, crop), (size[0], coloured)):
         sheet.paste(part.resize(size, Image.Resampling.BICUBIC), (left, 0))

@@ -13,11 +13,12 @@ import numpy as np
 
 from zoo.use import crops, detectors, sources
 from zoo.use.bundle import Bundle
-from zoo.use.detections import Detection, Detector, Say, in_tiles, resized
+from zoo.use.detections import Detection, Detector, Say, resized
 from zoo.use.errors import NoModel
 from zoo.use.explain import occlusion
 from zoo.use.face import NO_FACE, Answer, Face, Judge, Located
 from zoo.use.pictures import from_array
+from zoo.use.search import search
 from zoo.use.second_look import look_again
 from zoo.use.sources import Picture, PictureLike, Reading
 from zoo.use.tracks import Trackers
@@ -150,8 +151,7 @@ class Recognizer:
         if self.faces == CROPPED or (self.faces == AUTO and is_crop(rgb)):
             return picture, CROPPED, [_whole(rgb)]
         detector = self.detector()
-        found = in_tiles(detector, rgb) if self.small_faces else detector(rgb)
-        found = [look_again(detector, rgb, face) for face in found]
+        found = [look_again(detector, rgb, face) for face in search(detector, rgb, self.small_faces)]
         found.sort(key=lambda face: face.box[0] + face.box[2] / 2)
         return picture, detector.name, [self._cut(rgb, face) for face in found]
 

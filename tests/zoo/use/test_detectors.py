@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.photographs import BOXES, image, pixels
+from tests.helpers.photographs import BOXES, image, pixels, stored_turned
 from tests.helpers.yunet_files import write_yunet
 from zoo.pretrained import packages
 from zoo.pretrained.packages import DETECTORS, Package, WeightsUnavailable
 from zoo.use import blazeface, detectors
 from zoo.use.crops import roll
-from zoo.use.detections import Detection, Detector, groups, in_tiles, iou
+from zoo.use.detections import Detection, Detector, groups, iou
 from zoo.use.errors import NoDetector
+from zoo.use.pictures import decode
+from zoo.use.search import search
 from zoo.use.second_look import look_again
 
 INSTALLED = {name: packages.find(DETECTORS[file]) for name, file in
@@ -56,7 +58,14 @@ def test_a_profile_is_found(detector: Detector):
 
 @pytest.mark.parametrize("name", ["china", "flower", "coffee", "chelsea"])
 def test_where_no_person_is_no_face_is_found(detector: Detector, name: str):
-    assert detector(pixels(name)) == []
+    assert search(detector, pixels(name)) == []
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_however_the_camera_was_held(detector: Detector, orientation: int):
+    """The picture is stored turned or mirrored, and its EXIF orientation says how."""
+    (face,) = detector(decode(stored_turned(image("grace_hopper"), orientation, "JPEG", quality=95))[0])
+    assert overlap(face, detector(pixels("grace_hopper"))[0].box) > 0.95
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 700, 3), (900, 2, 3), (48, 48, 3)])
@@ -95,12 +104,70 @@ def test_a_small_face_is_found(detector: Detector, name: str):
 @pytest.mark.parametrize("name", ["grace_hopper", "astronaut"])
 def test_a_tiny_face_is_found_in_tiles(detector: Detector, name: str):
     picture, box = small(name, 20)
-    found = in_tiles(detector, picture)
+    found = search(detector, picture, small_faces=True)
     assert sum(overlap(face, box) > 0.5 for face in found) == 1, "once, in however many tiles it is"
 
 
 def test_tiles_find_each_large_face_once(detector: Detector):
-    assert len(in_tiles(detector, pixels("grace_hopper"))) == 1
+    assert len(search(detector, pixels("grace_hopper"), small_faces=True)) == 1
+
+
+def test_everybody_in_a_panorama_is_found_once(detector: Detector):
+    panorama = Image.new("RGB", (1600, 300), (40, 80, 60))
+    for number in range(8):
+        panorama.paste(image("grace_hopper").resize((190, 222)), (200 * number, 40))
+    found = search(detector, np.asarray(panorama))
+    assert sorted(round((face.box[0] + face.box[2] / 2 - 97) / 200) for face in found) == list(range(8))
+    assert len(search(detector, np.asarray(panorama.rotate(90, expand=True).rotate(-90, expand=True)))) == 8
+
+
+@pytest.mark.parametrize("name", ["grace_hopper", "astronaut"])
+@pytest.mark.parametrize("share", [1.0, 1.3, 2.0])
+def test_a_face_that_fills_the_picture_is_found(detector: Detector, name: str, share: float):
+    left, top, side, _ = BOXES[name]
+    more = round((share - 1) * side / 2)
+    closer = pixels(name)[top - more : top + side + more, left - more : left + side + more]
+    (face,) = search(detector, closer)
+    assert overlap(face, (more, more, side, side)) > 0.5
+
+
+class Small:
+    """Sees a face in the middle of any picture up to some size, of an eighth of its longer side."""
+
+    name = "small"
+
+    def __init__(self, largest: int) -> None:
+        self.largest = largest
+        self.shown: list[tuple[int, ...]] = []
+
+    def __call__(self, rgb: np.ndarray) -> list[Detection]:
+        self.shown.append(rgb.shape[:2])
+        if max(rgb.shape) > self.largest:
+            return []
+        side = max(rgb.shape) / 8
+        middle = (rgb.shape[1] / 2, rgb.shape[0] / 2)
+        return [Detection((middle[0] - side / 2, middle[1] - side / 2, side, side), 0.9, (middle,) * 4)]
+
+
+def test_a_picture_with_a_face_is_looked_at_once():
+    detect = Small(640)
+    assert len(search(detect, np.zeros((480, 640, 3), np.uint8))) == 1
+    assert detect.shown == [(480, 640)]
+
+
+def test_a_picture_without_a_face_is_looked_at_in_a_frame():
+    detect = Small(0)
+    assert search(detect, np.zeros((480, 640, 3), np.uint8)) == []
+    assert detect.shown == [(480, 640), (960, 1280)]
+
+
+def test_a_wide_picture_is_looked_at_in_tiles():
+    detect = Small(400)
+    found = search(detect, np.zeros((300, 1200, 3), np.uint8))
+    assert detect.shown == [(300, 1200), (600, 2400), *[(300, 369)] * 4]
+    middles = [face.box[0] + face.box[2] / 2 for face in found]
+    assert middles == pytest.approx([184.5 + 277 * number for number in range(4)], abs=2)
+    assert all(face.keypoints[0][0] == middle for face, middle in zip(found, middles, strict=True))
 
 
 # YuNet, from a file
@@ -168,7 +235,7 @@ def test_a_face_at_the_edge_of_a_tile_is_left_to_its_neighbour():
 
     picture = np.zeros((120, 120, 3), dtype=np.uint8)
     picture[50:60, 55:65] = 255
-    found = in_tiles(Halves(), picture)
+    found = search(Halves(), picture, small_faces=True)
     assert [face.box for face in found] == [(55, 50, 10, 10)]
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.helpers.photographs import stored_turned
 from tests.helpers.pictures import patches
 from zoo.use.errors import Unreadable
 from zoo.use.pictures import decode, from_array, from_image
@@ -82,14 +83,7 @@ def test_what_is_transparent_is_white():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(orientation: int):
-    turn = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
-            8: Image.Transpose.ROTATE_270}  # fmt: skip
-    image = Image.fromarray(RGB)
-    stored = image.transpose(turn[orientation]) if orientation > 1 else image
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    assert (pixels(encoded(stored, exif=exif)) == RGB).all()
+    assert (pixels(stored_turned(Image.fromarray(RGB), orientation)) == RGB).all()
 
 
 def test_of_an_animation_the_first_frame_is_shown():
