@@ -5,7 +5,7 @@ import { resized, rounded } from "./pixels.js";
 
 export const SIDE = 192; // of the input
 const STRIDE = 4; // of its cells, each of which answers for one face
-const LEAST_SCORE = 0.5, LOGIT = Math.log(LEAST_SCORE / (1 - LEAST_SCORE));
+const LEAST_SCORE = 0.55, LOGIT = Math.log(LEAST_SCORE / (1 - LEAST_SCORE));
 const SAME_FACE = 0.3; // share of common area above which two boxes mean one face
 const LEANING = 15; // degrees above which a face is looked at again
 const WIDE = 3; // the second look in sides of the face's box
