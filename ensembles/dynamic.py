@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.arrays import BoolArray, FloatArray, IntArray, LogitArray, log_softmax, softmax, top_class
-from ensembles.base import Ensembler
+from ensembles.arrays import BoolArray, FloatArray, IntArray, LogitArray, softmax, top_class
+from ensembles.common_scale import OnCommonScale
 from ensembles.inputs import by_sample
 from ensembles.registry import register
 
@@ -18,13 +18,13 @@ QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the ear
 
 
 @dataclass
-class NearestOracles(Ensembler):
+class NearestOracles(OnCommonScale):
     """A mean of probabilities whose weights depend on which of the most similar fit images each member gets right.
 
     A subclass turns that into weights. There are `neighbours` similar images. The distance between two images is
-    Euclidean, between the members' log-probabilities, or between the `features` (penultimate activations, for example)
-    where those were given; each feature is standardised first. Fit images are their own nearest neighbours, so that
-    scores on them mean little. ValueError for less than one neighbour.
+    Euclidean, between the log-probabilities of the members, each at its own temperature, or between the `features`
+    (penultimate activations, for example) where those were given; each feature is standardised first. Fit images are
+    their own nearest neighbours, so that scores on them mean little. ValueError for less than one neighbour.
     """
 
     neighbours: int = 7
@@ -34,14 +34,16 @@ class NearestOracles(Ensembler):
     def _fit(self, logits: LogitArray, targets: IntArray, features: FloatArray | None = None) -> None:
         if self.neighbours < 1:
             raise ValueError(f"neighbours must be at least 1, got {self.neighbours}")
-        features = by_sample(log_softmax(logits)) if features is None else features
+        if features is None:
+            self.learn_scale(logits, targets)
+            features = by_sample(self.on_common_scale(logits))
         self.mean_, spread = features.mean(axis=0), features.std(axis=0)
         self.spread_ = np.where(spread > 0, spread, 1.0)
         self.features_ = (features - self.mean_) / self.spread_
         self.correct_ = (top_class(logits) == targets).T  # [N, M]
 
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
-        features = by_sample(log_softmax(logits)) if features is None else features
+        features = by_sample(self.on_common_scale(logits)) if features is None else features
         features = (features - self.mean_) / self.spread_
         weights = np.concatenate(
             [

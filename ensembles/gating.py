@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.arrays import FloatArray, IntArray, LogitArray, log_likelihood, log_softmax, one_blas_thread, softmax
-from ensembles.base import Ensembler
-from ensembles.inputs import PrincipalComponents, by_feature
+from ensembles.arrays import FloatArray, IntArray, LogitArray, log_likelihood, one_blas_thread, softmax
+from ensembles.common_scale import OnCommonScale
+from ensembles.inputs import PrincipalComponents, by_feature, spreads
 from ensembles.registry import register
 from ensembles.splits import stratified_splits
 from ensembles.strengths import check_strengths, strongest_of_the_best
@@ -20,15 +20,15 @@ OVERRELAXATION = 1.5  # of a step of EM: between 0 and 2 it converges, and half 
 
 @register
 @dataclass
-class Gating(Ensembler):
+class Gating(OnCommonScale):
     """A mean of the members' probabilities whose weights are a softmax of a linear function of the image's features.
 
     A mixture of experts whose experts are already trained, fitted by EM to the log-loss of the mixture plus an L2
     penalty that draws it to equal weights. The penalty falls along `strengths`, with `rounds` of EM at each; which of
     them is the last (`strength_`) is chosen by the log-loss in stratified cross-validation inside `fit`, and ties go to
-    the stronger. The gate sees the first `components` principal components of the members' log-probabilities, or of the
-    `features` `[samples, F]` (penultimate activations, say) that were given. Needs scikit-learn. ValueError for less
-    than one component or round.
+    the stronger. The gate sees the first `components` principal components of the members' log-probabilities, of every
+    member at its own temperature and divided by their spread, or of the `features` `[samples, F]` (penultimate
+    activations, say) that were given. Needs scikit-learn. ValueError for less than one component or round.
 
     The loss is not convex, so that what an optimiser finds depends on its steps, and, with copies of a member, on
     rounding. Here the gate is what a fixed number of steps from equal weights gives. Each step is a smooth function of
@@ -55,7 +55,10 @@ class Gating(Ensembler):
     def _fit(self, logits: LogitArray, targets: IntArray, features: FloatArray | None = None) -> None:
         if self.components < 1 or self.rounds < 1:
             raise ValueError(f"components and rounds must be at least 1, got {self.components} and {self.rounds}")
-        columns = _columns(logits, features)
+        if features is None:
+            self.learn_scale(logits, targets)
+            self.spreads_ = spreads(self.on_common_scale(logits))
+        columns = self._columns(logits, features)
         log_true = log_likelihood(logits, targets)
         # Scaling an image's column only shifts the log-loss. With a largest entry of 1, no image has a mixture of 0.
         likelihood = np.exp(log_true - log_true.max(axis=0))
@@ -82,16 +85,18 @@ class Gating(Ensembler):
 
     def gate(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
         """Return the weights of every image, `[members, samples]`; columns sum to one. `features` are as in `fit`."""
-        return _weights(self.coef_, PrincipalComponents(self.mean_, self.axes_).of(_columns(logits, features)))
+        return _weights(self.coef_, PrincipalComponents(self.mean_, self.axes_).of(self._columns(logits, features)))
 
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
         pooled: FloatArray = np.einsum("mn,mnc->nc", self.gate(logits, features), softmax(logits))
         pooled /= pooled.sum(axis=1, keepdims=True)
         return pooled
 
-
-def _columns(logits: LogitArray, features: FloatArray | None) -> FloatArray:
-    return by_feature(log_softmax(logits)) if features is None else np.ascontiguousarray(features.T)
+    def _columns(self, logits: LogitArray, features: FloatArray | None) -> FloatArray:
+        """Return what the gate sees, `[columns, samples]`."""
+        if features is not None:
+            return np.ascontiguousarray(features.T)
+        return by_feature(self.on_common_scale(logits) / self.spreads_)
 
 
 def _weights(coef: FloatArray, inputs: FloatArray) -> FloatArray:

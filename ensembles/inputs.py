@@ -6,21 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensembles.arrays import FloatArray, LogitArray, log_softmax, softmax
+from ensembles.arrays import FloatArray
 
-KINDS = {"logits": log_softmax, "probabilities": softmax}
+KINDS = ("logits", "probabilities")
+LEAST_SPREAD = 1e-9  # of a member's outputs; below, it always says the same but for rounding
 LEAST_VARIANCE = 1e-9  # of a principal component, as a share of the first; below is rounding
 
 
-def member_outputs(logits: LogitArray, kind: str) -> FloatArray:
-    """Return the members' probabilities or log-probabilities, `[members, samples, classes]`.
+def member_outputs(log_probabilities: FloatArray, kind: str) -> FloatArray:
+    """Return the members' log-probabilities (kind `logits`) or probabilities, `[members, samples, classes]`.
 
-    For the kind `logits` these are log-probabilities: logits without the constant of an image, which softmax ignores.
     ValueError for another kind.
     """
     if kind not in KINDS:
         raise ValueError(f"inputs must be one of {', '.join(KINDS)}, got {kind!r}")
-    return KINDS[kind](logits)
+    return np.exp(log_probabilities) if kind == "probabilities" else log_probabilities
+
+
+def spreads(outputs: FloatArray) -> FloatArray:
+    """Return the standard deviation of each member's outputs, `[members, 1, 1]`; 1 where it always says the same."""
+    spread = outputs.std(axis=(1, 2), keepdims=True)
+    return np.where(spread > LEAST_SPREAD, spread, 1.0)
 
 
 def by_sample(outputs: FloatArray) -> FloatArray:

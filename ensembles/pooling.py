@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from ensembles.arrays import FloatArray, IntArray, LogitArray, log_softmax, softmax
 from ensembles.base import Ensembler
-from ensembles.calibration import fit_temperatures
+from ensembles.common_scale import OnCommonScale
 from ensembles.registry import register
 
 
@@ -34,18 +36,11 @@ class LogPool(Ensembler):
         return softmax(log_softmax(logits).mean(axis=0))
 
 
-class CalibratedPool(Ensembler):
+class CalibratedPool(OnCommonScale):
     """Each member at its own temperature (`temperatures_` `[members]`, each the best for the member's log-loss)."""
 
-    temperatures_: FloatArray
-
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        self.temperatures_ = fit_temperatures(logits, targets)
-
-    def calibrated(self, logits: LogitArray) -> FloatArray:
-        """Return the members' logits divided by their temperatures, `[members, samples, classes]`."""
-        scaled: FloatArray = logits / self.temperatures_[:, None, None]
-        return scaled
+        self.learn_scale(logits, targets)
 
 
 @register
@@ -65,7 +60,9 @@ class LinearPoolCalibrated(CalibratedPool):
     use_when: ClassVar[str] = "Members that are over-confident to different degrees"
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        return softmax(self.calibrated(logits)).mean(axis=0)
+        pooled: FloatArray = np.exp(self.on_common_scale(logits)).mean(axis=0)
+        pooled /= pooled.sum(axis=1, keepdims=True)
+        return pooled
 
 
 @register
@@ -84,4 +81,4 @@ class LogPoolCalibrated(CalibratedPool):
     use_when: ClassVar[str] = "As `log_pool`, where members are over-confident to different degrees"
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        return softmax(log_softmax(self.calibrated(logits)).mean(axis=0))
+        return softmax(self.on_common_scale(logits).mean(axis=0))

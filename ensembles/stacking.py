@@ -10,7 +10,8 @@ import numpy as np
 from ensembles.arrays import FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, softmax
 from ensembles.base import Ensembler
 from ensembles.calibration import temperature
-from ensembles.inputs import by_sample, member_outputs
+from ensembles.common_scale import OnCommonScale
+from ensembles.inputs import by_sample, member_outputs, spreads
 from ensembles.registry import register
 from ensembles.splits import stratified_splits
 from ensembles.strengths import check_strengths
@@ -21,14 +22,15 @@ USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy;
 
 @register
 @dataclass
-class StackLogistic(Ensembler):
+class StackLogistic(OnCommonScale):
     """Multinomial logistic regression on the members' outputs, shrunk towards their log-opinion pool.
 
-    `inputs` are logits (log-probabilities) or probabilities. The L2 penalty draws the coefficients to the equal-weight
-    pool (the mean of log-probabilities, at its best temperature) and not to zero: the stronger the penalty, the nearer
-    to plain averaging, which is hard to beat, and a class that is absent from the targets still follows what the
-    members say of it. The strength (`strength_`) is the one with the lowest log-loss in stratified cross-validation
-    inside `fit`. Needs scipy and scikit-learn.
+    `inputs` are logits (log-probabilities) or probabilities, of every member at its own temperature and divided by
+    their spread: a multiple of a member's logits changes nothing. The L2 penalty draws the coefficients to the
+    equal-weight pool (the mean of log-probabilities, at its best temperature) and not to zero: the stronger the
+    penalty, the nearer to plain averaging, which is hard to beat, and a class that is absent from the targets still
+    follows what the members say of it. The strength (`strength_`) is the one with the lowest log-loss in stratified
+    cross-validation inside `fit`. Needs scipy and scikit-learn.
 
     Wolpert 1992: doi:10.1016/S0893-6080(05)80023-1
     """
@@ -47,8 +49,10 @@ class StackLogistic(Ensembler):
     stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        outputs, pool = member_outputs(logits, self.inputs), log_softmax(logits).mean(axis=0)
-        self.scale_ = float(outputs.std()) or 1.0  # 0 where every member always says 1 / classes
+        self.learn_scale(logits, targets)
+        scaled = self.on_common_scale(logits)
+        outputs, pool = member_outputs(scaled, self.inputs), scaled.mean(axis=0)
+        self.spreads_ = spreads(outputs)
         self.inverse_temperature_ = 1.0 / temperature(pool, targets)
         features, offset = self._features(outputs), self.inverse_temperature_ * pool
         with one_blas_thread():
@@ -56,16 +60,17 @@ class StackLogistic(Ensembler):
             self.coef_ = _Ridge(features, offset, targets).fit(self.strength_)
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        offset = self.inverse_temperature_ * log_softmax(logits).mean(axis=0)
-        return softmax(offset + self._features(member_outputs(logits, self.inputs)) @ self.coef_)
+        scaled = self.on_common_scale(logits)
+        offset = self.inverse_temperature_ * scaled.mean(axis=0)
+        return softmax(offset + self._features(member_outputs(scaled, self.inputs)) @ self.coef_)
 
     def _features(self, outputs: FloatArray) -> FloatArray:
         """Return the regression's features `[samples, members * classes + 1]`, the last of which is a constant.
 
-        They are divided by one scale, so that a multiple of all logits changes little, and by the root of the number of
-        members, so that a strength means the same for 5 members and for 50.
+        They are divided by each member's spread, and by the root of the number of members, so that a strength means the
+        same for 5 members and for 50.
         """
-        rows = by_sample(outputs) / (self.scale_ * np.sqrt(len(outputs)))
+        rows = by_sample(outputs / (self.spreads_ * np.sqrt(len(outputs))))
         return np.hstack([rows, np.ones((len(rows), 1))])
 
     def _choose_strength(self, features: FloatArray, offset: FloatArray, targets: IntArray) -> float:

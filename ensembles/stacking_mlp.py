@@ -7,10 +7,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from ensembles.arrays import FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, softmax
-from ensembles.base import Ensembler
+from ensembles.arrays import FloatArray, IntArray, LogitArray, one_blas_thread, softmax
 from ensembles.calibration import temperature
-from ensembles.inputs import PrincipalComponents, by_feature, member_outputs
+from ensembles.common_scale import OnCommonScale
+from ensembles.inputs import PrincipalComponents, by_feature, member_outputs, spreads
 from ensembles.registry import register
 from ensembles.splits import stratified_splits
 
@@ -20,14 +20,15 @@ ADAM_EPSILON = 1e-6  # gradients below it are left small: rounding must not be b
 
 @register
 @dataclass
-class StackMLP(Ensembler):
+class StackMLP(OnCommonScale):
     """Networks with one hidden layer on the members' log-probabilities, correcting their log-opinion pool.
 
     Every network starts as the equal-weight pool at its best temperature and learns what to add to its
     log-probabilities. There are `folds` networks from different starts; each leaves out another stratified fold of the
     data and keeps the weights with the lowest log-loss there (`steps_`: 0 is the pool itself). The result is the mean
     of their probabilities. A network sees the first `components` principal components of the members' `inputs`: logits
-    (log-probabilities) or probabilities. Needs scikit-learn.
+    (log-probabilities) or probabilities, of every member at its own temperature and divided by their spread, so that a
+    multiple of a member's logits changes nothing. Needs scikit-learn.
 
     Wolpert 1992: doi:10.1016/S0893-6080(05)80023-1
     """
@@ -50,9 +51,12 @@ class StackMLP(Ensembler):
     stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
-        pool = log_softmax(logits).mean(axis=0)
+        self.learn_scale(logits, targets)
+        scaled = self.on_common_scale(logits)
+        outputs, pool = member_outputs(scaled, self.inputs), scaled.mean(axis=0)
+        self.spreads_ = spreads(outputs)
         self.inverse_temperature_ = 1.0 / temperature(pool, targets)
-        columns = by_feature(member_outputs(logits, self.inputs))
+        columns = by_feature(outputs / self.spreads_)
         with one_blas_thread():
             principal = PrincipalComponents.fit(columns, self.components)
             self.mean_, self.axes_ = principal.mean, principal.axes
@@ -72,8 +76,9 @@ class StackMLP(Ensembler):
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         components = PrincipalComponents(self.mean_, self.axes_)
-        inputs = components.of(by_feature(member_outputs(logits, self.inputs)))
-        offset = self.inverse_temperature_ * log_softmax(logits).mean(axis=0).T
+        scaled = self.on_common_scale(logits)
+        inputs = components.of(by_feature(member_outputs(scaled, self.inputs) / self.spreads_))
+        offset = self.inverse_temperature_ * scaled.mean(axis=0).T
         layers = zip(self.inner_, self.outer_, strict=True)
         mean: FloatArray = np.mean([softmax((offset + outer @ _layer(inner, inputs)).T) for inner, outer in layers], 0)
         return mean

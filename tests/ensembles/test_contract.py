@@ -16,6 +16,7 @@ import ensembles
 from ensembles import registry
 from ensembles.arrays import log_softmax, softmax
 from ensembles.base import Ensembler, LinearPool
+from ensembles.calibration import temperature
 from ensembles.selection import SMALLEST_PROBABILITY, TIE, Greedy
 from ensembles.stacking import StackLogistic, StackXGBoost
 from ensembles.voting import BestSingle, Uniform
@@ -448,7 +449,8 @@ def test_greedy_options_are_judged_in_fit(options, message):
 def test_strong_penalty_gives_the_log_opinion_pool():
     logits, targets = make()
     ensembler = StackLogistic(strengths=(1e6,)).fit(logits, targets)
-    pool = softmax(ensembler.inverse_temperature_ * log_softmax(logits).mean(axis=0))
+    members = [log_softmax(member / temperature(member, targets)) for member in logits]
+    pool = softmax(ensembler.inverse_temperature_ * np.mean(members, axis=0))
     np.testing.assert_allclose(ensembler.predict_proba(logits), pool, atol=1e-4)
 
 
@@ -456,7 +458,7 @@ def test_logistic_minimises_the_penalised_loss():
     """The gradient vanishes: features' and residual's product balances the penalty."""
     logits, targets = make()
     ensembler = StackLogistic(strengths=(0.01,)).fit(logits, targets)
-    features = ensembler._features(log_softmax(logits))
+    features = ensembler._features(ensembler.on_common_scale(logits))
     residual = ensembler.predict_proba(logits) - np.eye(4)[targets]
     np.testing.assert_allclose(features.T @ residual / 160 + 0.01 * ensembler.coef_, 0, atol=1e-4)
 

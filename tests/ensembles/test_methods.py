@@ -424,9 +424,10 @@ def test_pruned_drops_the_worse_of_near_twins():
 def test_untrained_networks_are_the_log_opinion_pool():
     logits, targets = make()
     ensembler = StackMLP(max_steps=0).fit(logits, targets)
-    pool = log_softmax(logits).mean(axis=0)
+    members = logits.astype(float)
+    pool = np.mean([log_softmax(member / temperature(member, targets)) for member in members], axis=0)
     expected = softmax(pool / temperature(pool, targets))
-    np.testing.assert_allclose(ensembler.predict_proba(logits), expected, atol=1e-12)
+    np.testing.assert_allclose(ensembler.predict_proba(logits), expected, atol=1e-9)
     assert ensembler.steps_ == [0, 0, 0, 0]
 
 
@@ -455,8 +456,12 @@ def test_networks_learn_structure_and_not_noise():
 # Dynamic selection
 
 
-def naive_neighbours(logits: np.ndarray, unseen: np.ndarray, count: int) -> list[list[int]]:
-    points, queries = (log_softmax(data).transpose(1, 0, 2).reshape(data.shape[1], -1) for data in (logits, unseen))
+def naive_neighbours(logits: np.ndarray, targets: np.ndarray, unseen: np.ndarray, count: int) -> list[list[int]]:
+    temperatures = [temperature(member, targets) for member in logits]
+    points, queries = (
+        np.hstack([log_softmax(member / its_own) for member, its_own in zip(data, temperatures, strict=True)])
+        for data in (logits, unseen)
+    )
     mean, spread = points.mean(axis=0), points.std(axis=0)
     points, queries = (points - mean) / spread, (queries - mean) / spread
     return [
@@ -471,7 +476,7 @@ def test_dynamic_selection_equals_a_loop_over_images(kind, seed):
     logits, targets = make(samples=60, seed=seed)
     unseen, _ = make(samples=40, seed=seed + 10)
     probabilities = kind(neighbours=5).fit(logits, targets).predict_proba(unseen)
-    for image, neighbours in enumerate(naive_neighbours(logits, unseen, 5)):
+    for image, neighbours in enumerate(naive_neighbours(logits, targets, unseen, 5)):
         right = logits[:, neighbours].argmax(axis=2) == targets[neighbours]
         weights = right.sum(axis=1).astype(float)
         if kind is KnoraEliminate:

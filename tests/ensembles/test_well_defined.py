@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ import pytest
 
 import ensembles
 from ensembles.arrays import softmax, top_class
-from ensembles.gating import gate_path
+from ensembles.common_scale import CommonScale
+from ensembles.dynamic import NearestOracles
+from ensembles.gating import Gating, gate_path
 from ensembles.inputs import PrincipalComponents
 from ensembles.least_squares import Classwise, nonnegative_weights
 from ensembles.strengths import check_strengths, strongest_of_the_best
@@ -77,6 +80,110 @@ def test_near_copies_are_as_good_as_copies(name: str):
     copies, near = np.concatenate([logits, logits]), np.concatenate([logits, rounded(logits, 0)])
     assert distance(rows(name, near, targets), rows(name, copies, targets)) < SMALLEST_EFFECT
     assert distance(rows(name, copies, targets), rows(name, logits, targets)) < SMALLEST_EFFECT
+
+
+# The scale of a member
+
+SCALE_FREE = ["linear_pool_calibrated", "log_pool_calibrated", "stack_logistic", "stack_mlp"]
+VETO = ["log_pool"]  # by what it is, the member that is loudest decides
+NO_VETO = [name for name in NAMES if name not in VETO]
+BY_LIKELIHOOD = ["bma", "pseudo_bma"]  # by what they are, a member that is sure of what is wrong has no weight
+
+
+def loud(logits: np.ndarray, member: int, factor: float) -> np.ndarray:
+    changed = logits.copy()
+    changed[member] *= factor
+    return changed
+
+
+def impossible(logits: np.ndarray, member: int, share: float, value: float) -> np.ndarray:
+    """One value of some rows of a member far below all others, as an overflow or a masked class leaves it."""
+    changed, rng = logits.copy(), np.random.default_rng(7)
+    images = rng.permutation(logits.shape[1])[: max(1, int(share * logits.shape[1]))]
+    changed[member, images, rng.integers(0, logits.shape[2], len(images))] = value
+    return changed
+
+
+def without_a_class(logits: np.ndarray, member: int, value: float) -> np.ndarray:
+    changed = logits.copy()
+    changed[member, :, 2] = value
+    return changed
+
+
+DISTORTIONS = {
+    "best x 20": lambda logits: loud(logits, -1, 20.0),
+    "best x 100": lambda logits: loud(logits, -1, 100.0),
+    "worst x 100": lambda logits: loud(logits, 0, 100.0),
+    "worst x 0.01": lambda logits: loud(logits, 0, 0.01),
+    "one value": lambda logits: impossible(logits, -1, 0.0, -30_000.0),
+    "a row in ninety": lambda logits: impossible(logits, -1, 1 / 90, -30_000.0),
+    "a class masked": lambda logits: without_a_class(logits, 0, float(np.finfo(np.float32).min)),
+}
+
+OF_THE_BEST = ["best x 20", "best x 100", "one value", "a row in ninety"]
+
+
+@pytest.fixture(scope="module")
+def as_they_are() -> dict[str, float]:
+    return {name: accuracy_on_unseen(name, lambda logits: logits) for name in NO_VETO}
+
+
+def accuracy_on_unseen(name: str, distort: Callable[[np.ndarray], np.ndarray]) -> float:
+    logits, targets = make(members=6, samples=900, seed=1)
+    logits = distort(logits)
+    fitted = ensembles.create(name).fit(logits[:, :450], targets[:450])
+    return fitted.score(logits[:, 450:], targets[450:])
+
+
+@pytest.mark.parametrize("distortion", DISTORTIONS)
+@pytest.mark.parametrize("name", NO_VETO)
+def test_no_loud_or_broken_member_ruins_a_method(name: str, distortion: str, as_they_are: dict[str, float]):
+    least = as_they_are[name]
+    if name in BY_LIKELIHOOD and distortion in OF_THE_BEST:
+        least = accuracy_on_unseen("best_single", lambda logits: logits[:-1])
+    assert accuracy_on_unseen(name, DISTORTIONS[distortion]) > least - 0.03
+
+
+@pytest.mark.parametrize("factor", [1e-3, 20.0, 100.0, 1e6])
+@pytest.mark.parametrize("name", SCALE_FREE)
+def test_a_multiple_of_a_members_logits_changes_nothing(name: str, factor: float):
+    logits, targets = make(members=4)
+    expected = rows(name, logits, targets)
+    for member in (0, 3):
+        assert distance(rows(name, loud(logits, member, factor), targets), expected) < SMALLEST_EFFECT
+
+
+@pytest.mark.parametrize("name", ["gating", "knora_u", "knora_e"])
+def test_a_multiple_of_a_members_logits_changes_no_weights_by_image(name: str):
+    """The pooled members are as loud as they are; which of them count for an image is not decided by that."""
+    logits, targets = make(members=4)
+    inputs = []
+    for each in (logits, loud(logits, 3, 20.0)):
+        fitted = ensembles.create(name).fit(each, targets)
+        if isinstance(fitted, Gating):
+            inputs.append(fitted._columns(each, None))
+        else:
+            assert isinstance(fitted, NearestOracles)
+            inputs.append(fitted.features_)
+    np.testing.assert_allclose(inputs[0], inputs[1], atol=1e-7)
+
+
+def test_an_impossible_class_moves_no_temperature_and_counts_no_more_than_a_very_unlikely_one():
+    logits, targets = make(members=3, samples=900)
+    broken = logits.copy()
+    broken[1, 5, targets[5]] = -30_000.0
+    one, other = CommonScale.fit(logits, targets), CommonScale.fit(broken, targets)
+    np.testing.assert_allclose(other.temperatures, one.temperatures, rtol=0.05)
+    assert other.log_probabilities(broken).min() > -25
+    np.testing.assert_array_equal(other.log_probabilities(broken)[[0, 2]], one.log_probabilities(logits)[[0, 2]])
+
+
+def test_a_member_that_always_says_the_same_has_a_scale():
+    logits, targets = make(members=3)
+    logits[1], logits[2] = 0.0, np.array([3.0, 1.0, 0.0, -1.0])
+    found = CommonScale.fit(logits, targets).log_probabilities(logits)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[1], -np.log(4))
 
 
 FIT_ELSEWHERE = """
