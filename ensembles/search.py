@@ -35,6 +35,7 @@ class SearchResult:
     seconds: float  # wall time of the fit
     error: str | None = None
     fitted_on: str = "val"  # or "train": out-of-fold predictions of training images
+    cross_fit_probabilities: FloatArray | None = None  # [repeats, N, C] of the images while held out; None on failure
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class _Outcome:
     correct: npt.NDArray[np.bool_]
     seconds: float
     error: str | None = None
+    probabilities: FloatArray | None = None  # of images held out of the fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +157,11 @@ def _attempt(ensembler: Ensembler, data: _Split, fit: IntArray | None, scored: I
     try:
         ensembler.fit(logits, targets)
         seconds = perf_counter() - start
-        correct = ensembler.predict_proba(unseen).argmax(axis=1) == truth
+        probabilities = ensembler.predict_proba(unseen)
     except Exception as error:  # whatever one method raises must not cost the others their result
         message = f"{type(error).__name__}: {error}"
         return _Outcome(np.zeros(len(truth), dtype=bool), perf_counter() - start, message)
-    return _Outcome(correct, seconds)
+    return _Outcome(probabilities.argmax(axis=1) == truth, seconds, None, None if scored is None else probabilities)
 
 
 def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> SearchResult:
@@ -167,13 +169,15 @@ def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> Search
     fitted = _summarise(ensembler, whole, [], [], 1)
     if fitted.error is not None:
         return replace(fitted, fitted_on="train")
-    correct = (ensembler.predict_proba(val.logits).argmax(axis=1) == val.targets).astype(float)
+    probabilities = ensembler.predict_proba(val.logits)
+    correct = (probabilities.argmax(axis=1) == val.targets).astype(float)
     return replace(
         fitted,
         title=f"{ensembler.title} (on out-of-fold train)",
         cross_fit_accuracy=float(correct.mean()),
         cross_fit_correct=correct,
         fitted_on="train",
+        cross_fit_probabilities=probabilities[None],
     )
 
 
@@ -197,4 +201,15 @@ def _summarise(
         cross_fit_correct=correct,
         seconds=whole.seconds,
         error=error,
+        cross_fit_probabilities=None if error is not None or not held_out else _held_out(held_out, scored, repeats),
     )
+
+
+def _held_out(outcomes: list[_Outcome], scored: list[IntArray], repeats: int) -> FloatArray:
+    """Return the probabilities `[repeats, N, C]` of all images, each predicted by the fit that it was held out of."""
+    parts = [outcome.probabilities for outcome in outcomes if outcome.probabilities is not None]
+    folds = len(scored) // repeats
+    probabilities = np.empty((repeats, sum(map(len, scored[:folds])), parts[0].shape[1]))
+    for place, (images, part) in enumerate(zip(scored, parts, strict=True)):
+        probabilities[place // folds, images] = part
+    return probabilities

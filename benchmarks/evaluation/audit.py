@@ -23,7 +23,7 @@ from benchmarks.results.analyses import (
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles import softmax
-from ensembles.calibration import fit_temperatures
+from ensembles.calibration import temperature
 from ensembles.subsets import BestSubset as BestSubsetSearch
 
 MOST_MEMBERS = 16  # in the exhaustive search: 65,535 subsets
@@ -84,16 +84,16 @@ def _by_overlap(row: ScoredModel, targets: Targets) -> OverlapScores:
 def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibration]:
     """Return ECE, log-loss and Brier score on test of every row, before and after temperature scaling on val.
 
-    An ensembler that was fitted on val is overconfident there and no judge of itself: its temperature is too low.
+    An ensembler that was fitted on val is too sure of itself there. Its temperature is fitted on what it says of images
+    held out of the fit.
     """
-    val = np.log(np.maximum(np.stack([row.val for row in rows]), SMALLEST))
-    temperatures = fit_temperatures(val, targets.val)
     measured: list[Calibration] = []
-    for row, temperature in zip(rows, temperatures, strict=True):
-        cooled = softmax(np.log(np.maximum(row.test, SMALLEST)) / temperature)
+    for row in rows:
+        fitted = _temperature(row, targets.val)
+        cooled = softmax(np.log(np.maximum(row.test, SMALLEST)) / fitted)
         measured.append(
             {
-                "temperature": float(temperature),
+                "temperature": fitted,
                 "ece": metrics.expected_calibration_error(row.test, targets.test),
                 "log_loss": metrics.log_loss(row.test, targets.test),
                 "brier": metrics.brier_score(row.test, targets.test),
@@ -103,6 +103,12 @@ def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibrati
             }
         )
     return measured
+
+
+def _temperature(row: ScoredModel, targets: np.ndarray) -> float:
+    unseen = row.val[None] if row.held_out is None else row.held_out
+    logits = np.log(np.maximum(unseen.reshape(-1, unseen.shape[2]), SMALLEST))
+    return temperature(logits, np.tile(targets, len(unseen)))
 
 
 def learning_curve(

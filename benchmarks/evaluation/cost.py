@@ -19,7 +19,13 @@ def forward_passes(tta: str | None, recipe: Mapping[str, Any] | None) -> int:
 
     The recipe is given as what differs from the defaults. 1 where neither is known.
     """
-    return (VIEWS[tta].count if tta in VIEWS else 1) * networks(recipe)
+    return len(views(tta, recipe)) * networks(recipe)
+
+
+def views(tta: str | None, recipe: Mapping[str, Any] | None) -> frozenset[Any]:
+    """Return the views of an image that a member's network sees; one where they are not known."""
+    cropped = (recipe or {}).get("crop_ratio", 1.0) < 1
+    return VIEWS[tta].each(cropped) if tta in VIEWS else frozenset([tta])
 
 
 def networks(recipe: Mapping[str, Any] | None) -> int:
@@ -30,10 +36,16 @@ def networks(recipe: Mapping[str, Any] | None) -> int:
 
 def trained_once(members: Sequence[MemberFacts]) -> list[MemberFacts]:
     """Return the first of each set of members that share their weights: what was trained once counts once."""
-    first: dict[str, MemberFacts] = {}
+    return [sharing[0] for sharing in by_weights(members)]
+
+
+def by_weights(members: Sequence[MemberFacts]) -> list[list[MemberFacts]]:
+    """Return the members in groups that share their weights: a member, and the same with other views."""
+    groups: dict[str, list[MemberFacts]] = {}
     for member in members:
-        first.setdefault(member.get("weights_of") or shared_weights(member["name"], member["seed"]), member)
-    return list(first.values())
+        key = member.get("weights_of") or shared_weights(member["name"], member["seed"])
+        groups.setdefault(key, []).append(member)
+    return list(groups.values())
 
 
 def effort(members: Sequence[MemberFacts]) -> Effort:
@@ -60,10 +72,26 @@ def total(
     return None if None in values else sum(value for value in values if value is not None)
 
 
+def total_of_views(members: Sequence[MemberFacts], key: Literal["flops", "ms_per_image"]) -> float | None:
+    """Return the cost of an image for members together; None where it is not known of each.
+
+    Members that share their weights compute the views that they share once.
+    """
+    costs = [(total(sharing, key), _share_of_views(sharing)) for sharing in by_weights(members)]
+    known = [cost if share == 1 else cost * share for cost, share in costs if cost is not None]
+    return sum(known) if len(known) == len(costs) else None
+
+
+def _share_of_views(sharing: Sequence[MemberFacts]) -> float:
+    """Return how many views of an image are different ones, as a share of all that these members see."""
+    each = [views(member["tta"], member["recipe"]) for member in sharing]
+    return len(frozenset().union(*each)) / sum(map(len, each))
+
+
 def total_milliseconds(members: Sequence[MemberFacts]) -> float | None:
     """Return the total milliseconds per image; None where members were not timed on one kind of device."""
     devices = {member["device"] for member in members}
-    return total(members, "ms_per_image") if len(devices) == 1 else None
+    return total_of_views(members, "ms_per_image") if len(devices) == 1 else None
 
 
 def mean(costs: Sequence[float | None]) -> float | None:

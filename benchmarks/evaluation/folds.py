@@ -78,8 +78,13 @@ def pool(parts: Sequence[SearchedModels]) -> SearchedModels:
     search_results = [pooled_result(folds) for folds in zip(*(part.search_results for part in parts), strict=True)]
     failed = {result.name for result in search_results if result.error is not None}
     kept = [[row for row in part.rows if row.kind == "member" or row.name not in failed] for part in parts]
-    rows = [replace(folds[0], **_joined(folds)) for folds in zip(*kept, strict=True)]
+    rows = [replace(folds[0], **_joined(folds), held_out=_held_out(folds)) for folds in zip(*kept, strict=True)]
     return SearchedModels(targets, predictions, search_results, rows, excluded)
+
+
+def _held_out(folds: Sequence[ScoredModel]) -> np.ndarray | None:
+    known = [row.held_out for row in folds if row.held_out is not None]
+    return np.concatenate(known, axis=1) if len(known) == len(folds) else None
 
 
 def pooled_targets(folds: Sequence[Targets]) -> Targets:

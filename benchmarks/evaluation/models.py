@@ -15,13 +15,18 @@ from ensembles.search import SearchResult
 
 @dataclass(frozen=True, eq=False)
 class ScoredModel:
-    """Class probabilities `[N, C]` on two splits. `name` is the member's label or the ensembler's name."""
+    """Class probabilities `[N, C]` on two splits. `name` is the member's label or the ensembler's name.
+
+    `held_out` `[repeats, N, C]` are those of val by fits of an ensembler that had not seen the image; None of members,
+    which were not fitted there.
+    """
 
     kind: str  # member, ensemble
     name: str
     title: str
     val: np.ndarray
     test: np.ndarray
+    held_out: np.ndarray | None = None
 
 
 def member_labels(predictions: Sequence[Predictions]) -> list[str]:
@@ -42,5 +47,6 @@ def scored_models(
     for result in search_results:
         if result.ensembler is not None:
             predict = result.ensembler.predict_proba
-            rows.append(ScoredModel("ensemble", result.name, result.title, predict(val), predict(test)))
+            held_out = result.cross_fit_probabilities
+            rows.append(ScoredModel("ensemble", result.name, result.title, predict(val), predict(test), held_out))
     return rows

@@ -17,6 +17,7 @@ from benchmarks.evaluation.cost import (
     pareto_front,
     total,
     total_milliseconds,
+    total_of_views,
     trained_once,
 )
 from benchmarks.evaluation.diversity import left_out
@@ -163,7 +164,7 @@ def _ensemble(
         "cross_fit_accuracy": result.cross_fit_accuracy,
         "members_used": [member["label"] for member in used],
         "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
-        "flops": mean([total(fit, "flops") for fit in fits]),
+        "flops": mean([total_of_views(fit, "flops") for fit in fits]),
         "params": mean([total(trained_once(fit), "params") for fit in fits]),
         "train_seconds": mean([total(trained_once(fit), "train_seconds") for fit in fits]),
         "ms_per_image": mean([total_milliseconds(fit) for fit in fits]),

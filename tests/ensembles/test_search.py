@@ -72,11 +72,14 @@ def test_all_methods_are_found_in_registry_order():
 def test_cross_fit_equals_a_written_out_loop():
     logits, targets = make()
     (one,) = search(logits, targets, names=["greedy"], folds=4, repeats=3, random_state=5)
-    correct = np.zeros(200)
-    for fit, scored in stratified_splits(targets, 4, 3, 5):
+    correct, probabilities = np.zeros(200), np.full((3, 200, 4), np.nan)
+    for place, (fit, scored) in enumerate(stratified_splits(targets, 4, 3, 5)):
         ensembler = ensembles.create("greedy").fit(logits[:, fit], targets[fit])
-        correct[scored] += ensembler.predict_proba(logits[:, scored]).argmax(axis=1) == targets[scored]
+        probabilities[place // 4, scored] = ensembler.predict_proba(logits[:, scored])
+        correct[scored] += probabilities[place // 4, scored].argmax(axis=1) == targets[scored]
     np.testing.assert_allclose(one.cross_fit_correct, correct / 3)
+    assert one.cross_fit_probabilities is not None
+    np.testing.assert_array_equal(one.cross_fit_probabilities, probabilities)
 
 
 @pytest.mark.parametrize("name", ["greedy", "stack_xgboost"])

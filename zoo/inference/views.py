@@ -6,6 +6,7 @@ A new kind is one entry of `VIEWS` (and of `Recipe.tta`'s names); `zoo/inference
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 
@@ -29,9 +30,21 @@ class Views:
     @property
     def count(self) -> int:
         """How many views an image has, each of them a forward pass."""
-        return (len(self.warps) or (5 if self.corners else 1)) * (2 if self.mirrored else 1)
+        return len(self.each())
+
+    def each(self, cropped: bool = False) -> frozenset[tuple[Warp | str, bool]]:
+        """Return the views, each with whether it is mirrored: what two kinds share is computed once.
+
+        `cropped` says whether the network sees only a part of the image anyway. Else corners and their centre are cut
+        from an image that is enlarged for them, and the centre is a view of its own.
+        """
+        places: tuple[Warp | str, ...] = self.warps or (Warp(),)
+        if self.corners:
+            places = (*CORNERS, Warp() if cropped else "centre")
+        return frozenset(product(places, (False, True) if self.mirrored else (False,)))
 
 
+CORNERS = ("top left", "top right", "bottom left", "bottom right")
 ANGLES, ZOOMS = (-8.0, 0.0, 8.0), (0.9, 1.0, 1.1)
 SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # in sixteenths of the side
 

@@ -20,7 +20,9 @@ from benchmarks.evaluation.cost import (
     pareto_front,
     total,
     total_milliseconds,
+    total_of_views,
     trained_once,
+    views,
 )
 from benchmarks.evaluation.diversity import diversity, left_out
 from benchmarks.evaluation.models import ScoredModel, member_labels, scored_models
@@ -126,6 +128,29 @@ def test_a_test_split_without_doubles_has_nothing_to_leave_out(predictions, foun
     assert "The exact pixels of 0 of the 84 images" in audit_section(results)
 
 
+def test_an_ensemble_is_cooled_by_what_it_says_of_images_it_has_not_seen():
+    """What it says of those it was fitted on is right and sure of it; of others it is five times too sure."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(3000, 4))
+    targets = (softmax(logits).cumsum(axis=1) > rng.random((3000, 1))).argmax(axis=1)
+    judged = Targets(targets[:1000], targets[1000:], "f", ("a", "b", "c", "d"), 1)
+    fitted = softmax(20.0 * np.eye(4)[targets[:1000]])
+    held_out = np.stack([softmax(5 * logits[:1000]), softmax(5.1 * logits[:1000])])
+    row = ScoredModel("ensemble", "e", "e", fitted, softmax(5 * logits[1000:]), held_out)
+    (measured,) = calibration([row], judged)
+    assert measured["temperature"] == pytest.approx(5, rel=0.15) and measured["ece_scaled"] < measured["ece"] / 4
+    (misled,) = calibration([replace(row, held_out=None)], judged)
+    assert misled["temperature"] < 1 and misled["ece_scaled"] > measured["ece"]
+
+
+def test_rows_of_ensembles_know_what_they_say_of_held_out_images(predictions, found: list[SearchResult], marked):
+    rows = scored_models(predictions, found)
+    assert all((row.held_out is None) == (row.kind == "member") for row in rows)
+    by_name = {row.name: row for row in rows if row.kind == "ensemble"}
+    np.testing.assert_allclose(by_name["uniform"].held_out[0], by_name["uniform"].val)
+    assert not np.allclose(by_name["greedy"].held_out[0], by_name["greedy"].val)
+
+
 def test_one_temperature_repairs_an_overconfident_row():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2000, 4))
@@ -174,6 +199,7 @@ def test_the_section_says_that_it_is_no_result(results: Any):
     assert "nothing may be quoted" in text and "That is selection on the test set." in text
     assert "Extrapolation, not a measurement" in text
     assert "The exact pixels of 9 of the 84 images also stand in Training" in text
+    assert "0 also stand in PublicTest" in text and "Of PublicTest's 70 images, 4 also stand in Training" in text
     assert audit_section(results | {"members": []}) == ""
     json.dumps(results["audit"], allow_nan=False)
 
@@ -259,9 +285,12 @@ def test_the_front_holds_what_nothing_beats():
 
 
 def test_costs_add_up_where_they_are_known():
-    members = [{"flops": 2, "ms_per_image": 1.5, "device": "a"}, {"flops": 3, "ms_per_image": 0.5, "device": "a"}]
-    assert total(members, "flops") == 5 and total_milliseconds(members) == 2.0
-    assert total([*members, {"flops": None}], "flops") is None
+    made_up = {"seed": 0, "tta": "flip", "recipe": {}, "device": "a"}
+    first, second = {"name": "x", "flops": 2, "ms_per_image": 1.5}, {"name": "y", "flops": 3, "ms_per_image": 0.5}
+    members = [first | made_up, second | made_up]
+    assert total(members, "flops") == total_of_views(members, "flops") == 5 and total_milliseconds(members) == 2.0
+    unknown = {**members[0], "name": "z", "flops": None}
+    assert total([*members, unknown], "flops") is None and total_of_views([*members, unknown], "flops") is None
     assert total_milliseconds([members[0], {**members[1], "device": "b"}]) is None
     assert milliseconds(2.0, 1000) == 2.0 and milliseconds(None, 10) is None
 
@@ -275,6 +304,45 @@ def test_an_image_costs_as_many_passes_as_it_has_views_and_networks():
     assert forward_passes("none", {"average": "snapshots", "cycles": 4}) == 4
     assert forward_passes("none", {"schedule": "warm_restarts", "cycles": 4}) == 1
     assert forward_passes("scale", {"folds": 5}) == 30
+
+
+def with_views(tta: str, recipe: dict[str, Any], weights_of: str = "a.s0") -> dict[str, Any]:
+    passes = forward_passes(tta, recipe)
+    return {
+        "name": f"a@{tta}", "seed": 0, "weights_of": weights_of, "tta": tta, "recipe": recipe, "device": "a",
+        "flops": 100 * passes, "ms_per_image": 2.0 * passes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kinds", "recipe", "passes"),
+    [
+        (("flip", "scale"), {}, 6),  # both see the image as it is, and mirrored
+        (("flip", "flip"), {}, 2),
+        (("none", "flip", "scale", "grid"), {}, 18),
+        (("scale", "rotate"), {}, 10),
+        (("flip", "ten_crop"), {}, 12),  # corners are cut from an image that is enlarged for them
+        (("flip", "ten_crop"), {"crop_ratio": 0.9}, 10),
+        (("flip", "scale"), {"folds": 5}, 30),
+    ],
+)
+def test_views_that_twins_share_are_computed_once(kinds: tuple[str, ...], recipe: dict[str, Any], passes: int):
+    twins = [with_views(kind, recipe) for kind in kinds]
+    assert total_of_views(twins, "flops") == pytest.approx(100 * passes)
+    assert total_milliseconds(twins) == pytest.approx(2.0 * passes)
+    other = with_views("scale", recipe, weights_of="b.s0")
+    assert total_of_views([*twins, other], "flops") == pytest.approx(100 * passes + other["flops"])
+
+
+@pytest.mark.parametrize("crop_ratio", [1.0, 0.875])
+def test_kinds_of_views_share_what_their_inputs_share(crop_ratio: float):
+    recipe = Recipe(crop_ratio=crop_ratio, normalise="unit")
+    images = torch.randint(0, 256, (2, 1, 48, 48), dtype=torch.uint8)
+    for one, other in combinations(VIEWS, 2):
+        first, second = (list(network_inputs(images, 48, recipe, kind)) for kind in (one, other))
+        same = sum(any(torch.allclose(a, b, atol=1e-4) for b in second) for a in first)
+        shared = views(one, {"crop_ratio": crop_ratio}) & views(other, {"crop_ratio": crop_ratio})
+        assert same == len(shared), (one, other)
 
 
 def test_weights_that_members_share_count_once():
