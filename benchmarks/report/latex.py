@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.files import CsvRow, read_csv
 from benchmarks.formats import Source, cited, count, percent
+from benchmarks.report.sections.headline import seen_warning
 from benchmarks.results import (
     LeaderboardRow,
     Results,
@@ -74,8 +75,9 @@ def tex_table(results: Results) -> str:
     test = results["splits"]["test"]
     caption = (
         f"{escape_tex(results['title'])}: accuracy on {escape_tex(test['name'])} ({test['size']:,} images). Bold: the "
-        "ensemble chosen on validation data. Published results are single numbers without predictions."
-    )
+        "ensemble chosen on validation data. Published results are single numbers without predictions. "
+        f"{escape_tex(seen_warning(results))}"
+    ).rstrip()
     lines = [
         r"\begin{table}",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",

@@ -93,6 +93,25 @@ def below_uniform(row: LeaderboardRow, results: Results) -> bool:
     return row.kind == "ensemble" and None not in (row.accuracy, floor) and (row.accuracy or 0) < (floor or 0)
 
 
+def mostly_seen(results: Results) -> tuple[str, int] | None:
+    """Return which split holds most images of test, pixel for pixel, and how many; None where none is known to."""
+    overlap, size = results["audit"]["overlap"] or {}, results["splits"]["test"]["size"]
+    train, val, _ = split_names(results)
+    counts = {train: overlap.get("test_in_train", 0), val: overlap.get("test_in_val", 0)}
+    return next(((split, count) for split, count in counts.items() if 2 * count > size), None)
+
+
+def cheaper_than_headline(results: Results) -> LeaderboardRow | None:
+    """Return the row with the fewest FLOPs of those that keep the headline off the front of accuracy and FLOPs."""
+    headline = headline_row(results)
+    if headline is None or headline.pareto is not False:
+        return None
+    accuracy, flops = headline.accuracy or 0.0, headline.flops or 0.0
+    rows = [row for row in [*member_rows(results), *ensemble_rows(results)] if row.pareto]
+    beating = [row for row in rows if (row.accuracy or 0.0) >= accuracy and (row.flops or 0.0) <= flops]
+    return min(beating, key=lambda row: (row.flops or 0.0, -(row.accuracy or 0.0)), default=None)
+
+
 def metric_columns(results: Results, report: str | None = None) -> list[MetricColumn]:
     """Return the metrics beside accuracy, in order; with `report`, those that this report shows."""
     return [column for column in results["metrics"] if report is None or report in column["shown"]]

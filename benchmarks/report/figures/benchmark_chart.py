@@ -41,6 +41,7 @@ from benchmarks.results import (
     headline_row,
     leading_ensembles,
     member_rows,
+    mostly_seen,
     published_rows,
 )
 
@@ -115,12 +116,20 @@ def groups(results: Results) -> list[Group]:
     return [group for group in every if group.rows]
 
 
+def _seen(results: Results) -> str:
+    """Say in a few words that most test images stand in another split; empty where they do not."""
+    seen = mostly_seen(results)
+    return (
+        "" if seen is None else f"{seen[1]:,} of {results['splits']['test']['size']:,} images also stand in {seen[0]}."
+    )
+
+
 def _draw(results: Results, shown: list[Group], title: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     headline, lines = headline_row(results), list(_lines(shown))
     depth = lines[-1][0] + 1.0
-    figure = sheet(title, NOTE, INCHES_A_ROW * depth + INCHES_ABOVE + INCHES_BELOW)
+    figure = sheet(title, " ".join([_seen(results), NOTE]).strip(), INCHES_A_ROW * depth + INCHES_ABOVE + INCHES_BELOW)
     axes = panel(figure, LEFT, INCHES_BELOW, RIGHT - LEFT, INCHES_A_ROW * depth)
     axes.set(xlim=_limits(shown), ylim=(depth - 0.4, -0.6), yticks=[])
     axes.set_xlabel(f"accuracy on {results['splits']['test']['name']}, %")

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.files import write_atomic
 from benchmarks.report.page.plots import Axis
 from benchmarks.report.page.render import render
+from benchmarks.report.sections.headline import seen_warning
 from benchmarks.results import (
     LeaderboardRow,
     Results,
@@ -45,6 +46,11 @@ class Card:
     @property
     def single(self) -> LeaderboardRow | None:
         return best_single(self.results)
+
+    @property
+    def seen(self) -> str:
+        """Say that most test images stand in another split; empty where they do not."""
+        return seen_warning(self.results)
 
     @property
     def published(self) -> LeaderboardRow | None:

@@ -17,6 +17,7 @@ from benchmarks.report.page.embed import embed, has_figures
 from benchmarks.report.page.plots import HEIGHT, WIDTH, Axis
 from benchmarks.report.page.render import fill, render
 from benchmarks.report.sections.affect import affect_rows
+from benchmarks.report.sections.headline import cheaper, seen_warning
 from benchmarks.report.sections.ranking import extra_labels_note
 from benchmarks.results import (
     EXTERNAL,
@@ -87,6 +88,8 @@ def page(results: Results, folder: Path) -> str:
         chosen=headline_row(results),
         single=best_single(results),
         landmarks=_landmarks(results),
+        seen=seen_warning(results),
+        cheaper=cheaper(results).replace("\\", ""),
         leaks=[row for row in ordered if row.kind != "published" and looks_leaked(row, results)],
         limit=results["leak_above"],
         figures=FIGURES,

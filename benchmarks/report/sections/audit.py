@@ -39,12 +39,17 @@ def _selection(best: BestSubset, results: Results, test: str) -> str:
 
 
 def _overlap(audit: Audit, results: Results) -> str:
-    train, _, test = split_names(results)
+    train, val, test = split_names(results)
     heading = f"### Images of {test} that also stand in {train}\n\n"
     if audit["overlap"] is None:
         return f"{heading}Unknown: the stored targets do not say which images these are."
     count, size = audit["overlap"]["test_in_train"], results["splits"]["test"]["size"]
     sentence = f"{heading}The exact pixels of {count:,} of the {size:,} images also stand in {train}."
+    if "test_in_val" in audit["overlap"]:
+        sentence += f" {audit['overlap']['test_in_val']:,} also stand in {val}, where models were chosen."
+    if "val_in_train" in audit["overlap"]:
+        known, whole = audit["overlap"]["val_in_train"], results["splits"]["val"]["size"]
+        sentence += f" Of {val}'s {whole:,} images, {known:,} also stand in {train}."
     if not count:
         return sentence
     body = [
@@ -70,8 +75,8 @@ def _calibration(audit: Audit, results: Results) -> str:
     ]  # fmt: skip
     head = "Kind|Name|Temperature|ECE|scaled|Log-loss|scaled|Brier|scaled"
     return (
-        f"### Calibration before and after temperature scaling\n\nThe temperature was fitted on {val}; ensembles that "
-        f"were fitted there too are judged by data they know.\n\n{table(head, body, right=set(range(2, 9)))}"
+        f"### Calibration before and after temperature scaling\n\nTemperatures were fitted on {val}, those of "
+        f"ensembles on what they say of images held out of the fit.\n\n{table(head, body, right=set(range(2, 9)))}"
     )
 
 

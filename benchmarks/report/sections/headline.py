@@ -8,15 +8,52 @@ from benchmarks.results import (
     LeaderboardRow,
     Results,
     best_single,
+    cheaper_than_headline,
     headline_row,
     leaderboard_rows,
     looks_leaked,
+    mostly_seen,
     split_names,
 )
 
 
 def headline(results: Results) -> str:
-    """Say what the ensemble chosen on val reaches on test, and against which best single member."""
+    """Say what the ensemble chosen on val reaches on test, and against which best single member.
+
+    Where most test images stand in another split, that comes first; where another row is as accurate and cheaper, last.
+    """
+    warning = seen_warning(results)
+    parts = [f"**{warning}**" if warning else "", _result(results), cheaper(results)]
+    return " ".join(part for part in parts if part)
+
+
+def seen_warning(results: Results) -> str:
+    """Say that most test images also stand in another split, and what the headline has on the others; else nothing."""
+    seen = mostly_seen(results)
+    if seen is None:
+        return ""
+    (split, count), size, test = seen, results["splits"]["test"]["size"], results["splits"]["test"]["name"]
+    rows = {(row["kind"], row["name"]): row["unseen_accuracy"] for row in results["audit"]["rows"]}
+    unseen = rows.get(("ensemble", results["headline"] or ""))
+    others = ""
+    if split == results["splits"]["train"]["name"] and unseen is not None:
+        others = f" On the other {size - count:,} it has {percent(unseen)} %."
+    return f"No result on unseen images: {count:,} of the {size:,} images of {test} also stand in {split}.{others}"
+
+
+def cheaper(results: Results) -> str:
+    """Name the cheapest row that is as accurate as the headline at fewer FLOPs, or more accurate; else nothing."""
+    row, chosen = cheaper_than_headline(results), headline_row(results)
+    if row is None or chosen is None:
+        return ""
+    share = (row.flops or 0.0) / (chosen.flops or 1.0)
+    return (
+        f"It is not on the front of accuracy and FLOPs: {escape(row.title)} reaches {percent(row.accuracy)} % with "
+        f"{share:.2f} times its FLOPs."
+    )
+
+
+def _result(results: Results) -> str:
     ensemble, single = headline_row(results), best_single(results)
     _, val, test = split_names(results)
     if ensemble is None:

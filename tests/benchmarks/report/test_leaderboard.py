@@ -180,6 +180,54 @@ def test_headline_names_the_chosen_ensemble_and_its_rival(results: Any) -> None:
         assert part in text
 
 
+def _seen(results: Any, test_in_train: int, test_in_val: int) -> Any:
+    results["audit"] = audit([audit_row("ensemble", "greedy", 0.9861) | {"unseen_accuracy": 0.5714}])
+    results["audit"]["overlap"] = {"val_in_train": 0, "test_in_train": test_in_train, "test_in_val": test_in_val}
+    return results
+
+
+@pytest.mark.parametrize(
+    ("in_train", "in_val", "expected"),
+    [
+        (3550, 0, "3,550 of the 3,589 images of PrivateTest also stand in Training. On the other 39 it has 57.14 %."),
+        (10, 1795, "1,795 of the 3,589 images of PrivateTest also stand in PublicTest."),
+        (1794, 1794, ""),
+        (288, 44, ""),
+    ],
+)
+def test_where_most_test_images_were_seen_the_headline_says_so_first(
+    results: Any, in_train: int, in_val: int, expected: str
+) -> None:
+    text = headline.headline(_seen(results, in_train, in_val))
+    assert text.startswith(f"**No result on unseen images: {expected}** **75.14 %" if expected else "**75.14 %")
+    quoting = (readme.compact(results), terminal.opening(results), tex_table(results), leaderboard.markdown(results))
+    assert all(("No result on unseen images" in place) == bool(expected) for place in quoting)
+
+
+def test_without_an_ensemble_the_warning_stays(results: Any) -> None:
+    results["headline"] = None
+    text = headline.headline(_seen(results, 3589, 0))
+    assert text.startswith("**No result on unseen images: 3,589 of the 3,589 images") and "On the other" not in text
+
+
+def test_a_headline_off_its_own_front_names_the_cheapest_row_that_is_as_accurate(results: Any) -> None:
+    chosen = next(row for row in results["ensembles"] if row["name"] == "greedy")
+    others = [row for row in [*results["members"], *results["ensembles"]] if row is not chosen]
+    for row in others:
+        row.update(pareto=False)
+    chosen.update(pareto=True, flops=1000)
+    assert "front" not in headline.headline(results)
+    chosen.update(pareto=False)
+    as_good, cheap, weak = results["ensembles"][0], results["ensembles"][1], results["members"][-1]
+    as_good.update(pareto=True, test_accuracy=0.76, flops=900)
+    cheap.update(pareto=True, test_accuracy=chosen["test_accuracy"], flops=500)
+    weak.update(pareto=True, flops=1)
+    text = headline.headline(results)
+    assert text.endswith(
+        "It is not on the front of accuracy and FLOPs: Uniform over all reaches 75.14 % with 0.50 times its FLOPs."
+    )
+
+
 def test_report_is_a_pure_function_of_the_results(results: Any) -> None:
     before, again = copy.deepcopy(results), copy.deepcopy(results)
     assert leaderboard.markdown(results) == leaderboard.markdown(again)

@@ -206,6 +206,26 @@ def test_results_with_little_in_them_have_a_page(results: Any, folder: Path):
     assert "No result yet." in index_of(folder)
 
 
+def test_both_pages_say_where_most_test_images_were_seen(results: Any, folder: Path):
+    assert "No result on unseen images" not in text_of(results, folder) + index_of(folder)
+    results["audit"]["overlap"]["test_in_train"] = 980
+    (folder / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    for text in (text_of(results, folder), index_of(folder)):
+        assert "No result on unseen images: 980 of the 1,000 images of test split also stand in train split." in text
+
+
+def test_the_page_shows_all_overlaps_and_names_what_is_cheaper_than_the_headline(results: Any, folder: Path):
+    text = text_of(results, folder)
+    assert (
+        "1 also stand in val split" in text
+        and "Of val split's 1,000 images, 3 also stand in train split" in text.replace("&#39;", "'")
+    )
+    assert "not on the front" not in text
+    results["ensembles"][0]["pareto"] = False
+    results["ensembles"][1].update(test_accuracy=0.73, flops=1_000_000)
+    assert "Uniform average reaches 73.00 % with 0.50 times its FLOPs." in text_of(results, folder)
+
+
 def test_a_damaged_neighbour_is_named_on_the_page_for_all_suites(folder: Path):
     (folder.parent / "ruin").mkdir()
     (folder.parent / "ruin" / "results.json").write_text("{")
