@@ -52,8 +52,8 @@ def test_rows_of_the_folds_are_joined_end_to_end(folds: list[SearchedModels]):
     for place, row in enumerate(pooled.rows):
         np.testing.assert_array_equal(row.test, np.concatenate([fold.rows[place].test for fold in folds]))
         np.testing.assert_array_equal(row.val, np.concatenate([fold.rows[place].val for fold in folds]))
-        unseen = [fold.rows[place].held_out for fold in folds]
-        assert (row.held_out is None) == (row.kind == "member")
+        unseen = [held_out for fold in folds if (held_out := fold.rows[place].held_out) is not None]
+        assert (row.held_out is None) == (row.kind == "member") == (not unseen)
         if row.held_out is not None:
             np.testing.assert_array_equal(row.held_out, np.concatenate(unseen, axis=1))
     np.testing.assert_array_equal(pooled.targets.test, np.concatenate([fold.targets.test for fold in folds]))

@@ -224,7 +224,8 @@ def test_a_headline_off_its_own_front_names_the_cheapest_row_that_is_as_accurate
     weak.update(pareto=True, flops=1)
     text = headline.headline(results)
     assert text.endswith(
-        "It is not on the front of accuracy and FLOPs: Uniform over all reaches 75.14 % with 0.50 times its FLOPs."
+        "The headline is not on the front of accuracy and FLOPs: Uniform over all reaches 75.14 % with 0.50 times its "
+        "FLOPs."
     )
 
 
