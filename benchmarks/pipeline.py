@@ -49,7 +49,7 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
     session = start(options)
     rows, unusable = schedule(session)
     external, damaged = external_members(session)
-    notes = [*session.folds[0].targets.notes, *remarks(chain.from_iterable(external))]
+    notes = [*session.folds[0].targets.notes, *session.without_effect(), *remarks(chain.from_iterable(external))]
     reasons = [*unusable, *damaged]
     for note in [*notes, *(f"not used: {reason}" for reason in reasons)]:
         display.note(note)

@@ -23,6 +23,7 @@ from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import save_targets
 from benchmarks.suites.suite import Suite
 from zoo import registry
+from zoo.effective import without_effect
 from zoo.member import Member
 from zoo.overrides import override
 from zoo.recipes import named_members
@@ -187,10 +188,23 @@ class Session:
         fingerprint, classes = fold.targets.fingerprint, len(fold.targets.classes)
         train_size, least = fold.targets.train_size, 0 if self._has_own_length() else self.suite.least_images
         return [
-            Configuration(long_enough(member, train_size, least), seed, fingerprint, classes)
+            Configuration(
+                long_enough(member, train_size, least), seed, fingerprint, classes, channels=self.suite.channels
+            )
             for member in self.participants.members
             for seed in self.options.seeds or sorted({0, *self.store.seeds(member.name)})
         ]
+
+    def without_effect(self) -> list[str]:
+        """Name settings that change nothing of a member, with the reason: those of the user, and of the user's own
+        members."""
+        given = {change.partition("=")[0].strip() for change in self.options.changes}
+        reasons: dict[str, list[str]] = {}
+        for member in self.participants.members:
+            for setting, why in without_effect(member, self.suite.channels).items():
+                if member.code or setting in given:
+                    reasons.setdefault(f"{setting} has no effect: {why}", []).append(member.name)
+        return [f"{', '.join(names)}: {reason}" for reason, names in reasons.items()]
 
     def _has_own_length(self) -> bool:
         """Tell whether the user says how long members are trained."""

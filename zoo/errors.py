@@ -14,3 +14,11 @@ class UnknownName(ValueError):
         near = difflib.get_close_matches(wanted, names, n=4, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"no {kind} matches {wanted!r}: {hint}")
+
+
+class ChangesNothing(UnknownName):
+    """The name of a variant that has the numbers of another member."""
+
+    def __init__(self, name: str, same: str, reasons: Iterable[str]) -> None:
+        why = "; ".join(reasons) or "these are its settings already"
+        ValueError.__init__(self, f"{name} is {same}, and has no name of its own: {why}")

@@ -20,7 +20,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo import plugins
-from zoo.errors import UnknownName
+from zoo.effective import effective, without_effect
+from zoo.errors import ChangesNothing, UnknownName
 from zoo.member import Member, Pretrained, load_builder
 from zoo.overrides import override
 from zoo.recipes import NAMED, Recipe
@@ -205,7 +206,7 @@ def get(name: str) -> Member:
 
     Behind an @ stands a named recipe (zoo/recipes.py), a variant (zoo/variants.py), or `from_SUITE`, which starts from
     what the member has learnt on another suite; they are applied from left to right. Raises UnknownName with near
-    matches.
+    matches, also for a variant that changes nothing.
     """
     known = members()
     base, _, last = name.rpartition("@")
@@ -217,11 +218,20 @@ def get(name: str) -> Member:
     if last in NAMED:
         return replace(member, name=name, recipe=NAMED[last])
     if last in VARIANTS:
-        return replace(override(member, VARIANTS[last]), name=name)
+        return _varied(member, name)
     if last.startswith(FROM_SUITE) and last != FROM_SUITE:
         return replace(member.starting_from(last.removeprefix(FROM_SUITE), base), name=name)
     own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
     raise UnknownName(f"recipe of {base}", last, [*own, *NAMED, *VARIANTS])
+
+
+def _varied(member: Member, name: str) -> Member:
+    """Return the variant of a member that the last part of the name asks for; raise ChangesNothing where it is none."""
+    changed = replace(override(member, VARIANTS[name.rpartition("@")[2]]), name=name)
+    if effective(changed) == replace(effective(member), name=name):
+        idle = without_effect(changed).items()
+        raise ChangesNothing(name, member.name, (f"{setting} has no effect, {why}" for setting, why in idle))
+    return changed
 
 
 def with_recipe(member: Member, name: str) -> Member:

@@ -48,7 +48,8 @@ def schedule(session: Session) -> str:
     end = (
         f"{len(session.ensemblers)} ensemblers; {sum(map(bool, trained))} {what}, about {duration(seconds)} by estimate"
     )
-    return "\n".join([columns(rows), "", end, *(f"not used: {note}" for note in [*notes, *unusable])])
+    unused = [f"not used: {note}" for note in [*notes, *unusable]]
+    return "\n".join([columns(rows), "", end, *session.without_effect(), *unused])
 
 
 def _row(task: Task) -> dict[str, Any]:

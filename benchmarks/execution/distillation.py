@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.data import Dataset
 from benchmarks.execution.in_sample import in_sample_logits
 from benchmarks.store.container import StoreError
-from benchmarks.store.identity import Configuration
+from benchmarks.store.identity import Configuration, Identity
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.train_logits import TrainLogits, load_in_sample, load_out_of_fold, say_the_same
@@ -39,7 +39,15 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
     """
     labels = configuration.member.recipe.labels
     teachers = {
-        (name, seed): _teacher_logits(name, seed, dataset, store, context) for name, seed in _registered(labels.teacher)
+        (name, seed): _teacher_logits(
+            Configuration(
+                registry.get(name), seed, dataset.fingerprint, len(dataset.classes), channels=configuration.channels
+            ),
+            dataset,
+            store,
+            context,
+        )
+        for name, seed in _registered(labels.teacher)
     }
     judges = {
         (name, seed): _judge_logits(name, seed, dataset, store)
@@ -73,10 +81,9 @@ def _judge_logits(name: str, seed: int, dataset: Dataset, store: PredictionStore
 
 
 def _teacher_logits(
-    name: str, seed: int, dataset: Dataset, store: PredictionStore, context: TrainContext
+    configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext
 ) -> TrainLogits:
-    configuration = Configuration(registry.get(name), seed, dataset.fingerprint, len(dataset.classes))
-    images = len(dataset.train)
+    name, seed, images = configuration.name, configuration.seed, len(dataset.train)
     logits = load_out_of_fold(store.folder, name, seed, dataset.fingerprint, (images, configuration.num_classes))
     if logits is not None:
         return logits
@@ -101,7 +108,7 @@ def changed_peers(students: Iterable[Predictions], store: PredictionStore, targe
     for student in students:
         for key, said in ((TAUGHT_BY, "taught"), (JUDGED_BY, "judged")):
             for peer, digests in student.provenance.get(key, {}).items():
-                now = _stored(peer, key, store, targets)
+                now = _stored(peer, key, store, targets, student.configuration)
                 if now is not None and not say_the_same(now.digests(), digests):
                     label = shared_weights(student.configuration.name, student.configuration.seed)
                     notes.append(
@@ -111,13 +118,16 @@ def changed_peers(students: Iterable[Predictions], store: PredictionStore, targe
     return notes
 
 
-def _stored(peer: str, key: str, store: PredictionStore, targets: Targets) -> TrainLogits | None:
+def _stored(peer: str, key: str, store: PredictionStore, targets: Targets, student: Identity) -> TrainLogits | None:
     name, _, seed = peer.rpartition(".s")
     images, classes = targets.train_size, len(targets.classes)
+    channels = student.channels if isinstance(student, Configuration) else None
     try:
         logits = load_out_of_fold(store.folder, name, int(seed), targets.fingerprint, (images, classes))
         if logits is None and key == TAUGHT_BY and registry.is_known(name):
-            configuration = Configuration(registry.get(name), int(seed), targets.fingerprint, classes)
+            configuration = Configuration(
+                registry.get(name), int(seed), targets.fingerprint, classes, channels=channels
+            )
             logits = load_in_sample(store.folder, configuration, images)
     except StoreError:
         return None  # whoever learns from it next is told

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from benchmarks.results import EXTERNAL
+from zoo.effective import effective
 from zoo.recipes import Recipe
 from zoo.registry import Member
 
@@ -59,12 +60,20 @@ class Identity(Protocol):
 
 @dataclass(frozen=True)
 class Configuration:
-    """A member with its seed on certain data: what `hash` identifies."""
+    """A member with its seed on certain data: what `hash` identifies.
+
+    `member` is the effective one: settings that change nothing on images of so many `channels` (None: not known) have
+    their defaults, so that no two configurations have the same numbers.
+    """
 
     member: Member
     seed: int
     data: str  # fingerprint
     num_classes: int
+    channels: int | None = field(default=None, kw_only=True, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "member", effective(self.member, self.channels))
 
     @property
     def name(self) -> str:

@@ -21,6 +21,7 @@ SUITES = (
         split_names=("train", "val", "test"),
         members=("linear", "mlp", "lenet", "resnet_digits"),
         load=load,
+        channels=1,
         rehearsal=True,
     ),
 )

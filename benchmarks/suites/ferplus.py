@@ -39,6 +39,7 @@ def _suite(name: str, mode: str, evaluation: str, learns: str, changes: tuple[st
         load=partial(load, training=mode, evaluation=evaluation),
         download=download,
         changes=changes,
+        channels=1,
         published="ferplus" if evaluation == "majority" else "",
     )
 

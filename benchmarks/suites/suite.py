@@ -60,6 +60,7 @@ class Suite:
     changes: tuple[str, ...] = ()
     least_images: int = 0  # that a training sees: where the train split is small, recipes get more epochs
     options: tuple[str, ...] = ()
+    channels: int | None = None  # of the images; None where the data decides
     leak_above: float | None = None  # accuracy that no clean published result passes; None: no such limit is known
     human_accuracy: tuple[float, float] | None = None  # from and to, on the test images
     published: str = ""  # published/<published>.csv; "": no number is known

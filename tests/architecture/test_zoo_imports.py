@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "plugins": set(),
     "member": {"recipes", "multitask"},
     "overrides": {"errors", "member", "recipes"},
-    "registry": {"errors", "member", "overrides", "plugins", "profile", "recipes", "sources", "variants"},
+    "effective": {"member", "recipes", "training"},
+    "registry": {"effective", "errors", "member", "overrides", "plugins", "profile", "recipes", "sources", "variants"},
     "catalog": {"member", "registry", "sources"},
     # networks, and what is known of any of them
     "outputs": set(),
@@ -95,7 +96,18 @@ def test_neither_rooms_nor_modules_import_each_other_in_a_circle():
     TopologicalSorter(GRAPH).prepare()
 
 
-TORCH_FREE = ("models", "errors", "recipes", "variants", "sources", "plugins", "member", "overrides", "registry")
+TORCH_FREE = (
+    "models",
+    "errors",
+    "recipes",
+    "variants",
+    "sources",
+    "plugins",
+    "member",
+    "overrides",
+    "effective",
+    "registry",
+)
 
 
 @pytest.mark.parametrize("module", TORCH_FREE)

@@ -155,6 +155,19 @@ def test_neither_a_publications_recipe_nor_the_users_own_epochs_are_changed(tmp_
     assert epochs(changes=("recipe.epochs=4",)) == 4
 
 
+def test_settings_of_the_user_that_change_nothing_are_named_and_share_the_configuration(tmp_path: Path):
+    asked = Options("digits", members=("mlp", "lenet"), results=tmp_path)
+    changed = replace(asked, changes=("recipe.labels.temperature=5", "recipe.augment.grayscale=0.1"))
+    plain, given = Session(asked), Session(changed)
+    assert given.without_effect() == [
+        "mlp, lenet: recipe.labels.temperature has no effect: there is no labels.teacher",
+        "mlp, lenet: recipe.augment.grayscale has no effect: the images are grey already",
+    ]
+    assert plain.without_effect() == []
+    hashes = ([one.hash for one in session.configurations(session.folds[0])] for session in (plain, given))
+    assert next(hashes) == next(hashes)
+
+
 def test_a_session_has_one_fold_where_the_suite_has_none(tmp_path: Path):
     session = Session(Options("digits", results=tmp_path))
     (fold,) = session.folds

@@ -127,8 +127,8 @@ def cost(results: Results) -> Chart | None:
     test = results["splits"]["test"]["name"]
     note = (
         "Orange dots: members; blue diamonds: ensembles, the sum of their members, views of one network once. The line "
-        "is the front: no row beats those on it in accuracy at as few FLOPs. Named are its larger steps and, of members "
-        "that cost the same, the best."
+        "is the front: no row beats those on it in accuracy at as few FLOPs. Named are its larger steps and, of "
+        "members that cost the same, the best."
     )
     alt = f"Accuracy on {test} against FLOPs an image of {len(rows)} members and ensembles, with the Pareto front."
     return Chart(title, alt, partial(_draw_cost, title, note, rows, front, headline_row(results), test))

@@ -48,8 +48,8 @@ def cheaper(results: Results) -> str:
         return ""
     share = (row.flops or 0.0) / (chosen.flops or 1.0)
     return (
-        f"The headline is not on the front of accuracy and FLOPs: {escape(row.title)} reaches {percent(row.accuracy)} % "
-        f"with {share:.2f} times its FLOPs."
+        f"The headline is not on the front of accuracy and FLOPs: {escape(row.title)} reaches "
+        f"{percent(row.accuracy)} % with {share:.2f} times its FLOPs."
     )
 
 
