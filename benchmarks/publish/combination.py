@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import ensembles
 from ensembles.base import Ensembler, LinearPool
+from ensembles.common_scale import OnCommonScale
 from ensembles.least_squares import Classwise
 from ensembles.pooling import LinearPoolCalibrated, LogPool, LogPoolCalibrated
 from ensembles.stacking import StackLogistic
@@ -33,34 +34,42 @@ class Single(nn.Module):
         return logits[0].log_softmax(1)
 
 
+class Calibrated(nn.Module):
+    """Members on their common scale: logits [M,N,C] to log-probabilities [M,N,C] (ensembles/common_scale.py)."""
+
+    temperatures: Tensor
+    reach: Tensor
+
+    def __init__(self, fitted: OnCommonScale) -> None:
+        super().__init__()
+        self.register_buffer("temperatures", _float(fitted.temperatures_)[:, None, None])
+        self.register_buffer("reach", _float(fitted.reach_)[:, None, None])
+
+    def forward(self, logits: Tensor) -> Tensor:
+        below = (logits.amax(2, keepdim=True) - logits).minimum(self.reach)
+        return (-below / self.temperatures).log_softmax(2)
+
+
 class Mixture(nn.Module):
-    """A weighted mean of probabilities: logits [M,N,C], `weights` [M] or [M,C], `temperatures` [M]."""
+    """A weighted mean of probabilities: logits [M,N,C], `weights` [M] or [M,C]."""
 
     weights: Tensor
-    temperatures: Tensor
 
-    def __init__(self, weights: Any, temperatures: Any = None) -> None:
+    def __init__(self, weights: Any) -> None:
         super().__init__()
         given = _float(weights)
         self.register_buffer("weights", given[:, None] if given.dim() == 1 else given)
-        self.register_buffer("temperatures", _divisors(temperatures, len(given)))
 
     def forward(self, logits: Tensor) -> Tensor:
-        mixed = ((logits / self.temperatures).softmax(2) * self.weights[:, None]).sum(0)
+        mixed = (logits.softmax(2) * self.weights[:, None]).sum(0)
         return (mixed / mixed.sum(1, keepdim=True)).clamp_min(SMALLEST).log()
 
 
 class GeometricMean(nn.Module):
-    """The normalised geometric mean of probabilities, each member at its own temperature."""
-
-    temperatures: Tensor
-
-    def __init__(self, members: int, temperatures: Any = None) -> None:
-        super().__init__()
-        self.register_buffer("temperatures", _divisors(temperatures, members))
+    """The normalised geometric mean of probabilities."""
 
     def forward(self, logits: Tensor) -> Tensor:
-        return (logits / self.temperatures).log_softmax(2).mean(0).log_softmax(1)
+        return logits.log_softmax(2).mean(0).log_softmax(1)
 
 
 class Stacked(nn.Module):
@@ -72,14 +81,17 @@ class Stacked(nn.Module):
     def __init__(self, fitted: StackLogistic, members: int) -> None:
         super().__init__()
         coefficients = _float(fitted.coef_)  # [members * classes + 1, classes]
-        self.register_buffer("coefficients", coefficients[:-1] / (fitted.scale_ * members**0.5))
+        self.calibrated = Calibrated(fitted)
+        spreads = _of_outputs(fitted.spreads_, len(coefficients) - 1)
+        self.register_buffer("coefficients", coefficients[:-1] / (spreads * members**0.5))
         self.register_buffer("intercept", coefficients[-1])
         self._inverse_temperature = fitted.inverse_temperature_
         self._inputs = fitted.inputs
 
     def forward(self, logits: Tensor) -> Tensor:
-        offset = self._inverse_temperature * logits.log_softmax(2).mean(0)
-        return (offset + _outputs(logits, self._inputs) @ self.coefficients + self.intercept).log_softmax(1)
+        scaled = self.calibrated(logits)
+        offset = self._inverse_temperature * scaled.mean(0)
+        return (offset + _outputs(scaled, self._inputs) @ self.coefficients + self.intercept).log_softmax(1)
 
 
 class StackedNetworks(nn.Module):
@@ -92,16 +104,19 @@ class StackedNetworks(nn.Module):
 
     def __init__(self, fitted: StackMLP) -> None:
         super().__init__()
-        self.register_buffer("mean", _float(fitted.mean_)[:, 0])
-        self.register_buffer("axes", _float(fitted.axes_).T.contiguous())
+        self.calibrated = Calibrated(fitted)
+        spreads = _of_outputs(fitted.spreads_, len(fitted.mean_))
+        self.register_buffer("mean", (_float(fitted.mean_) * spreads)[:, 0])
+        self.register_buffer("axes", _float(fitted.axes_).T / spreads)
         self.register_buffer("inner", _float(fitted.inner_).transpose(1, 2).contiguous())  # the last row is a constant
         self.register_buffer("outer", _float(fitted.outer_).transpose(1, 2).contiguous())
         self._inverse_temperature = fitted.inverse_temperature_
         self._inputs = fitted.inputs
 
     def forward(self, logits: Tensor) -> Tensor:
-        offset = self._inverse_temperature * logits.log_softmax(2).mean(0)
-        components = (_outputs(logits, self._inputs) - self.mean) @ self.axes
+        scaled = self.calibrated(logits)
+        offset = self._inverse_temperature * scaled.mean(0)
+        components = (_outputs(scaled, self._inputs) - self.mean) @ self.axes
         hidden = (components @ self.inner[:, :-1] + self.inner[:, -1:]).tanh()
         scores = hidden @ self.outer[:, :-1] + self.outer[:, -1:]
         return (offset + scores).softmax(2).mean(0).clamp_min(SMALLEST).log()
@@ -139,13 +154,14 @@ def _float(values: Any) -> Tensor:
     return torch.as_tensor(values, dtype=torch.float64).float()
 
 
-def _divisors(temperatures: Any, members: int) -> Tensor:
-    return (torch.ones(members) if temperatures is None else _float(temperatures))[:, None, None]
+def _of_outputs(spreads: Any, outputs: int) -> Tensor:
+    """Return for each of a row's outputs, [M * C, 1], the spread of its member."""
+    return _float(spreads).flatten().repeat_interleave(outputs // len(spreads))[:, None]
 
 
-def _outputs(logits: Tensor, kind: str) -> Tensor:
+def _outputs(scaled: Tensor, kind: str) -> Tensor:
     """Outputs of all members as rows [N, M * C]: log-probabilities or probabilities."""
-    outputs = logits.softmax(2) if kind == "probabilities" else logits.log_softmax(2)
+    outputs = scaled.exp() if kind == "probabilities" else scaled
     return outputs.permute(1, 0, 2).flatten(1)
 
 
@@ -156,9 +172,9 @@ def _linear(fitted: Any, used: list[int]) -> nn.Module:
 FORMS: dict[type[Any], Callable[[Any, list[int]], nn.Module]] = {
     LinearPool: _linear,
     Classwise: _linear,
-    LogPool: lambda fitted, used: GeometricMean(len(used)),
-    LogPoolCalibrated: lambda fitted, used: GeometricMean(len(used), fitted.temperatures_),
-    LinearPoolCalibrated: lambda fitted, used: Mixture([1.0] * len(used), fitted.temperatures_),
+    LogPool: lambda fitted, used: GeometricMean(),
+    LogPoolCalibrated: lambda fitted, used: nn.Sequential(Calibrated(fitted), GeometricMean()),
+    LinearPoolCalibrated: lambda fitted, used: nn.Sequential(Calibrated(fitted), Mixture([1.0] * len(used))),
     StackLogistic: lambda fitted, used: Stacked(fitted, len(used)),
     StackMLP: lambda fitted, used: StackedNetworks(fitted),
 }

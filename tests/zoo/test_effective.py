@@ -28,15 +28,15 @@ torch.set_num_threads(1)
 
 ALWAYS = {
     "": (
-        "image_size", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "sam", "lookahead",
-        "accumulate", "schedule", "warmup", "clip_norm", "average", "sampling", "oversample", "epoch_images",
-        "folds", "soup", "affect", "preprocess", "normalise", "crop_ratio", "bf16_on_cpu"
+        "image_size", "epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "l1", "dropout", "sam",
+        "lookahead", "accumulate", "schedule", "warmup", "clip_norm", "average", "sampling", "oversample",
+        "epoch_images", "folds", "soup", "affect", "preprocess", "normalise", "crop_ratio", "bf16_on_cpu",
     ),
     "augment": (
         "flip", "shift", "rotation", "scale", "contrast", "brightness", "erase", "shear", "crop", "vertical_flip",
     ),
     "loss": ("kind", "class_weights"),
-    "transfer": ("head_epochs", "backbone", "layer_decay", "freeze_norm"),
+    "transfer": ("head_epochs", "backbone", "layer_decay", "freeze_norm", "unfreeze_epochs"),
     "labels": ("votes", "votes_weight", "clean"),
 }  # fmt: skip
 """Settings that count whatever the others are, by group."""
