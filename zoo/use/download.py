@@ -20,11 +20,6 @@ PIECE = 2**16  # bytes
 AGENT = "fer-ensembles"
 
 
-def is_address(name: str) -> bool:
-    """Whether a source is an address of the web or of anything else, and no path."""
-    return "://" in name
-
-
 def download(address: str) -> bytes:
     """Return what lies at an address; raise Unreadable with the reason where it cannot be had.
 

@@ -15,6 +15,7 @@ MEGAPIXELS = 24  # of the largest picture that is decoded
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose further frames are later moments, not other views
 DEEP = ("I", "F")  # modes of more than eight bits begin with these
 FIRST_BYTES = 12
+ORIENTATION = 0x0112  # of EXIF
 
 
 def decode(content: Path | bytes, megapixels: float = MEGAPIXELS) -> tuple[np.ndarray, str]:
@@ -59,6 +60,8 @@ def _check_size(image: Image.Image, megapixels: float) -> None:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        if image.getexif().get(ORIENTATION, 1) == 1:
+            return image  # exif_transpose would copy it
         return ImageOps.exif_transpose(image)
     except Exception:  # a damaged note on how the camera was held is no reason to refuse the picture
         return image
@@ -95,7 +98,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
     if image.has_transparency_data:
         with_alpha = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), with_alpha)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _from_deep(levels: np.ndarray) -> np.ndarray:

@@ -21,14 +21,14 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from zoo.use import download, video
+from zoo.use import video
 from zoo.use.errors import NoSource, Unreadable
 from zoo.use.pictures import MEGAPIXELS, decode, from_array, from_image
 from zoo.use.video import Pace
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 AHEAD = 2  # pictures that are decoded while others are looked at
-STDIN = "-"
+STDIN, ADDRESS = "-", "://"
 
 PictureLike = str | PathLike[str] | bytes | np.ndarray | Image.Image
 Item = TypeVar("Item")
@@ -94,7 +94,7 @@ def expanded(sources: Iterable[PictureLike], reading: Reading) -> Iterator[Sourc
 
 
 def _named(name: str, reading: Reading) -> Iterator[Source]:
-    if name == STDIN or name.partition(":")[0] == "camera" or download.is_address(name):
+    if name == STDIN or name.partition(":")[0] == "camera" or ADDRESS in name:
         if not reading.command_line:
             raise NoSource(f"{name!r} is for the command line; hand over what lies there as bytes or as an array")
         yield _outside(name, reading)
@@ -132,8 +132,8 @@ def _file(path: Path, reading: Reading) -> Source:
 def _outside(name: str, reading: Reading) -> Source:
     if name == STDIN:
         return _single("stdin", lambda: decode(sys.stdin.buffer.read(), reading.megapixels))
-    if download.is_address(name):
-        return _single(name, lambda: decode(download.download(name), reading.megapixels))
+    if ADDRESS in name:
+        return _single(name, partial(_downloaded, name, reading.megapixels))
     number = name.partition(":")[2] or "0"
     if not number.isdigit():
         raise NoSource(f"{name}: a camera is camera, camera:1, camera:2 and so on")
@@ -151,6 +151,12 @@ def _unreadable(error: Unreadable) -> str:
 
 def _without_note(convert: Callable[..., np.ndarray], *values: Any) -> tuple[np.ndarray, str]:
     return convert(*values), ""
+
+
+def _downloaded(address: str, megapixels: float) -> tuple[np.ndarray, str]:
+    from zoo.use.download import download  # what it needs takes a tenth of a second to import
+
+    return decode(download(address), megapixels)
 
 
 def _single(name: str, read: Callable[[], tuple[np.ndarray, str]]) -> Source:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.bundles import CLASSES, FACTS, expected, write_bundle
+from zoo.use import bundle
 from zoo.use.bundle import FORMAT, Bundle, Crop, Facts
 from zoo.use.errors import NoModel
 from zoo.use.onnx_file import weights_sha256
@@ -136,6 +137,15 @@ def test_the_hash_is_that_of_the_initializers_in_order(path: Path):
     for tensor in onnx.load(path).graph.initializer:
         digest.update(onnx.numpy_helper.to_array(tensor).tobytes())
     assert weights_sha256(path.read_bytes()) == digest.hexdigest()
+
+
+@pytest.mark.parametrize("torch", [True, False])
+def test_without_onnxruntime_it_is_said_how_to_get_it(path: Path, monkeypatch: pytest.MonkeyPatch, torch: bool):
+    there = {"torch"} if torch else set()
+    monkeypatch.setattr(bundle.importlib.util, "find_spec", lambda name: object() if name in there else None)
+    with pytest.raises(NoModel, match=r'onnxruntime is missing: pip install -e "\.\[use\]"') as failure:
+        Bundle(path)
+    assert ("torch is here" in str(failure.value)) == torch
 
 
 def test_a_graph_with_another_input(tmp_path: Path):

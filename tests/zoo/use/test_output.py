@@ -13,6 +13,7 @@ import pytest
 
 from tests.helpers.bundles import CLASSES
 from tests.helpers.marked_faces import picture
+from zoo.use import output
 from zoo.use.face import Answer
 from zoo.use.output import CSV, JSON_LINES, PARQUET, open_output
 from zoo.use.recognizer import Recognizer
@@ -36,12 +37,12 @@ def answers(recognise: Recognizer) -> list[Answer]:
 
 
 def write(path: Path, answers: list[Answer], resume: bool = False, complete: bool = True) -> set[str]:
-    output = open_output(path, CLASSES, resume)
+    file = open_output(path, CLASSES, resume)
     for answer in answers:
-        if answer.source not in output.done:
-            output.write(rows(answer, CLASSES))
-    output.close(complete)
-    return output.done
+        if answer.source not in file.done:
+            file.write(rows(answer, CLASSES))
+    file.close(complete)
+    return file.done
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -143,6 +144,12 @@ def test_what_cannot_be_written(name: str, resume: bool, reason: str, tmp_path: 
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=reason):
         open_output(tmp_path / name, CLASSES, resume)
+
+
+def test_parquet_needs_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(output.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"faces\.parquet: parquet needs pyarrow"):
+        open_output(tmp_path / "faces.parquet", CLASSES)
 
 
 def test_a_line_for_people(answers: list[Answer]):

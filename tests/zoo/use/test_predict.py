@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.bundles import CLASSES
+from tests.helpers.bundles import CLASSES, FACTS, write_bundle
 from tests.helpers.clips import write_clip
 from tests.helpers.marked_faces import picture
 from tests.helpers.runs import ROOT, Outcome, cli, python
@@ -185,6 +186,12 @@ def test_arguments_that_are_wrong(party: Path, model: Path, marked: str, argumen
     assert message in refused(done)
     assert done.err.count("\n") == 1
     assert sorted(party.rglob("*")) == before, "nothing is written, whole or in part"
+
+
+def test_a_model_without_thresholds_is_never_sure(party: Path, marked: str):
+    write_bundle(Path("bare.onnx"), replace(FACTS, thresholds={}))
+    done = cli("predict", "photos", "--model", "bare.onnx", "--faces", marked, "--sure", "0.8")
+    assert "brightness does not say how sure it is where: its file has no thresholds" in refused(done)
 
 
 def test_the_file_of_rows_may_not_be_a_source(predict: Any, party: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers.bundles import CLASSES, FACTS, brightness, expected, write_bundle
@@ -21,6 +25,11 @@ from zoo.use.recognizer import Recognizer, is_crop
 from zoo.use.sources import Reading
 
 PARTY = picture([(300, 100, 200), (100, 100, 85)])
+
+
+_file = io.BytesIO()
+Image.fromarray(PARTY).save(_file, "PNG")
+PARTY_FILE = _file.getvalue()
 
 
 def grey(level: int, side: int = 48) -> np.ndarray:
@@ -269,6 +278,23 @@ def test_an_explanation_points_at_what_matters(recognise: Recognizer):
 def test_nothing_matters_where_all_is_the_same(recognise: Recognizer):
     (face,) = recognise(picture([(100, 100, 120)]))
     np.testing.assert_allclose(recognise.explain(replace(face, crop=np.full((48, 48, 3), 70, np.uint8))), 0, atol=1e-6)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32))
+def test_any_bytes_are_a_row_or_one_of_four_errors(recognise: Recognizer, seed: int):
+    """Files of which some bytes are others: read or not, many() gives an answer, and a call no unexpected error."""
+    chance = random.Random(seed)
+    content = bytearray(PARTY_FILE)
+    for _ in range(chance.randint(0, 3)):
+        content[chance.randrange(len(content))] = chance.randrange(256)
+    content = content[: chance.choice([len(content), chance.randrange(len(content))])]
+    (answer,) = recognise.many([bytes(content)])
+    assert answer.faces or answer.error == NO_FACE or answer.error.startswith("unreadable: ")
+    try:
+        assert recognise(bytes(content)) == answer.faces
+    except (NoDetector, NoModel, NoSource, Unreadable) as error:
+        assert str(error).startswith("bytes 0 ") and answer.error
 
 
 # The released model
