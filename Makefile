@@ -15,7 +15,7 @@ endif
 PINS := $(PINS_$(VERSIONS))
 INSTALL = $(BIN)/pip install -q $(addprefix -c ,$(PINS))
 
-.PHONY: benchmark test check lint constraints clean
+.PHONY: benchmark test check lint site constraints clean
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
@@ -30,6 +30,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The static site that the hosted workflow publishes; look at it by python -m http.server --directory site.
+site: $(VENV)/installed
+	$(INSTALL) -e ".[use]"
+	$(BIN)/python -m benchmarks.publish.site site
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -71,4 +76,4 @@ $(UV):
 	@$(VENV)/uv/bin/pip install -q uv
 
 clean:
-	rm -rf .venv .venv-lowest .venv-newest $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-lowest .venv-newest $(VENV) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache

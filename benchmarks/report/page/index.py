@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +70,13 @@ class Unreadable:
 def write_index(folder: Path) -> Path:
     """Write index.html into the folder of all results and return its path; rehearsals are left out."""
     path = folder / "index.html"
-    write_atomic(path, render("index.html", title="Results", cards=list(_cards(folder))))
+    write_atomic(path, index(folder))
     return path
+
+
+def index(folder: Path, links: Mapping[str, str] | None = None) -> str:
+    """Return the page for all suites of a folder; `links` are ways to more pages, by their names."""
+    return render("index.html", title="Results", cards=list(_cards(folder)), links=links or {})
 
 
 def _cards(folder: Path) -> Iterator[Card | Unreadable]:

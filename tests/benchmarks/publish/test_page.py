@@ -101,7 +101,7 @@ def test_a_card_beside_the_model_is_a_page(tmp_path: Path, bundle: Path, unpacke
     )
     folder = web.write_web_folder(bundle, tmp_path / "page", unpacked).parent
     card = (folder / "card.html").read_text()
-    assert "<h1>The card</h1>" in card and "license: mit" not in card and '<td class="number">2</td>' in card
+    assert "<h1 id="the-card">The card</h1>" in card and "license: mit" not in card and '<td class="number">2</td>' in card
     assert 'href="card.html"' in (folder / "index.html").read_text()
 
 
@@ -116,7 +116,7 @@ def test_links_of_documents(tmp_path: Path):
 def test_the_page_and_the_leaderboards_have_one_look():
     frame = (web.TEMPLATES / "frame.css").read_text()
     assert frame in web.looks()["style.css"].decode()
-    assert frame in render("index.html", title="Results", cards=[])
+    assert frame in render("index.html", title="Results", cards=[], links={})
 
 
 # onnxruntime-web
