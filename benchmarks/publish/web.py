@@ -22,7 +22,17 @@ from zoo.pretrained.packages import DETECTORS, fetch
 from zoo.use.bundle import Bundle, Facts
 from zoo.use.tflite import to_onnx
 
-SCRIPTS = ("app.js", "blazeface.js", "crops.js", "pixels.js", "tracks.js", "view.js", "words.js", "worker.js")
+SCRIPTS = (
+    "app.js",
+    "blazeface.js",
+    "crops.js",
+    "pixels.js",
+    "search.js",
+    "tracks.js",
+    "view.js",
+    "words.js",
+    "worker.js",
+)
 MODEL, DETECTOR, RUNTIME, CARD = "expression.onnx", "blazeface.onnx", "onnxruntime", "card.html"
 NETWORK = DETECTORS["face_detection_full_range.tflite"]
 PREFERRED = "0.80"  # share of right answers that is asked for at first, where the model knows a threshold for it

@@ -45,7 +45,8 @@ function inCell(raw, cell, score) {
   return { score, box: [centre[0] - size[0] / 2, centre[1] - size[1] / 2, ...size], points };
 }
 
-function groups(found) {
+/** Faces that mean the same one together, the best first; the best of all come first. */
+export function groups(found) {
   let left = [...found].sort((one, other) => other.score - one.score);
   const all = [];
   while (left.length) {

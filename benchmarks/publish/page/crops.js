@@ -35,7 +35,7 @@ export function patch(picture, [x, y], side, degrees, size, isGrey) {
   const sine = Math.sin(radians(degrees)), cosine = Math.cos(radians(degrees));
   const reach = (side / 2) * (Math.abs(sine) + Math.abs(cosine)) + 2;
   const left = Math.floor(x - reach), top = Math.floor(y - reach);
-  const around = part(picture, left, top, Math.ceil(2 * reach) + 2);
+  const reached = Math.ceil(2 * reach) + 2, around = part(picture, left, top, reached, reached);
   const coarse = Math.max(1, Math.trunc(side / size / SAMPLES));
   const blocks = reduced(isGrey ? grey(around) : around, coarse);
   const span = side / coarse, fine = Math.max(1, rounded(span / size));

@@ -22,17 +22,30 @@ export function grey({ width, height, channels, data }) {
   return { width, height, channels: 1, data: levels };
 }
 
-/** A square part of a picture, with the outermost pixels repeated beyond it. */
-export function part({ width, height, channels, data }, left, top, side) {
-  const kept = Math.min(channels, 3), square = new Uint8Array(side * side * kept);
-  for (let y = 0, to = 0; y < side; y++) {
+/** A part of a picture, with the outermost pixels repeated beyond it. */
+export function part({ width, height, channels, data }, left, top, wide, high) {
+  const kept = Math.min(channels, 3), out = new Uint8Array(wide * high * kept);
+  for (let y = 0, to = 0; y < high; y++) {
     const row = Math.min(Math.max(top + y, 0), height - 1) * width;
-    for (let x = 0; x < side; x++) {
+    for (let x = 0; x < wide; x++) {
       const from = (row + Math.min(Math.max(left + x, 0), width - 1)) * channels;
-      for (let channel = 0; channel < kept; channel++) square[to++] = data[from + channel];
+      for (let channel = 0; channel < kept; channel++) out[to++] = data[from + channel];
     }
   }
-  return { width: side, height: side, channels: kept, data: square };
+  return { width: wide, height: high, channels: kept, data: out };
+}
+
+/** A coloured picture with a frame of one grey level, `wide` and `high` pixels on either side. */
+export function framed({ width, height, channels, data }, wide, high, level) {
+  const whole = width + 2 * wide, out = new Uint8Array(whole * (height + 2 * high) * 3).fill(level);
+  for (let y = 0, from = 0; y < height; y++) {
+    for (let x = 0, to = ((y + high) * whole + wide) * 3; x < width; x++, from += channels, to += 3) {
+      out[to] = data[from];
+      out[to + 1] = data[from + 1];
+      out[to + 2] = data[from + 2];
+    }
+  }
+  return { width: whole, height: height + 2 * high, channels: 3, data: out };
 }
 
 /** A picture made smaller by whole factors: means of blocks. */

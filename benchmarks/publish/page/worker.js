@@ -6,6 +6,7 @@
 import { InferenceSession, Tensor, env } from "./onnxruntime/ort.wasm.bundle.min.js";
 import { SIDE, decoded, letterboxed, lookAgain } from "./blazeface.js";
 import { cut, doubts, isCrop, rgb, roll } from "./crops.js";
+import { search } from "./search.js";
 import { Tracker } from "./tracks.js";
 
 const MEGAPIXELS = 24; // of the largest picture
@@ -92,7 +93,7 @@ async function located({ facts, detector }, picture, cropped) {
     return decoded(out.output0.data, out.output1.data, scale);
   };
   const faces = [];
-  for (const face of await detect(picture)) faces.push(await lookAgain(detect, picture, face));
+  for (const face of await search(detect, picture)) faces.push(await lookAgain(detect, picture, face));
   faces.sort((one, other) => one.box[0] + one.box[2] / 2 - (other.box[0] + other.box[2] / 2));
   return faces.map((face) => {
     const crop = cut(picture, face, facts.crop), pixels = Math.max(face.box[2], face.box[3]);

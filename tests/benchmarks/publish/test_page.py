@@ -101,7 +101,9 @@ def test_a_card_beside_the_model_is_a_page(tmp_path: Path, bundle: Path, unpacke
     )
     folder = web.write_web_folder(bundle, tmp_path / "page", unpacked).parent
     card = (folder / "card.html").read_text()
-    assert "<h1 id="the-card">The card</h1>" in card and "license: mit" not in card and '<td class="number">2</td>' in card
+    assert (
+        '<h1 id="the-card">The card</h1>' in card and "license: mit" not in card and '<td class="number">2</td>' in card
+    )
     assert 'href="card.html"' in (folder / "index.html").read_text()
 
 
