@@ -22,9 +22,9 @@ SOURCES = re.compile(  # how sources are written in references and published res
 )
 
 
-def table(head: str, body: Iterable[Sequence[Any]], right: Collection[int] = ()) -> str:
-    """Return a markdown table: `head` split at `|`, None as a dash, `|` and line breaks in cells escaped."""
-    columns = head.split("|")
+def table(head: str | Sequence[str], body: Iterable[Sequence[Any]], right: Collection[int] = ()) -> str:
+    """Return a markdown table: None as a dash, `|` and line breaks in cells escaped; `head` as text is split at `|`."""
+    columns = head.split("|") if isinstance(head, str) else [escape(name) for name in head]
     rule = ["---:" if column in right else "---" for column in range(len(columns))]
     lines = [columns, rule, *([NONE if cell is None else escape(str(cell)) for cell in row] for row in body)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of every class, as markdown for the headline and the best member, as CSV for all members.
+"""Precision, recall, F1 and confusions of every class: markdown for headline and best member, CSV for all members.
 
 Drawn from the confusion matrices in the results. Where nothing was predicted as a class its precision is 0, as is the
 recall of a class without images; averages are over the classes that occur as a target or as a prediction.
@@ -61,14 +61,16 @@ def markdown(results: Results) -> str:
     parts = [
         f"# {results['title']}: classification report",
         f"On {test['name']} ({test['size']:,} images), in per cent; averages over the classes alike (macro) and by "
-        "their images (weighted). All members: [classification_report.csv](classification_report.csv).",
+        "their images (weighted). Confusions are counts: a row per true class, a column per class that was answered. "
+        "All members: [classification_report.csv](classification_report.csv), [confusion.csv](confusion.csv).",
     ]
     single = best_single(results)
     for model in results["confusions"]:
         ensemble = model["kind"] == "ensemble"
         if ensemble or (single is not None and model["title"] == single.title):
             role = "the headline" if ensemble else f"best single member on {results['splits']['val']['name']}"
-            parts.append(f"## {escape(model['title'])}: {role}\n\n{_table(model, results)}")
+            tables = (_table(model, results), _counts(model, results))
+            parts.append("\n\n".join((f"## {escape(model['title'])}: {role}", *tables)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -78,6 +80,23 @@ def _table(model: Confusion, results: Results) -> str:
         for line in lines(model["counts"], results["classes"])
     ]
     return table("Class|Precision|Recall|F1|Support", body, right={1, 2, 3, 4})
+
+
+def _counts(model: Confusion, results: Results) -> str:
+    classes = results["classes"]
+    body = [[name, *(f"{count:,}" for count in row)] for name, row in zip(classes, model["counts"], strict=True)]
+    return table(("true class", *classes), body, right=set(range(1, len(classes) + 1)))
+
+
+def confusion_csv(results: Results) -> str:
+    """Report the confusions of every member and the headline as CSV, a line per true class, a column per answer."""
+    classes = results["classes"]
+    rows = [
+        [model["kind"], model["title"], name, *counts]
+        for model in results["confusions"]
+        for name, counts in zip(classes, model["counts"], strict=True)
+    ]
+    return csv_text(("kind", "name", "class", *(f"as {name}" for name in classes)), rows)
 
 
 def csv_table(results: Results) -> str:

@@ -41,9 +41,9 @@ FIXED = {  # columns of leaderboard.csv printed with six decimals, as metrics ar
 
 
 def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
-    """Write leaderboard.md, .csv and .tex, references.bib, classification report, epoch log and figures into
-    `folder`, which is results/<suite>; where the suite has them also the summary as README.md, and valence and arousal
-    as CSV. Returns their paths. `jobs` processes draw."""
+    """Write leaderboard.md, .csv and .tex, references.bib, classification report, confusions, epoch log and figures
+    into `folder`, which is results/<suite>; where the suite has them also the summary as README.md, and valence and
+    arousal as CSV. Returns their paths. `jobs` processes draw."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
@@ -51,6 +51,7 @@ def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
         "references.bib": bibliography(results),
         "classification_report.md": classification_report.markdown(results),
         "classification_report.csv": classification_report.csv_table(results),
+        "confusion.csv": classification_report.confusion_csv(results),
         "epochs.csv": epoch_log(results, folder / "predictions"),
     }
     if "summary" in results:

@@ -13,8 +13,9 @@ import pytest
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.figure_data import confusions
 from benchmarks.evaluation.models import ScoredModel
-from benchmarks.report.classification import lines
+from benchmarks.report.classification import confusion_csv, lines, markdown
 from benchmarks.report.epochs import epoch_log
+from tests.helpers.results import blank_results
 
 CLASSES = ("a", "b", "c", "d")
 
@@ -52,6 +53,24 @@ def test_members_and_the_headline_are_reported_and_no_other_ensemble():
     rows = [ScoredModel(kind, name, name, same, same) for kind, name in
             (("member", "net"), ("ensemble", "uniform"), ("ensemble", "greedy"))]  # fmt: skip
     assert [row["name"] for row in confusions(rows, np.array([0, 1]), "greedy")] == ["net", "greedy"]
+
+
+def test_confusions_are_those_of_scikit_learn_as_text_and_as_csv():
+    from sklearn.metrics import confusion_matrix
+
+    random = np.random.default_rng(3)
+    targets, probabilities = random.integers(0, 4, 2000), random.random((2000, 4))
+    counts = metrics.confusion_matrix(probabilities, targets)
+    assert counts.tolist() == confusion_matrix(targets, probabilities.argmax(1)).tolist()
+    model = {"kind": "ensemble", "name": "mean", "title": "Mean", "counts": counts.tolist()}
+    results = blank_results(classes=["a", "b|c", "$d$", "e"], confusions=[model])
+    header, *rows = csv.reader(io.StringIO(confusion_csv(results)))
+    assert header == ["kind", "name", "class", "as a", "as b|c", "as $d$", "as e"]
+    assert [list(map(int, row[3:])) for row in rows] == counts.tolist()
+    assert {tuple(row[:2]) for row in rows} == {("ensemble", "Mean")}
+    text = markdown(results)
+    assert r"| true class | a | b\|c | $d$ | e |" in text
+    assert f"| a | {' | '.join(f'{count:,}' for count in counts[0])} |" in text
 
 
 def test_the_epoch_log_marks_the_epoch_that_was_kept(tmp_path: Path):
