@@ -1,4 +1,4 @@
-"""Answer pictures sent over HTTP, by default from this machine: `python benchmark.py serve --port 8000`.
+"""Answer pictures over HTTP, by the released model: `python benchmark.py serve --port 8000`.
 
 POST /predict takes the bytes of a picture, or a form with several; what it does is in publish/service.
 """
