@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.member import Member
-from zoo.registry import get, members
+from zoo.registry import get, members, trained_as
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from zoo.pretrained.released import Released
 
 
 def list_models(filter: str | Iterable[str] = "*", *, pretrained: bool = False) -> list[str]:
@@ -51,8 +53,10 @@ def create_model(
     by default the member's own.
 
     With `pretrained`, it starts from the weights that the member's entry names: from the hub or a Python package, for
-    `in_chans` channels, with a new classifier unless `num_classes` is theirs. `checkpoint_path` names a safetensors
-    file of the member's own weights, such as a training leaves in results/SUITE/checkpoints/.
+    `in_chans` channels, with a new classifier unless `num_classes` is theirs. A member that starts from nothing has
+    those of this project's own training where they are released (results/SUITE/model/): of the suite with as many
+    classes, and of several such suites the first by name. `checkpoint_path` names a safetensors file of the member's
+    own weights, such as a training leaves in results/SUITE/checkpoints/.
 
     >>> import zoo, torch
     >>> network = zoo.create_model("vgg_fer", num_classes=7).eval()
@@ -67,11 +71,16 @@ def create_model(
         raise ValueError(f"{name} is XGBoost on the features of a network: create {member.features_of}")
     if pretrained and checkpoint_path is not None:
         raise ValueError("pretrained and checkpoint_path both say which weights to load: give one of them")
-    if pretrained and not member.weights:
+    ours = _released(member, num_classes) if pretrained and not member.weights else None
+    if pretrained and not member.weights and ours is None:
         raise ValueError(_no_trained_weights(member))
     member = member if image_size is None else replace(member, image_size=image_size)
     network = member.build(num_classes, in_chans)
-    if pretrained:
+    if ours is not None:
+        from zoo.pretrained.released import load_released
+
+        load_released(network, ours, num_classes, in_chans)
+    elif pretrained:
         from zoo.pretrained.initialise import initialise
 
         initialise(network, member, num_classes, in_chans)
@@ -80,6 +89,14 @@ def create_model(
 
         load_weights(network, Path(checkpoint_path))
     return network
+
+
+def _released(member: Member, num_classes: int) -> Released | None:
+    """Return the released weights that a member uses; None where there are none."""
+    from zoo.pretrained.released import choose, released
+
+    own = [one for one in released() if one.member == trained_as(member).name]
+    return choose(own, num_classes) if own else None
 
 
 def _no_trained_weights(member: Member) -> str:

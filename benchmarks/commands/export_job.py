@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import shlex
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.execution.tasks import complete_members, external_members, schedule
 from benchmarks.formats import duration
+from benchmarks.publish.export import Job
+from benchmarks.publish.facts import facts_of
+from benchmarks.publish.release import Board, small_enough
 from benchmarks.publish.selection import Chosen, StoredModels, choose
+from benchmarks.publish.spec import ModelSpec
+from benchmarks.publish.thresholds import calibrate
 from benchmarks.publish.trained import TrainedMember, WeightsMissing, load_trained
-from benchmarks.results import read_results
+from benchmarks.results import Results, read_results
 from benchmarks.session import Session
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
 from ensembles import softmax
 from zoo.overrides import override
 from zoo.registry import trained_as
-
-if TYPE_CHECKING:
-    from benchmarks.publish.export import Job
 
 AS_TRAINED = "as-trained"
 
@@ -130,25 +131,55 @@ def with_views(
     return replace(chosen, name=name, title=title, val=softmax(logits)), [seen]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A model that was chosen, and how it is to be written."""
+
+    job: Job
+    chosen: Chosen
+
+
 def prepare(
-    session: Session, stack: ExitStack, name: str | None, *, form: str, weights: str, views: str = AS_TRAINED
-) -> Job:
+    session: Session,
+    stack: ExitStack,
+    name: str | None,
+    form: str,
+    weights: str,
+    views: str = AS_TRAINED,
+    *,
+    images_needed: bool = False,
+) -> Wanted:
     """Return what is to be written: the model by its name with its weights, and, where they are at hand, the images.
 
     Raises ValueError and its kinds where the model cannot be had.
     """
-    from benchmarks.publish.export import Job
-    from benchmarks.publish.facts import facts_of
-    from benchmarks.publish.spec import ModelSpec
-    from benchmarks.publish.thresholds import calibrate
-
     stored = stored_models(session)
-    chosen = choose(name, stored, read_results(session.folder / "results.json"))
-    members, dataset = trained_members(session, chosen), images(session, stack)
+    chosen = choose(name, stored, results_of(session))
+    members, dataset = trained_members(session, chosen), images(session, stack, needed=images_needed)
     as_measured = views in (AS_TRAINED, members[0].member.recipe.tta)
     if not as_measured:
         chosen, members = with_views(chosen, members, views, dataset)
     targets = stored.targets
     calibration, shape = calibrate(chosen.val, targets.val), image_shape(members, dataset)
     spec = ModelSpec(chosen.name, chosen.title, targets.classes, members, chosen.fitted, calibration, shape)
-    return Job(spec, form, weights, facts_of(spec, chosen, session.suite, as_measured=as_measured), dataset)
+    facts = facts_of(spec, chosen, session.suite, as_measured=as_measured)
+    return Wanted(Job(spec, form, weights, facts, dataset), chosen)
+
+
+def results_of(session: Session) -> Results:
+    """Read what the board says; raises ValueError, with the command that writes it, where there is nothing."""
+    return read_results(session.folder / "results.json")
+
+
+def board_of(session: Session) -> Board:
+    """Return what a card reports beside what its model says."""
+    origin = session.suite.origin or f"the images of {session.suite.title}"
+    return Board(results_of(session), session.folds[0].targets, origin)
+
+
+def best_small_member(session: Session) -> str:
+    """Return the label of the member to be released: of those whose file is small enough, the best on val."""
+    rows = small_enough(results_of(session))
+    if not rows:
+        raise ValueError(f"{session.suite.title} has no member whose file is small enough for a repository: name one")
+    return rows[0]["label"]

@@ -62,6 +62,7 @@ class Written:
     agreement: Agreement
     val_accuracy: float | None  # of the file itself
     size: int  # bytes
+    passes: int  # of networks, for one crop
 
     def __str__(self) -> str:
         accuracy = (
@@ -91,6 +92,10 @@ def export(job: Job, folder: Path) -> Written:
     """
     with staged(folder) as draft:
         written = write_checked(job, draft / f"{job.stem}{FORMATS[job.format].suffix}")
+        if job.dataset is not None:
+            found = check.in_batches(FORMATS[job.format].open(written.path), crops_of(job.dataset.val.images))
+            accuracy = float((found.argmax(axis=1) == job.dataset.val.targets).mean())
+            written = with_accuracy(job, written, accuracy)
         write_atomic(draft / f"{job.stem}.json", json_text(described(job, written)))
         if job.spec.fitted is not None:
             ensembles.save(job.spec.fitted, draft / f"{job.spec.name}.ensembler.safetensors")
@@ -106,13 +111,18 @@ def write_checked(job: Job, path: Path) -> Written:
         raise CannotExport("int8-static is calibrated on training images, and none are at hand: --data DIR")
     form, model = FORMATS[job.format], Model(job.spec)
     facts = form.write(model, path, job.weights, job.facts, None if job.dataset is None else job.dataset.train.images)
-    recognise = form.open(path)
-    agreed = check_file(job, model, recognise, path.name)
-    accuracy = _accuracy(job, recognise)
-    if accuracy is not None:
-        facts = replace(facts, accuracy={**(facts.accuracy or {}), "val": round(accuracy, 6)})
-        form.restate(path, facts)
-    return Written(path, facts, agreed, accuracy, _size(path.parent))
+    agreed = check_file(job, model, form.open(path), path.name)
+    return Written(path, facts, agreed, None, _size(path.parent), model.passes)
+
+
+def with_accuracy(job: Job, written: Written, val: float, **more: Any) -> Written:
+    """Make a file say its own accuracy on val, and `more` of it; raises ExportFailed where it lost too much there."""
+    before = written.facts.accuracy or {}
+    if before:
+        check.check_accuracy(before["val"], val, job.weights, written.path.name)
+    facts = replace(written.facts, accuracy={**before, "val": round(val, 6), **more})
+    FORMATS[job.format].restate(written.path, facts)
+    return replace(written, facts=facts, val_accuracy=val)
 
 
 def check_file(job: Job, model: Model, recognise: Recogniser, name: str) -> Agreement:
@@ -137,18 +147,6 @@ def check_file(job: Job, model: Model, recognise: Recogniser, name: str) -> Agre
 def _some(images: np.ndarray) -> np.ndarray:
     """Return the images of a check, spread over all: stored ones are sorted."""
     return images[np.linspace(0, len(images) - 1, min(check.IMAGES, len(images))).astype(int)]
-
-
-def _accuracy(job: Job, recognise: Recogniser) -> float | None:
-    """Return a file's accuracy on val; None without images. Raises ExportFailed where it lost too much."""
-    if job.dataset is None:
-        return None
-    val = job.dataset.val
-    found = check.in_batches(recognise, crops_of(val.images)).argmax(axis=1)
-    accuracy = float((found == val.targets).mean())
-    if job.facts.accuracy:
-        check.check_accuracy(job.facts.accuracy["val"], accuracy, job.weights, job.stem)
-    return accuracy
 
 
 def described(job: Job, written: Written) -> dict[str, Any]:

@@ -100,11 +100,8 @@ class Model(nn.Module):
         channels, size, _ = spec.image_shape
         members, fitted = spec.members, spec.fitted
         self.crop = Crop(size, grey=channels == 1)
-        by_weights: dict[tuple[str, str], list[TrainedMember]] = {}
-        for one in members:
-            by_weights.setdefault(one.passes_shared_with, []).append(one)
-        self.shared = nn.ModuleList(_shared(users, channels) for users in by_weights.values())
-        made = [one.label for users in by_weights.values() for one in users]
+        self.shared = nn.ModuleList(_shared(users, channels) for users in spec.shared)
+        made = [one.label for users in spec.shared for one in users]
         self._order = [made.index(one.label) for one in members]
         self.combination = Single() if fitted is None else combination(fitted, fitted.members_used_.tolist())
         self._temperature = spec.calibration.temperature

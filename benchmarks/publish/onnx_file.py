@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ NETWORKS = "networks/"
 """What the names of the nodes begin with that lie in a network; the others prepare images and combine outputs."""
 CHANNEL_AXIS = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0, "MatMul": -1}
 """The axis of a weight along which int8 has scales of its own, by the operator that takes it as its second input."""
+SMALL = 1024  # numbers in a weight that stays as it is: first layers and classifiers lose most, and weigh nothing
 TRACED = (2, 50, 52, 3)  # the crops of the trace: lengths that nothing in a graph has by itself
 
 
@@ -105,8 +107,8 @@ def store_int8(proto: Any) -> None:
 
 
 def _weights(proto: Any) -> Iterator[tuple[Any, int]]:
-    """Yield the initializers that are weights of layers in networks, each once, with the axis of output channels."""
-    initializers = {tensor.name: tensor for tensor in proto.graph.initializer}
+    """Yield the larger weights of layers in networks, each once, with the axis of its output channels."""
+    initializers = {tensor.name: tensor for tensor in proto.graph.initializer if math.prod(tensor.dims) >= SMALL}
     found: dict[str, int] = {}
     for node in proto.graph.node:
         if node.name.startswith(NETWORKS) and node.op_type in CHANNEL_AXIS and node.input[1] in initializers:

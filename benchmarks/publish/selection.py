@@ -40,12 +40,14 @@ class StoredModels:
 class Chosen:
     """A model to be exported: the row of the board that is of it, and what it is made of.
 
-    `models` are the members that `fitted` uses, by their labels; without an ensembler there is one. `val` are its
-    probabilities [N, classes] of images of val that it was not fitted on.
+    `label` is what reports call a member, and the name of an ensembler; `name` is that of its file. `models` are the
+    members that `fitted` uses, by their labels; without an ensembler there is one. `val` are its probabilities
+    [N, classes] of images of val that it was not fitted on.
     """
 
     row: Member | Ensemble
     kind: str  # member, ensemble
+    label: str
     name: str
     title: str
     models: dict[str, Predictions]
@@ -77,7 +79,7 @@ def _member(label: str, stored: StoredModels, results: Results) -> Chosen:
     configuration = model.configuration
     name = configuration.name if not configuration.seed else f"{configuration.name}.s{configuration.seed}"
     title = display_title(configuration.name, configuration.seed or None)
-    return Chosen(row, "member", name, title, {label: model}, None, softmax(model.val))
+    return Chosen(row, "member", label, name, title, {label: model}, None, softmax(model.val))
 
 
 def _ensemble(name: str, stored: StoredModels, results: Results) -> Chosen:
@@ -95,7 +97,7 @@ def _ensemble(name: str, stored: StoredModels, results: Results) -> Chosen:
     held_out = cross_fitted(fitted, val, stored.targets.val)
     count = f"{len(labels)} members" if len(labels) > 1 else "1 member"
     models = {label: stored.by_label[label] for label in labels}
-    return Chosen(row, "ensemble", name, f"{fitted.title}, {count}", models, fitted, held_out)
+    return Chosen(row, "ensemble", name, name, f"{fitted.title}, {count}", models, fitted, held_out)
 
 
 def _rebuild(name: str, results: Results) -> str:

@@ -35,6 +35,15 @@ class ModelSpec:
         """How faces are cut out for it."""
         return Crop(size=self.image_shape[1], colour="grey" if self.image_shape[0] == 1 else "rgb")
 
+    @property
+    def shared(self) -> list[list[TrainedMember]]:
+        """The members by the passes that they share: those of one list have the same weights and see the same images,
+        in whatever views."""
+        lists: dict[tuple[str, str], list[TrainedMember]] = {}
+        for one in self.members:
+            lists.setdefault(one.passes_shared_with, []).append(one)
+        return list(lists.values())
+
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities [N, classes] of stored images, uint8 [N,C,H,W], by the project's own path."""
         from zoo.inference.predict import predict

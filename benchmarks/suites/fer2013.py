@@ -90,6 +90,7 @@ FER2013 = Suite(
     download=download,
     extra_labels=ExtraLabels("FER+ votes", votes),
     channels=1,
+    origin="pictures found by a search engine in 2013, labelled by few people",
     leak_above=0.77,
     human_accuracy=(0.60, 0.70),  # 65 ± 5 % (arXiv:1307.0414)
     published="fer2013",

@@ -40,6 +40,7 @@ def _suite(name: str, mode: str, evaluation: str, learns: str, changes: tuple[st
         download=download,
         changes=changes,
         channels=1,
+        origin="pictures found by a search engine in 2013, each labelled by ten people",
         published="ferplus" if evaluation == "majority" else "",
     )
 

@@ -65,6 +65,7 @@ class Suite:
     human_accuracy: tuple[float, float] | None = None  # from and to, on the test images
     published: str = ""  # published/<published>.csv; "": no number is known
     summary_page: bool = False  # results/<suite>/README.md says on one page what the results show
+    origin: str = ""  # where its images and labels come from: "It was trained on ..."
     restricted: bool = False  # its terms forbid to hand on what was trained on it: no weights of it are committed
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
     own: bool = False  # of whatever images --data names: each such folder has results of its own

@@ -1,0 +1,89 @@
+"""What a file itself reaches: its probabilities on val and test, scored once, and how long a crop takes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from benchmarks.evaluation.significance import bootstrap_intervals
+from benchmarks.provenance import device_name
+from benchmarks.publish.check import Recogniser, in_batches
+from benchmarks.publish.spec import crops_of
+from benchmarks.publish.thresholds import Answers, Calibration, Sets, answers, sets
+from benchmarks.store.targets import Targets
+
+RUNS = 30  # of one crop
+
+
+class Measured(TypedDict):
+    """How a file does: accuracies, what its thresholds and sets gave on test."""
+
+    val_accuracy: float
+    test_accuracy: float
+    test_interval: list[float]
+    answers: list[Answers]
+    sets: Sets
+
+
+class Pace(TypedDict):
+    """The least time that one crop took, on one core."""
+
+    milliseconds: float
+    runs: int
+    device: str
+
+
+def predicted(recognise: Recogniser, val: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a file's probabilities float32 [N, classes] of stored images, uint8 [N,C,H,W], by split."""
+    return {
+        split: in_batches(recognise, crops_of(images)).astype(np.float32)
+        for split, images in (("val", val), ("test", test))
+    }
+
+
+def measured(probabilities: dict[str, np.ndarray], targets: Targets, calibration: Calibration) -> Measured:
+    """Score a file by its probabilities, which are calibrated."""
+    val, test = probabilities["val"], probabilities["test"]
+    right = test.argmax(axis=1) == targets.test
+    (interval,) = bootstrap_intervals(right[None], groups=targets.test_groups)
+    return Measured(
+        val_accuracy=_rounded(float((val.argmax(axis=1) == targets.val).mean())),
+        test_accuracy=_rounded(float(right.mean())),
+        test_interval=_rounded(interval.tolist()),
+        answers=_rounded(answers(test, targets.test, calibration)),
+        sets=_rounded(sets(test, targets.test, calibration)),
+    )
+
+
+def pace(recognise: Recogniser, size: int) -> Pace:
+    """Time a file that runs in one thread."""
+    crop, times = np.zeros((1, size, size, 3), dtype=np.uint8), []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        recognise(crop)
+        times.append(time.perf_counter() - began)
+    return Pace(milliseconds=float(f"{1000 * min(times):.2g}"), runs=RUNS, device=device_name("cpu"))
+
+
+def save_probabilities(path: Path, probabilities: dict[str, np.ndarray]) -> None:
+    """Keep what a file said, so that every number about it can be computed again without images."""
+    path.write_bytes(save({split: np.ascontiguousarray(array) for split, array in probabilities.items()}))
+
+
+def load_probabilities(path: Path) -> dict[str, np.ndarray]:
+    """Read what `save_probabilities` wrote."""
+    found: dict[str, np.ndarray] = load_file(path)
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    """Round floats to six decimals, as results.json does."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list) else value

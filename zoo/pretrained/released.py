@@ -1,0 +1,84 @@
+"""Our own trained weights, where a suite's results hold a released model: `results/SUITE/model/model.safetensors`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
+
+from zoo.pretrained.packages import WeightsUnavailable
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FORMAT = "fer-ensembles/weights/1"
+SCALE = ".scale"  # behind the name of an int8 tensor: what it is to be multiplied by
+FOLDER = Path(__file__).resolve().parents[2] / "results"
+FILE = Path("model") / "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Released:
+    """A file of weights: of which member, trained on which suite with which classes, for how many channels."""
+
+    path: Path
+    member: str
+    suite: str
+    classes: tuple[str, ...]
+    channels: int
+
+
+def released(results: Path | None = None) -> list[Released]:
+    """List the released weights of a folder of results, by suite; none where it holds none.
+
+    Raises WeightsUnavailable where a file is damaged or was not written by this project.
+    """
+    return [_read(path) for path in sorted((results or FOLDER).glob(f"*/{FILE}"))]
+
+
+def _read(path: Path) -> Released:
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsUnavailable(f"{path} is damaged or no safetensors file ({error})") from error
+    if about.get("format") != FORMAT:
+        raise WeightsUnavailable(f"{path} has no {FORMAT!r} in its header: it was not written by this version")
+    classes = tuple(json.loads(about["classes"]))
+    return Released(path, about["member"], about["suite"], classes, int(about["channels"]))
+
+
+def choose(found: list[Released], num_classes: int) -> Released:
+    """Choose among released weights of one member: of as many classes, of the first suite by name."""
+    return min(found, key=lambda one: (len(one.classes) != num_classes, one.suite))
+
+
+def load_released(network: nn.Module, one: Released, num_classes: int, in_chans: int) -> None:
+    """Put released weights into a network of the same member.
+
+    The classifier keeps its random weights where the network has another number of classes. Raises ValueError for
+    another number of channels.
+    """
+    from safetensors.torch import load_file
+
+    from zoo.structure import classifier_names
+
+    if in_chans != one.channels:
+        raise ValueError(f"the released weights of {one.member} are for {one.channels} channels, not {in_chans}")
+    weights = in_float(load_file(one.path))
+    if num_classes != len(one.classes):
+        own = network.state_dict()
+        weights |= {name: own[name] for name in classifier_names(network)}
+    network.load_state_dict(weights)
+
+
+def in_float(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights as floats: int8 ones multiplied by their scales."""
+    return {
+        name: value.float() * stored[name + SCALE] if name + SCALE in stored else value
+        for name, value in stored.items()
+        if not name.endswith(SCALE)
+    }
