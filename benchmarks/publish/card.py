@@ -25,7 +25,7 @@ def card(facts: Facts, results: Results) -> str:
     parts = [
         card_parts.header(facts, results, row),
         f"# {facts['title']}: {len(facts['classes'])} facial expressions in one file",
-        card_parts.LIMITS.format(**card_parts.words(facts, results)),
+        card_parts.what_it_is_not(facts, results),
         card_parts.use(facts),
         _files(facts),
         _input(facts),
@@ -35,7 +35,7 @@ def card(facts: Facts, results: Results) -> str:
         _choice(facts, results),
         _training(facts, results, row),
         card_parts.not_tested(facts, results),
-        card_parts.CITE.format(**card_parts.words(facts, results)),
+        card_parts.how_to_cite(facts, results),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

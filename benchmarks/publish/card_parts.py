@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.publish.limits import limits
 from benchmarks.results import Results, split_names
 from benchmarks.results.schema import Ensemble, Member
 
 Facts = Mapping[str, Any]
-
-LIMITS = """\
-This model guesses which of {classes} posed-expression words annotators would have chosen for a {size} x {size} \
-{colour} picture. It does not know what a person feels. It was trained on {origin}{noise}; who is in \
-them, of which age, origin or gender, is not recorded, so that no fairness across groups has been measured or can be \
-claimed. Accuracy elsewhere than on {title} is unknown and usually far lower.
-
-Do not use it to judge, rank, hire, grade, police or treat people. In the European Union, inferring emotions of people \
-at work or in education is prohibited since 2 February 2025 except for medical or safety reasons (Regulation (EU) \
-2024/1689, Art. 5(1)(f)), and other emotion recognition is high-risk (Annex III 1(c)) with duties to inform (Art. 50). \
-Ask people before you point it at them."""
 
 CITE = """\
 ## How to cite
@@ -35,23 +25,20 @@ STORED = {
 """How weights are kept in a file."""
 
 
-def words(facts: Facts, results: Results) -> dict[str, Any]:
-    """Return what the texts of this module are filled in with."""
-    summary, noise = results.get("summary"), ""
+def what_it_is_not(facts: Facts, results: Results) -> str:
+    """Return what the model must not be taken for, nor used for."""
+    crop, summary, noise = facts["crop"], results.get("summary"), ""
     if summary is not None and (votes := summary["label_noise"]) is not None:
         share = f"{100 * votes['most_by_label']['value']:.0f} %"
         noise = f" (a later panel of {votes['annotators']} gives the same word to only {share} of the test pictures)"
-    crop = facts["crop"]
-    return {
-        "classes": len(facts["classes"]),
-        "size": crop["size"],
-        "colour": "grey" if crop["colour"] == "grey" else "colour",
-        "title": results["title"],
-        "origin": facts["origin"],
-        "noise": noise,
-        "name": facts["name"],
-        "code": facts["code_version"],
-    }
+    picture = f"{crop['size']}x{crop['size']} {'grey' if crop['colour'] == 'grey' else 'colour'}"
+    paragraphs = limits(len(facts["classes"]), picture, facts["origin"] + noise, results["title"])
+    return "\n\n".join(paragraphs)
+
+
+def how_to_cite(facts: Facts, results: Results) -> str:
+    """Return what a publication should name."""
+    return CITE.format(name=facts["name"], code=facts["code_version"], title=results["title"])
 
 
 def header(facts: Facts, results: Results, row: Member | Ensemble) -> str:

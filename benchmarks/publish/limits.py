@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-LIMITS = (
-    "This model guesses which of seven posed-expression words annotators would have chosen for a 48x48 grey picture. "
-    "It does not know what a person feels. It was trained on pictures found by a search engine in 2013, labelled by "
-    "few people (a later panel of ten gives the same word to only 62 % of them); who is in them, of which age, origin "
-    "or gender, is not recorded, so that no fairness across groups has been measured or can be claimed.",
-    "Accuracy elsewhere than on FER2013 is unknown and usually far lower. Do not use it to judge, rank, hire, grade, "
-    "police or treat people. In the European Union, inferring emotions of people at work or in education is "
-    "prohibited since 2 February 2025 except for medical or safety reasons (Regulation (EU) 2024/1689, Art. 5(1)(f)), "
-    "and other emotion recognition is high-risk (Annex III 1(c)) with duties to inform (Art. 50).",
-    "Ask people before you point it at them.",
+
+def limits(classes: int | str, picture: str, origin: str, title: str) -> tuple[str, ...]:
+    """Return the paragraphs for a model of so many `classes`, that sees such a `picture` and learnt from `origin`.
+
+    `title` is the data set's.
+    """
+    return (
+        f"This model guesses which of {classes} posed-expression words annotators would have chosen for a {picture} "
+        f"picture. It does not know what a person feels. It was trained on {origin}; who is in them, of which age, "
+        "origin or gender, is not recorded, so that no fairness across groups has been measured or can be claimed.",
+        f"Accuracy elsewhere than on {title} is unknown and usually far lower. Do not use it to judge, rank, hire, "
+        "grade, police or treat people. In the European Union, inferring emotions of people at work or in education is "
+        "prohibited since 2 February 2025 except for medical or safety reasons (Regulation (EU) 2024/1689, Art. "
+        "5(1)(f)), and other emotion recognition is high-risk (Annex III 1(c)) with duties to inform (Art. 50).",
+        "Ask people before you point it at them.",
+    )
+
+
+LIMITS = limits(
+    "seven",
+    "48x48 grey",
+    "pictures found by a search engine in 2013, labelled by few people (a later panel of ten gives the same word to "
+    "only 62 % of them)",
+    "FER2013",
 )
 """Paragraphs of a model trained on FER2013."""
 

@@ -91,9 +91,7 @@ def test_everything_in_it_can_be_computed_again(results: Path, folder: Path):
 
 
 def test_the_file_scores_what_the_card_says_to_the_image(folder: Path):
-    from benchmarks.data import DataOptions
-
-    facts, dataset = facts_in(folder), load(DataOptions())
+    facts, dataset = facts_in(folder), load(None)
     found = Bundle(folder / "expression.onnx")(crops_of(dataset.test.images)).argmax(axis=1)
     right = int((found == dataset.test.targets).sum())
     assert right == round(facts["measured"]["test_accuracy"] * len(dataset.test.targets))
