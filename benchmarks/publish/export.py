@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from benchmarks.publish.graph import Model
 
 INSTALL = 'pip install -e ".[export]"'
+TORCH = (2, 8)  # the first with the exporter that ONNX files are made by
 
 
 class CannotExport(ValueError):
@@ -78,10 +80,16 @@ def check_job(format_name: str, weights: str) -> None:
     form = FORMATS[format_name]
     if weights not in form.weights:
         raise CannotExport(f"{format_name} has no {weights} weights: {', '.join(form.weights)}")
+    if "onnxscript" in form.needs and not _torch_is_new_enough():
+        raise CannotExport(f"{format_name} needs torch {'.'.join(map(str, TORCH))} or newer: its exporter of graphs")
     missing = [name for name in form.needs if importlib.util.find_spec(name) is None]
     if missing:
         how = "pip install openvino" if missing == ["openvino"] else INSTALL
         raise CannotExport(f"{format_name} needs {' and '.join(missing)}: {how}")
+
+
+def _torch_is_new_enough() -> bool:
+    return tuple(int(part) for part in version("torch").split(".")[:2]) >= TORCH
 
 
 def export(job: Job, folder: Path) -> Written:

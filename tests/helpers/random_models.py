@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 
 import ensembles
 from benchmarks.publish.check import made_up_images
+from benchmarks.publish.export import CannotExport, check_job
 from benchmarks.publish.spec import ModelSpec
 from benchmarks.publish.thresholds import Calibration
 from benchmarks.publish.trained import TrainedMember
@@ -21,6 +23,16 @@ from zoo.state_dicts import join
 CLASSES = ("angry", "happy", "neutral")
 SHAPE = (1, 16, 16)
 CALIBRATION = Calibration(0.8, {"0.80": 0.55, "0.90": 0.7}, 0.9, 0.75)
+
+
+def need_onnx() -> None:
+    """Skip where ONNX files cannot be written."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    try:
+        check_job("onnx", "fp32")
+    except CannotExport as reason:
+        pytest.skip(str(reason))
 
 
 def random_member(

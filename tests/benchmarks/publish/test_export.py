@@ -19,7 +19,7 @@ from benchmarks.publish.check import ExportFailed, Recogniser, agreement, check_
 from benchmarks.publish.export import CannotExport, Job, check_job, export, staged
 from benchmarks.publish.formats import FORMATS
 from tests.helpers.generated import stripes
-from tests.helpers.random_models import CLASSES, model_of, random_member
+from tests.helpers.random_models import CLASSES, model_of, need_onnx, random_member
 from tests.helpers.runs import files
 from zoo.use.bundle import Facts
 
@@ -120,6 +120,10 @@ def test_formats_say_what_they_have(monkeypatch: pytest.MonkeyPatch, job: Job, t
         check_job("torchscript", "int8")
     with pytest.raises(CannotExport, match="there is no format 'tflite': onnx, openvino, torchscript"):
         check_job("tflite", "fp32")
+    monkeypatch.setattr(exporting, "version", lambda name: "2.7.1+cpu")
+    with pytest.raises(CannotExport, match=r"onnx needs torch 2\.8 or newer"):
+        check_job("onnx", "fp32")
+    monkeypatch.setattr(exporting, "version", lambda name: "2.10.0")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
         CannotExport, match=r'onnx needs onnx and onnxscript and onnxruntime: pip install -e "\.\[export\]"'
@@ -128,7 +132,7 @@ def test_formats_say_what_they_have(monkeypatch: pytest.MonkeyPatch, job: Job, t
 
 
 def test_static_int8_needs_images(job: Job, tmp_path: Path):
-    pytest.importorskip("onnxscript")
+    need_onnx()
     with pytest.raises(CannotExport, match="calibrated on training images, and none are at hand"):
         export(replace(job, format="onnx", weights="int8-static"), tmp_path / "new")
     assert not (tmp_path / "new").exists()

@@ -14,12 +14,10 @@ from benchmarks.publish import onnx_file, static
 from benchmarks.publish.check import agreement, crops_of_other_sizes, in_batches, made_up_images
 from benchmarks.publish.graph import Model
 from benchmarks.publish.spec import ModelSpec, crops_of
-from tests.helpers.random_models import CLASSES, SHAPE, model_of, random_member
+from tests.helpers.random_models import CLASSES, SHAPE, model_of, need_onnx, random_member
 from tests.helpers.runs import ROOT
 from zoo.use.bundle import OPSET, Bundle, Facts
 
-for package in ("onnx", "onnxscript", "onnxruntime"):
-    pytest.importorskip(package)
 torch.set_num_threads(1)
 
 IMAGES = made_up_images(SHAPE, 64)
@@ -28,6 +26,7 @@ FACTS = Facts(CLASSES, "digits", "Three members", "", members=({"label": "lenet"
 
 @pytest.fixture(scope="module")
 def spec() -> ModelSpec:
+    need_onnx()
     members = [
         random_member("lenet", "recipe.normalise=image", "recipe.tta=scale", weights_of="one training"),
         random_member("lenet", "recipe.normalise=image", "recipe.tta=flip", weights_of="one training"),

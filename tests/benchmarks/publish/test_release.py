@@ -20,6 +20,7 @@ from benchmarks.publish.spec import crops_of
 from benchmarks.publish.thresholds import Calibration
 from benchmarks.store.targets import load_targets
 from tests.helpers.digits import read, stored_weights
+from tests.helpers.random_models import need_onnx
 from tests.helpers.results import audit, audit_row, blank_results, member
 from tests.helpers.runs import ROOT, Outcome, cli, files
 from zoo.pretrained import released
@@ -32,8 +33,7 @@ MODELS = sorted((ROOT / "results").glob("*/model/model.json"))
 @pytest.fixture(scope="module")
 def results(digits_run: tuple[Path, Outcome], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The digits run with a released model."""
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package)
+    need_onnx()
     results = tmp_path_factory.mktemp("released") / "results"
     shutil.copytree(digits_run[0], results)
     done = cli("export", "lenet", "--release", "--suite", "digits", "--results", results)
