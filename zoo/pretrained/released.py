@@ -64,15 +64,13 @@ def load_released(network: nn.Module, one: Released, num_classes: int, in_chans:
     """
     from safetensors.torch import load_file
 
-    from zoo.structure import classifier_names
+    from zoo.pretrained.warm_start import WarmStart, start_from
 
     if in_chans != one.channels:
         raise ValueError(f"the released weights of {one.member} are for {one.channels} channels, not {in_chans}")
-    weights = in_float(load_file(one.path))
-    if num_classes != len(one.classes):
-        own = network.state_dict()
-        weights |= {name: own[name] for name in classifier_names(network)}
-    network.load_state_dict(weights)
+    trained = len(one.classes)
+    classes = list(range(trained)) if num_classes == trained else [None] * num_classes
+    start_from(network, WarmStart(in_float(load_file(one.path)), classes, trained))
 
 
 def in_float(stored: dict[str, Tensor]) -> dict[str, Tensor]:
