@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoo.use.bundle import Facts
+
 
 def limits(classes: int | str, picture: str, origin: str, title: str) -> tuple[str, ...]:
     """Return the paragraphs for a model of so many `classes`, that sees such a `picture` and learnt from `origin`.
@@ -28,6 +30,15 @@ LIMITS = limits(
     "FER2013",
 )
 """Paragraphs of a model trained on FER2013."""
+
+
+def limits_of(facts: Facts) -> tuple[str, ...]:
+    """Return the paragraphs for a model file, which knows less of its data set than a card does."""
+    if facts.suite.startswith("fer2013"):
+        return LIMITS
+    picture = f"{facts.crop.size}x{facts.crop.size} {'grey' if facts.crop.colour == 'grey' else 'colour'}"
+    return limits(len(facts.classes), picture, f"the pictures of {facts.suite}", facts.suite)
+
 
 IN_ONE_LINE = (
     "It guesses a word that annotators would have chosen, and does not know what a person feels: do not judge people "

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.files import write_atomic
 from benchmarks.publish import runtime as runtimes
 from benchmarks.publish.documents import PAGE, Link, document, fill
-from benchmarks.publish.limits import LIMITS
+from benchmarks.publish.limits import limits_of
 from benchmarks.report.page.render import TEMPLATES
 from zoo.pretrained.packages import DETECTORS, fetch
 from zoo.use.bundle import Bundle, Facts
@@ -115,7 +115,7 @@ def _index(facts: Facts, described: Mapping[str, Any], home: str | None, card: s
         chosen=PREFERRED if PREFERRED in known else "",
         accuracy=_accuracy(facts.accuracy or {}),
         coverage=round(100 * facts.conformal["coverage"]) if facts.conformal else None,
-        limits=LIMITS,
+        limits=limits_of(facts),
         policy=POLICY,
         home=home,
         card=card,

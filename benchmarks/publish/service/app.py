@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from benchmarks.publish.limits import LIMITS
+from benchmarks.publish.limits import limits_of
 from benchmarks.publish.service.answers import Answers, Failure, answered
 from benchmarks.publish.service.batching import TOGETHER, Batcher
 from benchmarks.publish.service.bodies import PICTURES, pictures_of
@@ -88,7 +88,7 @@ def create_app(recognise: Recognizer, settings: Settings, card: str | None = Non
     app = FastAPI(
         title="fer-ensembles",
         summary="Expressions of faces on pictures",
-        description="\n\n".join(LIMITS),
+        description="\n\n".join(limits_of(facts)),
         lifespan=lifespan,
         docs_url=None,  # these pages load scripts from another host
         redoc_url=None,
@@ -130,7 +130,7 @@ def create_app(recognise: Recognizer, settings: Settings, card: str | None = Non
     @app.get("/model")
     async def model() -> dict[str, Any]:
         """Return what the model says of itself, its limits, and its card."""
-        return {**asdict(facts), "limits": LIMITS, "card": card}
+        return {**asdict(facts), "limits": limits_of(facts), "card": card}
 
     if settings.page is not None:
         app.mount("/", StaticFiles(directory=settings.page, html=True))

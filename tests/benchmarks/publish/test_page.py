@@ -88,6 +88,12 @@ def test_it_says_what_the_model_says_of_itself(tmp_path: Path, unpacked: Path):
     assert "interval" not in text and text.count("<option") == 1
 
 
+def test_limits_name_the_data_that_a_model_learnt_from(tmp_path: Path, unpacked: Path):
+    bundle = write_bundle(tmp_path / "model.onnx", replace(FACTS, suite="kdef", classes=("happy", "sad")))
+    text = web.write_web_folder(bundle, tmp_path / "page", unpacked).read_text()
+    assert "which of 2 posed-expression words" in text and "elsewhere than on kdef is unknown" in text
+
+
 def test_what_a_model_says_is_escaped(tmp_path: Path, unpacked: Path):
     bundle = write_bundle(tmp_path / "model.onnx", replace(FACTS, title=EVIL, suite=EVIL))
     bundle.with_name("README.md").write_text(f"# Card\n\n{EVIL}\n")
