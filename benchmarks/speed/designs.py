@@ -135,7 +135,7 @@ def compare(designs: Sequence[Design], rows: list[Comparison], options: argparse
         if design.name in known:
             continue
         member = design.of(base)
-        found = tracks.run(TRACK, member, dataset, 0, "cpu", scored=False)
+        found = tracks.run(TRACK, member, dataset, 0, "cpu")
         rows.append(Comparison(f"{design.name}: {design.summary}; {described(member)}", "%", round(found.val, 2)))
         print(f"  {rows[-1].what}: PublicTest {found.val:.2f} %, {found.seconds:.0f} s", flush=True)
         write_record(options.json, "designs", TITLE, rows, tracks.PACKAGES)

@@ -20,7 +20,7 @@ from benchmarks.data import DataError, DataOptions, Dataset
 from benchmarks.execution.distillation import changed_peers, peers_of
 from benchmarks.execution.in_sample import keep_train_logits
 from benchmarks.execution.tasks import Task, schedule
-from benchmarks.files import read_csv
+from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.fold import Fold
 from benchmarks.session import Options, Session
 from benchmarks.store.container import StoreError, read_file, read_header
@@ -260,10 +260,39 @@ def test_trials_write_a_row_a_member_and_do_not_repeat_them(tmp_path: Path, caps
     assert capsys.readouterr().out.count("val") == 2
     rows = read_csv(tmp_path / "digits" / "trials.csv")
     assert {row["member"] for row in rows} == {"linear", "mlp"}
-    assert all(float(row["test_accuracy"]) > 0.3 for row in rows)
+    assert all(float(row["val_accuracy"]) > 0.3 and not any("test" in column for column in row) for row in rows)
     assert rows == sorted(rows, key=lambda row: -float(row["val_accuracy"]))
     assert benchmark.main(["trials", *command, "--device", "cpu"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_trials_read_rows_with_test_accuracies_and_keep_none(tmp_path: Path):
+    """Rows of before test was left to the leaderboard."""
+    command = ["--suite", "digits", "--members", "linear", "--seconds", "1", "--results", str(tmp_path)]
+    assert benchmark.main(["trials", *command, "--device", "cpu"]) == 0
+    path = tmp_path / "digits" / "trials.csv"
+    (row,) = read_csv(path)
+    write_atomic(path, csv_text_of([{**row, "member": "older", "test_accuracy": "0.9"}]))
+    assert benchmark.main(["trials", *command, "--device", "cpu"]) == 0
+    assert [set(each) == set(row) for each in read_csv(path)] == [True, True]
+
+
+def test_trials_of_which_none_succeeds_are_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def attempt(member: registry.Member, *rest: object) -> CsvRow:
+        if member.name == "mlp":
+            raise RuntimeError("no luck\nat all")
+        return {"member": member.name, "val_accuracy": "0.5", "seconds": "1", "asked_seconds": "1"}
+
+    monkeypatch.setattr(trials, "attempt", attempt)
+    command = ["trials", "--suite", "digits", "--seconds", "1", "--results", str(tmp_path), "--device", "cpu"]
+    assert benchmark.main([*command, "--members", "mlp"]) == 2
+    said = capsys.readouterr().err
+    assert "mlp: RuntimeError: no luck at all\n" in said and "no trial was possible: 1 of 1 members failed" in said
+    assert not (tmp_path / "digits" / "trials.csv").exists()
+    assert benchmark.main([*command, "--members", "mlp", "linear"]) == 0
+    assert "mlp: RuntimeError" in capsys.readouterr().err
 
 
 def test_views_are_compared_on_val_alone_and_once(results: Path, capsys: pytest.CaptureFixture[str]):
