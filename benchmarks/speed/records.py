@@ -22,7 +22,8 @@ class Comparison:
 
     Of seconds and gigabytes less is better, of any other unit more. `least` is the worst ratio of the runs' ranges,
     `target` the ratio, or the value of a figure without peer, that this project asks of itself. Where the peer is what
-    the hardware allows at most (benchmarks/speed/roofline.py), `bounded_by` says what of it bounds.
+    the hardware allows at most (benchmarks/speed/roofline.py), `bounded_by` says what of it bounds. `failed` says why
+    the peer has no figure.
     """
 
     what: str
@@ -33,6 +34,7 @@ class Comparison:
     least: float | None = None
     target: float | None = None
     bounded_by: str = ""
+    failed: str = ""
 
     @property
     def less_is_better(self) -> bool:

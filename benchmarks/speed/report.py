@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.files import write_atomic
-from benchmarks.formats import table
+from benchmarks.formats import escape, table
 from benchmarks.report.figures.style import BLUE, GREY, INK, ORANGE, SMALL, Chart, bare, panel, save, sheet
 from benchmarks.speed.goals import not_measured, number, shortfalls
 from benchmarks.speed.records import Comparison, Record
@@ -44,6 +44,9 @@ NOTES = {
     "roofline": "The peer is the bound itself, so *times as fast* is the share of it that is reached; behind it stands "
     "which part of the bound arithmetic makes, and which memory. The bound is that of the operators as they are, each "
     "for itself; the arithmetic alone bounds any other way to compute the same products.",
+    "stacking": "Peers start from probabilities, ours from logits; ours chooses its penalty by cross-validation, 13 "
+    "fits to the peers' one.",
+    "scale": "Members are made up: no store has as many.",
 }
 """What a table does not say, by script."""
 
@@ -115,7 +118,7 @@ def _section(record: Record, records: Sequence[Record]) -> str:
             one.unit,
             number(one.ours),
             f"{one.peer}: {one.bounded_by}" if one.bounded_by else one.peer or None,
-            number(one.theirs),
+            f"fails: {escape(one.failed)}" if one.failed else number(one.theirs),
             number(one.ratio),
             number(one.least),
             target(one),

@@ -1,6 +1,6 @@
 """The whole search: every ensembler fitted and cross-fitted, 20 bags, and the bootstrap over its rows.
 
-python -m benchmarks.speed.search [--members 20 --jobs 2 --profile]
+python -m benchmarks.speed.search [--suite fer2013] [--made-up 20 3589 7] [--jobs 2 --profile]
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ import time
 import numpy as np
 
 from benchmarks.evaluation.significance import bootstrap_intervals
+from benchmarks.speed.members import add_members_options, read_members
 from benchmarks.speed.records import Comparison, add_json_option, write_record
-from benchmarks.speed.timing import header, made_up, timed
+from benchmarks.speed.timing import header, timed
 from ensembles.search import SearchResult, choose, search
 
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the search and prints how long it took, with `--profile` method by method."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("members", 20), ("samples", 3589), ("classes", 7), ("jobs", 2), ("repeats", 2)):
+    for name, default in (("jobs", 2), ("repeats", 2)):
         arguments.add_argument(f"--{name}", type=int, default=default)
     arguments.add_argument("--profile", action="store_true", help="seconds of each method's fit on all of validation")
+    add_members_options(arguments)
     add_json_option(arguments)
     options = arguments.parse_args(argv)
-    title = f"The whole search, {options.members} members, {options.samples} samples, {options.classes} classes"
+    members = read_members(options)
+    title, logits, targets = f"The whole search, {members.title}", members.logits, members.targets
     print(header(f"{title}, {options.jobs} jobs", ["xgboost", "joblib"]))
-    logits, targets = made_up(options.members, options.samples, options.classes)
 
     def whole() -> list[SearchResult]:
         start = time.perf_counter()

@@ -88,6 +88,13 @@ def timed(call: Callable[[], Result], repeats: int) -> tuple[Timing, Result]:
     return Timing(tuple(seconds)), result
 
 
+def timed_in_turns(ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> tuple[Timing, Timing]:
+    """Times of both sides, one after the other in every round: a slow minute is both's."""
+    rounds = [(timed(ours, 1)[0], timed(theirs, 1)[0]) for _ in range(repeats)]
+    own, other = zip(*rounds, strict=True)
+    return Timing(tuple(one.best for one in own)), Timing(tuple(one.best for one in other))
+
+
 def ratio(ours: Timing, theirs: Timing) -> str:
     """How many times as fast we are: the best time of each side, and the worst case of the ranges."""
     worst = min(theirs.seconds) / max(ours.seconds)

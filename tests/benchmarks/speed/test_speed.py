@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from argparse import Namespace
 from copy import copy
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,9 +34,11 @@ from benchmarks.speed import (
     training,
 )
 from benchmarks.speed import timing as bench
+from benchmarks.speed.members import Members, read_members
 from benchmarks.speed.records import Comparison, Record, write_record
 from benchmarks.speed.tracks import Run, Track
 from benchmarks.suites.suite import Suite
+from tests.helpers.runs import ROOT
 from zoo import registry
 from zoo.registry import Member
 
@@ -53,7 +58,7 @@ def test_a_missing_peer_ends_the_program_with_advice(monkeypatch: pytest.MonkeyP
     for module in [name for name in sys.modules if name.startswith("autogluon.")]:
         monkeypatch.delitem(sys.modules, module)
     with pytest.raises(SystemExit, match=r"autogluon.core is needed to compare with: pip install '.\[speed\]'"):
-        greedy.main(["--members", "3"])
+        greedy.main(["--made-up", "3", "20", "3"])
 
 
 def test_times_and_ratios_are_ranges():
@@ -73,19 +78,79 @@ def test_made_up_members_are_like_real_ones():
 
 
 def test_the_search_is_timed(capsys: pytest.CaptureFixture[str]):
-    search.main(arguments("--members 3 --samples 60 --classes 3 --jobs 1 --repeats 1 --profile"))
+    search.main(arguments("--made-up 3 60 3 --jobs 1 --repeats 1 --profile"))
     out = capsys.readouterr().out
     assert "whole search:" in out and "stack_xgboost" in out
 
 
 def test_combining_is_compared_with_scikit_learn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stacking, "PEERS", [peer for peer in stacking.PEERS if "scikit-learn" in peer[1]])
-    stacking.main(["--members", "3", "--samples", "80", "--classes", "3", "--repeats", "1"])
+    stacking.main(["--made-up", "3", "80", "3", "--repeats", "1"])
     out = capsys.readouterr().out
     assert out.count("times as fast") == 3
     lines = [line for line in out.splitlines() if "VotingClassifier(voting='soft')" in line or "accuracy" in line][1:3]
     ours, theirs = (line.split("accuracy")[1] for line in lines)
     assert ours == theirs, "a soft vote is the uniform average"
+
+
+def test_a_peer_that_fails_is_listed_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def missing(members: list[stacking.Column]) -> Any:
+        return bench.peer("no_such_package_anywhere", "NoSuchPeer")
+
+    def broken(members: list[stacking.Column]) -> Any:
+        raise AttributeError("'KNORAU' object has no attribute\n'_validate_data' | or so")
+
+    peers = [("uniform", "Missing", missing), ("uniform", "Broken", broken), stacking.PEERS[0]]
+    monkeypatch.setattr(stacking, "PEERS", peers)
+    path = tmp_path / "speed" / "stacking.json"
+    stacking.main(["--made-up", "3", "40", "3", "--repeats", "1", "--json", str(path)])
+    assert "Broken fails: 'KNORAU' object has no attribute '_validate_data'" in capsys.readouterr().out
+    first, second, works = Record.read(path).comparisons
+    assert "NoSuchPeer is needed to compare with" in first.failed and first.ratio is first.reached is None
+    assert second.failed.startswith("'KNORAU'") and works.failed == "" and works.target == 1.0
+    assert report.main(["--results", str(tmp_path)]) == 0
+    text = (tmp_path / "speed.md").read_text()
+    assert "| Broken | fails: 'KNORAU' object has no attribute '_validate_data' \\| or so |" in text
+
+
+def test_a_peer_is_charged_for_no_more_than_its_own_work(monkeypatch: pytest.MonkeyPatch):
+    """Its probabilities are there before the clock starts, and both sides run in turns."""
+    order: list[str] = []
+    logits = np.random.default_rng(0).standard_normal((2, 8, 3), dtype=np.float32)
+    members = Members("", logits, np.arange(8) % 3, logits[:, :5])
+
+    def columns(logits: np.ndarray) -> np.ndarray:
+        order.append("columns")
+        return np.zeros((logits.shape[1], 6))
+
+    monkeypatch.setattr(stacking, "_columns", columns)
+
+    def build(members: list[stacking.Column]) -> Any:
+        order.append("theirs")
+        return SimpleNamespace(
+            fit=lambda rows, targets: SimpleNamespace(predict_proba=lambda unseen: np.full((len(unseen), 3), 1 / 3))
+        )
+
+    found = stacking.compared(members, "uniform", "peer", build, 2)
+    assert order == ["columns", "columns", "theirs", "theirs", "theirs"] and found.theirs is not None
+
+
+def test_the_members_of_the_committed_store_are_those_of_its_ensembles():
+    if not (suites_of := ROOT / "results" / "ferplus").exists():
+        pytest.skip("no results are committed")
+    found = read_members(Namespace(suite="ferplus", results=suites_of.parent, made_up=None))
+    results = json.loads((suites_of / "results.json").read_text())
+    assert len(found.logits) == len(next(row for row in results["ensembles"] if row["name"] == "uniform")["weights"])
+    assert found.logits.shape[1] == len(found.targets) == results["splits"]["val"]["size"]
+    assert found.unseen.shape == (len(found.logits), results["splits"]["test"]["size"], len(results["classes"]))
+    assert found.half(second=False).sum() - found.half(second=True).sum() in (0, 1)
+
+
+def test_a_store_without_predictions_is_named(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"digits.predictions has no predictions: give --results, or --made-up"):
+        read_members(Namespace(suite="digits", results=tmp_path, made_up=None))
 
 
 def test_members_are_selected_from_mapped_files(tmp_path: Path):
@@ -268,14 +333,13 @@ def test_startup_is_timed_beside_its_targets(
     monkeypatch.setattr(startup, "answered", answered)
     predictions = tmp_path / "suite" / "predictions"
     predictions.mkdir(parents=True)
-    for seed in range(startup.MEMBERS + 2):
+    for seed in range(23):
         (predictions / f"linear.s{seed}.0123456789ab.safetensors").touch()
     path = tmp_path / "startup.json"
     startup.main(["--suite", "suite", "--results", str(tmp_path), "--repeats", "1", "--json", str(path)])
     assert called == ["--help", "--list", *["--suite"] * 3] and capsys.readouterr().out.count("within") == 3
-    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 15.0]
-    assert Record.read(path).comparisons[2].what == "benchmark.py, leaderboard of 20 members"
-    assert len(list(predictions.iterdir())) == startup.MEMBERS + 2, "the copy alone is thinned"
+    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 10.0]
+    assert Record.read(path).comparisons[2].what == "benchmark.py, leaderboard of all 23 members"
 
 
 def test_the_slowest_imports_are_named():
