@@ -85,7 +85,7 @@ def test_a_set_always_has_the_top_class():
 def test_cross_fitted_probabilities_are_of_images_left_out():
     """An ensembler that remembers its images gives itself away."""
     random = np.random.default_rng(0)
-    logits, targets = random.normal(0, 1, (12, 60, 3)), random.integers(0, 3, 60)
+    logits, targets = random.normal(0, 1, (20, 60, 3)), random.integers(0, 3, 60)
     fitted = ensembles.create("stack_logistic", strengths=(1e-6,)).fit(logits, targets)
     assert (fitted.predict_proba(logits).argmax(axis=1) == targets).mean() > 0.9
     held_out = cross_fitted(fitted, logits, targets)
