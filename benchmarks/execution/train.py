@@ -64,8 +64,9 @@ def _network(configuration: Configuration) -> Configuration:
     member = configuration.member
     if not member.features_of:
         return replace(configuration, member=registry.trained_as(member))
-    source = replace(registry.get(member.features_of), recipe=replace(member.recipe, trees=Trees()))
-    return replace(configuration, member=replace(source, image_size=member.image_size))
+    source = registry.get(member.features_of)
+    recipe = replace(member.recipe, trees=Trees(), tta=source.recipe.tta)  # trees see one view: theirs says nothing
+    return replace(configuration, member=replace(source, recipe=recipe, image_size=member.image_size))
 
 
 def _weights(

@@ -137,6 +137,6 @@ def rewrite_card(folder: Path, results: Results) -> Path:
     """
     facts = folder / RELEASED
     if not facts.exists():
-        raise ValueError(f"{folder} holds no released model: python benchmark.py export --release writes one")
+        raise ValueError(f"{folder} holds no released model, which is written by python benchmark.py export --release")
     write_atomic(folder / CARD, card(json.loads(facts.read_text(encoding="utf-8")), results))
     return folder / CARD

@@ -66,7 +66,7 @@ def test_targets_know_their_groups():
 
 
 def test_one_reason_for_many_members_is_said_once():
-    session: Any = SimpleNamespace(suite=SimpleNamespace(name="s"), options=SimpleNamespace(train="never"))
+    session: Any = SimpleNamespace(suite=SimpleNamespace(name="s"), options=SimpleNamespace(train="never", source=""))
     missing: Any = [{"name": f"m{number % 8}", "reason": "its predictions are of FER2013"} for number in range(20)]
     missing += [{"name": name, "reason": "no stored predictions"} for name in ("this", "that", "this")]
     message = pipeline._nothing(session, missing)

@@ -37,4 +37,4 @@ def test_titles_stand_in_the_order_of_the_name():
 
 def test_the_examples_in_the_docstrings_are_true():
     result = doctest.testmod(variants)
-    assert result.attempted == 3 and not result.failed
+    assert result.attempted == 4 and not result.failed
