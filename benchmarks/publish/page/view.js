@@ -38,12 +38,12 @@ export class PictureView {
     medium.addEventListener("load", () => medium.classList.toggle("tiny", medium.naturalWidth <= TINY));
     this.root = element("article", "picture", "", element("header", "", "", this.heading, button), this.#stage,
       element("div", "", "", this.#note, this.#faces));
-    this.root.ariaBusy = "true";
+    this.root.setAttribute("aria-busy", "true");
   }
 
   /** Say why there is no answer. */
   fail(reason) {
-    this.root.ariaBusy = "false";
+    this.root.setAttribute("aria-busy", "false");
     this.#note.className = "failed-picture";
     write(this.#note, reason);
     this.#note.hidden = false;
@@ -52,7 +52,7 @@ export class PictureView {
 
   /** Show an answer of the worker; returns what is said of each face. */
   show(answer, facts, least) {
-    this.root.ariaBusy = "false";
+    this.root.setAttribute("aria-busy", "false");
     this.#answer = answer;
     const said = answer.faces.map((face) => judged(face, facts, least));
     this.#note.hidden = said.length > 0;
