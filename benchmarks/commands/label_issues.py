@@ -29,12 +29,12 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def execute(arguments: Namespace) -> None:
-    """Write results/<suite>/label_quality.csv."""
+    """Write results/<suite>/label_issues.csv."""
     session = Session(options_from(arguments))
     judges = [registry.get(name).name for name in arguments.judges]
     with session.folds[0].images() as dataset:
         rows = ranked(dataset, judged(session, dataset, judges, arguments.seed))
-    path = session.folder / "label_quality.csv"
+    path = session.folder / "label_issues.csv"
     write_atomic(path, table(rows))
     print(f"{len(rows)} training images, the most doubtful labels first: {path}")
 

@@ -240,7 +240,7 @@ def test_parts_leave_no_checkpoints_behind(judged: Path):
 
 def test_doubtful_labels_are_ranked(judged: Path, capsys: pytest.CaptureFixture[str]):
     assert benchmark.main(["label-issues", "--suite", "digits", "--judges", "linear", "--results", str(judged)]) == 0
-    with (judged / "digits" / "label_quality.csv").open() as file:
+    with (judged / "digits" / "label_issues.csv").open() as file:
         rows = list(csv.DictReader(file))
     confidence = [float(row["confidence_in_given"]) for row in rows]
     assert confidence == sorted(confidence)
