@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.data.expressions import suggestion
+from benchmarks.data.expressions import expression, suggestion
 from benchmarks.external.formats import SPLITS, Expected, Incoming
 from benchmarks.store.targets import Targets
 from ensembles import log_softmax
@@ -62,9 +62,9 @@ def _column_order(names: tuple[str, ...] | None, classes: tuple[str, ...]) -> np
     """Return which column of the file belongs to each class."""
     if names is None:
         return np.arange(len(classes))
-    columns = [name.strip().lower() for name in names]
-    if sorted(columns) == sorted(name.lower() for name in classes):
-        return np.array([columns.index(name.lower()) for name in classes])
+    columns = [expression(name) for name in names]
+    if sorted(columns) == sorted(expression(name) for name in classes):
+        return np.array([columns.index(expression(name)) for name in classes])
     unknown = next((name for name in names if name.strip().lower() not in classes), None)
     hint = suggestion(unknown, classes) if unknown else ""
     raise ValueError(f"classes are {', '.join(names)}; they have to be {', '.join(classes)}, in any order.{hint}")

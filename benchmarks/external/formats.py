@@ -3,7 +3,7 @@
 npz, safetensors   arrays `val` and `test` [N, classes]; optional integers `val_ids` and `test_ids` [N]; optional
                    `classes`, the names of the columns (npz: an array of text; safetensors: metadata, with commas)
 csv, parquet       a line an image: column `split` (val or test, or the suite's own names), optional `id`, and a column
-                   a class, by its name
+                   a class, by its name or another usual one (`anger` for `angry`)
 
 Rows come with ids or in the official order, which is that of the data set's original file. An id is a row number of
 that file, from 0, or the place of the row within its split. pyarrow and safetensors are imported where they read.
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data.expressions import suggestion
+from benchmarks.data.expressions import expression, suggestion
 from benchmarks.store.container import FORMAT
 
 SPLITS = ("val", "test")
@@ -115,7 +115,9 @@ def _floats(name: str, array: np.ndarray) -> np.ndarray:
 def _integers(name: str, array: np.ndarray | None) -> np.ndarray | None:
     if array is None:
         return None
-    if array.dtype.kind not in "iu" or array.ndim != 1:
+    # pandas makes floats of a column of integers in which a value was missing once, and R of any.
+    whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and bool((array == np.floor(array)).all()))
+    if not whole or array.ndim != 1:
         raise ValueError(f"{name} is {array.dtype} {list(array.shape)}; row numbers, integers [N], are needed")
     return array.astype(np.int64)
 
@@ -159,8 +161,9 @@ def _of_table(table: Any, expected: Expected) -> Incoming:
 
 
 def _columns(names: Sequence[str], classes: tuple[str, ...]) -> dict[str, int]:
-    """Find where each column that has a meaning stands, by its name in lower case."""
-    columns = [name.strip().lower() for name in names]
+    """Find where each column that has a meaning stands, by its name in lower case; of an expression, by any name."""
+    usual = {expression(name): name.lower() for name in classes}
+    columns = [usual.get(expression(name), name.strip().lower()) for name in names]
     for name in ("split", *classes):
         if name.lower() not in columns:
             near = suggestion(name, [other for other in columns if other not in ("split", "id", *classes)])

@@ -640,3 +640,38 @@ def test_members_that_are_unknown_even_with_the_added_model_keep_it_out(elsewher
     done = elsewhere.run("--add-predictions", elsewhere.npz(), "--name", "my_model", "--members", "my_modle")
     assert done.code == 2 and "my_model" in done.err
     assert files(elsewhere.results) == before
+
+
+OTHER_NAMES = {"angry": "Anger", "fear": "fearful", "happy": "Happiness", "sad": "sadness", "surprise": "surprised"}
+
+
+def test_columns_may_have_any_usual_name_of_an_expression(elsewhere: Elsewhere):
+    names = [OTHER_NAMES.get(name, name) for name in FACES]
+    given = elsewhere.run(
+        "--add-predictions", elsewhere.npz(classes=np.array(names[::-1]), **reversed_columns(elsewhere))
+    )
+    assert given.code == 0, given.err
+    for split, found in elsewhere.stored("mine").items():
+        expected = log_softmax(elsewhere.logits[split])
+        np.testing.assert_allclose(official(elsewhere.targets, found, split), expected, rtol=2e-3, atol=2e-3)
+
+
+def reversed_columns(elsewhere: Elsewhere) -> dict[str, np.ndarray]:
+    return {split: logits[:, ::-1] for split, logits in elsewhere.logits.items()}
+
+
+def test_a_table_may_have_other_names_and_row_numbers_as_floats(elsewhere: Elsewhere):
+    path = elsewhere.folder / "table.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["split", "id", *(OTHER_NAMES.get(name, name) for name in FACES)])
+        for split, logits in elsewhere.logits.items():
+            for number, row in zip(elsewhere.ids(split), logits, strict=True):
+                writer.writerow([split, f"{number}.0", *row])
+    done = elsewhere.run("--add-predictions", path, "--name", "table")
+    assert done.code == 0 and "by row number in the original file" in done.out, done.err
+
+
+def test_row_numbers_that_are_no_integers_are_refused(elsewhere: Elsewhere):
+    done = elsewhere.check(elsewhere.npz(val_ids=elsewhere.ids("val") + 0.5, test_ids=elsewhere.ids("test")))
+    assert done.code == 2 and "val_ids is float64" in done.err and "integers [N], are needed" in done.err
