@@ -47,12 +47,13 @@ def run(service: Service) -> None:
     bound = listening(service.host, service.port)
     port = bound.getsockname()[1]
     shown = f"[{service.host}]" if ":" in service.host else service.host
+    if service.workers > 1:
+        bound.close()  # before anyone is told of it: uvicorn listens anew, and who is connected by then is cut off
     print(f"http://{shown}:{port} answers POST /predict with {title}. {IN_ONE_LINE}", flush=True)
     if service.workers == 1:
         _log_to_stderr()
         uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=PATIENCE, **quiet)).run([bound])
         return
-    bound.close()
     os.environ[ENVIRONMENT] = json.dumps(asdict(service))
     where = {"host": service.host, "port": port, "workers": service.workers}
     uvicorn.run(f"{__name__}:from_environment", factory=True, timeout_graceful_shutdown=PATIENCE, **where, **quiet)
