@@ -60,6 +60,15 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     replace_atomically(path, lambda draft: draft.write_bytes(content.encode() if isinstance(content, str) else content))
 
 
+def rounded(value: Any) -> Any:
+    """Round floats anywhere in lists and dicts to six decimals: later digits differ from processor to processor."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    return [rounded(part) for part in value] if isinstance(value, list) else value
+
+
 def json_text(value: Any) -> str:
     """Return JSON that diffs well: an object has one line per key, an array of plain values one line in all."""
     return _json(value, "") + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from benchmarks.evaluation.protocols import contrast
 from benchmarks.evaluation.rivals import summary
 from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.tta import views_worth
-from benchmarks.files import read_csv
+from benchmarks.files import read_csv, rounded
 from benchmarks.results import FORMAT, Results
 from benchmarks.results.schema import NotRun, Split, Splits
 from benchmarks.store.targets import Targets
@@ -73,7 +73,7 @@ def evaluate(
         "notes": notes,
     }
     _add_optional_parts(evaluated, suite, searched, results)
-    return cast(Results, _rounded(evaluated))
+    return cast(Results, rounded(evaluated))
 
 
 def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedModels, results: Path) -> None:
@@ -104,12 +104,3 @@ def _splits(suite: Suite, targets: Targets) -> Splits:
         "val": Split(name=val, size=len(targets.val)),
         "test": Split(name=test, size=len(targets.test)),
     }
-
-
-def _rounded(value: Any) -> Any:
-    """Round floats to six decimals: later digits differ from processor to processor."""
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    return [_rounded(part) for part in value] if isinstance(value, list) else value

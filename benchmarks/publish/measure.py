@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from safetensors.numpy import load_file, save
 
 from benchmarks.evaluation.significance import bootstrap_intervals
+from benchmarks.files import rounded
 from benchmarks.provenance import device_name
 from benchmarks.publish.check import Recogniser, in_batches
 from benchmarks.publish.spec import crops_of
@@ -51,11 +52,11 @@ def measured(probabilities: dict[str, np.ndarray], targets: Targets, calibration
     right = test.argmax(axis=1) == targets.test
     (interval,) = bootstrap_intervals(right[None], groups=targets.test_groups)
     return Measured(
-        val_accuracy=_rounded(float((val.argmax(axis=1) == targets.val).mean())),
-        test_accuracy=_rounded(float(right.mean())),
-        test_interval=_rounded(interval.tolist()),
-        answers=_rounded(answers(test, targets.test, calibration)),
-        sets=_rounded(sets(test, targets.test, calibration)),
+        val_accuracy=rounded(float((val.argmax(axis=1) == targets.val).mean())),
+        test_accuracy=rounded(float(right.mean())),
+        test_interval=rounded(interval.tolist()),
+        answers=rounded(answers(test, targets.test, calibration)),
+        sets=rounded(sets(test, targets.test, calibration)),
     )
 
 
@@ -78,12 +79,3 @@ def load_probabilities(path: Path) -> dict[str, np.ndarray]:
     """Read what `save_probabilities` wrote."""
     found: dict[str, np.ndarray] = load_file(path)
     return found
-
-
-def _rounded(value: Any) -> Any:
-    """Round floats to six decimals, as results.json does."""
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    return [_rounded(part) for part in value] if isinstance(value, list) else value
