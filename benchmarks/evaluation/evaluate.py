@@ -16,6 +16,7 @@ from benchmarks.evaluation.diversity import diversity
 from benchmarks.evaluation.figure_data import charts_data, confusions
 from benchmarks.evaluation.folds import SearchedModels
 from benchmarks.evaluation.protocols import contrast
+from benchmarks.evaluation.quantised import quantised
 from benchmarks.evaluation.rivals import summary
 from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.tta import views_worth
@@ -77,7 +78,7 @@ def evaluate(
 
 
 def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedModels, results: Path) -> None:
-    """Add what not every suite has: ratings, a summary page, folds or groups of images, another protocol."""
+    """Add what not every suite has: ratings, a summary page, a released model, folds or groups, another protocol."""
     targets, predictions = searched.targets, searched.predictions
     if suite.own:
         evaluated["selection"] = suite.selection
@@ -89,6 +90,9 @@ def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedMode
         audited, headline = evaluated["audit"], evaluated["headline"]
         test_votes = None if votes is None else votes["test"]
         evaluated["summary"] = summary(searched.rows, len(predictions), targets, audited, headline, test_votes)
+    released = quantised(results / suite.name, evaluated["members"])
+    if released is not None:
+        evaluated["quantised"] = released
     folds, groups = max(1, len(suite.folds)), targets.test_groups
     if folds > 1 or groups is not None:
         units = None if groups is None else len(np.unique(groups))

@@ -92,6 +92,11 @@ def _results(facts: Facts, results: Results, row: Member | Ensemble) -> str:
     if measured := facts.get("measured"):
         rows.append(("**this file**", percent(measured["test_accuracy"]), interval(*measured["test_interval"])))
     rows.append((f"its row on the board, float32: {facts['title']}", *_score(row)))
+    for file in facts.get("quantised", ()):
+        if file["stored"] != facts["stored"]:
+            faster = facts["pace"]["milliseconds"] / file["milliseconds"]
+            what = f"a file in {file['stored']}, {faster:.1f} times as fast (`export --weights {file['stored']}`)"
+            rows.append((what, percent(file["test_accuracy"]), interval(*file["test_interval"])))
     audited, overlap = _audit_row(facts, results), results["audit"]["overlap"]
     if audited is not None and overlap is not None and audited["unseen_accuracy"] is not None:
         what = f"the row without the {overlap['test_in_train']} images whose pixels also stand in training"

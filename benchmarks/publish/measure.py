@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
 from safetensors.numpy import load_file, save
 
-from benchmarks.evaluation.significance import bootstrap_intervals
+from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
 from benchmarks.files import rounded
 from benchmarks.provenance import device_name
 from benchmarks.publish.check import Recogniser, in_batches
 from benchmarks.publish.spec import crops_of
 from benchmarks.publish.thresholds import Answers, Calibration, Sets, answers, sets
+from benchmarks.results.analyses import QuantisedFile
+from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 
 RUNS = 30  # of one crop
@@ -36,6 +39,31 @@ class Pace(TypedDict):
     milliseconds: float
     runs: int
     device: str
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A file of so many bytes, what it said of val and test, and how well and how fast."""
+
+    size: int
+    probabilities: dict[str, np.ndarray]
+    measured: Measured
+    pace: Pace
+
+    def beside(self, stored: str, row: Predictions, targets: Targets) -> QuantisedFile:
+        """Compare it, whose weights are `stored` in some way, with the predictions of its row in float32."""
+        said, before = self.probabilities["test"].argmax(axis=1), row.test.argmax(axis=1)
+        return QuantisedFile(
+            stored=stored,
+            bytes=self.size,
+            val_accuracy=self.measured["val_accuracy"],
+            test_accuracy=self.measured["test_accuracy"],
+            test_interval=self.measured["test_interval"],
+            same_class=rounded(float((said == before).mean())),
+            p=rounded(mcnemar(said == targets.test, before == targets.test)),
+            milliseconds=self.pace["milliseconds"],
+            device=self.pace["device"],
+        )
 
 
 def predicted(recognise: Recogniser, val: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,13 +7,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ensembles
 from benchmarks.files import json_text, write_atomic
 from benchmarks.publish.card import card
 from benchmarks.publish.export import CannotExport, Job, Written, described, staged, with_accuracy, write_checked
-from benchmarks.publish.measure import measured, pace, predicted, save_probabilities
+from benchmarks.publish.formats import FORMATS
+from benchmarks.publish.measure import Scored, measured, pace, predicted, save_probabilities
 from benchmarks.publish.selection import Chosen
 from benchmarks.publish.spec import ModelSpec
 from benchmarks.publish.weights import save_weights
@@ -25,6 +27,7 @@ from zoo.use.bundle import Bundle
 
 FORMAT = "fer-ensembles/release/1"
 MODEL, WEIGHTS, PROBABILITIES, CARD = "expression.onnx", "model.safetensors", "probabilities.safetensors", "README.md"
+STATIC = "int8-static"
 RELEASED, HUB = "model.json", "config.json"  # the facts, as each kind of folder calls them
 LARGEST = 5_000_000  # bytes of one file in the repository
 ROOM = 250_000  # bytes of a file beside one for each parameter: the graph, and what is not stored in int8
@@ -63,56 +66,90 @@ def check_releasable(job: Job, chosen: Chosen, results: Results) -> None:
 def release(job: Job, chosen: Chosen, board: Board, folder: Path) -> Written:
     """Write the released model of a suite: one small file, scored itself, with a card.
 
-    Raises CannotExport, also for a file of more than 5 MB, and ExportFailed. Nothing is left then.
+    A file in static int8 is scored, too, for the board, and not kept. Raises CannotExport, also for a file of more than
+    5 MB, and ExportFailed. Nothing is left then.
     """
     check_releasable(job, chosen, board.results)
     place = next((place for place, row in enumerate(small_enough(board.results), 1) if row["label"] == chosen.label), 0)
     choice = {"place": place, "of": len(small_enough(board.results)), "bytes": LARGEST}
-    return _write(job, chosen, board, folder, RELEASED, {"choice": choice}, limit=LARGEST)
-
-
-def write_hub_folder(job: Job, chosen: Chosen, board: Board, folder: Path) -> Written:
-    """Write the folder that a hub of models takes; with images, its file is scored itself."""
-    return _write(job, chosen, board, folder, HUB, {}, limit=None)
-
-
-def _write(
-    job: Job, chosen: Chosen, board: Board, folder: Path, facts: str, more: Mapping[str, Any], limit: int | None
-) -> Written:
+    row = chosen.models[chosen.label]
     with staged(folder) as draft:
         written = write_checked(job, draft / MODEL)
-        if limit is not None and written.size > limit:
-            raise CannotExport(f"{MODEL} would have {written.size:,} bytes, more than {limit:,}: name a smaller member")
-        scores: dict[str, Any] = {}
-        if job.dataset is not None:
-            written, scores = _scored(job, written, board.targets)
-        _write_weights(draft, job.spec, board.results, limit)
-        about = {
-            "format": FORMAT,
-            "name": chosen.name,
-            **described(job, written),
-            "row": {"kind": chosen.kind, "name": chosen.label},
-            "passes": written.passes,
-            "origin": board.origin,
-            **more,
-            **scores,
-        }
-        about["files"] = {path.name: _described_file(path) for path in sorted(draft.iterdir())}
-        write_atomic(draft / facts, json_text(about))
-        write_atomic(draft / CARD, card(about, board.results))
+        if written.size > LARGEST:
+            raise CannotExport(f"{MODEL} has {written.size:,} bytes, more than {LARGEST:,}: name a smaller member")
+        written, scored = _scored(job, written, board.targets)
+        stored = {job.weights: scored, STATIC: _static(job, board.targets)}
+        files = [one.beside(weights, row, board.targets) for weights, one in stored.items()]
+        _write_weights(draft, job.spec, board.results, LARGEST)
+        _write_facts(draft, RELEASED, job, chosen, board, written, scored, {"choice": choice, "quantised": files})
     return replace(written, path=folder / MODEL)
 
 
-def _scored(job: Job, written: Written, targets: Targets) -> tuple[Written, dict[str, Any]]:
-    """Score a file on val and test, and keep beside it what it said; make it say its accuracy."""
+def write_hub_folder(job: Job, chosen: Chosen, board: Board, folder: Path) -> Written:
+    """Write the folder that a hub of models takes; with images, its file is scored itself.
+
+    Raises CannotExport and ExportFailed. Nothing is left then.
+    """
+    with staged(folder) as draft:
+        written, scored = write_checked(job, draft / MODEL), None
+        if job.dataset is not None:
+            written, scored = _scored(job, written, board.targets)
+        _write_weights(draft, job.spec, board.results, None)
+        _write_facts(draft, HUB, job, chosen, board, written, scored, {})
+    return replace(written, path=folder / MODEL)
+
+
+def _scored(job: Job, written: Written, targets: Targets) -> tuple[Written, Scored]:
+    """Score a file on val and test, keep beside it what it said, and make it say its accuracy."""
+    scored = _scored_file(job, written.path, targets)
+    save_probabilities(written.path.with_name(PROBABILITIES), scored.probabilities)
+    accuracies = {"test": scored.measured["test_accuracy"], "interval": scored.measured["test_interval"]}
+    return with_accuracy(job, written, scored.measured["val_accuracy"], **accuracies), scored
+
+
+def _static(job: Job, targets: Targets) -> Scored:
+    """Score the same model in static int8, whether or not it is good enough to be exported."""
     assert job.dataset is not None
-    recognise = Bundle(written.path, threads=1)
+    from benchmarks.publish.graph import Model
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / MODEL
+        FORMATS["onnx"].write(Model(job.spec), path, STATIC, job.facts, job.dataset.train.images)
+        return _scored_file(job, path, targets)
+
+
+def _scored_file(job: Job, path: Path, targets: Targets) -> Scored:
+    assert job.dataset is not None
+    recognise = Bundle(path, threads=1)
     found = predicted(recognise, job.dataset.val.images, job.dataset.test.images)
-    save_probabilities(written.path.with_name(PROBABILITIES), found)
     scores = measured(found, targets, job.spec.calibration)
-    accuracies = {"test": scores["test_accuracy"], "interval": scores["test_interval"]}
-    written = with_accuracy(job, written, scores["val_accuracy"], **accuracies)
-    return written, {"measured": scores, "pace": pace(recognise, job.spec.crop.size)}
+    return Scored(path.stat().st_size, found, scores, pace(recognise, job.spec.crop.size))
+
+
+def _write_facts(
+    folder: Path,
+    name: str,
+    job: Job,
+    chosen: Chosen,
+    board: Board,
+    written: Written,
+    scored: Scored | None,
+    more: Mapping[str, Any],
+) -> None:
+    """Write the facts of a model, those of its files, and its card."""
+    facts = {
+        "format": FORMAT,
+        "name": chosen.name,
+        **described(job, written),
+        "row": {"kind": chosen.kind, "name": chosen.label},
+        "passes": written.passes,
+        "origin": board.origin,
+        **more,
+        **({} if scored is None else {"measured": scored.measured, "pace": scored.pace}),
+        "files": {path.name: _described_file(path) for path in sorted(folder.iterdir())},
+    }
+    write_atomic(folder / name, json_text(facts))
+    write_atomic(folder / CARD, card(facts, board.results))
 
 
 def _write_weights(folder: Path, spec: ModelSpec, results: Results, limit: int | None) -> None:

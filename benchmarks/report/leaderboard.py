@@ -22,6 +22,7 @@ from benchmarks.report.sections.audit import audit_section
 from benchmarks.report.sections.headline import effort, headline, leak_warning
 from benchmarks.report.sections.protocols import contrast_section
 from benchmarks.report.sections.published import published_section
+from benchmarks.report.sections.quantised import quantised_section
 from benchmarks.report.sections.ranking import metrics_section, ranking_section, tests_section
 from benchmarks.report.summary import FILE, summary_page
 from benchmarks.results import (
@@ -110,6 +111,7 @@ def markdown(results: Results) -> str:
         metrics_section(results),
         tests_section(results),
         ablations_section(results),
+        quantised_section(results),
         affect_section(results),
         *_figures(results, slice(1, None)),
         contrast_section(results),

@@ -228,6 +228,27 @@ class FigureData(TypedDict):
     greedy_path: GreedyPath
 
 
+class QuantisedFile(TypedDict):
+    """A file of a released model: how its weights are stored, and how it does beside the row in float32."""
+
+    stored: str  # int8, int8-static
+    bytes: int
+    val_accuracy: float
+    test_accuracy: float
+    test_interval: Interval
+    same_class: float  # as the row, on test
+    p: float  # McNemar, against the row
+    milliseconds: float  # of one image
+    device: str
+
+
+class Quantised(TypedDict):
+    """The files of a suite's released model, and the label of the member that they are of."""
+
+    row: str
+    files: list[QuantisedFile]
+
+
 class Confusion(TypedDict):
     kind: str
     name: str

@@ -16,6 +16,7 @@ from benchmarks.results.analyses import (
     FigureData,
     Interval,
     LeftOut,
+    Quantised,
     Views,
 )
 from benchmarks.results.summary import Summary
@@ -228,6 +229,7 @@ class Results(TypedDict):
     charts: FigureData
     confusions: list[Confusion]
     summary: NotRequired[Summary]
+    quantised: NotRequired[Quantised]
     protocol: NotRequired[Protocol]
     contrast: NotRequired[OtherProtocol]
     published: list[Published]

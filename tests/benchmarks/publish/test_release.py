@@ -98,6 +98,17 @@ def test_the_file_scores_what_the_card_says_to_the_image(folder: Path):
     assert f"| **this file** | {100 * right / len(found):.2f} |" in (folder / "README.md").read_text()
 
 
+def test_quantised_files_come_to_stand_on_the_board(results: Path, folder: Path, no_figures: None):
+    int8, static = facts_in(folder)["quantised"]
+    measured_here = facts_in(folder)["measured"]
+    assert (int8["stored"], static["stored"]) == ("int8", "int8-static") and static["same_class"] > 0.9
+    assert int8["test_accuracy"] == measured_here["test_accuracy"] and int8["p"] > 0.05
+    assert "a file in int8-static" in (folder / "README.md").read_text()
+    done = cli("--suite", "digits", "--results", results, "--ensemblers", "uniform", "--train", "never", "--quiet")
+    assert done.code == 0 and read(results)["quantised"] == {"row": "lenet", "files": [int8, static]}
+    assert "## What quantisation costs" in (results / "digits" / "leaderboard.md").read_text()
+
+
 def test_the_card_has_the_numbers_of_the_board(results: Path, folder: Path):
     (row,) = (row for row in read(results)["members"] if row["name"] == "lenet")
     text = (folder / "README.md").read_text()
