@@ -74,12 +74,12 @@ def _files(facts: Facts) -> str:
 
 def _input(facts: Facts) -> str:
     crop, classes = facts["crop"], ", ".join(facts["classes"])
+    passes = f"the mean of {facts['passes']} passes" if facts["passes"] > 1 else "one pass"
     return (
         "## Input and output\n\n"
         f"`crops`: uint8 [N, height, width, 3], RGB faces of any size. `probabilities`: float32 [N, "
         f"{len(facts['classes'])}], calibrated, in the order {classes}. Colour, size ({crop['size']} x {crop['size']}, "
-        f"{'grey' if crop['colour'] == 'grey' else 'RGB'}), normalisation, {facts['passes']} passes and their mean are "
-        "inside.\n\n"
+        f"{'grey' if crop['colour'] == 'grey' else 'RGB'}), normalisation and {passes} are inside.\n\n"
         "How the face is cut out decides more than the network. A crop is a square; its side is that of the detector's "
         f"box (BlazeFace) divided by {crop['box_to_side']}, its centre {100 * crop['up']:g} % of the side above the "
         f"box's, and it is turned level where the eyes are aslant by more than {crop['level_above_degrees']:g} degrees."

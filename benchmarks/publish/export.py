@@ -127,7 +127,7 @@ def with_accuracy(job: Job, written: Written, val: float, **more: Any) -> Writte
     """Make a file say its own accuracy on val, and `more` of it; raises ExportFailed where it lost too much there."""
     before = written.facts.accuracy or {}
     if before:
-        check.check_accuracy(before["val"], val, job.weights, written.path.name)
+        check.check_accuracy(before["val"], val, written.path.name)
     facts = replace(written.facts, accuracy={**before, "val": round(val, 6), **more})
     FORMATS[job.format].restate(written.path, facts)
     return replace(written, facts=facts, val_accuracy=val)
