@@ -1,9 +1,12 @@
-"""What a CPU and its C library can do for training and prediction: bfloat16 arithmetic, and keeping freed memory."""
+"""What a CPU and its C library can do for training and prediction: bfloat16 arithmetic, no arithmetic with denormal
+numbers, and keeping freed memory."""
 
 from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -23,6 +26,29 @@ def supports_bf16() -> bool:
     if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False
     return platform.machine() not in ("x86_64", "AMD64") or torch.cpu._is_avx512_bf16_supported()
+
+
+@contextmanager
+def denormals_flushed() -> Iterator[None]:
+    """Take numbers nearer to zero than 1.2e-38 for zero, in this thread and those that it starts.
+
+    A filter whose ReLU lets nothing through has no gradient: its momentum falls by a constant share a step, and after
+    some 1,700 steps it is denormal, which it stays. Processors do arithmetic with such numbers in microcode. After 18
+    epochs a quarter of a layer of `vgg_fer` was so, and Muon's matrix products took 77 % of a step: 30 images a second
+    where 210 had been usual. Other threads and what comes afterwards are left as they are.
+    """
+    before = _flushed()
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+def _flushed() -> bool:
+    """Return whether this thread takes denormal numbers for zero."""
+    smallest = torch.tensor(torch.finfo(torch.float32).tiny)
+    return bool((smallest / 2 == 0).item())
 
 
 @cache

@@ -1,13 +1,14 @@
-"""bfloat16 where a CPU has the instructions, and freed memory that stays with the process."""
+"""Denormal numbers as zero, bfloat16 where a CPU has it, and freed memory that stays with the process."""
 
 from __future__ import annotations
 
 import platform
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
-from zoo.cpu import keep_freed_memory, supports_bf16
+from zoo.cpu import denormals_flushed, keep_freed_memory, supports_bf16
 
 resource = pytest.importorskip("resource")
 
@@ -29,6 +30,28 @@ def test_a_block_that_was_freed_is_had_again_without_new_pages():
 def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert not keep_freed_memory.__wrapped__()
+
+
+def half_of_the_smallest() -> float:
+    return (torch.tensor(torch.finfo(torch.float32).tiny) / 2).item()
+
+
+def test_denormal_numbers_are_zero_only_where_asked():
+    assert half_of_the_smallest() > 0
+    with denormals_flushed():
+        assert half_of_the_smallest() == 0
+        with denormals_flushed():
+            assert half_of_the_smallest() == 0
+        assert half_of_the_smallest() == 0
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(half_of_the_smallest).result() == 0
+    assert half_of_the_smallest() > 0
+
+
+def test_denormal_numbers_are_back_after_an_error():
+    with pytest.raises(RuntimeError), denormals_flushed():
+        raise RuntimeError
+    assert half_of_the_smallest() > 0
 
 
 @pytest.mark.parametrize(

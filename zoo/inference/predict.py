@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo.cpu import keep_freed_memory
+from zoo.cpu import denormals_flushed, keep_freed_memory
 from zoo.inference.fuse import folded
 from zoo.inference.images import MappedImages, prepared
 from zoo.inference.tta import network_inputs
@@ -112,6 +112,7 @@ def predict_features(
     return torch.cat(_of_each_part(member, weights, images, num_classes, device, features), dim=1).cpu().numpy()
 
 
+@denormals_flushed()
 def _of_each_part(
     member: Member,
     weights: dict[str, Tensor],

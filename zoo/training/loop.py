@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
-from zoo.cpu import keep_freed_memory, supports_bf16
+from zoo.cpu import denormals_flushed, keep_freed_memory, supports_bf16
 from zoo.inference.images import batch_of, prepared
 from zoo.inference.pixels import normalise
 from zoo.inference.predict import scores
@@ -72,6 +72,7 @@ class Trained:
     out_of_fold: np.ndarray | None = None
 
 
+@denormals_flushed()
 def train(job: TrainJob, context: TrainContext) -> Trained:
     """Train one network of the job's member; go on from its checkpoint where there is one.
 

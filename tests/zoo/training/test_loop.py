@@ -511,3 +511,23 @@ def test_further_outputs_learn_by_their_weight_in_the_loss(
     after = trained(member, data, tmp_path / "a.pt").weights
     kept = {name.partition(".")[0] for name, value in after.items() if torch.equal(value, before[name])}
     assert kept == still
+
+
+HALVES: list[float] = []
+"""Half of the smallest number that is not denormal, as networks that are `watchful` computed it."""
+
+
+def watchful(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
+    """One layer, which is built where it will run."""
+    HALVES.append((torch.tensor(torch.finfo(torch.float32).tiny) / 2).item())
+    return fragile(num_classes, in_chans, image_size)
+
+
+def test_training_and_prediction_take_denormal_numbers_for_zero(dataset: Dataset, tmp_path: Path):
+    HALVES.clear()
+    member = small(watchful, epochs=1, learning_rate=0.01)
+    result = trained(member, dataset, tmp_path / "a.pt")
+    assert set(HALVES) == {0.0}
+    HALVES.clear()
+    predict(member, result.weights, dataset.val.images, 3, "cpu")
+    assert set(HALVES) == {0.0}
