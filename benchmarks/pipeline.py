@@ -25,12 +25,13 @@ from benchmarks.external.cross_dataset import transfer
 from benchmarks.files import check_writable, json_text, write_atomic
 from benchmarks.fold import Fold
 from benchmarks.report import figures, leaderboard, page, readme
+from benchmarks.rerun import unchanged
+from benchmarks.rerun.fits import Validation, search_known
 from benchmarks.results import Results
 from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
 from benchmarks.store.external_members import remarks
 from benchmarks.store.predictions import Predictions
-from ensembles.search import search
 
 SILENT = NullProgress()
 MOST_NAMED = 5  # members in a message that gives one reason for all
@@ -46,7 +47,7 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
 
     Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
     """
-    session = start(options)
+    session, began_with = start(options), unchanged.inputs(options)
     rows, unusable = schedule(session)
     external, damaged = external_members(session)
     notes = [*session.folds[0].targets.notes, *session.without_effect(), *remarks(chain.from_iterable(external))]
@@ -66,6 +67,8 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
     notes += [*remarks(chain.from_iterable(own)), *changed, *reasons]
     results = evaluate(session.suite, pool(searched), options.results, not_run=missing, notes=notes)
     report(session, results)
+    if not any(task.step.train for task in chain.from_iterable(rows)):
+        unchanged.keep(options, began_with)
     if lacking := figures.lacking_fonts(results):
         display.note(lacking)
     return results
@@ -148,8 +151,9 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> Se
     if groups is not None and len(np.unique(groups)) == 1:
         groups = None  # as the data's notes say
     folds = min(CROSS_FITS, len(targets.val) if groups is None else len(np.unique(groups)))
-    jobs = session.jobs(val.size)
-    ensembles = search(val, targets.val, session.ensemblers, folds, n_jobs=jobs, labels=labels, groups=groups)
+    known, options = session.folder / "local" / "fits", session.options
+    data = Validation(val, targets.val, labels, groups, folds)
+    ensembles = search_known(data, session.ensemblers, known, fresh=options.fresh, jobs=session.jobs(val.size))
     return SearchedModels(targets, predictions, ensembles, scored_models(predictions, ensembles, excluded), excluded)
 
 
@@ -157,7 +161,7 @@ def report(session: Session, results: Results) -> None:
     """Write results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
     write_atomic(session.folder / "results.json", json_text(results))
     predictions = len(results["members"]) * len(session.folds[0].targets.val) * len(results["classes"])
-    leaderboard.write(results, session.folder, session.jobs(predictions))
+    leaderboard.write(results, session.folder, session.jobs(predictions), fresh=session.options.fresh)
     page.write(results, session.folder)
     page.write_index(session.options.results)
     if session.readme:

@@ -65,6 +65,7 @@ class Options:
     time_budget: float | None = None
     jobs: int | None = None
     side_by_side: int | Literal["auto"] = 1
+    fresh: bool = False  # fit and draw everything anew, also what is known
     init_from: str = ""  # SUITE or SUITE:MEMBER[:SEED], whose trained weights members start from
     source: str = ""  # the suite whose trained members are evaluated on this one
 

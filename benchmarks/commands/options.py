@@ -95,6 +95,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "speed": {
         "--device": value("WHICH", "what trains: auto (default), cpu, cuda", choices=("auto", "cpu", "cuda")),
+        "--fresh": switch("compute everything anew, also what is known from earlier runs"),
         "--jobs": value("N", "processes for search and figures (default: as many as pay off)", type=positive),
         "--side-by-side": value(
             "N|auto", "members trained at the same time (default: 1; auto: 4 on a GPU)", type=count_or_auto

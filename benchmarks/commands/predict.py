@@ -10,12 +10,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from benchmarks.commands.options import folder, positive
-
-LIMITS = (
-    "The model guesses which word annotators would have chosen for a posed face; it does not know what a person feels. "
-    "Do not use it to judge people; at work and in education the European Union prohibits that "
-    "(Regulation 2024/1689, Art. 5(1)(f)). Ask people first."
-)
+from benchmarks.publish.limits import IN_ONE_LINE
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -39,7 +34,7 @@ def arguments(parser: ArgumentParser) -> None:
     pace.add_argument("--fps", metavar="F", type=above_zero, help="F frames a second")
     smooth = "average answers along a face over so many seconds (default: 0)"
     video.add_argument("--smooth", metavar="SECONDS", type=not_negative, default=0.0, help=smooth)
-    parser.add_argument_group("limits", LIMITS)
+    parser.add_argument_group("limits", IN_ONE_LINE)
 
 
 def _add_outputs(group: argparse._ArgumentGroup) -> None:

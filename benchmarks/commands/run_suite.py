@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from benchmarks.commands.options import run_arguments
 
 if TYPE_CHECKING:
+    from benchmarks.results import Results
     from benchmarks.session import Options
 
 
@@ -37,6 +38,13 @@ def options_with_data(arguments: Namespace) -> Options:
 
 def run_and_show(options: Options, *, quiet: bool, before: Callable[[], str] | None = None) -> None:
     """Run the suite and show its leaderboard; what `before` does first, and says, is shown with it."""
+    from benchmarks.rerun.unchanged import unchanged_results
+
+    if before is None and (results := unchanged_results(options)) is not None:
+        if not quiet:
+            print("Nothing has changed since the last run: these are its results (--fresh computes them anew).\n")
+            _show(results, options)
+        return
     from benchmarks import pipeline
     from benchmarks.execution.progress import display
 
@@ -45,6 +53,10 @@ def run_and_show(options: Options, *, quiet: bool, before: Callable[[], str] | N
             shown.note(before())
         results = pipeline.run(options, shown)
     if not quiet:
-        from benchmarks.report import terminal
+        _show(results, options)
 
-        terminal.show(results, options.results / results["suite"] / "leaderboard.md")
+
+def _show(results: Results, options: Options) -> None:
+    from benchmarks.report import terminal
+
+    terminal.show(results, options.results / results["suite"] / "leaderboard.md")

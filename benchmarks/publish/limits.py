@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from zoo.use.bundle import Facts
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.use.bundle import Facts
 
 
 def limits(classes: int | str, picture: str, origin: str, title: str) -> tuple[str, ...]:
@@ -41,6 +44,6 @@ def limits_of(facts: Facts) -> tuple[str, ...]:
 
 
 IN_ONE_LINE = (
-    "It guesses a word that annotators would have chosen, and does not know what a person feels: do not judge people "
-    "by it, and ask them first. At work and in education the European Union prohibits it."
+    "The model guesses a word that annotators would have chosen, and does not know what a person feels: do not judge "
+    "people by it, and ask them first. At work and in education the European Union prohibits it."
 )

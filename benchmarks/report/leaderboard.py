@@ -41,10 +41,11 @@ FIXED = {  # columns of leaderboard.csv printed with six decimals, as metrics ar
 }  # fmt: skip
 
 
-def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
+def write(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) -> list[Path]:
     """Write leaderboard.md, .csv and .tex, references.bib, classification report, confusions, epoch log and figures
     into `folder`, which is results/<suite>; where the suite has them also the summary as README.md, and valence and
-    arousal as CSV. Returns their paths. `jobs` processes draw."""
+    arousal as CSV. Returns their paths. `jobs` processes draw; where `fresh`,
+    also what is drawn already."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
@@ -63,7 +64,7 @@ def write(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
         (folder / CSV_NAME).unlink(missing_ok=True)
     for name, text in texts.items():
         write_atomic(folder / name, text)
-    return [*(folder / name for name in texts), *figures.draw(results, folder, jobs)]
+    return [*(folder / name for name in texts), *figures.draw(results, folder, jobs, fresh=fresh)]
 
 
 def csv_table(results: Results) -> str:

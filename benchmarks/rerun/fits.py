@@ -6,13 +6,11 @@ and the targets of val. All of it is in the name of the file: what changed asks 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -77,14 +75,13 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _save(result: SearchResult, stem: Path) -> None:
-    """Write a search result as two files: the fitted ensembler, then the scores, which hold the former's digest."""
+    """Write a search result as two files: the fitted ensembler, then the scores, with a digest of both."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     ensembler = stem.with_name(f"{stem.name}.ensembler")
     ensembles.save(result.ensembler, ensembler)
     arrays = {name: np.ascontiguousarray(array) for name in ARRAYS if (array := getattr(result, name)) is not None}
-    facts = {name: getattr(result, name) for name in FACTS}
-    facts |= {"ensembler": _sha256(ensembler.read_bytes()), "arrays": _of_arrays(arrays)}
-    write_atomic(_scores(stem), save(arrays, {"format": FORMAT, "json": json.dumps(facts)}))
+    facts = json.dumps({name: getattr(result, name) for name in FACTS})
+    write_atomic(_scores(stem), save(arrays, {"json": facts, "digest": _digest(facts, arrays, ensembler)}))
 
 
 def _load(stem: Path) -> SearchResult | None:
@@ -94,14 +91,14 @@ def _load(stem: Path) -> SearchResult | None:
         return None
     try:
         with safe_open(scores, framework="numpy") as file:
-            facts: dict[str, Any] = json.loads((file.metadata() or {})["json"])
+            said = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
-        if facts.pop("arrays") != _of_arrays(arrays) or facts.pop("ensembler") != _sha256(ensembler.read_bytes()):
+        if said["digest"] != _digest(said["json"], arrays, ensembler):
             return None
         for path in (scores, ensembler):
             path.touch()
         missing = {name: None for name in ARRAYS if name not in arrays}
-        return SearchResult(ensembler=ensembles.load(ensembler), **facts, **arrays, **missing)
+        return SearchResult(ensembler=ensembles.load(ensembler), **json.loads(said["json"]), **arrays, **missing)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None  # it is fitted again
 
@@ -110,12 +107,10 @@ def _scores(stem: Path) -> Path:
     return stem.with_name(f"{stem.name}.safetensors")
 
 
-def _of_arrays(arrays: dict[str, np.ndarray]) -> str:
-    return digest(part for name in sorted(arrays) for part in (name, str(arrays[name].shape), arrays[name].tobytes()))
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _digest(facts: str, arrays: dict[str, np.ndarray], ensembler: Path) -> str:
+    """Return a digest of all that the two files of a result say."""
+    parts = (part for name in sorted(arrays) for part in (name, str(arrays[name].shape), arrays[name].tobytes()))
+    return digest([facts, *parts, ensembler.read_bytes()])
 
 
 def _sweep(folder: Path) -> None:

@@ -20,20 +20,22 @@ FORBIDDEN = {
 HEAVY = {"torch", "timm", "torchvision", "pytorch_optimizer"}
 ROOMS = {
     "files": (),
+    "digests": (),
     "formats": (),
     "provenance": (),
     "results": ("formats",),
     "data": ("files", "provenance"),
     "suites": ("data", "results", "zoo"),
     "store": ("data", "results", "files", "zoo"),
-    "report": ("results", "formats", "files"),
+    "report": ("results", "formats", "files", "digests"),
     "fold": ("suites", "store"),
     "session": ("fold", "suites", "store", "zoo", "ensembles"),
     "evaluation": ("store", "suites", "results", "ensembles"),
     "external": ("session", "store", "evaluation"),
     "execution": ("session", "store", "zoo"),
     "publish": ("evaluation", "store", "suites", "results", "report", "files", "zoo", "ensembles"),
-    "pipeline": ("session", "external", "execution", "evaluation", "report"),
+    "rerun": ("session", "results", "files", "digests"),
+    "pipeline": ("session", "external", "execution", "evaluation", "report", "rerun"),
     "commands": ("pipeline", "publish"),
     "speed": ("pipeline", "publish"),
     "__init__": ("pipeline",),
@@ -215,4 +217,4 @@ def test_the_graph_sees_modules_behind_from_imports_and_type_checking():
     tree = ast.parse("if TYPE_CHECKING:\n    from benchmarks import pipeline\nfrom benchmarks.session import Session\n")
     assert set(imported_modules(tree)) == {"benchmarks.pipeline", "benchmarks.session"}
     assert "benchmarks.session" in graph()["benchmarks.pipeline"]
-    assert allowed("report") == {"results", "formats", "files"}
+    assert allowed("report") == {"results", "formats", "files", "digests"}

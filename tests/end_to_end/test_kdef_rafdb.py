@@ -33,7 +33,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("BENCHMARK_DATA", raising=False)
         patch.setenv("BENCHMARK_CACHE", str(place / "cache"))
-        patch.setattr("benchmarks.report.leaderboard.figures.draw", lambda results, folder, jobs: [])
+        patch.setattr("benchmarks.report.leaderboard.figures.draw", lambda results, folder, jobs, fresh: [])
         patch.chdir(place)
         write_kdef(place / "data" / "kdef", 10, "AB", ("S",))
         for suite in ("kdef", "kdef-random", "kdef"):

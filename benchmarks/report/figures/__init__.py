@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.report.epochs import History
+from benchmarks.report.figures import kept
 from benchmarks.report.figures.annotator_agreement import agreement
 from benchmarks.report.figures.benchmark_chart import benchmark
 from benchmarks.report.figures.calibration import reliability
@@ -67,25 +68,29 @@ def index(results: Results, names: Sequence[str] = TELLING) -> list[Entry]:
     return [Entry(f"{FOLDER}/{name}.png", chart.title, chart.alt) for name, chart in shown if chart is not None]
 
 
-def draw(results: Results, folder: Path, jobs: int = 1) -> list[Path]:
+def draw(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) -> list[Path]:
     """Draw every figure into `folder`/figures, and remove those that there no longer are; return the paths.
 
-    Byte-identical for the same results. `folder` is results/<suite>. With several `jobs`, joblib's processes draw:
-    those that searched ensembles are still there.
+    Byte-identical for the same results, for which they are not drawn again unless `fresh` asks for it. `folder` is
+    results/<suite>. With several `jobs`, joblib's processes draw: those that searched ensembles are still there.
     """
     known = {drawable(label): history for label, history in histories(results, folder / "predictions").items()}
-    by_stem = {folder / FOLDER / name: chart for name, chart in charts(drawable(results), known).items()}
+    shown_results = drawable(results)
+    decided_by = kept.decisive(shown_results, known)
+    if not fresh and (there := kept.still_there(folder, decided_by)):
+        return there
+    by_stem = {folder / FOLDER / name: chart for name, chart in charts(shown_results, known).items()}
     for stem in (stem for stem, chart in by_stem.items() if chart is None):
         for suffix in SUFFIXES:
             stem.with_suffix(f".{suffix}").unlink(missing_ok=True)
     shown = [(chart, stem) for stem, chart in by_stem.items() if chart is not None]
     if jobs == 1:
-        drawn = [save(*picture) for picture in shown]
+        paths = [save(*picture) for picture in shown]
     else:
         from joblib import Parallel, delayed
 
-        drawn = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in shown)
-    return list(chain.from_iterable(drawn))
+        paths = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in shown)
+    return kept.keep(folder, decided_by, list(chain.from_iterable(paths)))
 
 
 def lacking_fonts(results: Results) -> str | None:

@@ -15,7 +15,7 @@ from benchmarks.rerun import fits
 from benchmarks.rerun.fits import Validation, search_known
 from ensembles.search import SearchResult
 
-NAMES = ("uniform", "majority", "nnls", "stack_logistic")
+NAMES = ("uniform", "hard_vote", "super_learner", "stack_logistic")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_every_ensembler_is_read_as_it_was_fitted(val: Validation, tmp_path: Pat
 def test_only_what_is_missing_is_fitted(val: Validation, tmp_path: Path, fitted: list[str]):
     searched(val, tmp_path, ["uniform"])
     results = searched(val, tmp_path)
-    assert fitted == ["uniform", "majority", "nnls", "stack_logistic"]
+    assert fitted == ["uniform", "hard_vote", "super_learner", "stack_logistic"]
     assert [result.name for result in results] == list(NAMES)
 
 
@@ -99,23 +99,23 @@ def of_another_image(val: Validation) -> Validation:
     ids=["one number", "targets", "order of members", "folds", "names", "groups"],
 )
 def test_fits_of_anything_else_are_not_taken(val: Validation, tmp_path: Path, fitted: list[str], change: Any):
-    searched(val, tmp_path, ["nnls"])
-    searched(change(val), tmp_path, ["nnls"])
-    assert fitted == ["nnls", "nnls"]
+    searched(val, tmp_path, ["super_learner"])
+    searched(change(val), tmp_path, ["super_learner"])
+    assert fitted == ["super_learner", "super_learner"]
 
 
 @pytest.mark.parametrize("what", ["code", "libraries"])
 def test_other_code_and_libraries_fit_anew(
     val: Validation, tmp_path: Path, fitted: list[str], what: str, monkeypatch: pytest.MonkeyPatch
 ):
-    searched(val, tmp_path, ["nnls"])
+    searched(val, tmp_path, ["super_learner"])
     monkeypatch.setattr(fits, what, lambda *folders: "changed")
-    searched(val, tmp_path, ["nnls"])
-    assert fitted == ["nnls", "nnls"]
+    searched(val, tmp_path, ["super_learner"])
+    assert fitted == ["super_learner", "super_learner"]
 
 
 def test_a_damaged_file_is_fitted_again(val: Validation, tmp_path: Path, fitted: list[str]):
-    first = searched(val, tmp_path, ["nnls"])
+    first = searched(val, tmp_path, ["super_learner"])
     random = np.random.default_rng(0)
     for path in sorted(tmp_path.iterdir()):
         whole = path.read_bytes()
@@ -128,8 +128,8 @@ def test_a_damaged_file_is_fitted_again(val: Validation, tmp_path: Path, fitted:
                 same(first[0], found, val.logits)
         path.write_bytes(whole[: len(whole) // 2])
         del fitted[:]
-        same_but_seconds = searched(val, tmp_path, ["nnls"])[0]
-        assert fitted == ["nnls"]
+        same_but_seconds = searched(val, tmp_path, ["super_learner"])[0]
+        assert fitted == ["super_learner"]
         np.testing.assert_array_equal(same_but_seconds.cross_fit_correct, first[0].cross_fit_correct)
         first = [same_but_seconds]
 
@@ -148,7 +148,7 @@ def test_a_method_that_fails_is_tried_again(val: Validation, tmp_path: Path, fit
 
 
 def test_what_no_run_has_used_for_long_is_removed(val: Validation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    searched(val, tmp_path, ["nnls", "uniform"])
+    searched(val, tmp_path, ["super_learner", "uniform"])
     now = fits.time.time()
     monkeypatch.setattr(fits.time, "time", lambda: now + 86_400 * (fits.UNUSED_DAYS + 1))
     fits._sweep(tmp_path)

@@ -16,7 +16,7 @@ from tests.helpers.runs import Outcome, cli, files, python
 pytestmark = pytest.mark.usefixtures("nowhere_else")
 
 NOTHING = "Nothing has changed since the last run"
-FEW = ("--members", "vgg_fer", "resnet18", "--ensemblers", "uniform", "majority")
+FEW = ("--members", "vgg_fer", "resnet18", "--ensemblers", "uniform", "hard_vote")
 
 
 def run(results: Path, *more: object) -> Outcome:
