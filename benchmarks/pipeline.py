@@ -26,7 +26,7 @@ from benchmarks.files import check_writable, json_text, write_atomic
 from benchmarks.fold import Fold
 from benchmarks.report import figures, leaderboard, page, readme
 from benchmarks.rerun import unchanged
-from benchmarks.rerun.fits import Validation, search_known
+from benchmarks.rerun.fits import KnownFits, Validation
 from benchmarks.results import Results
 from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
@@ -151,10 +151,11 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> Se
     if groups is not None and len(np.unique(groups)) == 1:
         groups = None  # as the data's notes say
     folds = min(CROSS_FITS, len(targets.val) if groups is None else len(np.unique(groups)))
-    known, options = session.folder / "local" / "fits", session.options
     data = Validation(val, targets.val, labels, groups, folds)
-    ensembles = search_known(data, session.ensemblers, known, fresh=options.fresh, jobs=session.jobs(val.size))
-    return SearchedModels(targets, predictions, ensembles, scored_models(predictions, ensembles, excluded), excluded)
+    known = KnownFits(data, session.folder / "local" / "fits", fresh=session.options.fresh)
+    ensembles = known.search(session.ensemblers, session.jobs(val.size))
+    rows = scored_models(predictions, ensembles, excluded, known.predict)
+    return SearchedModels(targets, predictions, ensembles, rows, excluded)
 
 
 def report(session: Session, results: Results) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,17 @@ def member_labels(predictions: Sequence[Predictions]) -> list[str]:
     return labels((member.configuration.name, member.configuration.seed) for member in predictions)
 
 
+def predict_by(result: SearchResult, logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities float64 [N, C] that an ensembler, which was fitted, gives to members' logits."""
+    assert result.ensembler is not None
+    return result.ensembler.predict_proba(logits)
+
+
 def scored_models(
-    predictions: Sequence[Predictions], search_results: Sequence[SearchResult], excluded: Sequence[Predictions] = ()
+    predictions: Sequence[Predictions],
+    search_results: Sequence[SearchResult],
+    excluded: Sequence[Predictions] = (),
+    predict: Callable[[SearchResult, np.ndarray], np.ndarray] = predict_by,
 ) -> list[ScoredModel]:
     """Return what every row predicts: members, then those `excluded` from the ensembles, then fitted ensemblers."""
     everyone = [*predictions, *excluded]
@@ -46,7 +55,7 @@ def scored_models(
     val, test = (np.stack([getattr(member, split) for member in predictions]) for split in ("val", "test"))
     for result in search_results:
         if result.ensembler is not None:
-            predict = result.ensembler.predict_proba
             held_out = result.cross_fit_probabilities
-            rows.append(ScoredModel("ensemble", result.name, result.title, predict(val), predict(test), held_out))
+            on_val, on_test = predict(result, val), predict(result, test)
+            rows.append(ScoredModel("ensemble", result.name, result.title, on_val, on_test, held_out))
     return rows

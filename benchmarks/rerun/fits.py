@@ -1,7 +1,8 @@
 """Fits of ensemblers that are known: kept by the content of all that decides them, in results/SUITE/local/fits.
 
 An ensembler's fits follow from its class and options, the code of `ensembles/`, the libraries, and the members' logits
-and the targets of val. All of it is in the name of the file: what changed asks for another file.
+and the targets of val; what it predicts, from its fit and the members' logits there. All of it is in the name of a
+file: what has changed asks for another file.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -25,6 +27,7 @@ FORMAT = "fer-ensembles/fits/1"
 UNUSED_DAYS = 14  # after so many days without use a file is removed
 ARRAYS = ("cross_fit_correct", "cross_fit_probabilities")
 FACTS = ("name", "title", "complexity", "fit_accuracy", "cross_fit_accuracy", "seconds", "fitted_on")
+PREDICTED = "probabilities"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,22 +42,43 @@ class Validation:
     folds: int
 
 
-def search_known(val: Validation, names: Sequence[str], folder: Path, *, fresh: bool, jobs: int) -> list[SearchResult]:
-    """Search ensembles as `ensembles.search` does, and fit only what `folder` does not hold; all, where `fresh`.
+class KnownFits:
+    """Searches ensembles on one val, and predicts by them, as `ensembles.search` does: the results are the same, to the
+    bit. Only what `folder` does not hold is computed; all of it, where `fresh`."""
 
-    The results are the same, to the bit.
-    """
-    stems = {name: folder / f"{name}.{key}" for name, key in _keys(val, names)}
-    known = {} if fresh else {name: found for name, stem in stems.items() if (found := _load(stem)) is not None}
-    missing = [name for name in names if name not in known]
-    if missing:
-        fitted = search(val.logits, val.targets, missing, val.folds, n_jobs=jobs, labels=val.labels, groups=val.groups)
-        for result in fitted:
-            known[result.name] = result
-            if result.error is None and result.name in stems:
-                _save(result, stems[result.name])
-    _sweep(folder)
-    return [known[name] for name in names]
+    def __init__(self, val: Validation, folder: Path, *, fresh: bool = False) -> None:
+        self.val, self.folder, self.fresh = val, folder, fresh
+        self._stems: dict[str, Path] = {}
+
+    def search(self, names: Sequence[str], jobs: int = 1) -> list[SearchResult]:
+        """Fit and cross-fit the ensemblers of these names, in their order; `jobs` processes fit what is not known."""
+        self._stems = {name: self.folder / f"{name}.{key}" for name, key in _keys(self.val, names)}
+        stems = {} if self.fresh else self._stems
+        known = {name: found for name, stem in stems.items() if (found := _load(stem)) is not None}
+        missing, val = [name for name in names if name not in known], self.val
+        if missing:
+            fitted = search(
+                val.logits, val.targets, missing, val.folds, n_jobs=jobs, labels=val.labels, groups=val.groups
+            )
+            for result in fitted:
+                known[result.name] = result
+                if result.error is None and result.name in self._stems:
+                    _save(result, self._stems[result.name])
+        _sweep(self.folder)
+        return [known[name] for name in names]
+
+    def predict(self, result: SearchResult, logits: np.ndarray) -> np.ndarray:
+        """Return the probabilities float64 [N, classes] that a fitted ensembler gives to members' logits."""
+        assert result.ensembler is not None
+        stem = self._stems.get(result.name)
+        path = None if stem is None else stem.with_name(f"{stem.name}.{digest([logits.tobytes()])[:16]}.predicted")
+        known = {} if path is None or self.fresh else _read(path, b"")[1]
+        if PREDICTED in known:
+            return known[PREDICTED]
+        probabilities: np.ndarray = result.ensembler.predict_proba(logits)
+        if path is not None:
+            _write(path, {}, {PREDICTED: probabilities}, b"")
+        return probabilities
 
 
 def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -77,40 +101,58 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _save(result: SearchResult, stem: Path) -> None:
     """Write a search result as two files: the fitted ensembler, then the scores, with a digest of both."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    ensembler = stem.with_name(f"{stem.name}.ensembler")
+    ensembler = _ensembler(stem)
     ensembles.save(result.ensembler, ensembler)
-    arrays = {name: np.ascontiguousarray(array) for name in ARRAYS if (array := getattr(result, name)) is not None}
-    facts = json.dumps({name: getattr(result, name) for name in FACTS})
-    write_atomic(_scores(stem), save(arrays, {"json": facts, "digest": _digest(facts, arrays, ensembler)}))
+    arrays = {name: array for name in ARRAYS if (array := getattr(result, name)) is not None}
+    _write(_scores(stem), {name: getattr(result, name) for name in FACTS}, arrays, ensembler.read_bytes())
 
 
 def _load(stem: Path) -> SearchResult | None:
     """Read what `_save` wrote; None where nothing is there, or something else than was written."""
-    ensembler, scores = stem.with_name(f"{stem.name}.ensembler"), _scores(stem)
-    if not scores.is_file() or not ensembler.is_file():
+    ensembler = _ensembler(stem)
+    if not ensembler.is_file():
         return None
-    try:
-        with safe_open(scores, framework="numpy") as file:
-            said = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
-        if said["digest"] != _digest(said["json"], arrays, ensembler):
-            return None
-        for path in (scores, ensembler):
-            path.touch()
-        missing = {name: None for name in ARRAYS if name not in arrays}
-        return SearchResult(ensembler=ensembles.load(ensembler), **json.loads(said["json"]), **arrays, **missing)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
-        return None  # it is fitted again
+    facts, arrays = _read(_scores(stem), ensembler.read_bytes())
+    if not facts:
+        return None
+    ensembler.touch()
+    known: dict[str, Any] = {**facts, **{name: arrays.get(name) for name in ARRAYS}}
+    return SearchResult(ensembler=ensembles.load(ensembler), **known)
+
+
+def _ensembler(stem: Path) -> Path:
+    return stem.with_name(f"{stem.name}.ensembler")
 
 
 def _scores(stem: Path) -> Path:
-    return stem.with_name(f"{stem.name}.safetensors")
+    return stem.with_name(f"{stem.name}.scores")
 
 
-def _digest(facts: str, arrays: dict[str, np.ndarray], ensembler: Path) -> str:
-    """Return a digest of all that the two files of a result say."""
+def _write(path: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray], beside: bytes) -> None:
+    """Write facts and arrays with a digest of them and of what lies `beside` them."""
+    text, whole = json.dumps(facts), {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_atomic(path, save(whole, {"json": text, "digest": _digest(text, whole, beside)}))
+
+
+def _read(path: Path, beside: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read what `_write` wrote; nothing where no file is there, or another than was written: it is computed again."""
+    if not path.is_file():
+        return {}, {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            said = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
+        if said.get("digest") != _digest(said.get("json", ""), arrays, beside):
+            return {}, {}
+    except (SafetensorError, OSError, ValueError):
+        return {}, {}
+    path.touch()
+    return json.loads(said["json"]), arrays
+
+
+def _digest(facts: str, arrays: dict[str, np.ndarray], beside: bytes) -> str:
     parts = (part for name in sorted(arrays) for part in (name, str(arrays[name].shape), arrays[name].tobytes()))
-    return digest([facts, *parts, ensembler.read_bytes()])
+    return digest([facts, *parts, beside])
 
 
 def _sweep(folder: Path) -> None:

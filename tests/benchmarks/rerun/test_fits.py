@@ -12,7 +12,7 @@ import pytest
 
 import ensembles
 from benchmarks.rerun import fits
-from benchmarks.rerun.fits import Validation, search_known
+from benchmarks.rerun.fits import KnownFits, Validation
 from ensembles.search import SearchResult
 
 NAMES = ("uniform", "hard_vote", "super_learner", "stack_logistic")
@@ -43,7 +43,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def searched(val: Validation, folder: Path, names: Sequence[str] = NAMES, *, fresh: bool = False) -> list[SearchResult]:
-    return search_known(val, names, folder, fresh=fresh, jobs=1)
+    return KnownFits(val, folder, fresh=fresh).search(names)
 
 
 def same(one: SearchResult, other: SearchResult, logits: np.ndarray) -> None:
@@ -51,6 +51,7 @@ def same(one: SearchResult, other: SearchResult, logits: np.ndarray) -> None:
         assert getattr(one, name) == getattr(other, name)
     np.testing.assert_array_equal(one.cross_fit_correct, other.cross_fit_correct)
     np.testing.assert_array_equal(one.cross_fit_probabilities, other.cross_fit_probabilities)
+    assert one.ensembler is not None and other.ensembler is not None
     np.testing.assert_array_equal(one.ensembler.predict_proba(logits), other.ensembler.predict_proba(logits))
     np.testing.assert_array_equal(one.ensembler.members_used_, other.ensembler.members_used_)
 
@@ -135,7 +136,7 @@ def test_a_damaged_file_is_fitted_again(val: Validation, tmp_path: Path, fitted:
 
 
 def stems(folder: Path) -> set[Path]:
-    return {path.with_suffix("") for path in folder.glob("*.safetensors")}
+    return {path.with_suffix("") for path in folder.glob("*.scores")}
 
 
 def test_a_method_that_fails_is_tried_again(val: Validation, tmp_path: Path, fitted: list[str]):
@@ -153,3 +154,20 @@ def test_what_no_run_has_used_for_long_is_removed(val: Validation, tmp_path: Pat
     monkeypatch.setattr(fits.time, "time", lambda: now + 86_400 * (fits.UNUSED_DAYS + 1))
     fits._sweep(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_an_ensembler_predicts_is_known_by_its_fit_and_the_logits(
+    val: Validation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def predicted(val: Validation, logits: np.ndarray, *, fresh: bool = False) -> np.ndarray:
+        known = KnownFits(val, tmp_path, fresh=fresh)
+        return known.predict(known.search(["super_learner"])[0], logits)
+
+    first = predicted(val, val.logits)
+    np.testing.assert_array_equal(predicted(val, val.logits, fresh=True), first)
+    other = of_another_image(val)
+    predicted(val, other.logits)
+    predicted(other, other.logits)
+    assert len(list(tmp_path.glob("*.predicted"))) == 3
+    monkeypatch.setattr(ensembles.get("super_learner"), "predict_proba", None)
+    np.testing.assert_array_equal(predicted(val, val.logits), first)
