@@ -95,7 +95,8 @@ def _results(facts: Facts, results: Results, row: Member | Ensemble) -> str:
     for file in facts.get("quantised", ()):
         if file["stored"] != facts["stored"]:
             faster = facts["pace"]["milliseconds"] / file["milliseconds"]
-            what = f"a file in {file['stored']}, {faster:.1f} times as fast (`export --weights {file['stored']}`)"
+            how = f"`export --weights {file['stored']}`: {file['bytes'] / 1e6:.1f} MB"
+            what = f"a file in {file['stored']} ({how}, {faster:.1f} times as fast)"
             rows.append((what, percent(file["test_accuracy"]), interval(*file["test_interval"])))
     audited, overlap = _audit_row(facts, results), results["audit"]["overlap"]
     if audited is not None and overlap is not None and audited["unseen_accuracy"] is not None:

@@ -27,10 +27,11 @@ from zoo.use.bundle import Bundle
 
 FORMAT = "fer-ensembles/release/1"
 MODEL, WEIGHTS, PROBABILITIES, CARD = "expression.onnx", "model.safetensors", "probabilities.safetensors", "README.md"
-STATIC = "int8-static"
+QUANTISED = ("fp16", "int8", "int8-static")  # how a released model is stored, the most exact first
+BYTES = {"fp16": 2, "int8": 1}  # of a parameter
 RELEASED, HUB = "model.json", "config.json"  # the facts, as each kind of folder calls them
 LARGEST = 5_000_000  # bytes of one file in the repository
-ROOM = 250_000  # bytes of a file beside one for each parameter: the graph, and what is not stored in int8
+ROOM = 250_000  # bytes of a file beside its parameters: the graph, and what is not stored in int8
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ def small_enough(results: Results) -> list[Member]:
     return sorted(fitting, key=lambda row: -row["val_accuracy"])
 
 
+def finest(params: int) -> str:
+    """Return how so many parameters are stored the most exactly in a file that is small enough for a repository."""
+    return next((stored for stored in QUANTISED if BYTES.get(stored, 1) * params + ROOM <= LARGEST), "int8")
+
+
 def check_releasable(job: Job, chosen: Chosen, results: Results) -> None:
     """Raise CannotExport for what may not, or cannot, be the released model of a suite."""
     if job.facts.restricted:
@@ -66,10 +72,11 @@ def check_releasable(job: Job, chosen: Chosen, results: Results) -> None:
 def release(job: Job, chosen: Chosen, board: Board, folder: Path) -> Written:
     """Write the released model of a suite: one small file, scored itself, with a card.
 
-    A file in static int8 is scored, too, for the board, and not kept. Raises CannotExport, also for a file of more than
-    5 MB, and ExportFailed. Nothing is left then.
+    Its weights are stored as exactly as fits. Files that store them otherwise are scored, too, for the board, and not
+    kept. Raises CannotExport, also for a file of more than 5 MB, and ExportFailed. Nothing is left then.
     """
     check_releasable(job, chosen, board.results)
+    job = replace(job, weights=finest(sum(tensor.numel() for tensor in job.spec.members[0].weights.values())))
     place = next((place for place, row in enumerate(small_enough(board.results), 1) if row["label"] == chosen.label), 0)
     choice = {"place": place, "of": len(small_enough(board.results)), "bytes": LARGEST}
     row = chosen.models[chosen.label]
@@ -78,7 +85,10 @@ def release(job: Job, chosen: Chosen, board: Board, folder: Path) -> Written:
         if written.size > LARGEST:
             raise CannotExport(f"{MODEL} has {written.size:,} bytes, more than {LARGEST:,}: name a smaller member")
         written, scored = _scored(job, written, board.targets)
-        stored = {job.weights: scored, STATIC: _static(job, board.targets)}
+        stored = {
+            weights: scored if weights == job.weights else _scored_only(job, weights, board.targets)
+            for weights in QUANTISED
+        }
         files = [one.beside(weights, row, board.targets) for weights, one in stored.items()]
         _write_weights(draft, job.spec, board.results, LARGEST)
         _write_facts(draft, RELEASED, job, chosen, board, written, scored, {"choice": choice, "quantised": files})
@@ -107,14 +117,14 @@ def _scored(job: Job, written: Written, targets: Targets) -> tuple[Written, Scor
     return with_accuracy(job, written, scored.measured["val_accuracy"], **accuracies), scored
 
 
-def _static(job: Job, targets: Targets) -> Scored:
-    """Score the same model in static int8, whether or not it is good enough to be exported."""
+def _scored_only(job: Job, weights: str, targets: Targets) -> Scored:
+    """Score the same model with weights stored otherwise, whether or not it is good enough to be exported."""
     assert job.dataset is not None
     from benchmarks.publish.graph import Model
 
     with TemporaryDirectory() as folder:
         path = Path(folder) / MODEL
-        FORMATS["onnx"].write(Model(job.spec), path, STATIC, job.facts, job.dataset.train.images)
+        FORMATS["onnx"].write(Model(job.spec), path, weights, job.facts, job.dataset.train.images)
         return _scored_file(job, path, targets)
 
 

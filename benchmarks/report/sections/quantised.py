@@ -5,7 +5,11 @@ from __future__ import annotations
 from benchmarks.formats import escape, interval, milliseconds, p_value, percent, points, table
 from benchmarks.results import Results, member_rows, split_names
 
-ARITHMETIC = {"int8": "int8 weights, float32 arithmetic", "int8-static": "int8 weights and arithmetic"}
+ARITHMETIC = {
+    "fp16": "float16 weights, float32 arithmetic",
+    "int8": "int8 weights, float32 arithmetic",
+    "int8-static": "int8 weights and arithmetic",
+}
 
 
 def quantised_section(results: Results) -> str:

@@ -15,7 +15,7 @@ import zoo
 from benchmarks.data.digits import load
 from benchmarks.publish.card import card
 from benchmarks.publish.measure import load_probabilities, measured
-from benchmarks.publish.release import LARGEST, small_enough
+from benchmarks.publish.release import LARGEST, finest, small_enough
 from benchmarks.publish.spec import crops_of
 from benchmarks.publish.thresholds import Calibration
 from benchmarks.store.targets import load_targets
@@ -99,14 +99,20 @@ def test_the_file_scores_what_the_card_says_to_the_image(folder: Path):
 
 
 def test_quantised_files_come_to_stand_on_the_board(results: Path, folder: Path, no_figures: None):
-    int8, static = facts_in(folder)["quantised"]
+    half, int8, static = facts_in(folder)["quantised"]
     measured_here = facts_in(folder)["measured"]
-    assert (int8["stored"], static["stored"]) == ("int8", "int8-static") and static["same_class"] > 0.9
-    assert int8["test_accuracy"] == measured_here["test_accuracy"] and int8["p"] > 0.05
+    assert [file["stored"] for file in (half, int8, static)] == ["fp16", "int8", "int8-static"]
+    assert half["test_accuracy"] == measured_here["test_accuracy"] and half["bytes"] > int8["bytes"]
+    assert half["same_class"] > 0.999 and int8["p"] > 0.05 and static["same_class"] > 0.9
     assert "a file in int8-static" in (folder / "README.md").read_text()
     done = cli("--suite", "digits", "--results", results, "--ensemblers", "uniform", "--train", "never", "--quiet")
-    assert done.code == 0 and read(results)["quantised"] == {"row": "lenet", "files": [int8, static]}
+    assert done.code == 0 and read(results)["quantised"] == {"row": "lenet", "files": [half, int8, static]}
     assert "## What quantisation costs" in (results / "digits" / "leaderboard.md").read_text()
+
+
+@pytest.mark.parametrize(("params", "stored"), [(10, "fp16"), (2_300_000, "fp16"), (2_400_000, "int8")])
+def test_weights_are_stored_as_exactly_as_a_repository_bears(params: int, stored: str):
+    assert finest(params) == stored
 
 
 def test_the_card_has_the_numbers_of_the_board(results: Path, folder: Path):
