@@ -325,21 +325,28 @@ def test_startup_is_timed_beside_its_targets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     called: list[str] = []
+    record = Path("local") / "last_run.json"
 
     def answered(arguments: list[str]) -> str:
-        called.append(arguments[0])
+        known = arguments[0] == "--suite" and (Path(arguments[3]) / "suite" / record).exists()
+        called.append(" ".join([arguments[0], *(["--fresh"] if "--fresh" in arguments else []), *["known"] * known]))
+        if arguments[0] == "--suite":
+            (Path(arguments[3]) / "suite" / record).touch()
         return ""
 
     monkeypatch.setattr(startup, "answered", answered)
     predictions = tmp_path / "suite" / "predictions"
     predictions.mkdir(parents=True)
+    (tmp_path / "suite" / "local").mkdir()
     for seed in range(23):
         (predictions / f"linear.s{seed}.0123456789ab.safetensors").touch()
     path = tmp_path / "startup.json"
     startup.main(["--suite", "suite", "--results", str(tmp_path), "--repeats", "1", "--json", str(path)])
-    assert called == ["--help", "--list", *["--suite"] * 3] and capsys.readouterr().out.count("within") == 3
-    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 10.0]
-    assert Record.read(path).comparisons[2].what == "benchmark.py, leaderboard of all 23 members"
+    fresh = ["--suite --fresh", *["--suite --fresh known"] * 2]
+    assert called == ["--help", "--list", *fresh, *["--suite"] * 3, *["--suite known"] * 3]
+    assert capsys.readouterr().out.count("within") == 5
+    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 10.0, 4.0, 1.0]
+    assert Record.read(path).comparisons[2].what == "benchmark.py, leaderboard of all 23 members, from nothing"
 
 
 def test_the_slowest_imports_are_named():
