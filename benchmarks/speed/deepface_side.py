@@ -17,16 +17,17 @@ BEGAN = time.perf_counter()
 
 def main() -> None:
     """Answers requests until there are no more; the first line tells how long the import took."""
-    client: Any = __import__("deepface.models.demography.Emotion", fromlist=["Emotion"])
     from deepface import DeepFace
+    from deepface.commons import weight_utils
+    from deepface.models.demography.tf import Emotion
 
     trained = True
     try:
-        client.EmotionClient()
+        Emotion.EmotionClient()
     except Exception:  # whatever says that there is no network, or no file
         trained = False
-        client.weight_utils.download_weights_if_necessary = lambda **options: ""
-        client.weight_utils.load_model_weights = lambda model, weight_file: model
+        weight_utils.download_weights_if_necessary = lambda **options: ""
+        weight_utils.load_model_weights = lambda model, weight_file: model
     _say({"trained": trained, "seconds": time.perf_counter() - BEGAN})
     for line in sys.stdin:
         request = json.loads(line)

@@ -45,8 +45,8 @@ NOTES = {
     "roofline": "The peer is the bound itself, so *times as fast* is the share of it that is reached; behind it stands "
     "which part of the bound arithmetic makes, and which memory. The bound is that of the operators as they are, each "
     "for itself; the arithmetic alone bounds any other way to compute the same products.",
-    "use": "deepface runs as `pip install deepface tf-keras` gives it, in an environment of its own that `--deepface "
-    "PYTHON` names; where its weights cannot be fetched they are random, on which its time does not depend.",
+    "use": "deepface runs in an environment of its own (`--deepface PYTHON`; benchmarks/speed/use.py says what is "
+    "installed there). Where its weights cannot be fetched they are random, on which its time does not depend.",
     "stacking": "Peers start from probabilities, ours from logits; ours chooses its penalty by cross-validation, 13 "
     "fits to the peers' one.",
     "scale": "Members are made up: no store has as many.",

@@ -2,9 +2,10 @@
 
     python -m benchmarks.speed.use [--deepface PYTHON] [--pictures 10000]
 
-PYTHON is the interpreter of an environment of its own in which `pip install deepface tf-keras` was done: its numpy and
-TensorFlow are not this project's. Both sides work on the same files in turns, with as many threads as they take by
-themselves. The pictures are made of the portrait that matplotlib ships.
+PYTHON is the interpreter of an environment of its own, since its numpy and TensorFlow are not this project's: `pip
+install deepface tf-keras flask "opencv-contrib-python-headless<5"` (deepface 0.0.103 imports werkzeug without asking
+for it, and its detector fails with OpenCV 5). Both sides work on the same files in turns, with as many threads as they
+take by themselves. The pictures are made of the portrait that matplotlib ships.
 """
 
 from __future__ import annotations

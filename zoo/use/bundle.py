@@ -25,6 +25,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -174,7 +175,8 @@ class Bundle:
     """A model file that is open: its facts, and its probabilities for crops. Threads may share one."""
 
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
-        """Open a file; `threads` is how many one call may use (default: one for each core).
+        """Open a file; `threads` is how many one call may use (default: one for each core that the
+        process may use).
 
         Raises NoModel where there is no such file, it is not ours, damaged, or onnxruntime is missing.
         """
@@ -211,7 +213,7 @@ def session(model: bytes, name: str, threads: int | None = None) -> InferenceSes
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # its messages go to the terminal; ours say the same in one line
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = threads or usable_cores()
     # Detector and classifier take turns. A session that spins after its run keeps the cores from the other one: without
     # spinning a picture takes half the time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -222,6 +224,15 @@ def session(model: bytes, name: str, threads: int | None = None) -> InferenceSes
         raise NoModel(
             f"{name} is no ONNX model that onnxruntime {onnxruntime.__version__} can open: {reason}"
         ) from None
+
+
+def usable_cores() -> int:
+    """Count the cores that this process may use.
+
+    onnxruntime's own default is a thread for each core of the machine, bound to it. Where a process is kept to some of
+    them, the other threads wait for cores that others use: a crop took 28 ms where it takes 5.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _bytes(path: Path) -> bytes:

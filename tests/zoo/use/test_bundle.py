@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -155,3 +156,9 @@ def test_a_graph_with_another_input(tmp_path: Path):
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(NoModel, match="does not lead from crops"):
         Bundle(tmp_path / "model.onnx")
+
+
+def test_a_process_that_is_kept_to_one_core_starts_no_more_threads(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3}, raising=False)
+    assert Bundle(path).session.get_session_options().intra_op_num_threads == 1
+    assert Bundle(path, threads=2).session.get_session_options().intra_op_num_threads == 2
