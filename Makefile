@@ -15,13 +15,17 @@ endif
 PINS := $(PINS_$(VERSIONS))
 INSTALL = $(BIN)/pip install -q $(addprefix -c ,$(PINS))
 
-.PHONY: benchmark test check lint site constraints clean
+.PHONY: benchmark test faults check lint site constraints clean
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+
+# 10,000 damaged copies of each kind of file; `make test` tries 200.
+faults: $(VENV)/installed-test
+	FAULT_TRIALS=10000 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal tests/faults
 
 check: $(VENV)/installed
 	$(BIN)/python benchmark.py --check results

@@ -6,19 +6,29 @@ import csv
 import errno
 import io
 import json
+import math
 import os
+import platform
+import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 CsvRow = dict[str, str]
+OLD = 3600.0  # seconds after which a draft whose writer cannot be asked for is taken for given up
+
+
+class DamagedFile(ValueError):
+    """A file of the project's own that cannot be used; the message names it, says why, and what heals it."""
 
 
 class CannotWrite(OSError):
     """A file that cannot be written; the message names it, the reason, and what to do."""
 
     def __init__(self, path: Path, error: OSError) -> None:
+        self.path, self.error = path, error
         reason, full = error.strerror or str(error), error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "free some space" if full else "choose a folder that you may write to"
         super().__init__(
@@ -26,23 +36,65 @@ class CannotWrite(OSError):
             "another folder of results by --results; what is finished there is not done again"
         )
 
+    def __reduce__(self) -> tuple[type[CannotWrite], tuple[Path, OSError]]:
+        return type(self), (self.path, self.error)  # figures are drawn in processes of their own, which may raise it
+
 
 def replace_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Call `write` with a draft's path, then put the draft at `path`; the old file stays whole until the new one is.
 
-    Raises CannotWrite.
+    The draft is on the disk before it is put there, and may be read by whom the user's umask lets. Raises CannotWrite.
     """
-    # The process id keeps two runs apart; in the same folder, on one file system, the final rename is atomic.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = draft_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            draft.touch()
+            mode = draft.stat().st_mode  # some libraries write files that nobody else may read
             write(draft)
+            if draft.stat().st_mode != mode:
+                draft.chmod(stat.S_IMODE(mode))
+            with draft.open("rb+") as file:
+                os.fsync(file.fileno())  # or a crash of the machine could leave the new name with no bytes
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise CannotWrite(path, error) from error
+
+
+def draft_of(path: Path) -> Path:
+    """Return where this process writes a file before it is put at `path`: beside it, on one file system."""
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.draft")
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder: drafts of this user whose process is no more.
+
+    Processes of other machines cannot be asked for: theirs go when they are an hour old. What cannot be removed stays.
+    """
+    for draft in folder.glob(".*.draft"):
+        try:
+            about = draft.stat()
+            mine = not hasattr(os, "getuid") or about.st_uid == os.getuid()
+            if mine and (_is_of_the_dead(draft) or time.time() - about.st_mtime > OLD):
+                draft.unlink(missing_ok=True)
+        except OSError:
+            continue
+
+
+def _is_of_the_dead(draft: Path) -> bool:
+    """Say whether a draft was written on this machine by a process that has ended."""
+    machine, _, process = draft.name.removesuffix(".draft").rpartition(".")
+    if os.name != "posix" or not machine.endswith(f".{platform.node()}") or not process.isdigit():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:  # it is another user's
+        return False
+    return False
 
 
 def check_writable(folder: Path) -> None:
@@ -102,9 +154,32 @@ def csv_text_of(rows: Sequence[Mapping[str, object]]) -> str:
     return csv_text(columns, ([row[column] for column in columns] for row in rows))
 
 
-def read_csv(path: Path) -> list[CsvRow]:
-    """Return the rows of a CSV table as text by column; none where there is no such file."""
+def read_csv(path: Path, columns: Sequence[str] = (), numbers: Sequence[str] = ()) -> list[CsvRow]:
+    """Return the rows of a CSV table as text by column; none where there is no such file.
+
+    Raises DamagedFile where it is no table in UTF-8, a row has more or fewer cells than the head, one of `columns` is
+    missing, or a cell of the columns `numbers` holds no finite number.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except (ValueError, csv.Error, OSError) as error:
+        raise DamagedFile(f"{path.name}: is damaged or no table ({error}); remove it or restore it") from error
+    for line, row in enumerate(rows, start=1):
+        if None in row or None in row.values():
+            raise DamagedFile(f"{path.name}: row {line} has more or fewer cells than the head; remove it or restore it")
+        if lacking := [column for column in (*columns, *numbers) if column not in row]:
+            raise DamagedFile(f"{path.name}: has no column {lacking[0]!r}; remove it or restore it")
+        for column in numbers:
+            if not _is_number(row[column]):
+                raise DamagedFile(f"{path.name}: row {line} has no number as {column}; remove it or restore it")
+    return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

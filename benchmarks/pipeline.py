@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
@@ -22,9 +23,10 @@ from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.stopping import stop_signal
 from benchmarks.execution.tasks import Task, complete_members, external_members, not_run, schedule
 from benchmarks.external.cross_dataset import transfer
-from benchmarks.files import check_writable, json_text, write_atomic
+from benchmarks.files import CannotWrite, check_writable, json_text, remove_drafts, write_atomic
 from benchmarks.fold import Fold
 from benchmarks.report import figures, leaderboard, page, readme
+from benchmarks.report.epochs import damaged_histories
 from benchmarks.rerun import unchanged
 from benchmarks.rerun.fits import KnownFits, Validation
 from benchmarks.results import Results
@@ -32,9 +34,11 @@ from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
 from benchmarks.store.external_members import remarks
 from benchmarks.store.predictions import Predictions
+from benchmarks.store.weights import remove_finished
 
 SILENT = NullProgress()
 MOST_NAMED = 5  # members in a message that gives one reason for all
+FITS = Path("local", "fits")  # in a suite's folder
 CROSS_FITS = 5  # folds of val; as many as it has images, or groups of them, where these are fewer
 
 
@@ -42,10 +46,18 @@ class NothingToScore(ValueError):
     """No member has predictions; the message says what to do."""
 
 
+class NotReported(OSError):
+    """Results that were computed, and could not be written; the message says why, `results` holds them."""
+
+    def __init__(self, results: Results, error: CannotWrite) -> None:
+        super().__init__(f"the results are computed, but not all reports are written: {error}")
+        self.results = results
+
+
 def run(options: Options, display: NullProgress = SILENT) -> Results:
     """Run a suite as asked, and return the results that were written to `results/<suite>/results.json` and reported.
 
-    Raises DataError, UnknownName, ValueError for bad input, NothingToScore, and Interrupted.
+    Raises DataError, UnknownName, ValueError for bad input, NothingToScore, Interrupted, CannotWrite, and NotReported.
     """
     session, began_with = start(options), unchanged.inputs(options)
     rows, unusable = schedule(session)
@@ -66,9 +78,15 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
     searched = search_folds(session, predictions, display)
     notes += [*remarks(chain.from_iterable(own)), *changed, *reasons]
     results = evaluate(session.suite, pool(searched), options.results, not_run=missing, notes=notes)
-    report(session, results)
-    if not any(task.step.train for task in chain.from_iterable(rows)):
-        unchanged.keep(options, began_with)
+    results["notes"] += damaged_histories(results, session.store.folder)
+    for note in results["notes"][len(notes) :]:
+        display.note(f"not used: {note}")
+    try:
+        report(session, results)
+        if not any(task.step.train for task in chain.from_iterable(rows)):
+            unchanged.keep(options, began_with)
+    except CannotWrite as error:
+        raise NotReported(results, error) from error
     if lacking := figures.lacking_fonts(results):
         display.note(lacking)
     return results
@@ -76,19 +94,27 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
 
 def start(options: Options) -> Session:
     """Begin a session; where members come from another suite, with their predictions in its store."""
-    check_writable(options.results)
     if options.source:
+        check_writable(options.results)
         if options.train in ("missing", "always"):
             raise ValueError(f"--from {options.source} trains nothing: leave out --train {options.train}")
         here = Session(replace(options, members=(), source=""))
         transfer(here, options.source, options.members, here.device)
-    return Session(options)
+    session = Session(options)
+    if not session.folder.is_dir():
+        check_writable(options.results)  # others are read, and the table printed, where nothing can be written
+    for folder in (options.results, session.folder, *session.folder.glob("*"), session.folder / FITS):
+        remove_drafts(folder)
+    remove_finished(session.checkpoints)
+    return session
 
 
 def train_missing(session: Session, tasks: Sequence[Task], display: NullProgress) -> Outcomes:
     """Train what the tasks say; with `--train missing`, also keep train logits that trained members lack."""
     options, stored = session.options, {task.stem: task.step.stored for task in tasks if task.step.stored is not None}
     missing = [task for task in tasks if task.step.train]
+    if missing:
+        check_writable(options.results)  # now, and not after hours
     if missing or stored:
         session.keep_targets()
     lacking = lacking_train_logits(session, tasks) if options.train == "missing" else []
@@ -152,7 +178,7 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> Se
         groups = None  # as the data's notes say
     folds = min(CROSS_FITS, len(targets.val) if groups is None else len(np.unique(groups)))
     data = Validation(val, targets.val, labels, groups, folds)
-    known = KnownFits(data, session.folder / "local" / "fits", fresh=session.options.fresh)
+    known = KnownFits(data, session.folder / FITS, fresh=session.options.fresh)
     ensembles = known.search(session.ensemblers, session.jobs(val.size))
     rows = scored_models(predictions, ensembles, excluded, known.predict)
     return SearchedModels(targets, predictions, ensembles, rows, excluded)

@@ -5,6 +5,7 @@ Nothing in this file can see the test split: there is no argument through which 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from time import perf_counter
@@ -144,9 +145,22 @@ def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike, labels: Sequence[str
 def _run(jobs: list[tuple[Ensembler, _Split, IntArray, IntArray]], n_jobs: int) -> list[_Outcome]:
     if n_jobs == 1:
         return [_attempt(*job) for job in jobs]
+    from concurrent.futures.process import BrokenProcessPool
+
     from joblib import Parallel, delayed
 
-    return list(Parallel(n_jobs=n_jobs)(delayed(_attempt)(*job) for job in jobs))
+    done: list[_Outcome] = []
+    try:
+        for outcome in Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_attempt)(*job) for job in jobs):
+            done.append(outcome)  # one by one: those before a failure are kept
+    except BrokenProcessPool:
+        warnings.warn(
+            f"a process of the search was killed, for lack of memory perhaps: {len(jobs) - len(done)} of {len(jobs)} "
+            "cross-fits are left, and are done in one process",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return done + [_attempt(*job) for job in jobs[len(done) :]]
 
 
 def _attempt(ensembler: Ensembler, data: _Split, fit: IntArray | None, scored: IntArray | None) -> _Outcome:

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+import numpy as np
 
 from benchmarks import suites
 from benchmarks.commands.options import MODEL, suite_arguments
@@ -18,10 +18,14 @@ from benchmarks.external.plausibility import Implausible, examine
 from benchmarks.formats import percent
 from benchmarks.results import EXTERNAL
 from benchmarks.session import Options, Session, options_from
-from benchmarks.store.container import FORMAT, StoreError, read_header
+from benchmarks.store.container import FORMAT, StoreError, opened, read_file, read_header
 from benchmarks.store.external_members import check_name, external_files
+from benchmarks.store.headers import PredictionsHeader
+from benchmarks.store.judgement import STANDARD_ERRORS, far_above
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import load_targets
+from benchmarks.store.targets import Targets, load_targets, read_targets
+from benchmarks.store.votes import kept_votes
+from zoo.sealed import Damaged, read_facts
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -71,9 +75,8 @@ def _is_stored(path: Path) -> bool:
     if path.suffix != ".safetensors" or not path.is_file():
         return False
     try:
-        with safe_open(path, framework="numpy") as file:
-            return (file.metadata() or {}).get("format") == FORMAT
-    except (SafetensorError, OSError):
+        return read_facts(path).get("format") == FORMAT
+    except (Damaged, OSError):
         return path.parent.name == "predictions"  # damaged, but it can be nothing else
 
 
@@ -93,7 +96,36 @@ def _check_store_files(path: Path, failures: list[str]) -> list[str]:
                 continue
             trusted.append(predictions)
             reports += [report] if file in meant else []
+        if path.is_dir():
+            reports += _check_others(folder, failures)
     return reports
+
+
+def _check_others(folder: Path, failures: list[str]) -> list[str]:
+    """A report on each file that lies with predictions, or with trained weights beside them: targets, votes, logits on
+    training images, weights."""
+    reports = []
+    weights = sorted((folder.parent / "checkpoints").glob("*.safetensors"))
+    for file in [*sorted(set(folder.glob("*.safetensors")) - set(_files(folder))), *weights]:
+        try:
+            if file.match("targets.*"):
+                read_targets(file)
+            elif file.match("votes.*"):
+                kept_votes(folder, load_targets(folder, read_header(file).get("fingerprint", "unknown")))
+            elif file in weights:
+                opened(file)
+            else:
+                read_file(file)
+        except ValueError as error:
+            failures.append(str(error))
+        else:
+            reports.append(f"{file.name}: ok{_unproven(file)}")
+    return reports
+
+
+def _unproven(file: Path) -> str:
+    """What is said of a file without digests."""
+    return "" if opened(file).proven else ", as far as can be judged: it has no digests"
 
 
 def _stored_files(path: Path) -> list[Path]:
@@ -116,7 +148,7 @@ def _files(folder: Path) -> list[Path]:
 def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predictions]:
     """A report on one file and what it holds; raises ValueError naming the file."""
     store = PredictionStore(path.parent)
-    data = read_header(path).get("configuration", {}).get("data", "unknown")
+    data = read_header(path, PredictionsHeader)["configuration"]["data"]
     try:
         targets = load_targets(store.folder, data)
     except StoreError as error:
@@ -124,8 +156,9 @@ def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predicti
     found = store.read(path, targets)
     name = found.configuration.name
     if found.configuration.described()["kind"] != EXTERNAL:
-        accuracy = float((found.val.argmax(1) == targets.val).mean())
-        return f"{path.name}: ok\n  accuracy on val: {percent(accuracy)} %", found
+        _refuse_better_on_test(path, found, targets)
+        accuracy = percent(_accuracy(found.val, targets.val))
+        return f"{path.name}: ok{_unproven(path)}\n  accuracy on val: {accuracy} %", found
     check_name(name)
     if any(other.configuration.name == name for other in others):
         raise StoreError(f"{path.name}: is a second file of {name}; remove the one that is not meant")
@@ -136,4 +169,20 @@ def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predicti
         findings = examine(found.val, found.test, targets, others, limit, accepted)
     except Implausible as error:
         raise Implausible(f"{path.name}: {error}") from error
+    if not accepted:
+        _refuse_better_on_test(path, found, targets)
     return external.described(path.name, findings, [], "val"), found
+
+
+def _refuse_better_on_test(path: Path, found: Predictions, targets: Targets) -> None:
+    """Raise StoreError where predictions are better on test than on val by more than chance allows."""
+    val, test = _accuracy(found.val, targets.val), _accuracy(found.test, targets.test)
+    if far_above(val, test, (len(targets.val), len(targets.test))):
+        raise StoreError(
+            f"{path.name}: {percent(test)} % on test is above {percent(val)} % on val by more than {STANDARD_ERRORS:g} "
+            "standard errors: answers of test were put right, or learnt"
+        )
+
+
+def _accuracy(logits: np.ndarray, targets: np.ndarray) -> float:
+    return float((logits.argmax(1) == targets).mean())

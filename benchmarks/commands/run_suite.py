@@ -48,12 +48,18 @@ def run_and_show(options: Options, *, quiet: bool, before: Callable[[], str] | N
     from benchmarks import pipeline
     from benchmarks.execution.progress import display
 
+    unwritten: pipeline.NotReported | None = None
     with display(quiet) as shown:
         if before is not None:
             shown.note(before())
-        results = pipeline.run(options, shown)
-    if not quiet:
+        try:
+            results = pipeline.run(options, shown)
+        except pipeline.NotReported as error:
+            results, unwritten = error.results, error
+    if not quiet or unwritten:
         _show(results, options)
+    if unwritten:
+        raise unwritten
 
 
 def _show(results: Results, options: Options) -> None:

@@ -20,9 +20,11 @@ from benchmarks.evaluation.quantised import quantised
 from benchmarks.evaluation.rivals import summary
 from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.tta import views_worth
-from benchmarks.files import read_csv, rounded
+from benchmarks.files import DamagedFile, read_csv, rounded
 from benchmarks.results import FORMAT, Results
+from benchmarks.results.analyses import Views
 from benchmarks.results.schema import NotRun, Split, Splits
+from benchmarks.store.container import StoreError
 from benchmarks.store.targets import Targets
 from benchmarks.store.votes import kept_votes
 from benchmarks.suites.published_results import read_published, read_published_affect
@@ -40,12 +42,14 @@ def evaluate(
 ) -> Results:
     """Score everything that was searched once on test, and return what results.json holds.
 
-    `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are.
+    `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are, with more notes
+    where files cannot be used.
     """
     targets, predictions, rows = searched.targets, searched.predictions, searched.rows
     search_results = searched.search_results
     fitted = [result for result in search_results if result.error is None]
     audited, headline = audit(rows, predictions, targets), choose(fitted).name if fitted else None
+    views, unused = _views(results / suite.name)
     members, ensembles = score(rows, predictions, search_results, targets, searched.excluded)
     evaluated: Results = {
         "format": FORMAT,
@@ -65,16 +69,25 @@ def evaluate(
         "failed": failures(search_results),
         "diversity": diversity(predictions, targets),
         "ablations": ablations([*predictions, *searched.excluded], targets),
-        "views": views_worth(read_csv(results / suite.name / "tta.csv")),
+        "views": views,
         "audit": audited,
         "charts": charts_data(rows, predictions, targets, audited, headline),
         "confusions": confusions(rows, targets.test, headline),
         "published": read_published(suite.published) if suite.published else [],
         "not_run": not_run,
-        "notes": notes,
+        "notes": [*notes, *unused],
     }
     _add_optional_parts(evaluated, suite, searched, results)
     return cast(Results, rounded(evaluated))
+
+
+def _views(folder: Path) -> tuple[list[Views], list[str]]:
+    """Return what views of an image are worth, by the table in a suite's folder, and a note where that is damaged."""
+    try:
+        table = read_csv(folder / "tta.csv", ("stem", "tta"), ("val_accuracy", "val_log_loss", "seconds"))
+    except DamagedFile as error:
+        return [], [str(error)]
+    return views_worth(table), []
 
 
 def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedModels, results: Path) -> None:
@@ -86,7 +99,11 @@ def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedMode
     if affect is not None:
         evaluated["affect"] = affect
     if suite.summary_page:
-        votes = kept_votes(results / suite.name / "predictions", targets)
+        try:
+            votes = kept_votes(results / suite.name / "predictions", targets)
+        except StoreError as error:
+            votes = None
+            evaluated["notes"].append(str(error))
         audited, headline = evaluated["audit"], evaluated["headline"]
         test_votes = None if votes is None else votes["test"]
         evaluated["summary"] = summary(searched.rows, len(predictions), targets, audited, headline, test_votes)

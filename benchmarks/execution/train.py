@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from benchmarks.data import Dataset
 from benchmarks.execution.boosting import fit_boosting
@@ -19,10 +18,18 @@ from benchmarks.execution.in_sample import in_sample_logits, keeps_in_sample
 from benchmarks.execution.warm_starts import warm_start
 from benchmarks.formats import duration
 from benchmarks.provenance import code_version, cpu_cores, device_name, library_versions
+from benchmarks.store.container import StoreError, set_aside
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.train_logits import save_out_of_fold
-from benchmarks.store.weights import read_weights, shared_weights, weights_path, write_weights
+from benchmarks.store.weights import (
+    TrainedWeights,
+    read_weights,
+    shared_weights,
+    states,
+    weights_path,
+    write_weights,
+)
 from zoo import registry
 from zoo.recipes import Trees
 from zoo.training.compiling import is_of_compiler
@@ -47,7 +54,7 @@ def train_or_load(
     network = _network(configuration)
     borrowed = network.member.name != configuration.member.name and not configuration.member.features_of
     if retrain and not borrowed:  # what is borrowed is trained anew by its owner
-        weights_path(context.checkpoints, network).unlink(missing_ok=True)
+        _forget(network, context)
     weights, provenance, history = _weights(network, dataset, store, context)
     if borrowed:
         provenance["weights_of"] = shared_weights(network.name, network.seed)
@@ -69,21 +76,72 @@ def _network(configuration: Configuration) -> Configuration:
     return replace(configuration, member=replace(source, recipe=recipe, image_size=member.image_size))
 
 
+def _forget(configuration: Configuration, context: TrainContext) -> None:
+    """Remove what a finished training of the member has left, so that it is trained anew.
+
+    The states of one that was stopped stay: it is asked for again, and goes on from there.
+    """
+    weights_file, found = (
+        weights_path(context.checkpoints, configuration),
+        states(context.checkpoints, configuration.stem),
+    )
+    if weights_file.exists() or _all_finished(configuration, found):
+        for path in (*found, weights_file):
+            path.unlink(missing_ok=True)
+
+
+def _all_finished(configuration: Configuration, found: Sequence[Path]) -> bool:
+    """Say whether these are the states of all networks of a member, each at the end of its training."""
+    from zoo.training.checkpoint import peek
+    from zoo.training.loop import is_finished
+
+    recipe = configuration.member.recipe
+    networks = recipe.folds or (recipe.ingredients if recipe.soup != "none" else 1)
+    reached = [peek(path) for path in found] if len(found) == networks else []
+    return bool(reached) and all(state is not None and is_finished(recipe, state) for state in reached)
+
+
 def _weights(
     configuration: Configuration,
     dataset: Dataset,
     store: PredictionStore,
     context: TrainContext,
-) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
-    """Return trained weights with provenance and history: those that lie there, else by training."""
+) -> TrainedWeights:
+    """Return trained weights with provenance and history: those that lie there, else by training.
+
+    Those that cannot be used are set aside, as a damaged checkpoint is.
+    """
     weights_file = weights_path(context.checkpoints, configuration)
     if weights_file.exists():
         try:
-            return read_weights(weights_file)
-        except SafetensorError:  # set aside, as a damaged checkpoint is
-            os.replace(weights_file, weights_file.with_suffix(".unreadable"))
+            trained = read_weights(weights_file)
+            _check_fit(weights_file, configuration, trained, dataset)
+        except StoreError as error:
+            context.note(f"{error}. It is set aside as {set_aside(weights_file).name}, and its member trained anew")
+        else:
+            for state in states(context.checkpoints, configuration.stem):  # it was killed when it had to remove them
+                state.unlink(missing_ok=True)
+            return trained
     _train(configuration, dataset, store, context)
     return read_weights(weights_file)
+
+
+def _check_fit(path: Path, configuration: Configuration, trained: TrainedWeights, dataset: Dataset) -> None:
+    """Raise StoreError where the weights have other names or shapes than the member's network."""
+    import torch
+
+    from zoo.pretrained.weights_file import first_difference
+    from zoo.state_dicts import split
+
+    with torch.device("meta"):
+        network = configuration.member.build(configuration.num_classes, dataset.train.images.shape[1])
+    try:
+        networks = split(trained.weights)
+    except ValueError as error:
+        raise StoreError(f"{path.name}: names its tensors as no training does ({error})") from error
+    for weights in networks:
+        if difference := first_difference(weights, network.state_dict()):
+            raise StoreError(f"{path.name}: holds the weights of another network: {difference}")
 
 
 def _train(
@@ -109,8 +167,8 @@ def _train(
     about = _provenance(configuration, dataset, context.device, compiled, trained)
     provenance = {**about, **peers.provenance, **origin}
     write_weights(weights_path(context.checkpoints, configuration), trained.weights, provenance, trained.history)
-    for path in context.checkpoints.glob(f"{configuration.stem}.*pt"):  # of the member, or of each of its networks
-        path.unlink()
+    for state in states(context.checkpoints, configuration.stem):
+        state.unlink(missing_ok=True)
 
 
 def _compiled_if_possible(

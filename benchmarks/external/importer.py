@@ -19,9 +19,10 @@ from benchmarks.external.formats import SPLITS, Expected, digest, read
 from benchmarks.external.plausibility import Findings, examine
 from benchmarks.formats import percent
 from benchmarks.store.container import StoreError
-from benchmarks.store.external_members import check_name, external_files, external_names
+from benchmarks.store.external_members import check_name, external_files
 from benchmarks.store.file_names import model_in
-from benchmarks.store.identity import External
+from benchmarks.store.identity import External, Identity
+from benchmarks.store.locks import locked
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, save_targets
 
@@ -72,8 +73,6 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
         )
     check_name(name)
     store, targets = session.store, session.folds[0].targets
-    if name in external_names(store) and not details.replace:
-        raise ValueError(f"an external model {name!r} is there already: --replace puts this one in its place")
     expected = Expected(targets.classes, dict(zip(SPLITS, session.suite.split_names[1:], strict=True)))
     incoming = read(path, expected)
     others = [model for model in readable(store, targets) if model.configuration.name != name]
@@ -85,6 +84,7 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
         raise ValueError(f"{path.name}: {error}") from error
     provenance = _provenance(path, aligned.given, details)
     identity = External.of(name, targets.fingerprint, val, test)
+    _refuse_taken_name(store, identity, details)
     return Examined(
         Predictions(identity, val, test, provenance), findings, (f"values: {aligned.given}", *aligned.remarks)
     )
@@ -93,16 +93,42 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
 def add(session: Session, path: Path, details: Details) -> str:
     """Take the file's predictions into the store, and say what was found of them.
 
-    Raises ValueError as `inspect` does, and then nothing is written.
+    Raises ValueError as `inspect` does, and then nothing is written. Of processes that add one name at once, the first
+    takes it; the others are told, unless they say `replace`.
     """
     examined = inspect(session, path, details)
     store, identity = session.store, examined.predictions.configuration
-    before = [old for old in external_files(store) if model_in(old) == identity.name and old != store.path(identity)]
-    save_targets(store.folder, session.folds[0].targets)
-    store.save(examined.predictions, history=[])
-    for old in before:
-        old.unlink()
+    targets = session.folds[0].targets
+    save_targets(store.folder, targets)
+    with locked(store.folder):
+        _refuse_taken_name(store, identity, details)
+        if details.replace or not _is_there(store, identity, targets):
+            store.save(examined.predictions, history=[])
+        for old in _of_that_name(store, identity):
+            old.unlink(missing_ok=True)
     return examined.described(f"{path.name}, added as {identity.name!r}", session.suite.split_names[1])
+
+
+def _refuse_taken_name(store: PredictionStore, identity: Identity, details: Details) -> None:
+    """Raise ValueError where a model of that name is there with other predictions, and is not to be replaced.
+
+    Where the same predictions are there, nothing is wrong: who was stopped while adding them gives the command again.
+    """
+    if _of_that_name(store, identity) and not details.replace:
+        raise ValueError(f"an external model {identity.name!r} is there already: --replace puts this one in its place")
+
+
+def _is_there(store: PredictionStore, identity: Identity, targets: Targets) -> bool:
+    try:
+        return store.load(identity, targets) is not None
+    except StoreError:
+        return False
+
+
+def _of_that_name(store: PredictionStore, identity: Identity) -> list[Path]:
+    """List the files of external models of that name, but for that of these predictions."""
+    own = store.path(identity)
+    return [path for path in external_files(store) if model_in(path) == identity.name and path != own]
 
 
 def readable(store: PredictionStore, targets: Targets) -> list[Predictions]:

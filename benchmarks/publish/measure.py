@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
 from benchmarks.files import rounded
@@ -19,6 +19,7 @@ from benchmarks.publish.thresholds import Answers, Calibration, Sets, answers, s
 from benchmarks.results.analyses import QuantisedFile
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
+from zoo.sealed import Damaged, read, seal
 
 RUNS = 30  # of one crop
 
@@ -100,10 +101,13 @@ def pace(recognise: Recogniser, size: int) -> Pace:
 
 def save_probabilities(path: Path, probabilities: dict[str, np.ndarray]) -> None:
     """Keep what a file said, so that every number about it can be computed again without images."""
-    path.write_bytes(save({split: np.ascontiguousarray(array) for split, array in probabilities.items()}))
+    path.write_bytes(seal(save({split: np.ascontiguousarray(array) for split, array in probabilities.items()})))
 
 
 def load_probabilities(path: Path) -> dict[str, np.ndarray]:
-    """Read what `save_probabilities` wrote."""
-    found: dict[str, np.ndarray] = load_file(path)
+    """Read what `save_probabilities` wrote; raise ValueError where it is damaged."""
+    try:
+        found: dict[str, np.ndarray] = load(read(path).content)
+    except Damaged as error:
+        raise Damaged(f"{path}: {error}") from error
     return found

@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError
-
+from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration, Transferred
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.weights import read_weights, weights_digest, weights_path
@@ -70,7 +69,7 @@ def load_trained(checkpoints: Path, predictions: Predictions, label: str) -> Tra
         raise WeightsMissing(f"the weights of {label} are not at hand: {path.name} is not in {checkpoints}")
     try:
         weights, provenance, _ = read_weights(path)
-    except SafetensorError as error:
+    except StoreError as error:
         raise WeightsMissing(f"the weights of {label} are damaged: {path} ({error})") from error
     if differing := _other_training(provenance, predictions.provenance):
         raise WeightsMissing(

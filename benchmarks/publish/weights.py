@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks.publish.trained import TrainedMember
 from zoo.pretrained.released import FORMAT, SCALE
 from zoo.registry import trained_as
+from zoo.sealed import seal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,7 @@ def save_weights(
     tensors = {name: value.half() if value.is_floating_point() else value for name, value in one.weights.items()}
     if limit is not None and sum(value.nbytes for value in tensors.values()) > limit:
         tensors = in_int8(one.weights)
-    path.write_bytes(save({name: value.contiguous() for name, value in tensors.items()}, about))
+    path.write_bytes(seal(save({name: value.contiguous() for name, value in tensors.items()}, about)))
 
 
 def in_int8(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

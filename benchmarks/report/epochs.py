@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.files import csv_text, read_csv
+from benchmarks.files import DamagedFile, csv_text, read_csv
 from benchmarks.results import Results
 from benchmarks.results.schema import MemberFacts
 
@@ -29,11 +29,11 @@ def history_paths(member: MemberFacts, predictions: Path) -> list[Path]:
 
 
 def member_history(member: MemberFacts, predictions: Path) -> History:
-    """Read the columns of a member's training history; empty where there is none.
+    """Read the columns of a member's training history; empty where there is none that can be read.
 
-    Of folds, means as far as the shortest history goes. Raises ValueError where a file holds no numbers.
+    Of folds, means as far as the shortest history goes.
     """
-    histories = [read_history(path) for path in history_paths(member, predictions)]
+    histories = [_history(path) for path in history_paths(member, predictions)]
     if len(histories) < 2:
         return histories[0] if histories else {}
     shared = [name for name in histories[0] if all(name in history for history in histories)]
@@ -41,16 +41,34 @@ def member_history(member: MemberFacts, predictions: Path) -> History:
     return {name: [fmean(values) for values in column] for name, column in columns.items()}
 
 
+def damaged_histories(results: Results, predictions: Path) -> list[str]:
+    """Name the training histories that no report can show, with what is wrong with each."""
+    reasons = []
+    for path in (path for member in results["members"] for path in history_paths(member, predictions)):
+        try:
+            read_history(path)
+        except DamagedFile as error:
+            reasons.append(str(error))
+    return reasons
+
+
+def _history(path: Path) -> History:
+    try:
+        return read_history(path)
+    except DamagedFile:
+        return {}  # `damaged_histories` tells of it, and the member's row needs none
+
+
 def read_history(path: Path) -> History:
     """Read the columns of a training history; empty where there is none.
 
-    Raises ValueError where the file holds no numbers.
+    Raises DamagedFile where the file holds no numbers.
     """
     rows = read_csv(path)
     try:
         return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: is no training history ({error}); remove it or restore it") from error
+    except ValueError as error:
+        raise DamagedFile(f"{path.name}: is no training history ({error}); remove it or restore it") from error
 
 
 def epoch_log(results: Results, predictions: Path) -> str:
@@ -63,7 +81,7 @@ def epoch_log(results: Results, predictions: Path) -> str:
     for member in results["members"]:
         paths = history_paths(member, predictions)
         for fold, path in enumerate(paths, start=1):
-            rows += _rows(member["label"], fold if len(paths) > 1 else None, read_history(path))
+            rows += _rows(member["label"], fold if len(paths) > 1 else None, _history(path))
     return csv_text(("member", "fold", "epoch", *MEASURED, "best_so_far", "new_best"), rows)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ class KnownFits:
             return known[PREDICTED]
         probabilities: np.ndarray = result.ensembler.predict_proba(logits)
         if path is not None:
-            _write(path, {}, {PREDICTED: probabilities}, b"")
+            with suppress(OSError):  # as in `_save`
+                _write(path, {}, {PREDICTED: probabilities}, b"")
         return probabilities
 
 
@@ -99,12 +101,15 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _save(result: SearchResult, stem: Path) -> None:
-    """Write a search result as two files: the fitted ensembler, then the scores, with a digest of both."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    """Write a search result as two files: the fitted ensembler, then the scores, with a digest of both.
+
+    Where they cannot be written, the next run computes them again.
+    """
     ensembler = _ensembler(stem)
-    ensembles.save(result.ensembler, ensembler)
     arrays = {name: array for name in ARRAYS if (array := getattr(result, name)) is not None}
-    _write(_scores(stem), {name: getattr(result, name) for name in FACTS}, arrays, ensembler.read_bytes())
+    with suppress(OSError):
+        ensembles.save(result.ensembler, ensembler)
+        _write(_scores(stem), {name: getattr(result, name) for name in FACTS}, arrays, ensembler.read_bytes())
 
 
 def _load(stem: Path) -> SearchResult | None:
@@ -115,7 +120,7 @@ def _load(stem: Path) -> SearchResult | None:
     facts, arrays = _read(_scores(stem), ensembler.read_bytes())
     if not facts:
         return None
-    ensembler.touch()
+    _mark_used(ensembler)
     known: dict[str, Any] = {**facts, **{name: arrays.get(name) for name in ARRAYS}}
     return SearchResult(ensembler=ensembles.load(ensembler), **known)
 
@@ -146,7 +151,7 @@ def _read(path: Path, beside: bytes) -> tuple[dict[str, Any], dict[str, np.ndarr
             return {}, {}
     except (SafetensorError, OSError, ValueError):
         return {}, {}
-    path.touch()
+    _mark_used(path)
     return json.loads(said["json"]), arrays
 
 
@@ -155,9 +160,15 @@ def _digest(facts: str, arrays: dict[str, np.ndarray], beside: bytes) -> str:
     return digest([facts, *parts, beside])
 
 
+def _mark_used(path: Path) -> None:
+    with suppress(OSError):  # in results that may only be read
+        path.touch()
+
+
 def _sweep(folder: Path) -> None:
     """Remove what no run has used for long."""
     oldest = time.time() - UNUSED_DAYS * 86_400
     for path in folder.glob("*") if folder.is_dir() else ():
-        if path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)
+        with suppress(OSError):  # another run may have removed it
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)

@@ -1,25 +1,37 @@
-"""The files of the prediction store: safetensors with a JSON header that says which store wrote them."""
+"""The files of the prediction store: safetensors with a JSON header that says which store wrote them.
+
+Each holds the digests of its arrays and of its facts (`zoo/sealed.py`), which every reading checks. A file without them
+was written before they were, or by somebody else: what it holds is then judged by whoever reads it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from filelock import FileLock
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
-from benchmarks.files import CannotWrite, write_atomic
+from benchmarks.files import DamagedFile, write_atomic
+from benchmarks.shapes import departures, told
+from zoo.sealed import Damaged, SealedFile, read, read_facts, seal
 
 FORMAT = "fer-ensembles/predictions/1"
 
 
-class StoreError(ValueError):
+class StoreError(DamagedFile):
     """A file of the store that cannot be used; the message names it and says why."""
+
+
+class StoredFile(NamedTuple):
+    """Arrays by name, the header, and whether digests prove both."""
+
+    arrays: dict[str, np.ndarray]
+    header: dict[str, Any]
+    proven: bool
 
 
 def packed(values: Mapping[str, Any]) -> dict[str, str]:
@@ -28,51 +40,58 @@ def packed(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def write_file(path: Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
-    """Write arrays with a header, atomically and while no other process writes into the folder, which is made."""
+    """Write arrays with a header and the digests of both, atomically, into a folder that is made where it is missing.
+
+    Raises CannotWrite.
+    """
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}  # save takes memory as it is
-    with locked(path.parent):
-        write_atomic(path, save(tensors, packed(header)))
+    write_atomic(path, seal(save(tensors, packed(header))))
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing into a store's folder, which is made where it is missing; raise CannotWrite."""
-    lock = FileLock(folder / ".lock")
+def read_header(path: Path, shape: Any = dict[str, Any]) -> dict[str, Any]:
+    """Read configuration and provenance, of that shape, and not the arrays; raise StoreError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        raise CannotWrite(folder, error) from error
+        return _json(path, read_facts(path), shape)
+    except (Damaged, OSError) as error:
+        raise StoreError(_damaged(path, error)) from error
+
+
+def read_file(path: Path, shape: Any = dict[str, Any]) -> StoredFile:
+    """Read all arrays by name, and the header, of that shape; raise StoreError."""
+    found = opened(path)
     try:
-        yield
-    finally:
-        lock.release()
+        arrays = load(found.content)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:  # which of them depends on what is wrong
+        raise StoreError(_damaged(path, error)) from error
+    return StoredFile(arrays, _json(path, found.facts, shape), found.proven)
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """Read configuration and provenance, and not the arrays; raise StoreError."""
-    with _opened(path) as file:
-        return _json(path, file)
-
-
-def read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read all arrays by name, and the header; raise StoreError."""
-    with _opened(path) as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
-        return arrays, _json(path, file)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> SealedFile:
+    """Read a file of arrays of any kind, proven by its digests where it has any; raise StoreError."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            yield file
-    except (SafetensorError, OSError) as error:
-        raise StoreError(f"{path.name}: is damaged or no safetensors file ({error})") from error
+        return read(path)
+    except (Damaged, OSError) as error:
+        raise StoreError(_damaged(path, error)) from error
 
 
-def _json(path: Path, file: Any) -> dict[str, Any]:
-    header = file.metadata() or {}
-    if header.get("format") != FORMAT:
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be used, so that the next run makes another; return its new path."""
+    return path.replace(path.with_suffix(".unreadable"))
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return f"{path.name}: is damaged or no safetensors file ({reason}); restore it, or remove it"
+
+
+def _json(path: Path, facts: Mapping[str, str], shape: Any) -> dict[str, Any]:
+    if facts.get("format") != FORMAT:
         raise StoreError(f"{path.name}: was not written by this store (no {FORMAT!r} in its header)")
-    return json.loads(header["json"])
+    try:
+        values = json.loads(facts.get("json", ""))
+    except (ValueError, RecursionError) as error:
+        raise StoreError(_damaged(path, error)) from error
+    if not isinstance(values, dict) or (wrong := told(departures(values, shape))):
+        found = wrong if isinstance(values, dict) else "no object"
+        raise StoreError(f"{path.name}: its header lacks {found}, or has it of another kind; restore it, or remove it")
+    return values

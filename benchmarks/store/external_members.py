@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.store.container import StoreError, read_header
 from benchmarks.store.file_names import is_external, model_in
 from benchmarks.store.folds import stored_folds
+from benchmarks.store.headers import PredictionsHeader
 from benchmarks.store.identity import FROM
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
@@ -63,7 +64,7 @@ def load_transferred(
     for path in store.prediction_files():
         if model_in(path) in wanted:
             try:
-                if read_header(path).get("configuration", {}).get("data") in other_folds:
+                if read_header(path, PredictionsHeader)["configuration"]["data"] in other_folds:
                     continue
                 loaded.append(store.read(path, targets))
             except StoreError as error:

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.files import write_atomic
-from benchmarks.store.container import StoreError, locked, read_header
+from benchmarks.shapes import departures, told
+from benchmarks.store.container import StoreError, read_header
 from benchmarks.store.file_names import prediction_files
+from benchmarks.store.headers import PredictionsHeader
+from benchmarks.store.locks import locked
 from benchmarks.store.targets import Targets, load_targets, read_targets
 
 
@@ -42,28 +45,29 @@ def stored_targets(folder: Path, fold: int | None = None) -> Targets | None:
     if fold is not None:
         folds = stored_folds(folder)
         return load_targets(folder, folds[fold]) if fold < len(folds) else None
-    kept = [read_targets(path) for path in sorted(folder.glob("targets.*.safetensors"))]
+    kept = sorted(folder.glob("targets.*.safetensors"))
     if len(kept) < 2:
-        return kept[0] if kept else None
-    return max(kept, key=lambda targets: _predictions_of(folder, targets.fingerprint))
+        return read_targets(kept[0]) if kept else None
+    return read_targets(max(kept, key=lambda path: _predictions_of(folder, path.name.split(".")[1])))
 
 
 def _predictions_of(folder: Path, fingerprint: str) -> int:
-    """Count the files that hold predictions on the data of that fingerprint."""
+    """Count the files that hold predictions on the data whose fingerprint begins so."""
     count = 0
     for path in prediction_files(folder):
         try:
-            count += read_header(path).get("configuration", {}).get("data") == fingerprint
+            count += read_header(path, PredictionsHeader)["configuration"]["data"].startswith(fingerprint)
         except StoreError:
             continue  # named when its member is loaded
     return count
 
 
 def _read_folds(path: Path) -> list[str]:
+    advice = "restore it, or remove it: a run with --data DIR writes it anew"
     try:
         folds = json.loads(path.read_text(encoding="ascii"))
-    except ValueError as error:
-        raise StoreError(f"{path.name}: is damaged ({error})") from error
-    if not isinstance(folds, list) or not all(isinstance(fold, str) for fold in folds):
-        raise StoreError(f"{path.name}: is no list of the fingerprints of folds")
+    except (ValueError, OSError, RecursionError) as error:
+        raise StoreError(f"{path.name}: is damaged ({error}); {advice}") from error
+    if (wrong := told(departures(folds, list[str]))) or not folds:
+        raise StoreError(f"{path.name}: is no list of the fingerprints of folds ({wrong or 'empty'}); {advice}")
     return folds

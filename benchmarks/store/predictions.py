@@ -18,7 +18,9 @@ from benchmarks.files import write_atomic
 from benchmarks.store.container import StoreError, read_file, read_header, write_file
 from benchmarks.store.file_names import member_files, model_in, prediction_files, seed_in
 from benchmarks.store.folds import fold_sets
+from benchmarks.store.headers import PredictionsHeader
 from benchmarks.store.identity import Configuration, Identity, identity_from
+from benchmarks.store.judgement import judge_logits
 from benchmarks.store.targets import RATINGS, Targets
 from zoo.recipes import Recipe, differences
 
@@ -57,10 +59,10 @@ class PredictionStore:
 
         Raises StoreError where the file is damaged, foreign, of other data, or not what its name says.
         """
-        facts = read_header(path).get("configuration", {})
+        facts = read_header(path, PredictionsHeader)["configuration"]
         try:
             identity = identity_from(facts)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"{path.name}: its header does not say what model it is of ({error!r})") from error
         if identity.data != targets.fingerprint:
             raise StoreError(f"{path.name} is stale: data was {identity.data}, is {targets.fingerprint}")
@@ -75,12 +77,13 @@ class PredictionStore:
     def load(self, configuration: Identity, targets: Targets) -> Predictions | None:
         """Load the predictions of exactly this configuration; None where there are none.
 
-        Raises StoreError where the file is damaged, foreign, or not what its name says.
+        Raises StoreError where the file is damaged, foreign, or not what its name says, and where it has no digests and
+        its numbers cannot be those that were written.
         """
         path = self.path(configuration)
         if not path.exists():
             return None
-        arrays, provenance = read_file(path)
+        arrays, provenance, proven = read_file(path, PredictionsHeader)
         if _completed(provenance.get("configuration")) != configuration.facts():
             raise StoreError(f"{path.name}: holds another configuration than its name says")
         expected = {"val": len(targets.val), "test": len(targets.test)}
@@ -93,6 +96,8 @@ class PredictionStore:
         val, test = (arrays[split].astype(np.float32) for split in ("val", "test"))
         if not configuration.holds(val, test):
             raise StoreError(f"{path.name}: holds other logits than those it is named after")
+        if not proven and isinstance(configuration, Configuration):  # others are named after their logits
+            judge_logits(path, configuration, val, test, targets)
         return Predictions(configuration, val, test, provenance, **_ratings(path, arrays, expected))
 
     def stale(self, configuration: Configuration) -> list[str]:
@@ -123,13 +128,11 @@ class PredictionStore:
             if path == self.path(configuration):
                 continue
             try:
-                facts = read_header(path)["configuration"]
+                facts = read_header(path, PredictionsHeader)["configuration"]
             except StoreError as error:
                 yield path, error
-            except KeyError:
-                yield path, StoreError(f"{path.name}: has no configuration")
             else:
-                if facts.get("data") not in folds:
+                if facts["data"] not in folds:
                     yield path, _completed(facts)
 
     def seeds(self, member: str) -> list[int]:
@@ -148,7 +151,7 @@ class PredictionStore:
         """Return the recorded training speed of a member, whatever its recipe: its provenance, or None."""
         for path in member_files(self.folder, member):
             try:
-                return read_header(path)
+                return read_header(path, PredictionsHeader)
             except StoreError:
                 continue  # named when the member is loaded
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ import numpy as np
 
 from benchmarks.data import Dataset
 from benchmarks.data.fingerprint import also_in
-from benchmarks.store.container import StoreError, read_file, write_file
+from benchmarks.store.container import StoreError, read_file, set_aside, write_file
+from benchmarks.store.headers import TargetsHeader
+from benchmarks.store.locks import locked
 
 OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
 RATINGS = ("val_affect", "test_affect")
 ROWS = ("val_rows", "test_rows")
 OPTIONAL = (*ROWS, "val_groups", "test_groups", *OVERLAPS, *RATINGS)
 """Arrays of Targets that older files, or some forms of data, lack."""
+MEND = "a run with --data DIR writes it anew"
 
 
 @dataclass(frozen=True)
@@ -90,39 +94,81 @@ def save_targets(folder: Path, targets: Targets) -> None:
     """Keep the targets of val and test in a store's folder, once for each fingerprint; add what a kept file lacks.
 
     The fingerprint says nothing of the order of a file's rows. Where they were moved since, those of the last reading
-    are kept: it is they that the listings beside the reports, and the user's own predictions, go by.
+    are kept: it is they that the listings beside the reports, and the user's own predictions, go by. A kept file is set
+    aside where it is damaged. Raises CannotWrite and Occupied.
     """
-    path = targets_path(folder, targets.fingerprint)
-    kept, extras = read_targets(path).extras() if path.exists() else {}, targets.extras()
-    moved = any(name in kept and name in extras and not np.array_equal(kept[name], extras[name]) for name in ROWS)
-    if path.exists() and extras.keys() <= kept.keys() and not moved:
+    if _lacking(targets_path(folder, targets.fingerprint), targets) is None:
         return
-    labels = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
-    header = {
-        "fingerprint": targets.fingerprint,
-        "classes": list(targets.classes),
-        "train_size": targets.train_size,
-        "notes": list(targets.notes),
-    }
-    write_file(path, {**labels, **_as_bytes(kept), **_as_bytes(targets.extras())}, header)
+    with locked(folder):
+        path = targets_path(folder, targets.fingerprint)
+        kept = _lacking(path, targets)  # another process may have written them meanwhile
+        if kept is None:
+            return
+        labels = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
+        header = {
+            "fingerprint": targets.fingerprint,
+            "classes": list(targets.classes),
+            "train_size": targets.train_size,
+            "notes": list(targets.notes),
+        }
+        write_file(path, {**labels, **_as_bytes(kept), **_as_bytes(targets.extras())}, header)
+
+
+def _lacking(path: Path, targets: Targets) -> dict[str, np.ndarray] | None:
+    """Return the optional arrays of a kept file that is to be written anew; None where it has all that is known."""
+    if not path.exists():
+        return {}
+    try:
+        kept = read_targets(path).extras()
+    except StoreError:  # those at hand are of the images themselves
+        set_aside(path)
+        return {}
+    extras = targets.extras()
+    moved = any(name in kept and name in extras and not np.array_equal(kept[name], extras[name]) for name in ROWS)
+    return None if extras.keys() <= kept.keys() and not moved else kept
 
 
 def load_targets(folder: Path, fingerprint: str) -> Targets:
     """Load the targets that a store keeps of that data; raise StoreError where it has none or their file is damaged."""
     path = targets_path(folder, fingerprint)
     if not path.exists():
-        raise StoreError(f"{path.name}: is missing, and with it the targets of data {fingerprint}")
+        raise StoreError(f"{path.name}: is missing, and with it the targets of data {fingerprint}; {MEND}")
     return read_targets(path)
 
 
 def read_targets(path: Path) -> Targets:
-    """Read a file of targets; raise StoreError where it is damaged."""
-    arrays, header = read_file(path)
+    """Read a file of targets; raise StoreError where it is damaged, or holds what targets cannot be."""
+    try:
+        arrays, header, _ = read_file(path, TargetsHeader)
+        _check(arrays, header)
+    except StoreError as error:
+        reason = str(error).removeprefix(f"{path.name}: ")
+        raise StoreError(f"{path.name}: {reason}; {MEND}") from error
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
     known: dict[str, Any] = {name: arrays[name] for name in OPTIONAL if name in arrays}
     known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
     known["notes"] = tuple(header.get("notes", ()))
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
+
+
+def _check(arrays: dict[str, np.ndarray], header: Mapping[str, Any]) -> None:
+    """Refuse arrays that are no targets: classes out of range, lengths that differ, a row of the data twice."""
+    for split in ("val", "test"):
+        labels = arrays.get(split)
+        if labels is None or labels.ndim != 1 or not len(labels) or not np.issubdtype(labels.dtype, np.integer):
+            raise StoreError(f"{split} holds no classes")
+        if labels.min() < 0 or labels.max() >= len(header["classes"]):
+            raise StoreError(f"{split} holds classes beyond the {len(header['classes'])} that the data has")
+        for name in OPTIONAL:
+            expected = (len(labels), 2) if name in RATINGS else (len(labels),)
+            if name in arrays and name.startswith(f"{split}_") and arrays[name].shape != expected:
+                raise StoreError(f"{name} is of {list(arrays[name].shape)}, {split} of {len(labels)} images")
+    for name in OVERLAPS:
+        if name in arrays and not np.isin(arrays[name], (0, 1)).all():
+            raise StoreError(f"{name} holds other marks than yes and no")
+    for name in ROWS:
+        if name in arrays and len(np.unique(arrays[name])) != len(arrays[name]):
+            raise StoreError(f"{name} names a row of the data twice")
 
 
 def targets_path(folder: Path, fingerprint: str) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.store.container import StoreError, read_file, write_file
+from benchmarks.store.headers import TrainLogitsHeader
 from benchmarks.store.identity import Configuration
 
 OUT_OF_FOLD, IN_SAMPLE = "out_of_fold", "in_sample"
@@ -79,13 +80,13 @@ def load_in_sample(folder: Path, configuration: Configuration, images: int) -> T
     path = train_logits_path(folder, configuration)
     if not path.exists():
         return None
-    arrays, header = read_file(path)
+    arrays, header, _ = read_file(path, TrainLogitsHeader)
     if IN_SAMPLE not in arrays:
         return None
     shape = (images, configuration.num_classes)
     if arrays[IN_SAMPLE].shape != shape:
         raise StoreError(f"{path.name}: holds logits of shape {arrays[IN_SAMPLE].shape}, not {shape}")
-    return TrainLogits(arrays[IN_SAMPLE].astype(np.float32), header["weights"])
+    return TrainLogits(_finite(path, arrays[IN_SAMPLE]), header.get("weights"))
 
 
 def load_out_of_fold(folder: Path, member: str, seed: int, data: str, shape: tuple[int, int]) -> TrainLogits | None:
@@ -95,12 +96,18 @@ def load_out_of_fold(folder: Path, member: str, seed: int, data: str, shape: tup
     """
     fitting = {}
     for path in sorted(folder.glob(f"{member}.s{seed}.*.train.safetensors")):
-        arrays, header = read_file(path)
+        arrays, header, _ = read_file(path, TrainLogitsHeader)
         logits = arrays.get(OUT_OF_FOLD)
         if logits is not None and header["configuration"]["data"] == data and logits.shape == shape:
-            fitting[path.name] = TrainLogits(logits.astype(np.float32))
+            fitting[path.name] = TrainLogits(_finite(path, logits))
     if len(fitting) > 1:
         raise StoreError(
             f"{member}, seed {seed}, has several out-of-fold predictions: {', '.join(fitting)}; keep one of them"
         )
     return next(iter(fitting.values()), None)
+
+
+def _finite(path: Path, logits: np.ndarray) -> np.ndarray:
+    if not np.isfinite(logits).all():
+        raise StoreError(f"{path.name}: holds values that are no numbers; restore it, or remove it")
+    return logits.astype(np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.data.ferplus.votes import ANSWERS
 from benchmarks.results import VOTES_COMMAND
 from benchmarks.store.container import StoreError, read_file, write_file
+from benchmarks.store.headers import VotesHeader
 from benchmarks.store.targets import Targets
 
 SOURCE = "FER+, arXiv:1608.01041, https://github.com/microsoft/FERPlus, MIT License, (c) Microsoft Corporation"
@@ -24,15 +25,17 @@ def kept_votes(folder: Path, targets: Targets) -> dict[str, np.ndarray] | None:
     path = votes_path(folder, targets.fingerprint)
     if not path.exists():
         return None
-    arrays, header = read_file(path)
+    arrays, header, _ = read_file(path, VotesHeader)
     for split, count in (("val", len(targets.val)), ("test", len(targets.test))):
         shape = arrays[split].shape if split in arrays else None
-        if header.get("fingerprint") != targets.fingerprint or shape != (count, len(ANSWERS)):
+        if header["fingerprint"] != targets.fingerprint or shape != (count, len(ANSWERS)):
             raise StoreError(
                 f"{path.name}: holds votes of {split} of shape {shape}, not [{count}, {len(ANSWERS)}] for data "
                 f"{targets.fingerprint}; write it anew: {VOTES_COMMAND}"
             )
-    return {split: votes.astype(np.int64) for split, votes in arrays.items()}
+        if not np.issubdtype(arrays[split].dtype, np.integer) or arrays[split].min() < 0:
+            raise StoreError(f"{path.name}: {split} holds no counts of answers; write it anew: {VOTES_COMMAND}")
+    return {split: arrays[split].astype(np.int64) for split in ("val", "test")}
 
 
 def save_votes(folder: Path, targets: Targets, votes: Mapping[str, np.ndarray]) -> Path:

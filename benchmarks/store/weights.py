@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError
 
 from benchmarks.files import write_atomic
-from benchmarks.store.container import read_header
+from benchmarks.shapes import Number, departures, told
+from benchmarks.store.container import StoreError, opened, read_header
+from benchmarks.store.headers import PredictionsHeader, Provenance
 from benchmarks.store.identity import Configuration, Transferred, identity_from
 from benchmarks.store.predictions import PredictionStore
 from zoo import registry
 from zoo.member import Member
+from zoo.sealed import seal
 
+WEIGHTS = ".weights.safetensors"
+MEND = "remove it, and train its member anew (--train always)"
 LEAST, MOST = 2.0**-14, 65504.0
 """Between these, float16 has its full precision."""
+
+
+class TrainedWeights(NamedTuple):
+    """Tensors by name, how they came to be, and the training epoch by epoch."""
+
+    weights: dict[str, Any]
+    provenance: dict[str, Any]
+    history: list[dict[str, float]]
 
 
 def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
     """Return where the trained weights of a member lie: those of another member, where it is that with other views."""
     trained = replace(configuration, member=registry.trained_as(configuration.member))
-    return checkpoints / f"{trained.stem}.weights.safetensors"
+    return checkpoints / f"{trained.stem}{WEIGHTS}"
 
 
 def trained_members(folder: Path) -> list[Configuration]:
     """List what has both predictions and trained weights in a suite's folder of results, by members of the zoo."""
     store, trained = PredictionStore(folder / "predictions"), []
     for path in store.prediction_files():
-        identity = identity_from(read_header(path)["configuration"])
+        try:
+            identity = identity_from(read_header(path, PredictionsHeader)["configuration"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # a run of its suite names it
         if not isinstance(identity, Configuration) or isinstance(identity, Transferred):
             continue
         if registry.is_known(identity.name):
@@ -46,20 +65,36 @@ def _buildable(member: Member) -> Member:
     return replace(known, recipe=member.recipe, image_size=member.image_size, init=member.init, weights=member.weights)
 
 
-def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, float]]]:
-    """Read weights by name, provenance and training history; raise SafetensorError where the file is damaged."""
-    from safetensors import safe_open
+def read_weights(path: Path) -> TrainedWeights:
+    """Read weights by name, provenance and training history; raise StoreError where the file is damaged."""
+    from safetensors.torch import load
 
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata()
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
-    return weights, json.loads(header["provenance"]), json.loads(header["history"])
+    found = opened(path)
+    try:
+        provenance, history = (json.loads(found.facts[name]) for name in ("provenance", "history"))
+        weights = load(found.content)
+    except (KeyError, ValueError, TypeError, RecursionError, SafetensorError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise StoreError(f"{path.name}: is damaged or holds no weights of a training ({reason}); {MEND}") from error
+    wrong = told(departures(provenance, Provenance)) or told(departures(history, list[dict[str, Number]]))
+    if wrong or not weights:
+        raise StoreError(f"{path.name}: its header lacks {wrong or 'weights'}, or has it of another kind; {MEND}")
+    if not found.proven:
+        _refuse_no_numbers(path, weights)
+    return TrainedWeights(weights, provenance, history)
+
+
+def _refuse_no_numbers(path: Path, weights: Mapping[str, Any]) -> None:
+    """Refuse weights without a digest of which one is infinite or no number; raise StoreError."""
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise StoreError(f"{path.name}: {name} holds values that are no numbers; {MEND}")
 
 
 def write_weights(
     path: Path, weights: Mapping[str, Any], provenance: dict[str, Any], history: list[dict[str, float]]
 ) -> None:
-    """Write tensors by name in half precision, provenance and training history, atomically.
+    """Write tensors by name in half precision, provenance and training history, with their digests, atomically.
 
     What reads them computes in float32. Half of the bytes cost nothing measurable: predictions are made with the
     weights as they are kept, so that they are those of whatever is exported later.
@@ -68,7 +103,7 @@ def write_weights(
 
     header = {"provenance": json.dumps(provenance), "history": json.dumps(history)}
     tensors = {name: _half(value.contiguous()) for name, value in weights.items()}  # channels-last kernels are not
-    write_atomic(path, save(tensors, header))
+    write_atomic(path, seal(save(tensors, header)))
 
 
 def _half(tensor: Any) -> Any:
@@ -79,9 +114,27 @@ def _half(tensor: Any) -> Any:
 
 
 def weights_digest(path: Path) -> str:
-    """Return the SHA-256 of the trained weights themselves; what the file's header says of them does not count."""
-    content = path.read_bytes()
-    return hashlib.sha256(content[8 + int.from_bytes(content[:8], "little") :]).hexdigest()
+    """Return the SHA-256 of the trained weights themselves; what the file's header says of them does not count.
+
+    Raises StoreError where the file is damaged.
+    """
+    found = opened(path)
+    if "provenance" not in found.facts:
+        raise StoreError(f"{path.name}: holds no weights of a training; {MEND}")
+    return found.arrays
+
+
+def remove_finished(checkpoints: Path) -> None:
+    """Remove the states of trainings whose weights lie beside them: they were killed just before they did so."""
+    for path in checkpoints.glob(f"*{WEIGHTS}"):
+        for state in states(checkpoints, path.name.removesuffix(WEIGHTS)):
+            with suppress(OSError):  # results that may only be read
+                state.unlink(missing_ok=True)
+
+
+def states(checkpoints: Path, stem: str) -> list[Path]:
+    """List the checkpoints of a training, of each of its networks where they are several."""
+    return sorted(checkpoints.glob(f"{escape(stem)}.pt")) + sorted(checkpoints.glob(f"{escape(stem)}.part*.pt"))
 
 
 def shared_weights(name: str, seed: int | None) -> str:

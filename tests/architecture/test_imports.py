@@ -23,10 +23,11 @@ ROOMS = {
     "digests": (),
     "formats": (),
     "provenance": (),
-    "results": ("formats",),
+    "shapes": (),
+    "results": ("formats", "files", "shapes"),
     "data": ("files", "provenance"),
     "suites": ("data", "results", "zoo"),
-    "store": ("data", "results", "files", "zoo"),
+    "store": ("data", "results", "files", "shapes", "zoo"),
     "report": ("results", "formats", "files", "digests"),
     "fold": ("suites", "store"),
     "session": ("fold", "suites", "store", "zoo", "ensembles"),
@@ -217,4 +218,4 @@ def test_the_graph_sees_modules_behind_from_imports_and_type_checking():
     tree = ast.parse("if TYPE_CHECKING:\n    from benchmarks import pipeline\nfrom benchmarks.session import Session\n")
     assert set(imported_modules(tree)) == {"benchmarks.pipeline", "benchmarks.session"}
     assert "benchmarks.session" in graph()["benchmarks.pipeline"]
-    assert allowed("report") == {"results", "formats", "files", "digests"}
+    assert allowed("report") == {"results", "formats", "files", "digests", "shapes"}

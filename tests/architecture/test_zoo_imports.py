@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "outputs": set(),
     "structure": {"outputs"},
     "state_dicts": set(),
+    "sealed": set(),
     "multitask": {"outputs", "structure"},
     "profile": set(),
     "networks": {"outputs", "recipes", "registry"},
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     # what is done with them: training evaluates by inference, and starts from trained weights
     "cpu": set(),
     "inference": {"cpu", "errors", "member", "outputs", "recipes", "state_dicts", "structure"},
-    "pretrained": {"errors", "member", "multitask", "state_dicts", "structure"},
+    "pretrained": {"errors", "member", "multitask", "sealed", "state_dicts", "structure"},
     "training": {
         "cpu",
         "errors",
@@ -46,6 +47,7 @@ MAY_IMPORT = {
         "outputs",
         "pretrained",
         "recipes",
+        "sealed",
         "state_dicts",
         "structure",
     },

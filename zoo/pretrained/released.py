@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from zoo.pretrained.packages import WeightsUnavailable
+from zoo.sealed import Damaged, read, read_facts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,14 +42,16 @@ def released(results: Path | None = None) -> list[Released]:
 
 def _read(path: Path) -> Released:
     try:
-        with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+        about = read_facts(path)
+    except (Damaged, OSError) as error:
         raise WeightsUnavailable(f"{path} is damaged or no safetensors file ({error})") from error
     if about.get("format") != FORMAT:
         raise WeightsUnavailable(f"{path} has no {FORMAT!r} in its header: it was not written by this version")
-    classes = tuple(json.loads(about["classes"]))
-    return Released(path, about["member"], about["suite"], classes, int(about["channels"]))
+    try:
+        classes = tuple(map(str, json.loads(about["classes"])))
+        return Released(path, about["member"], about["suite"], classes, int(about["channels"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise WeightsUnavailable(f"{path} is damaged: its header does not say what it is of ({error!r})") from error
 
 
 def choose(found: list[Released], num_classes: int) -> Released:
@@ -60,9 +63,9 @@ def load_released(network: nn.Module, one: Released, num_classes: int, in_chans:
     """Put released weights into a network of the same member.
 
     The classifier keeps its random weights where the network has another number of classes. Raises ValueError for
-    another number of channels.
+    another number of channels, WeightsUnavailable where the file is damaged.
     """
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     from zoo.pretrained.warm_start import WarmStart, start_from
 
@@ -70,7 +73,11 @@ def load_released(network: nn.Module, one: Released, num_classes: int, in_chans:
         raise ValueError(f"the released weights of {one.member} are for {one.channels} channels, not {in_chans}")
     trained = len(one.classes)
     classes = list(range(trained)) if num_classes == trained else [None] * num_classes
-    start_from(network, WarmStart(in_float(load_file(one.path)), classes, trained))
+    try:
+        stored = load(read(one.path).content)
+    except (Damaged, SafetensorError, OSError) as error:
+        raise WeightsUnavailable(f"{one.path} is damaged or no safetensors file ({error})") from error
+    start_from(network, WarmStart(in_float(stored), classes, trained))
 
 
 def in_float(stored: dict[str, Tensor]) -> dict[str, Tensor]:

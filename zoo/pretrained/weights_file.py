@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from zoo.pretrained.packages import WeightsUnavailable
+from zoo.sealed import Damaged, read
 from zoo.state_dicts import split
 
 
@@ -22,19 +23,19 @@ def load_weights(network: nn.Module, path: Path) -> None:
     if not path.is_file():
         raise WeightsUnavailable(f"{path}: there is no such file of weights")
     try:
-        networks = split(load_file(path))
-    except SafetensorError as error:
+        networks = split(load(read(path).content))
+    except (Damaged, SafetensorError, ValueError, OSError) as error:
         raise WeightsUnavailable(f"{path} is damaged or no safetensors file ({error})") from error
     if len(networks) > 1:
         advice = "zoo.inference.predict.predict averages their logits"
         raise ValueError(f"{path} holds the weights of {len(networks)} networks (folds or snapshots): {advice}")
-    difference = _first_difference(networks[0], network.state_dict())
+    difference = first_difference(networks[0], network.state_dict())
     if difference:
         raise ValueError(f"{path} holds the weights of another network: {difference}")
     network.load_state_dict(networks[0])
 
 
-def _first_difference(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str | None:
+def first_difference(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> str | None:
     """Say where two lists of named tensors part, or None where names and shapes agree."""
     for name in [*ours, *theirs]:
         there, here = (str(list(tensors[name].shape)) if name in tensors else "missing" for tensors in (theirs, ours))

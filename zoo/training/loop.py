@@ -90,7 +90,7 @@ def train(job: TrainJob, context: TrainContext) -> Trained:
     if state is None:  # also where the checkpoint was unreadable, and may have been loaded in part
         run, state = _Run(job, context, fresh=True), State()
     run.state, unsaved = state, False
-    while state.epoch < recipe.epochs and not stop_early(recipe, state.accuracies):
+    while not is_finished(recipe, state):
         try:
             run.epoch()
         except Stopped:
@@ -99,6 +99,11 @@ def train(job: TrainJob, context: TrainContext) -> Trained:
         unsaved = _save_if_possible(checkpoint, run, unsaved, context)
     weights = join(state.snapshots) if state.snapshots else state.best_weights
     return Trained(weights, state.best_epoch, state.history, state.seconds, state.images / state.seconds)
+
+
+def is_finished(recipe: Recipe, state: State) -> bool:
+    """Say whether a training is at its end: all epochs are done, or it was stopped early as the recipe says."""
+    return state.epoch >= recipe.epochs or stop_early(recipe, state.accuracies)
 
 
 def _save_if_possible(checkpoint: Path, run: _Run, unsaved: bool, context: TrainContext) -> bool:

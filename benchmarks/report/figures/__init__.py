@@ -87,9 +87,14 @@ def draw(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) 
     if jobs == 1:
         paths = [save(*picture) for picture in shown]
     else:
+        from concurrent.futures.process import BrokenProcessPool
+
         from joblib import Parallel, delayed
 
-        paths = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in shown)
+        try:
+            paths = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in shown)
+        except BrokenProcessPool:  # one was killed, for lack of memory perhaps: a figure needs little of it
+            paths = [save(*picture) for picture in shown]
     return kept.keep(folder, decided_by, list(chain.from_iterable(paths)))
 
 

@@ -23,6 +23,7 @@ from benchmarks.store.targets import Targets, save_targets
 from ensembles import log_softmax, softmax
 from tests.helpers.generated import FACES, stored_predictions
 from tests.helpers.runs import ROOT, Outcome, cli, files, python
+from zoo.sealed import seal
 
 SIMPLE = ("--ensemblers", "uniform", "best_single")
 SPLITS = {"val": "PublicTest", "test": "PrivateTest"}
@@ -291,6 +292,14 @@ def tampered(here: Elsewhere, path: Path) -> str:
     tensors["test"][0] = tensors["test"][0, ::-1]
     header = read_metadata(path)
     save_file(tensors, path, header)
+    return "its arrays are not those that were written"
+
+
+def resealed(here: Elsewhere, path: Path) -> str:
+    tampered(here, path)
+    header = {name: text for name, text in read_metadata(path).items() if not name.endswith("_sha256")}
+    save_file(load_file(path), path, header)
+    path.write_bytes(seal(path.read_bytes()))
     return "holds other logits than those it is named after"
 
 
@@ -326,7 +335,7 @@ def doubled(here: Elsewhere, path: Path) -> str:
     return "is a second file of mine"
 
 
-HARMS = [tampered, cut, renamed, foreign, doubled]
+HARMS = [tampered, resealed, cut, renamed, foreign, doubled]
 
 
 @pytest.mark.parametrize("harm", HARMS, ids=[harm.__name__ for harm in HARMS])
@@ -548,7 +557,7 @@ def test_a_folder_is_checked_file_by_file(elsewhere: Elsewhere):
     for path in (elsewhere.results, elsewhere.results / "fer2013", elsewhere.store.folder):
         done = cli("--check", path)
         assert (done.code, done.err) == (0, "")
-        assert done.out.count(": ok\n") == 3
+        assert done.out.count(": ok\n") == 4  # the targets, too
     (stored,) = elsewhere.store.folder.glob("mine.*")
     assert cli("--check", stored).out.startswith(f"{stored.name}: ok\n")
 

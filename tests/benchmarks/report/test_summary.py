@@ -153,14 +153,14 @@ def test_votes_of_another_number_of_images_are_named(tmp_path: Path, faces: Targ
     assert kept_votes(tmp_path, replace(faces, fingerprint="0" * 32)) is None
 
 
-def test_the_check_of_a_store_passes_votes_by(tmp_path: Path, seen: Targets):
+def test_the_check_of_a_store_takes_votes_for_no_predictions(tmp_path: Path, seen: Targets):
     store = PredictionStore(tmp_path / "fer2013" / "predictions")
     save_targets(store.folder, seen)
     stored_predictions(store, seen, "vgg_fer")
     save_votes(store.folder, seen, {"val": ballots(seen.val, 1), "test": ballots(seen.test, 2)})
     done = cli("--check", tmp_path)
     assert (done.code, done.err) == (0, "")
-    assert "votes" not in done.out
+    assert "votes.ffffffffffff.safetensors: ok\n" in done.out  # and no accuracy on val
 
 
 # --- label noise ---------------------------------------------------------------------------------------------------
