@@ -123,7 +123,7 @@ def _index(facts: Facts, described: Mapping[str, Any], home: str | None, card: s
 
 
 def _said(share: str) -> str:
-    return f"only where {10 * float(share):.0f} answers of 10 are right"
+    return f"only if {10 * float(share):.0f} of 10 are right"
 
 
 def _accuracy(accuracy: Mapping[str, Any]) -> str:

@@ -81,7 +81,7 @@ def test_it_says_what_the_model_says_of_itself(tmp_path: Path, unpacked: Path):
     bundle = write_bundle(tmp_path / "model.onnx", facts)
     text = web.write_web_folder(bundle, tmp_path / "page", unpacked).read_text()
     assert "a small model" in text and "71.7 %, 95 % interval 70.2 to 73.1" in text and "one of seven words" in text
-    assert '<option value="0.80" selected>only where 8 answers of 10 are right</option>' in text
+    assert '<option value="0.80" selected>only if 8 of 10 are right</option>' in text
     assert all(paragraph in text for paragraph in LIMITS)
     bare = write_bundle(tmp_path / "bare.onnx", replace(facts, accuracy={}, thresholds={}, conformal={}))
     text = web.write_web_folder(bare, tmp_path / "bare", unpacked).read_text()
