@@ -25,9 +25,9 @@ def softmax(logits: npt.ArrayLike) -> FloatArray:
     """Return probabilities along the last axis, in float64; any finite logits are safe."""
     probabilities = np.array(logits, dtype=np.float64)
     for part in _in_cache(probabilities):
-        part -= _over_classes(np.maximum, part)
+        part -= over_classes(np.maximum, part)
         np.exp(part, out=part)
-        part /= _over_classes(np.add, part)
+        part /= over_classes(np.add, part)
     return probabilities
 
 
@@ -35,8 +35,8 @@ def log_softmax(logits: npt.ArrayLike) -> FloatArray:
     """Return log-probabilities along the last axis, in float64; finite wherever the logits are."""
     shifted = np.array(logits, dtype=np.float64)
     for part in _in_cache(shifted):
-        part -= _over_classes(np.maximum, part)
-        part -= np.log(_over_classes(np.add, np.exp(part)))
+        part -= over_classes(np.maximum, part)
+        part -= np.log(over_classes(np.add, np.exp(part)))
     return shifted
 
 
@@ -45,7 +45,7 @@ def top_class(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
 
     Logits that are stored as float16 tie often, and which class a member names must not depend on the last digit.
     """
-    top = _over_classes(np.maximum, scores)
+    top = over_classes(np.maximum, scores)
     classes: IntArray = (scores >= top - CLASS_TIE * np.abs(top)).argmax(axis=-1)
     return classes
 
@@ -67,7 +67,7 @@ def _in_cache(array: FloatArray) -> Iterator[FloatArray]:
     return iter(array) if array.ndim > 2 else iter([array])
 
 
-def _over_classes(reduce: np.ufunc, array: LogitArray) -> LogitArray:
+def over_classes(reduce: np.ufunc, array: LogitArray) -> LogitArray:
     """Reduce over the last axis, which is kept with length one."""
     if array.shape[-1] > FEW_CLASSES:
         reduced: LogitArray = reduce.reduce(array, axis=-1, keepdims=True)

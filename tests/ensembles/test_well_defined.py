@@ -337,3 +337,25 @@ def test_classes_that_tie_up_to_rounding_go_to_the_first():
     assert top_class(scores).tolist() == [1, 2, 1, 0]
     assert top_class(np.nextafter(np.float32(2), np.array([3, 2, 3], dtype=np.float32))[None]).tolist() == [0]
     assert top_class(np.array([[2, np.nextafter(np.float32(2), np.float32(3))]], dtype=np.float32)).tolist() == [1]
+
+
+def test_a_scale_is_remembered_by_the_content_of_what_it_was_learnt_from(monkeypatch: pytest.MonkeyPatch):
+    random = np.random.default_rng(3)
+    logits, targets = random.normal(size=(2, 50, 3)), random.integers(0, 3, 50)
+    learnt: list[int] = []
+    learn = CommonScale._learnt.__func__
+
+    def counted(cls: type[CommonScale], logits: np.ndarray, targets: np.ndarray) -> CommonScale:
+        learnt.append(1)
+        return learn(cls, logits, targets)
+
+    monkeypatch.setattr(CommonScale, "_learnt", classmethod(counted))
+    first = CommonScale.fit(logits, targets)
+    assert CommonScale.fit(logits.copy(), targets.copy()) is first and len(learnt) == 1
+    logits[1, 2, 0] += 1e-9
+    assert CommonScale.fit(logits, targets) is not first
+    CommonScale.fit(logits, 2 - targets)
+    CommonScale.fit(logits.astype(np.float32), targets)
+    assert len(learnt) == 4
+    with pytest.raises(ValueError, match="read-only"):
+        first.temperatures[0] = 1.0
