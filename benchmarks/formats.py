@@ -129,6 +129,11 @@ def interval(low: float | None, high: float | None) -> str | None:
     return None if low is None or high is None else f"[{100.0 * low:.1f}, {100.0 * high:.1f}]"
 
 
+def bounds(interval: Sequence[float] | None, digits: int, scale: float = 1.0) -> str | None:
+    """Print [-0.0205, -0.0084] with so many digits and signs, each times `scale`; None for None."""
+    return None if interval is None else f"[{scale * interval[0]:+.{digits}f}, {scale * interval[1]:+.{digits}f}]"
+
+
 def points(difference: float | None, digits: int = 1) -> str | None:
     """Print 0.0123 as +1.2."""
     return None if difference is None else f"{100.0 * difference:+.{digits}f}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.models import ScoredModel, member_labels
+from benchmarks.evaluation.recalibration import fitted_temperature, scaled
 from benchmarks.results.analyses import (
     Audit,
     BestSubset,
@@ -23,12 +24,10 @@ from benchmarks.results.analyses import (
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles import softmax
-from ensembles.calibration import temperature
 from ensembles.subsets import BestSubset as BestSubsetSearch
 
 MOST_MEMBERS = 16  # in the exhaustive search: 65,535 subsets
 CURVE_ORDERS, CURVE_STEPS = 40, 800  # random orders of the members, fewer where there are many: members added in all
-SMALLEST = 1e-12  # of a probability, before its logarithm
 
 
 def audit(rows: Sequence[ScoredModel], predictions: Sequence[Predictions], targets: Targets) -> Audit:
@@ -89,8 +88,8 @@ def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibrati
     """
     measured: list[Calibration] = []
     for row in rows:
-        fitted = _temperature(row, targets.val)
-        cooled = softmax(np.log(np.maximum(row.test, SMALLEST)) / fitted)
+        fitted = fitted_temperature(row, targets.val)
+        cooled = scaled(row.test, fitted)
         measured.append(
             {
                 "temperature": fitted,
@@ -103,12 +102,6 @@ def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibrati
             }
         )
     return measured
-
-
-def _temperature(row: ScoredModel, targets: np.ndarray) -> float:
-    unseen = row.val[None] if row.held_out is None else row.held_out
-    logits = np.log(np.maximum(unseen.reshape(-1, unseen.shape[2]), SMALLEST))
-    return temperature(logits, np.tile(targets, len(unseen)))
 
 
 def learning_curve(

@@ -15,6 +15,7 @@ from benchmarks.evaluation.cost import effort
 from benchmarks.evaluation.diversity import diversity
 from benchmarks.evaluation.figure_data import charts_data, confusions
 from benchmarks.evaluation.folds import SearchedModels
+from benchmarks.evaluation.probabilities import probabilities
 from benchmarks.evaluation.protocols import contrast
 from benchmarks.evaluation.quantised import quantised
 from benchmarks.evaluation.rivals import summary
@@ -50,6 +51,7 @@ def evaluate(
     fitted = [result for result in search_results if result.error is None]
     audited, headline = audit(rows, predictions, targets), choose(fitted).name if fitted else None
     views, unused = _views(results / suite.name)
+    temperatures = [row["temperature"] for row in audited["rows"]]
     members, ensembles = score(rows, predictions, search_results, targets, searched.excluded)
     evaluated: Results = {
         "format": FORMAT,
@@ -71,6 +73,7 @@ def evaluate(
         "ablations": ablations([*predictions, *searched.excluded], targets),
         "views": views,
         "audit": audited,
+        "probabilities": probabilities(rows, len(predictions), targets, temperatures, headline),
         "charts": charts_data(rows, predictions, targets, audited, headline),
         "confusions": confusions(rows, targets.test, headline),
         "published": read_published(suite.published) if suite.published else [],

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.evaluation import metrics
-from benchmarks.evaluation.audit import SMALLEST, prefix_accuracies
+from benchmarks.evaluation.audit import prefix_accuracies
 from benchmarks.evaluation.models import ScoredModel, member_labels
+from benchmarks.evaluation.recalibration import scaled
+from benchmarks.evaluation.reliability import reliability
 from benchmarks.results import BEST_SINGLE
 from benchmarks.results.analyses import Audit, Confusion, FigureData, GreedyPath
 from benchmarks.store.predictions import Predictions
@@ -48,8 +50,8 @@ def charts_data(
                 "name": rows[index].name,
                 "title": rows[index].title,
                 "confusion": metrics.confusion_matrix(rows[index].test, targets.test).tolist(),
-                "reliability": metrics.reliability(rows[index].test, targets.test),
-                "reliability_scaled": metrics.reliability(_scaled(rows[index].test, temperature), targets.test),
+                "reliability": reliability(rows[index].test, targets.test),
+                "reliability_scaled": reliability(scaled(rows[index].test, temperature), targets.test),
             }
             for index, temperature in zip(shown, temperatures, strict=True)
         ],
@@ -69,10 +71,6 @@ def confusions(rows: Sequence[ScoredModel], targets: np.ndarray, headline: str |
         for row in rows
         if row.kind == "member" or row.name == headline
     ]
-
-
-def _scaled(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    return softmax(np.log(np.maximum(probabilities, SMALLEST)) / temperature)
 
 
 def greedy_path(predictions: Sequence[Predictions], targets: Targets) -> GreedyPath:

@@ -15,7 +15,8 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.results.analyses import Reliability
+from benchmarks.evaluation.reliability import BINS, calibration_error, class_calibration_errors
+from benchmarks.evaluation.selective import risk_values
 from benchmarks.results.schema import MetricColumn
 
 Probabilities = NDArray[np.floating]
@@ -191,54 +192,57 @@ def log_loss(probabilities: Probabilities, targets: Targets) -> float:
     A zero counts as the smallest step above it of its type.
     """
     _check(probabilities, targets)
+    return float(log_losses(probabilities, targets).mean())
+
+
+def log_losses(probabilities: Probabilities, targets: Targets) -> NDArray[np.float64]:
+    """Return each sample's `log_loss` `[N]`."""
     floor = np.finfo(probabilities.dtype).eps
     of_target = probabilities[np.arange(len(targets)), targets].astype(np.float64)
-    return float(-np.log(np.clip(of_target, floor, 1.0)).mean())
+    losses: NDArray[np.float64] = -np.log(np.clip(of_target, floor, 1.0))
+    return losses
 
 
 @metric("brier", "Brier", "squared distance from the target, 0 to 2", better="lower")
 def brier_score(probabilities: Probabilities, targets: Targets) -> float:
     """Return the mean squared distance of the probabilities from the one-hot target, summed over classes: 0 to 2."""
     _check(probabilities, targets)
+    return float(brier_scores(probabilities, targets).mean())
+
+
+def brier_scores(probabilities: Probabilities, targets: Targets) -> NDArray[np.float64]:
+    """Return each sample's `brier_score` `[N]`."""
     distance = probabilities.astype(np.float64)
     distance[np.arange(len(targets)), targets] -= 1.0
-    return float((distance**2).sum(axis=1).mean())
+    scores: NDArray[np.float64] = (distance**2).sum(axis=1)
+    return scores
 
 
 @metric("ece", "ECE", "expected calibration error in 15 bins", better="lower", shown=("ranking", "latex", "validation"))
-def expected_calibration_error(probabilities: Probabilities, targets: Targets, bins: int = 15) -> float:
+def expected_calibration_error(probabilities: Probabilities, targets: Targets, bins: int = BINS) -> float:
     """Return the gap between confidence and accuracy, averaged over bins by their share (arXiv:1706.04599).
 
     The confidence is the top probability; a bin holds its upper edge, as in the paper.
     """
-    correct, confidence, bin_of = _binned(probabilities, targets, bins)
-    surplus = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
-    return float(np.abs(surplus).sum() / len(correct))
+    _check(probabilities, targets)
+    return calibration_error(probabilities, targets, bins)
 
 
-def reliability(probabilities: Probabilities, targets: Targets, bins: int = 15) -> Reliability:
-    """Return count, mean confidence and accuracy of each bin of `expected_calibration_error` that holds a sample."""
-    correct, confidence, bin_of = _binned(probabilities, targets, bins)
-    count = np.bincount(bin_of, minlength=bins)
-    held = count > 0
-
-    def means(values: NDArray[np.float64]) -> list[float]:
-        return (np.bincount(bin_of, values, bins)[held] / count[held]).tolist()
-
-    return {
-        "count": count[held].tolist(),
-        "confidence": means(confidence),
-        "accuracy": means(correct.astype(np.float64)),
-    }
+@metric("classwise_ece", "Classwise ECE", "calibration error of each class, mean", better="lower", digits=4)
+def classwise_calibration_error(probabilities: Probabilities, targets: Targets, bins: int = BINS) -> float:
+    """Return the mean over classes of the gap between a class's probability and its frequency (arXiv:1910.12656)."""
+    _check(probabilities, targets)
+    return float(np.mean(class_calibration_errors(probabilities, targets, bins)))
 
 
-def _binned(
-    probabilities: Probabilities, targets: Targets, bins: int
-) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]]:
-    """Return for every sample whether its top class is right, that class's probability, and its bin."""
-    correct = correctness(probabilities, targets)
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    return correct, confidence, np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+@metric("aurc", "AURC", "area under the risk-coverage curve", better="lower", digits=4)
+def area_under_risk_coverage(probabilities: Probabilities, targets: Targets) -> float:
+    """Return the share of errors among the surest images, averaged over how many of them are taken (arXiv:1805.08206).
+
+    It is low where a model is seldom wrong and knows when it is.
+    """
+    _check(probabilities, targets)
+    return float(risk_values(probabilities, targets).mean())
 
 
 def _check(probabilities: Probabilities, targets: Targets) -> None:

@@ -28,6 +28,11 @@ class ScoredModel:
     test: np.ndarray
     held_out: np.ndarray | None = None
 
+    @property
+    def unseen(self) -> np.ndarray:
+        """Return what the row says of val images that it was not fitted on, `[repeats, N, C]`; a member was on none."""
+        return self.val[None] if self.held_out is None else self.held_out
+
 
 def member_labels(predictions: Sequence[Predictions]) -> list[str]:
     """Name the members as rows and reports do."""

@@ -33,28 +33,52 @@ def bootstrap_intervals(
     column.
     """
     columns = np.ascontiguousarray(np.asarray(correct, dtype=np.float32).T)
+    return quantile_intervals(_draw_means(columns, draws, random_state, groups), level)
+
+
+def bootstrap_means(
+    values: ArrayLike, draws: int = 10_000, random_state: int = 0, groups: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """Return the mean `[draws, R]` of each row of `values [R, N]` in every draw of `bootstrap_intervals`.
+
+    The same seed gives the same draws there and here, whatever the rows: differences and ratios of means stay paired.
+    Values are summed in float64, unlike 0/1 rows. Raises ValueError as `bootstrap_intervals` does.
+    """
+    columns = np.ascontiguousarray(np.asarray(values, dtype=np.float64).T)
+    return _draw_means(columns, draws, random_state, groups)
+
+
+def quantile_intervals(means: NDArray[np.float64], level: float = 0.95) -> NDArray[np.float64]:
+    """Return percentile intervals `[R, 2]` of means `[draws, R]`."""
+    tail = (1.0 - level) / 2.0
+    return np.quantile(means, [tail, 1.0 - tail], axis=0).T
+
+
+def _draw_means(
+    columns: NDArray[np.floating], draws: int, random_state: int, groups: ArrayLike | None
+) -> NDArray[np.float64]:
+    """Return the means `[draws, R]` of `columns [N, R]`."""
     if columns.ndim != 2 or len(columns) == 0:
-        raise ValueError(f"expected correctness [R, N] with N > 0, got shape {np.shape(correct)}")
+        raise ValueError(f"expected correctness or other values [R, N] with N > 0, got shape {columns.shape[::-1]}")
     rng = np.random.default_rng(random_state)
     if groups is not None:
-        return _group_intervals(columns, np.asarray(groups), draws, (1.0 - level) / 2.0, rng)
-    sums = np.empty((draws, columns.shape[1]), dtype=np.float32)
+        return _group_means(columns, np.asarray(groups), draws, rng)
+    sums = np.empty((draws, columns.shape[1]), dtype=columns.dtype)
     for start in range(0, draws, DRAWS_AT_ONCE):
         stop = min(start + DRAWS_AT_ONCE, draws)
         sums[start:stop] = image_counts(rng, stop - start, len(columns)) @ columns
-    tail = (1.0 - level) / 2.0
-    return np.quantile(sums.astype(np.float64), [tail, 1.0 - tail], axis=0).T / len(columns)
+    return sums.astype(np.float64) / len(columns)
 
 
-def _group_intervals(
-    columns: NDArray[np.float32], groups: NDArray[np.integer], draws: int, tail: float, rng: np.random.Generator
+def _group_means(
+    columns: NDArray[np.floating], groups: NDArray[np.integer], draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Bootstrap groups [N] of images: each draw's mean is over as many images as its groups have."""
+    """Draw groups [N] of images: each draw's mean is over as many images as its groups have."""
     names, group_of = np.unique(groups, return_inverse=True)
-    members = np.eye(len(names), dtype=np.float32)[group_of]
+    members = np.eye(len(names), dtype=columns.dtype)[group_of]
     taken = image_counts(rng, draws, len(names))
     means = (taken @ (members.T @ columns)) / (taken @ members.sum(axis=0))[:, None]
-    return np.quantile(means.astype(np.float64), [tail, 1.0 - tail], axis=0).T
+    return means.astype(np.float64)
 
 
 def image_counts(rng: np.random.Generator, draws: int, images: int) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.data import Dataset
+from benchmarks.execution.batch_mates import check_batch_mates
 from benchmarks.execution.boosting import fit_boosting
 from benchmarks.execution.distillation import peers_of
 from benchmarks.execution.in_sample import in_sample_logits, keeps_in_sample
@@ -232,6 +233,7 @@ def _predict(
         for split in (dataset.val, dataset.test)
     )
     seconds = round(time.perf_counter() - began, 2)
+    check_batch_mates(member, weights, dataset.val.images, val, device)
     about = {**provenance, "inference_seconds": seconds, "tta": member.recipe.tta}
     return Predictions(configuration, val, test, about, val_affect, test_affect)
 

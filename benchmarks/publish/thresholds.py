@@ -11,6 +11,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from benchmarks.evaluation.conformal import conformal_quantile, prediction_sets
+from benchmarks.evaluation.selective import threshold
 from ensembles import softmax
 from ensembles.base import Ensembler
 from ensembles.calibration import temperature
@@ -18,7 +20,6 @@ from ensembles.splits import stratified_splits
 
 SMALLEST = 1e-12  # of a probability, before its logarithm is taken
 ASKED = (0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)  # shares of answers that are to be right
-FEWEST = 50  # answers on val that a threshold must leave: a share of fewer says little
 COVERAGE = 0.9  # of the conformal sets
 
 
@@ -42,7 +43,7 @@ class Calibration:
 
     def plausible(self, calibrated: np.ndarray) -> np.ndarray:
         """Return which classes are in the conformal sets, bool [N, classes]; the top class always is."""
-        return (calibrated >= 1 - self.quantile) | (calibrated == calibrated.max(axis=1, keepdims=True))
+        return prediction_sets(calibrated, self.quantile)
 
 
 class Answers(TypedDict):
@@ -85,30 +86,6 @@ def calibrate(probabilities: np.ndarray, targets: np.ndarray) -> Calibration:
     thresholds = {f"{asked:.2f}": threshold(calibrated, targets, asked) for asked in ASKED}
     known = {asked: round(value, 6) for asked, value in thresholds.items() if value is not None}
     return Calibration(cooling, known, COVERAGE, round(conformal_quantile(calibrated, targets, COVERAGE), 6))
-
-
-def threshold(probabilities: np.ndarray, targets: np.ndarray, asked: float) -> float | None:
-    """Return the lowest top probability from which on answers are right in at least the share `asked`.
-
-    That leaves as many answers as possible. None where not even the surest are right so often.
-    """
-    sure = probabilities.max(axis=1)
-    order = np.argsort(-sure, kind="stable")
-    right = np.cumsum(probabilities.argmax(axis=1)[order] == targets[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(right >= asked)
-    enough = enough[enough >= min(FEWEST, len(order)) - 1]
-    return float(sure[order[enough[-1]]]) if enough.size else None
-
-
-def conformal_quantile(probabilities: np.ndarray, targets: np.ndarray, coverage: float) -> float:
-    """Return the quantile of 1 - probability of the right class at which sets cover that share of other images.
-
-    It is the score of rank ceil((N + 1) * coverage), and 1, which leaves no class out, where there are too few images.
-    """
-    count = len(targets)
-    scores = np.sort(1 - probabilities[np.arange(count), targets])
-    rank = int(np.ceil((count + 1) * coverage - 1e-9))
-    return float(scores[rank - 1]) if rank <= count else 1.0
 
 
 def answers(calibrated: np.ndarray, targets: np.ndarray, calibration: Calibration) -> list[Answers]:

@@ -16,10 +16,14 @@ from benchmarks.report import classification as classification_report
 from benchmarks.report import figures
 from benchmarks.report.epochs import epoch_log
 from benchmarks.report.latex import bibliography, tex_table
+from benchmarks.report.probabilities import CSV as PROBABILITIES_CSV
+from benchmarks.report.probabilities import probabilities_csv, probabilities_page
 from benchmarks.report.sections.ablations import ablations_section
 from benchmarks.report.sections.affect import CSV_NAME, affect_csv, affect_section
 from benchmarks.report.sections.audit import audit_section
 from benchmarks.report.sections.headline import effort, headline, leak_warning
+from benchmarks.report.sections.probabilities import FILE as PROBABILITIES
+from benchmarks.report.sections.probabilities import probabilities_section
 from benchmarks.report.sections.protocols import contrast_section
 from benchmarks.report.sections.published import published_section
 from benchmarks.report.sections.quantised import quantised_section
@@ -58,6 +62,8 @@ def write(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False)
     }
     if "summary" in results:
         texts[FILE] = summary_page(results)
+    if results["probabilities"]["rows"]:
+        texts |= {PROBABILITIES: probabilities_page(results), PROBABILITIES_CSV: probabilities_csv(results)}
     if "affect" in results:
         texts[CSV_NAME] = affect_csv(results)
     else:
@@ -110,6 +116,7 @@ def markdown(results: Results) -> str:
         *_figures(results, slice(1)),
         ranking_section(results),
         metrics_section(results),
+        probabilities_section(results),
         tests_section(results),
         ablations_section(results),
         quantised_section(results),

@@ -14,7 +14,7 @@ from benchmarks.report.sections.published import comparability_section
 from benchmarks.results import VOTES_COMMAND, Results
 
 FILE = "README.md"
-FIGURES = ("benchmark", "size", "differences", "agreement", "cost")
+FIGURES = ("benchmark", "size", "scores", "risk_coverage", "agreement", "cost")
 ELSEWHERE = "Everything else: [leaderboard](leaderboard.md), [page to sort and search](index.html)."
 ABLATIONS = "Measured on val alone: [what one change is worth](leaderboard.md#what-one-change-is-worth)."
 INTERVALS = (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.results.names import BEST_SINGLE, TOP_K, UNIFORM
+from benchmarks.results.probabilities import ProbabilityRow
 from benchmarks.results.rows import LeaderboardRow, by_accuracy, ensemble_rows, member_rows, published_rows
 from benchmarks.results.schema import MetricColumn, Results
 
+MOST_ERRORS = 4.0  # standard errors between val and test: by chance one honest row in 15,000 has more
 TRAINED_ALIKE = ("name", "seed", "recipe", "image_size", "init")  # of a member, whatever the suite
 
 
@@ -55,6 +58,32 @@ def short_list(results: Results, ensembles: int, members: int, published: int) -
     )
 
 
+def probability_rows(results: Results, limit: int) -> list[ProbabilityRow]:
+    """Return what is known of the probabilities of the best single member and of at most `limit` leading ensembles.
+
+    The lowest log-loss comes first.
+    """
+    wanted = {row.name for row in leading_ensembles(results, limit + 1)} - {BEST_SINGLE}
+    known = results["probabilities"]
+    rows = [
+        row
+        for row in by_log_loss(results)
+        if (row["name"] in wanted if row["kind"] == "ensemble" else row["title"] == known["single"])
+    ]
+    return rows[: limit + 1]
+
+
+def by_log_loss(results: Results) -> list[ProbabilityRow]:
+    """Return what is known of all rows' probabilities, the lowest log-loss first."""
+    return sorted(results["probabilities"]["rows"], key=lambda row: row["scores"]["log_loss"]["value"])
+
+
+def headline_probabilities(results: Results) -> ProbabilityRow | None:
+    """Return what is known of the headline's probabilities; None where there is no headline."""
+    rows = results["probabilities"]["rows"]
+    return next((row for row in rows if row["kind"] == "ensemble" and row["name"] == results["headline"]), None)
+
+
 def headline_row(results: Results) -> LeaderboardRow | None:
     """Return the ensemble chosen on val; None where none was chosen or it has no test accuracy."""
     rows = ensemble_rows(results)
@@ -80,6 +109,27 @@ def looks_leaked(row: LeaderboardRow, results: Results) -> bool:
     """Tell whether the accuracy is above what anyone reached on this suite without a leak or selection on test."""
     limit = results["leak_above"]
     return limit is not None and row.accuracy is not None and row.accuracy > limit
+
+
+def split_gap(row: LeaderboardRow, results: Results) -> float | None:
+    """Return by how many standard errors accuracies on val and test differ; None where one is not known.
+
+    Val is that of images held out of the fit, for ensembles. Two splits of one kind of images rarely differ by more
+    than two; a model that knows one of them from training, or was tuned on it, does.
+    """
+    val = row.cross_fit_accuracy if row.kind == "ensemble" else row.val_accuracy
+    sizes = [results["splits"][split]["size"] for split in ("val", "test")]
+    if val is None or row.accuracy is None or not all(sizes):
+        return None
+    mean = (val * sizes[0] + row.accuracy * sizes[1]) / sum(sizes)
+    error = math.sqrt(max(mean * (1 - mean), 1e-9) * sum(1 / size for size in sizes))
+    return abs(row.accuracy - val) / error
+
+
+def odd_gap(row: LeaderboardRow, results: Results) -> bool:
+    """Tell whether val and test are too far apart for two splits of one kind of images."""
+    gap = split_gap(row, results)
+    return gap is not None and gap > MOST_ERRORS
 
 
 def is_headline(row: LeaderboardRow, results: Results) -> bool:

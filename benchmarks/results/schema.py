@@ -19,6 +19,7 @@ from benchmarks.results.analyses import (
     Quantised,
     Views,
 )
+from benchmarks.results.probabilities import Probabilities
 from benchmarks.results.summary import Summary
 
 FORMAT = "fer-ensembles/results/1"
@@ -226,6 +227,7 @@ class Results(TypedDict):
     ablations: list[Ablation]
     views: list[Views]
     audit: Audit
+    probabilities: Probabilities
     charts: FigureData
     confusions: list[Confusion]
     summary: NotRequired[Summary]

@@ -14,6 +14,8 @@ from benchmarks.suites.suite import Suite
 
 MEMBERS = ("vgg_fer", "resnet_fer", "efficientnet_b0", "resnet50")
 BOTH_TASKS = ("recipe.affect=true",)
+LEAK_ABOVE = {8: 0.69, 7: 0.69}
+"""Most by a known protocol: of 8 classes Norface, 68.69 (arXiv:2407.15617), of 7 QCS, 67.94 (arXiv:2411.01988)."""
 OPTIONS = ("side", "seed")
 
 
@@ -50,6 +52,7 @@ def _official(classes: int, expressions: str) -> Suite:
         download=download,
         changes=(*BOTH_TASKS, "recipe.sampling=balanced"),  # training images are of 36 times as many happy as contempt
         options=OPTIONS,
+        leak_above=LEAK_ABOVE[classes],
         restricted=True,
         published=f"affectnet{classes}",
     )

@@ -31,6 +31,7 @@ def blank_results(**parts: Any) -> Any:
         "ablations": [],
         "views": [],
         "audit": audit(),
+        "probabilities": {"single": "", "coverage": 0.9, "rows": [], "curves": []},
         "charts": {"shown": [], "greedy_path": {"members": [], "val": [], "test": []}},
         "confusions": [],
         "published": [],
@@ -75,6 +76,7 @@ def scores(accuracy: float, **others: Any) -> dict[str, Any]:
         "test_metrics": {
             "macro_f1": accuracy - 0.02, "balanced_accuracy": accuracy - 0.03, "kappa": accuracy - 0.1, "auroc": 0.93,
             "auprc": 0.75, "log_loss": 1.5 - accuracy, "brier": 0.4, "ece": 0.04,
+            "classwise_ece": 0.0123, "aurc": 0.1024,
         },
         "test_class_f1": [accuracy] * 3,
         "difference": -0.01,

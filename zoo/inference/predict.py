@@ -89,16 +89,22 @@ def predict(
 
 
 def predict_tasks(
-    member: Member, weights: dict[str, Tensor], images: np.ndarray, num_classes: int, device: str
+    member: Member,
+    weights: dict[str, Tensor],
+    images: np.ndarray,
+    num_classes: int,
+    device: str,
+    batch_size: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return a trained member's logits float32 [N,K], and valence and arousal float32 [N,2] or None, for uint8 images.
 
     `images` [N,C,H,W] are as stored: preprocessing and TTA are the recipe's. Arithmetic is float32; on the CPU layers
     are fused (zoo/inference/fuse.py). Weights of several networks (zoo/state_dicts.py) give the mean of their outputs.
+    `batch_size` is by the device unless given.
     """
 
     def both(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Scores:
-        return scores(network, inputs, member, member.recipe.tta, AT_ONCE[inputs.device.type])
+        return scores(network, inputs, member, member.recipe.tta, batch_size or AT_ONCE[inputs.device.type])
 
     parts = _of_each_part(member, weights, images, num_classes, device, both)
     logits, affect = [part.logits for part in parts], [part.affect for part in parts if part.affect is not None]

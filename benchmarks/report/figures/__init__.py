@@ -23,11 +23,17 @@ from benchmarks.report.figures.differences import differences
 from benchmarks.report.figures.diversity import disagreement, kappa_error
 from benchmarks.report.figures.glyphs import drawable, missing
 from benchmarks.report.figures.members import validation
+from benchmarks.report.figures.risk_coverage import risk_coverage
+from benchmarks.report.figures.scores import scores
+from benchmarks.report.figures.sets import sets
 from benchmarks.report.figures.style import SUFFIXES, Chart, save
 from benchmarks.results import Results
 
 FOLDER = "figures"
-TELLING = ("benchmark", "differences", "size", "cost", "class_scores", "confusion", "reliability", "disagreement")
+TELLING = (
+    "benchmark", "differences", "scores", "risk_coverage", "sets", "size", "cost", "class_scores", "confusion",
+    "reliability", "disagreement",
+)  # fmt: skip
 
 
 class Entry(NamedTuple):
@@ -48,6 +54,9 @@ def charts(results: Results, known: Mapping[str, History] | None = None) -> dict
     return {
         "benchmark": benchmark(results),
         "differences": differences(results),
+        "scores": scores(results),
+        "risk_coverage": risk_coverage(results),
+        "sets": sets(results),
         "size": size(results),
         "cost": cost(results),
         "validation": validation(results),

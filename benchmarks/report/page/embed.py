@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from markupsafe import escape
+
 FIRST = "benchmark"
 PLAIN = " !$&'()*+,/:;=?@[]{}|~^<>"  # characters that need no escape inside a quoted data URI
 
@@ -33,8 +35,9 @@ def embed(folder: Path, room: int) -> list[Figure]:
     figures = []
     for name in names:
         path, uri = min(((path, _uri(path)) for path in _files(folder, name)), key=lambda form: len(form[1]))
-        fits = len(uri) <= room
-        room -= len(uri) if fits else 0
+        size = len(escape(uri))  # as the template writes it, with quotes and brackets escaped
+        fits = size <= room
+        room -= size if fits else 0
         figures.append(Figure(name, _caption(name), f"{folder.name}/{path.name}", uri if fits else None))
     return figures
 

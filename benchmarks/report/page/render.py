@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmarks.formats import count, duration, interval, linked, milliseconds, p_value, percent, points
+from benchmarks.formats import bounds, count, duration, interval, linked, milliseconds, p_value, percent, points
 
 TEMPLATES = Path(__file__).parent / "templates"
 LINK = re.compile(r"\[([^\]]+)\]\((https://\S+?)\)(?=[\s;,]|$)")  # as `linked` writes them; a DOI may hold brackets
@@ -68,6 +68,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for shown in (count, duration, interval, milliseconds, p_value, percent, points, links):
+    for shown in (bounds, count, duration, interval, milliseconds, p_value, percent, points, links):
         environment.filters[shown.__name__] = shown
     return environment

@@ -17,7 +17,8 @@ from benchmarks.report.page.embed import embed, has_figures
 from benchmarks.report.page.plots import HEIGHT, WIDTH, Axis
 from benchmarks.report.page.render import fill, render
 from benchmarks.report.sections.affect import affect_rows
-from benchmarks.report.sections.headline import cheaper, seen_warning
+from benchmarks.report.sections.headline import cheaper, gap_warning, seen_warning
+from benchmarks.report.sections.probabilities import separation
 from benchmarks.report.sections.ranking import extra_labels_note
 from benchmarks.results import (
     EXTERNAL,
@@ -27,12 +28,14 @@ from benchmarks.results import (
     below_uniform,
     best_single,
     by_accuracy,
+    by_log_loss,
     ensemble_rows,
     headline_row,
     is_headline,
     leaderboard_rows,
     looks_leaked,
     member_rows,
+    odd_gap,
     published_rows,
 )
 
@@ -89,7 +92,10 @@ def page(results: Results, folder: Path) -> str:
         single=best_single(results),
         landmarks=_landmarks(results),
         seen=seen_warning(results),
+        separation=separation(results),
+        probabilities=by_log_loss(results),
         cheaper=cheaper(results).replace("\\", ""),
+        gaps=gap_warning(results, ordered).removeprefix("> **Warning.** ").replace("\\", ""),
         leaks=[row for row in ordered if row.kind != "published" and looks_leaked(row, results)],
         limit=results["leak_above"],
         figures=FIGURES,
@@ -137,6 +143,7 @@ def _remarks(row: LeaderboardRow, results: Results) -> list[str]:
         "headline": is_headline(row, results) and row.accuracy is not None,
         "failed": bool(row.error),
         "leak?": row.comparable and looks_leaked(row, results),
+        "odd gap": odd_gap(row, results),
         "below uniform": below_uniform(row, results),
         "external": row.kind == EXTERNAL,
         "extra labels": bool(row.extra_labels),

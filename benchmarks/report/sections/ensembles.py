@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from benchmarks.formats import escape, interval, p_value, percent, points, table
+from benchmarks.report.sections.probabilities import beside_accuracy
 from benchmarks.results import (
     BEST_SINGLE,
     Results,
@@ -44,6 +45,7 @@ def ensemble_section(results: Results) -> str:
         "it, on the same images, what else could have been quoted:\n\n"
         + table(f"Rival|Chosen on|{test}|Headline above it, points|95 %|McNemar p", body, right={2, 3, 4, 5})
         + _sizes(results, val, test)
+        + beside_accuracy(results)
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.formats import duration, escape, interval, p_value, percent
+from benchmarks.report.sections.probabilities import separation
 from benchmarks.results import (
     BEST_SINGLE,
+    MOST_ERRORS,
     LeaderboardRow,
     Results,
     best_single,
@@ -12,7 +16,9 @@ from benchmarks.results import (
     headline_row,
     leaderboard_rows,
     looks_leaked,
+    member_rows,
     mostly_seen,
+    odd_gap,
     split_names,
 )
 
@@ -23,7 +29,7 @@ def headline(results: Results) -> str:
     Where most test images stand in another split, that comes first; where another row is as accurate and cheaper, last.
     """
     warning = seen_warning(results)
-    parts = [f"**{warning}**" if warning else "", _result(results), cheaper(results)]
+    parts = [f"**{warning}**" if warning else "", _result(results), separation(results), cheaper(results)]
     return " ".join(part for part in parts if part)
 
 
@@ -91,11 +97,30 @@ def effort(results: Results) -> str:
 def leak_warning(results: Results) -> str:
     """Name the rows of our own that are too good to be true on this suite; empty where there are none."""
     limit = results["leak_above"]
-    leaks = [row for row in leaderboard_rows(results) if row.kind != "published" and looks_leaked(row, results)]
-    if limit is None or not leaks:
+    own = [row for row in leaderboard_rows(results) if row.kind != "published"]
+    leaks = [row for row in own if looks_leaked(row, results)]
+    lines = [gap_warning(results, own)]
+    if limit is not None and leaks:
+        names = ", ".join(escape(row.title) for row in leaks)
+        lines.insert(0, f"> **Warning.** Above {100 * limit:.0f} %: treat as a leak until shown otherwise: {names}.")
+    return "\n>\n".join(line for line in lines if line)
+
+
+def gap_warning(results: Results, rows: Sequence[LeaderboardRow]) -> str:
+    """Name rows whose accuracies on val and test are too far apart for chance, and whether the headline uses any."""
+    odd = [row for row in rows if odd_gap(row, results)]
+    if not odd:
         return ""
-    names = ", ".join(escape(row.title) for row in leaks)
-    return f"> **Warning.** Above {100 * limit:.0f} %: treat as a leak until shown otherwise: {names}."
+    _, val, test = split_names(results)
+    used = next((row["members_used"] for row in results["ensembles"] if row["name"] == results["headline"]), [])
+    members = zip(results["members"], member_rows(results), strict=True)
+    uses = [row.title for member, row in members if member["label"] in used and odd_gap(row, results)]
+    names = ", ".join(escape(row.title) for row in odd)
+    tail = f" The headline is made of {escape(', '.join(uses))}." if uses else ""
+    return (
+        f"> **Warning.** Accuracies on {val} and {test} are more than {MOST_ERRORS:g} standard errors apart, which "
+        f"chance does not explain; was one of the two trained or tuned on? {names}.{tail}"
+    )
 
 
 def _members(row: LeaderboardRow) -> str:

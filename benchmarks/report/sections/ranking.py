@@ -26,6 +26,7 @@ from benchmarks.results import (
     member_rows,
     metric_columns,
     metric_text,
+    odd_gap,
     split_names,
 )
 
@@ -133,6 +134,8 @@ def name_cell(row: LeaderboardRow, results: Results) -> str:
     limit = results["leak_above"]
     if limit is not None and looks_leaked(row, results):
         name += f" (**above {100 * limit:.0f} %: treat as a leak until shown otherwise**)"
+    if odd_gap(row, results):
+        name += " (**val and test too far apart**)"
     if below_uniform(row, results):
         name += " (below uniform)"
     return name

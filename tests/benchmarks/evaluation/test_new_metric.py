@@ -63,14 +63,14 @@ def test_a_registered_metric_stands_in_results_and_every_report(tmp_path: Path, 
     assert "top_two" in results["ensembles"][0]["test_metrics"] and "top_two" in results["members"][0]["val_metrics"]
 
     (row,) = (row for row in csv.DictReader(io.StringIO(leaderboard.csv_table(results))) if row["name"] == "vgg_fer")
-    assert row["top_two"] == f"{expected / 100:.6f}" and list(row).index("top_two") == list(row).index("ece") + 1
+    assert row["top_two"] == f"{expected / 100:.6f}" and list(row).index("top_two") == list(row).index("aurc") + 1
 
     ranking, everything = (
         leaderboard.markdown(results).split(f"## {title}\n")[1].split("\n## ")[0]
         for title in ("Ranking", "All metrics")
     )
     assert "| ECE | Top 2 | Models |" in ranking and f"| {expected:.2f} |" in ranking
-    assert "| ECE | Top 2, % |" in everything and "Top 2: target among the two best." in everything
+    assert "| AURC | Top 2, % |" in everything and "Top 2: target among the two best." in everything
     assert "ECE & Top 2 & Models" in tex_table(results) and f"& {expected:.2f} &" in tex_table(results)
 
     text = page(results, tmp_path / "fer2013")

@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 
 import ensembles
-from benchmarks.publish.thresholds import (
-    FEWEST,
-    Calibration,
-    answers,
-    calibrate,
-    conformal_quantile,
-    cross_fitted,
-    sets,
-    threshold,
-)
+from benchmarks.evaluation.conformal import conformal_quantile
+from benchmarks.evaluation.selective import FEWEST, threshold
+from benchmarks.publish.thresholds import Calibration, answers, calibrate, cross_fitted, sets
 from ensembles import softmax
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks import suites
 from benchmarks.formats import cited, linked
 from benchmarks.report import leaderboard, readme, terminal
 from benchmarks.report.latex import bibliography, columns, escape_tex, tex_table
 from benchmarks.report.sections import headline
 from benchmarks.results import BEST_SINGLE, UNIFORM, leaderboard_rows, leading_ensembles, leading_published
 from benchmarks.suites.published_results import COLUMNS, FOLDER, read_published
+from benchmarks.suites.suite import Suite
 from tests.helpers.results import audit, audit_row, blank_results, ensemble, member
 
 MEMBERS = [  # name, seed, val, test, parameters, initialisation
@@ -255,7 +257,19 @@ def test_every_row_with_predictions_has_all_metrics(results: Any) -> None:
     rows = _cells(_section(leaderboard.markdown(results), "All metrics"))
     assert len(rows) == len(MEMBERS) + len(ENSEMBLES)
     best = next(cells for cells in rows if cells[0] == "convnext_base")
-    assert best[1:] == ["73.90", "71.90", "70.90", "0.639", "0.930", "0.750", "0.761", "0.400", "0.040"]
+    assert best[1:] == [
+        "73.90",
+        "71.90",
+        "70.90",
+        "0.639",
+        "0.930",
+        "0.750",
+        "0.761",
+        "0.400",
+        "0.040",
+        "0.0123",
+        "0.1024",
+    ]
 
 
 def test_every_published_result_is_listed_with_reason_and_doubt(results: Any) -> None:
@@ -307,6 +321,28 @@ def test_above_the_limit_of_the_suite_is_flagged_and_without_one_nothing_is(resu
     assert f"> **Warning.** Above 77 %: {warning}: convnext_base" in leaderboard.markdown(results)
     assert warning in readme.compact(results)
     assert warning not in leaderboard.markdown(results | {"leak_above": None})
+
+
+def test_val_and_test_too_far_apart_are_flagged_and_the_headline_that_uses_them_says_so(results: Any) -> None:
+    assert "standard errors apart" not in leaderboard.markdown(results)
+    odd = results["members"][0]
+    results["ensembles"][1]["members_used"] = [odd["label"]]
+    results["headline"] = results["ensembles"][1]["name"]
+    for val in (odd["test_accuracy"] - 0.06, odd["test_accuracy"] + 0.06):
+        odd["val_accuracy"] = val
+        text = leaderboard.markdown(results)
+        assert "PublicTest and PrivateTest are more than 4 standard errors apart" in text
+        assert f"tuned on? {odd['name']}. The headline is made of {odd['name']}." in text
+        assert f"{odd['name']} (**val and test too far apart**)" in text
+    odd["val_accuracy"] = odd["test_accuracy"] - 0.03
+    assert "standard errors apart" not in leaderboard.markdown(results)
+
+
+@pytest.mark.parametrize("suite", [suite for suite in suites.suites().values() if suite.leak_above and suite.published])
+def test_no_clean_published_result_is_above_the_limit_of_its_suite(suite: Suite) -> None:
+    assert suite.leak_above is not None
+    known = [row for row in read_published(suite.published) if row["comparable"] and not row["doubt"]]
+    assert all(row["accuracy"] < suite.leak_above for row in known), suite.name
 
 
 def test_pipes_and_line_breaks_do_not_break_tables(results: Any) -> None:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("nowhere_else")
 
 EVERY = {
     "benchmark", "differences", "size", "cost", "validation", "training", "class_scores", "confusion", "reliability",
-    "disagreement", "kappa_error", "agreement",
+    "disagreement", "kappa_error", "agreement", "scores", "risk_coverage", "sets",
 }  # fmt: skip
 MANY = (
     "vgg_fer", "resnet18", "mini_xception", "resnet10t", "vgg_fer@muon@taught@equalised", "convnext_atto",

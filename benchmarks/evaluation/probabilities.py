@@ -1,0 +1,211 @@
+"""What the probabilities of every row are worth, beside its accuracy: `probabilities` of the results.
+
+Accuracy asks of an image one bit. Proper scores, prediction sets and selective accuracy ask how sure a model was, and
+tell models apart that accuracy cannot. All rows share the draws of their intervals with the leaderboard's. Like the
+scorer it reads test targets and chooses nothing: temperatures, scales, quantiles and thresholds come from val.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.evaluation import metrics
+from benchmarks.evaluation.conformal import class_quantiles, conformal_quantile, prediction_sets
+from benchmarks.evaluation.models import ScoredModel
+from benchmarks.evaluation.recalibration import (
+    NONE,
+    TEMPERATURE,
+    VECTOR,
+    cross_fitted_scores,
+    recalibrated,
+    recalibration_scores,
+    scaled,
+)
+from benchmarks.evaluation.selective import risk_curve, risk_values, threshold
+from benchmarks.evaluation.significance import bootstrap_means, quantile_intervals, wilson_interval
+from benchmarks.results import UNIFORM
+from benchmarks.results.probabilities import (
+    PairedScore,
+    PredictionSets,
+    Probabilities,
+    ProbabilityRow,
+    RiskCurve,
+    Selective,
+)
+from benchmarks.store.targets import Targets
+
+COVERAGE = 0.9  # asked of the sets
+ASKED = (0.80, 0.85, 0.90)  # shares of answers that are to be right
+SCORES = ("accuracy", "log_loss", "log_loss_scaled", "brier", "aurc")
+
+
+def probabilities(
+    rows: Sequence[ScoredModel],
+    members: int,
+    targets: Targets,
+    temperatures: Sequence[float],
+    headline: str | None,
+) -> Probabilities:
+    """Measure every row; `rows` are those of `scored_models`, of which the first `members` make the ensembles.
+
+    `temperatures` are the rows', fitted on val.
+    """
+    single = int(np.argmax([metrics.accuracy(row.val, targets.val) for row in rows[:members]]))
+    uniform = next((place for place, row in enumerate(rows) if row.kind == "ensemble" and row.name == UNIFORM), None)
+    kinds = [recalibrated(row, targets.val, by) for row, by in zip(rows, temperatures, strict=True)]
+    scores, gains = _scores(kinds, targets, single, uniform)
+    cooled_val = [scaled(row.unseen[0], by) for row, by in zip(rows, temperatures, strict=True)]
+    cooled_test = [kind[TEMPERATURE] for kind in kinds]
+    plain, by_class = (
+        _sets(cooled_val, cooled_test, targets, single, quantiles)
+        for quantiles in (conformal_quantile, class_quantiles)
+    )
+    selective = _selective(cooled_val, cooled_test, targets)
+    measured: list[ProbabilityRow] = [
+        {
+            "kind": row.kind,
+            "name": row.name,
+            "title": row.title,
+            "cross_fitted": cross_fitted_scores(row, targets.val),
+            "scores": scores[place],
+            "recalibrated": recalibration_scores(kinds[place], targets.test, *gains[place]),
+            "sets": plain[place],
+            "class_sets": by_class[place],
+            "selective": selective[place],
+        }
+        for place, row in enumerate(rows)
+    ]
+    shown = [single, *(place for place, row in enumerate(rows) if place == uniform or _is(row, headline))]
+    return {
+        "single": rows[single].title,
+        "coverage": COVERAGE,
+        "rows": measured,
+        "curves": [_curve(rows[place], targets.test) for place in shown],
+    }
+
+
+def _is(row: ScoredModel, headline: str | None) -> bool:
+    return row.kind == "ensemble" and row.name == headline
+
+
+def _curve(row: ScoredModel, targets: np.ndarray) -> RiskCurve:
+    return {"kind": row.kind, "name": row.name, "title": row.title, "risk": risk_curve(row.test, targets)}
+
+
+def _means(values: np.ndarray, targets: Targets) -> np.ndarray:
+    """Return means over the test images of `values [K, R, N]` in every draw: `[draws, K, R]`."""
+    kinds, rows, images = values.shape
+    return bootstrap_means(values.reshape(-1, images), groups=targets.test_groups).reshape(-1, kinds, rows)
+
+
+def _intervals(means: np.ndarray) -> np.ndarray:
+    """Return intervals `[K, R, 2]` of means `[draws, K, R]`."""
+    return quantile_intervals(means.reshape(len(means), -1)).reshape(*means.shape[1:], 2)
+
+
+def _scores(
+    kinds: Sequence[Mapping[str, np.ndarray]], targets: Targets, single: int, uniform: int | None
+) -> tuple[list[dict[str, PairedScore]], list[tuple[float, np.ndarray]]]:
+    """Return each row's paired scores, and what vector scaling changes of its log-loss, with the interval of that."""
+    values = np.stack([_values(kind, targets.test) for kind in kinds], axis=1)
+    means, measured = _means(values, targets), values.mean(axis=2)
+    own, apart = _intervals(means), _compared(means, measured, single)
+    from_uniform = None if uniform is None else _compared(means, measured, uniform)
+    by_row = [
+        {
+            name: PairedScore(
+                value=float(measured[score, row]),
+                interval=own[score, row].tolist(),
+                single=float(apart[0][score, row]),
+                single_interval=apart[1][score, row].tolist(),
+                uniform=None if from_uniform is None else float(from_uniform[0][score, row]),
+                uniform_interval=None if from_uniform is None else from_uniform[1][score, row].tolist(),
+            )
+            for score, name in enumerate(SCORES)
+        }
+        for row in range(len(kinds))
+    ]
+    temperature_loss = SCORES.index("log_loss_scaled")
+    changes = quantile_intervals(means[:, -1] - means[:, temperature_loss])
+    return by_row, list(zip((measured[-1] - measured[temperature_loss]).tolist(), changes, strict=True))
+
+
+def _values(kinds: Mapping[str, np.ndarray], targets: np.ndarray) -> np.ndarray:
+    """Return what each image adds to each of SCORES, then to the log-loss after vector scaling: `[6, N]`."""
+    raw = kinds[NONE]
+    return np.stack(
+        [
+            metrics.correctness(raw, targets),
+            metrics.log_losses(raw, targets),
+            metrics.log_losses(kinds[TEMPERATURE], targets),
+            metrics.brier_scores(raw, targets),
+            risk_values(raw, targets),
+            metrics.log_losses(kinds[VECTOR], targets),
+        ]
+    )
+
+
+def _compared(means: np.ndarray, measured: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return differences `[K, R]` to a row, and their intervals `[K, R, 2]`."""
+    return measured - measured[:, [reference]], _intervals(means - means[:, :, [reference]])
+
+
+def _sets(
+    val: Sequence[np.ndarray],
+    test: Sequence[np.ndarray],
+    targets: Targets,
+    single: int,
+    quantiles: Callable[[np.ndarray, np.ndarray, float], float | np.ndarray],
+) -> list[PredictionSets]:
+    """Calibrate each row's sets on val, and count what they do on test."""
+    pairs = zip(val, test, strict=True)
+    held = [prediction_sets(ours, quantiles(theirs, targets.val, COVERAGE)) for theirs, ours in pairs]
+    covered = np.stack([row[np.arange(len(row)), targets.test] for row in held])
+    sizes = np.stack([row.sum(axis=1) for row in held])
+    means, classes = _means(np.stack([covered, sizes]), targets), held[0].shape[1]
+    (covered_bounds, size_bounds), (_, apart) = _intervals(means), _intervals(means - means[:, :, [single]])
+    images_of = [targets.test == label for label in range(classes)]
+    return [
+        {
+            "covered": float(covered[row].mean()),
+            "covered_interval": covered_bounds[row].tolist(),
+            "size": float(sizes[row].mean()),
+            "size_interval": size_bounds[row].tolist(),
+            "size_single": float(sizes[row].mean() - sizes[single].mean()),
+            "size_single_interval": apart[row].tolist(),
+            "alone": float((sizes[row] == 1).mean()),
+            "class_covered": [float(covered[row][own].mean()) if own.any() else None for own in images_of],
+            "sizes": (np.bincount(sizes[row], minlength=classes + 1)[1:] / len(sizes[row])).tolist(),
+        }
+        for row in range(len(held))
+    ]
+
+
+def _selective(val: Sequence[np.ndarray], test: Sequence[np.ndarray], targets: Targets) -> list[list[Selective]]:
+    """Choose each row's thresholds on val, and count what they do on test."""
+    least = np.array([[threshold(row, targets.val, asked) or np.inf for row in val] for asked in ASKED])
+    answered = np.stack([row.max(axis=1) for row in test]) >= least[:, :, None]
+    right = answered & np.stack([metrics.correctness(row, targets.test) for row in test])
+    bounds = _intervals(_means(answered, targets))
+    return [
+        [
+            _answers(
+                asked, answered[place, row], right[place, row], bounds[place, row], bool(np.isfinite(least[place, row]))
+            )
+            for place, asked in enumerate(ASKED)
+        ]
+        for row in range(len(test))
+    ]
+
+
+def _answers(asked: float, answered: np.ndarray, right: np.ndarray, bounds: np.ndarray, known: bool) -> Selective:
+    hits, count = int(right.sum()), int(answered.sum())
+    return {
+        "asked": asked,
+        "answered": float(answered.mean()) if known else None,
+        "answered_interval": bounds.tolist() if known else None,
+        "right": hits / count if count else None,
+        "right_interval": wilson_interval(hits, count) if count else None,
+    }
