@@ -24,6 +24,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "voting_classifier": ("uniform", "hard_vote"),
     "borda_count": ("borda",),
     "geometric_mean": ("log_pool",),
+    "product_of_experts": ("log_pool_weighted",),
     "product_rule": ("log_pool",),
     "logit_averaging": ("log_pool",),
     "linear_pool": ("uniform", "weighted"),

@@ -57,7 +57,7 @@ class Ensembler(Classifier):
         self._fitted_shape_ = (members, classes)
         self._fitted_features_ = extra["features"].shape[1] if extra else None
         if self.weights_ is None:
-            self.members_used_ = np.arange(members)
+            self.members_used_ = self._influential(members)
         else:
             self.members_used_ = np.flatnonzero(self.weights_.reshape(members, -1).any(axis=1))
         return self
@@ -76,6 +76,10 @@ class Ensembler(Classifier):
                 f"{self.name} was fitted on {self._fitted_features_ or 'no'} features, got {given or 'none'}"
             )
         return self._predict_proba(checked, **extra)
+
+    def _influential(self, members: int) -> IntArray:
+        """Return the members that have influence on a combination without `weights_`: all, unless a method knows."""
+        return np.arange(members)
 
     def _loaded(self, logits: LogitArray) -> LogitArray:
         return logits if self.streams else np.asarray(logits)

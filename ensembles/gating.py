@@ -39,7 +39,7 @@ class Gating(OnCommonScale):
     """
 
     components: int = 12
-    strengths: tuple[float, ...] = (3.0, 0.3, 0.03, 0.003)
+    strengths: tuple[float, ...] = (3.0, 0.3, 0.03, 0.003, 0.0003)
     rounds: int = 20
     folds: int = 3
     random_state: int = 0

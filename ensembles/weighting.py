@@ -77,7 +77,7 @@ def mixture_weights(likelihood: FloatArray) -> FloatArray:
         residual = 1.0 - ratio.mean(axis=0) - barrier / weights
         step = np.linalg.solve(hessian + np.diag(slack / weights), -residual)
         slack_step = (barrier - slack * step) / weights - slack
-        length = min(_to_boundary(weights, step), _to_boundary(slack, slack_step))
+        length = min(to_boundary(weights, step), to_boundary(slack, slack_step))
         length = _backtrack(likelihood, weights, slack, step, slack_step, barrier, length)
         weights = weights + length * step
         slack = slack + length * slack_step
@@ -85,7 +85,7 @@ def mixture_weights(likelihood: FloatArray) -> FloatArray:
     return optimum
 
 
-def _to_boundary(values: FloatArray, step: FloatArray) -> float:
+def to_boundary(values: FloatArray, step: FloatArray) -> float:
     """Return the longest step, 1 at most, that keeps positive values positive."""
     shrinking = step < 0
     if not shrinking.any():

@@ -16,6 +16,7 @@ import ensembles
 from ensembles.base import Ensembler, LinearPool
 from ensembles.common_scale import OnCommonScale
 from ensembles.least_squares import Classwise
+from ensembles.log_weighting import LogPoolWeighted
 from ensembles.pooling import LinearPoolCalibrated, LogPool, LogPoolCalibrated
 from ensembles.stacking import StackLogistic
 from ensembles.stacking_mlp import StackMLP
@@ -40,10 +41,11 @@ class Calibrated(nn.Module):
     temperatures: Tensor
     reach: Tensor
 
-    def __init__(self, fitted: OnCommonScale) -> None:
+    def __init__(self, fitted: OnCommonScale, used: list[int] | None = None) -> None:
         super().__init__()
-        self.register_buffer("temperatures", _float(fitted.temperatures_)[:, None, None])
-        self.register_buffer("reach", _float(fitted.reach_)[:, None, None])
+        kept = slice(None) if used is None else used
+        self.register_buffer("temperatures", _float(fitted.temperatures_)[kept, None, None])
+        self.register_buffer("reach", _float(fitted.reach_)[kept, None, None])
 
     def forward(self, logits: Tensor) -> Tensor:
         below = (logits.amax(2, keepdim=True) - logits).minimum(self.reach)
@@ -70,6 +72,19 @@ class GeometricMean(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         return logits.log_softmax(2).mean(0).log_softmax(1)
+
+
+class Product(nn.Module):
+    """A weighted geometric mean of probabilities: log-probabilities [M,N,C], `exponents` [M]."""
+
+    exponents: Tensor
+
+    def __init__(self, exponents: Any) -> None:
+        super().__init__()
+        self.register_buffer("exponents", _float(exponents)[:, None, None])
+
+    def forward(self, log_probabilities: Tensor) -> Tensor:
+        return (log_probabilities * self.exponents).sum(0).log_softmax(1)
 
 
 class Stacked(nn.Module):
@@ -174,6 +189,7 @@ FORMS: dict[type[Any], Callable[[Any, list[int]], nn.Module]] = {
     Classwise: _linear,
     LogPool: lambda fitted, used: GeometricMean(),
     LogPoolCalibrated: lambda fitted, used: nn.Sequential(Calibrated(fitted), GeometricMean()),
+    LogPoolWeighted: lambda fitted, used: nn.Sequential(Calibrated(fitted, used), Product(fitted.exponents_[used])),
     LinearPoolCalibrated: lambda fitted, used: nn.Sequential(Calibrated(fitted), Mixture([1.0] * len(used))),
     StackLogistic: lambda fitted, used: Stacked(fitted, len(used)),
     StackMLP: lambda fitted, used: StackedNetworks(fitted),
