@@ -16,14 +16,16 @@ def main(argv: list[str] | None = None) -> int:
     try:
         try:
             command, arguments = command_line.parse(sys.argv[1:] if argv is None else argv)
-            code = command.execute(arguments)
+            code = command_line.execute(command, arguments)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written goes nowhere
         return 0
     except (ValueError, OSError) as error:
-        print(f"{command_line.program()}: {error}", file=sys.stderr)
+        from benchmarks.text import printable
+
+        print(printable(f"{command_line.program()}: {error}"), file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt as stopped:
         print(str(stopped) or "Interrupted.", file=sys.stderr)

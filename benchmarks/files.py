@@ -9,6 +9,7 @@ import json
 import math
 import os
 import platform
+import re
 import stat
 import tempfile
 import time
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 CsvRow = dict[str, str]
+FORMULA = re.compile(r"\s*[=+@-].|[\t\n]", re.DOTALL)  # what begins so, spreadsheets compute
+NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?|[+-](inf|nan)", re.IGNORECASE)
 OLD = 3600.0  # seconds after which a draft whose writer cannot be asked for is taken for given up
 
 
@@ -108,8 +111,12 @@ def check_writable(folder: Path) -> None:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Put `content` (text as UTF-8) at `path`, making its folder."""
-    replace_atomically(path, lambda draft: draft.write_bytes(content.encode() if isinstance(content, str) else content))
+    """Put `content` (text as UTF-8) at `path`, making its folder.
+
+    Bytes that are no UTF-8, such as those of a file's name, are written as \\udcff: one of them costs no report.
+    """
+    encoded = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    replace_atomically(path, lambda draft: draft.write_bytes(encoded))
 
 
 def rounded(value: Any) -> Any:
@@ -137,12 +144,22 @@ def _json(value: Any, margin: str) -> str:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a CSV table as text: a head of `columns`, one line per row, line feeds as line ends; None is empty."""
+    """Return a CSV table as text: a head of `columns`, one line per row, line feeds as line ends; None is empty.
+
+    Text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerow(map(_harmless, columns))
+    writer.writerows(map(_harmless, row) for row in rows)
     return text.getvalue()
+
+
+def _harmless(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")  # which alone is quoted
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
 def csv_text_of(rows: Sequence[Mapping[str, object]]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.text import printable
+
 NONE = "-"
 GAP = 2  # characters between the columns of a table of text
 ADDRESSES = {  # kinds of sources, and where each leads
@@ -17,22 +19,53 @@ ADDRESSES = {  # kinds of sources, and where each leads
     "github": "https://github.com/{}",
 }
 SOURCES = re.compile(  # how sources are written in references and published results
-    r"arXiv:(?P<arXiv>\d{4}\.\d{4,5})|(?i:doi):(?P<doi>[^\s;,]+)|IEEE (?P<ieee>\d{5,})"
+    r"arXiv:(?P<arXiv>\d{4}\.\d{4,5})|(?i:doi):(?P<doi>[^\s;,<>\[\]{}|`\"\\]+)|IEEE (?P<ieee>\d{5,})"
     r"|github (?P<github>[\w.-]+/[\w.-]+)(?: issue (?P<issue>\d+))?"
 )
 
+UNESCAPED = r"(?<!\\)((?:\\\\)*)"  # no backslash is before it but pairs, which mean one each
+MARKDOWN = (
+    (re.compile(UNESCAPED + r"\|"), r"\1\\|"),
+    (re.compile(r"<(?=[A-Za-z/!?])(?!br>)"), "&lt;"),
+    (re.compile(UNESCAPED + r"!(?=\[)(?!\[[^\[\]]*\]\((?:\.\./)*\w[\w./-]*\))"), r"\1\\!"),
+    (re.compile(UNESCAPED + r"\](?=\()(?!\((?:https://[^\s<>]*|(?:\.\./)*[\w#][\w./#-]*)\))"), r"\1\\]"),
+    (re.compile(UNESCAPED + r"\](?=:)"), r"\1\\]"),
+    (re.compile(r"\\$"), r"\\ "),  # else it would escape what our own text has behind it
+    (re.compile(r"^(?=#{1,6} |>|[-+*] |`{3}|~{3})"), r"\\"),
+)
+"""What is escaped in markdown, and how: cells, tags, images, the targets of links, definitions of links, and what
+begins a heading, a quotation, a list or code."""
+
 
 def table(head: str | Sequence[str], body: Iterable[Sequence[Any]], right: Collection[int] = ()) -> str:
-    """Return a markdown table: None as a dash, `|` and line breaks in cells escaped; `head` as text is split at `|`."""
-    columns = head.split("|") if isinstance(head, str) else [escape(name) for name in head]
+    """Return a markdown table: None as a dash, `|` and line breaks in cells escaped; `head` as text is split at each
+    `|` that is not escaped."""
+    columns = re.split(r"(?<!\\)\|", head) if isinstance(head, str) else [escape(name) for name in head]
     rule = ["---:" if column in right else "---" for column in range(len(columns))]
     lines = [columns, rule, *([NONE if cell is None else escape(str(cell)) for cell in row] for row in body)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def escape(text: str) -> str:
-    """Return text fit for a table cell: on one line, every `|` escaped once."""
-    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))
+    """Return text fit for markdown, also for a table cell: on one line, and nothing in it but text, emphasis, and links
+    that lead to a file beside it or to an https address.
+
+    Raw HTML is shown as text, but for the line break that our own cells have; so are links of other kinds, definitions
+    of links, and images from elsewhere. What is escaped already stays as it is.
+    """
+    shown = printable(" ".join(text.split()))
+    for found, instead in MARKDOWN:
+        shown = found.sub(instead, shown)
+    return shown
+
+
+def escaped(value: Any) -> Any:
+    """Return results, or any part of them, with all text in them fit for markdown; keys, too, since names are keys."""
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, dict):
+        return {escape(key): escaped(part) for key, part in value.items()}
+    return [escaped(part) for part in value] if isinstance(value, list) else value
 
 
 def labels(models: Iterable[tuple[str, int | None]]) -> list[str]:
@@ -69,7 +102,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int], right: Collection[int]
 
 
 def _text(cell: Any) -> str:
-    return NONE if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
+    return NONE if cell is None else f"{cell:,}" if isinstance(cell, int) else printable(str(cell))
 
 
 @dataclass(frozen=True, order=True)

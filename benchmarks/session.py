@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -36,6 +37,9 @@ ROOT = Path(__file__).resolve().parents[1]
 USUAL = DataOptions()
 DATA_OPTIONS = {"data": "path", "image_side": "side", "groups": "groups", "split_seed": "seed"}
 """The field of DataOptions that each argument of the command line sets."""
+IDLE = {"time_budget": "--time-budget", "side_by_side": "--side-by-side", "compiling": "--compile"}
+"""Arguments that say how members are trained."""
+SUITE_NAME = re.compile(r"[\w.-]+")
 WORTH_PROCESSES = 200_000  # numbers in the val predictions: about six seconds of search, to two of starting a process
 
 
@@ -71,11 +75,16 @@ class Options:
 
 
 def options_from(arguments: Namespace) -> Options:
-    """Read the options of a parsed command line: what is not given keeps its default, repetitions count once."""
+    """Read the options of a parsed command line: what is not given keeps its default, repetitions count once.
+
+    Raises ValueError where options have no effect beside others.
+    """
     given: dict[str, Any] = {
         name: tuple(dict.fromkeys(value)) if isinstance(value, list) else value
         for name, value in vars(arguments).items()
     }
+    if given.get("train") == "never" and (idle := [name for name in IDLE if name in given]):
+        raise ValueError(f"{IDLE[idle[0]]} has no effect, since --train never trains nothing: leave one of them out")
     data = {its_name: given.pop(name) for name, its_name in DATA_OPTIONS.items() if name in given}
     return Options(
         data=DataOptions(**data),
@@ -143,6 +152,8 @@ def _starting(member: Member, origin: str) -> Member:
     if not origin:
         return member
     suite, _, name = origin.partition(":")
+    if not SUITE_NAME.fullmatch(suite):
+        raise ValueError(f"--init-from {origin}: write it as SUITE or SUITE:MEMBER")
     if name:
         registry.get(named_members(name)[0][0])  # UnknownName for what no one can have trained
     started = member.starting_from(suite, name or member.name)
@@ -169,6 +180,7 @@ class Session:
         registry.include(options.zoo)
         self.options = options
         self.suite = suite = suites.get(options.suite).of(options.data)
+        _check_effect(suite, options)
         self.folder = options.results / suite.name
         _check_there(suite, options, self.folder)
         self.checkpoints = self.folder / "checkpoints"
@@ -240,6 +252,13 @@ class Session:
     def selection(self) -> str:
         """The options that say which suite and data this is, as the command line takes them."""
         return self.suite.selection
+
+
+def _check_effect(suite: Suite, options: Options) -> None:
+    """Raise DataError or ValueError for options that would change nothing."""
+    suite.check(options.data)
+    if options.source == options.suite:
+        raise ValueError(f"--from {options.source}: members trained on {options.suite} take part in it by themselves")
 
 
 def _check_there(suite: Suite, options: Options, folder: Path) -> None:

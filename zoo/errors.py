@@ -5,12 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 200  # characters of a quoted text in a message
+
+
+def shortened(text: str) -> str:
+    """Return a text, or its beginning where it is longer than anyone reads."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
 
 class UnknownName(ValueError):
     """A name or pattern that matches nothing; the message lists the nearest known names, or all of them."""
 
     def __init__(self, kind: str, wanted: str, known: Iterable[str]) -> None:
-        names = sorted(known)
+        names, wanted = sorted(known), shortened(wanted)
         near = difflib.get_close_matches(wanted, names, n=4, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"no {kind} matches {wanted!r}: {hint}")

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from zoo.errors import UnknownName
+from zoo.errors import UnknownName, shortened
 from zoo.member import Member
 from zoo.recipes import Recipe
 
 SETTABLE = ("recipe", "image_size")  # the fields of a member that can be changed; the others identify it
+SMALLEST, LARGEST = 4, 1024  # pixels of a side
 SHORT = {"lr": "learning_rate", "wd": "weight_decay"}
 
 
@@ -24,12 +25,16 @@ def override(member: Member, assignments: Iterable[str]) -> Member:
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not equals:
-            raise ValueError(f"--set {assignment}: write it as key=value, for instance recipe.epochs=10")
+            raise ValueError(f"--set {shortened(assignment)}: write it as key=value, for instance recipe.epochs=10")
         keys = [SHORT.get(key, key) for key in path.strip().split(".")]
         if keys[0] not in SETTABLE:
             raise UnknownName("setting", path, settings())
         member = _changed(member, keys, text.strip(), assignment)
-    return member if member.image_size == size else replace(member, macs=None)
+    if member.image_size == size:
+        return member
+    if not SMALLEST <= member.image_size <= LARGEST:
+        raise ValueError(f"--set image_size={member.image_size}: must be from {SMALLEST} to {LARGEST}")
+    return replace(member, macs=None)
 
 
 def _changed(holder: Any, keys: list[str], text: str, assignment: str) -> Any:
@@ -46,6 +51,8 @@ def _value(text: str, kind: Any, assignment: str) -> Any:
         if text not in get_args(kind):
             raise ValueError(f"--set {assignment}: must be one of {', '.join(get_args(kind))}")
         return text
+    if kind is str and not text.isprintable():
+        raise ValueError(f"--set {assignment.partition('=')[0]}={text!r}: must be text that can be shown")
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(f"--set {assignment}: must be true or false")

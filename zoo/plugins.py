@@ -13,6 +13,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from zoo.errors import shortened
+
 GROUP = "fer_ensembles.members"
 
 
@@ -28,12 +30,13 @@ def load(source: str) -> str:
     """
     is_file = source.endswith(".py") or "/" in source or "\\" in source
     if is_file and not Path(source).is_file():
-        raise ValueError(f"{source}: there is no such file")
+        raise ValueError(f"{shortened(source)}: there is no such file")
     try:
         return _load_file(Path(source).resolve()) if is_file else importlib.import_module(source).__name__
-    except Exception as error:  # whatever somebody's file does wrong
+    except (Exception, SystemExit) as error:  # whatever somebody's file does wrong; to exit is no success
         advice = "" if is_file else "; it must be importable (installed, or in a folder of PYTHONPATH)"
-        raise ValueError(f"{source} cannot be imported: {type(error).__name__}: {error}{advice}") from error
+        reason = f"{type(error).__name__}: {shortened(str(error))}"
+        raise ValueError(f"{shortened(source)} cannot be imported: {reason}{advice}") from error
 
 
 def _load_file(path: Path) -> str:

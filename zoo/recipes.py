@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+MOST_EPOCHS, MOST_IMAGES, MOST_FOLDS = 100_000, 1_000_000, 100
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -174,10 +176,17 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
             raise ValueError(f"a recipe needs epochs >= 1 and batch_size >= 2, not {self.epochs} and {self.batch_size}")
+        if self.epochs > MOST_EPOCHS or self.batch_size > MOST_IMAGES:
+            raise ValueError(
+                f"a recipe has at most {MOST_EPOCHS:,} epochs and batches of {MOST_IMAGES:,}, not {self.epochs:,} and "
+                f"{self.batch_size:,}"
+            )
         if self.accumulate < 1 or self.batch_size % self.accumulate:
             raise ValueError(f"accumulate ({self.accumulate}) must divide batch_size ({self.batch_size})")
-        if self.folds == 1:
-            raise ValueError("folds must be 0 (one network on all training images) or at least 2")
+        if self.folds < 0 or self.folds == 1 or self.folds > MOST_FOLDS:
+            raise ValueError(
+                f"folds must be 0 (one network on all training images) or at least 2, {MOST_FOLDS} at most"
+            )
         if self.soup != "none" and (self.folds or self.average == "snapshots"):
             raise ValueError(f"a {self.soup} soup is made of single networks: folds and snapshots do not go with it")
         if not 0 <= self.dropout < 1 or self.l1 < 0:

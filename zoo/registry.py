@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CATALOG = FOLDER / "catalog.json"
 RECIPE_OF_PAPER = "paper"
+MOST_PARTS = 20  # of a name behind an @
 
 
 Builder = TypeVar("Builder", bound=Callable[..., Any])
@@ -169,7 +170,7 @@ def imported(module: str) -> list[Member]:
     """
     try:
         importlib.import_module(module)
-    except Exception as error:  # whatever a new file does wrong
+    except (Exception, SystemExit) as error:  # whatever a new file does wrong
         where = (FOLDER.parent / module.replace(".", "/")).with_suffix(".py")
         raise ValueError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
     return _registered_in(module)
@@ -197,7 +198,7 @@ def _facts(builder: str, image_size: int) -> Facts:
 def _counted_if_it_builds(member: Member) -> Member:
     try:
         return counted(member)
-    except Exception:  # its training will fail as well, and say why beside the other members' results
+    except (Exception, SystemExit):  # its training will fail as well, and say why beside the other members' results
         return member
 
 
@@ -212,8 +213,10 @@ def get(name: str) -> Member:
     base, _, last = name.rpartition("@")
     if name in known:
         return known[name]
-    if not base:
+    if not base or name.count("@") > MOST_PARTS:
         raise UnknownName("member", name, known)
+    if last in base.split("@")[1:]:
+        raise ChangesNothing(name, base, [])
     member = get(base)
     if last in NAMED:
         return replace(member, name=name, recipe=NAMED[last])

@@ -25,6 +25,7 @@ from benchmarks.store.judgement import STANDARD_ERRORS, far_above
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, load_targets, read_targets
 from benchmarks.store.votes import kept_votes
+from benchmarks.text import printable
 from zoo.sealed import Damaged, read_facts
 
 
@@ -37,7 +38,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(arguments: Namespace) -> None:
     """Print what was found."""
-    print(check(options_from(arguments), arguments.files, external.details_from(arguments)))
+    print(printable(check(options_from(arguments), arguments.files, external.details_from(arguments))))
 
 
 class CheckFailed(ValueError):

@@ -14,10 +14,12 @@ from typing import Any, NoReturn
 
 from benchmarks.commands import hints, old_flags
 from benchmarks.commands.verbs import DEFAULT, Command, verbs
+from benchmarks.text import told
 
 PACKAGE, SCRIPT = "fer-ensembles", "benchmark.py"  # the program's name where it is installed, and in the source tree
 ROOT = Path(__file__).resolve().parents[2]
 WIDEST = 100  # columns of help
+LONGEST_WORD, LONGEST_MESSAGE, SHOWN = 10_000, 1_000, 100  # characters of an argument, and of what is said of it
 ABOUT = (
     "Trains or loads the members of a suite, searches ensembles of them on the validation split,\n"
     "scores all of them once on the test split, and writes leaderboard and figures to results/<suite>/.\n"
@@ -49,7 +51,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)  # whoever reads help knows it
 
     def error(self, message: str) -> NoReturn:
-        raise hints.BadArguments(f"{message}; see {self.prog} --help")
+        raise hints.BadArguments(f"{told(message, LONGEST_MESSAGE)}; see {self.prog} --help")
 
 
 def program() -> str:
@@ -59,6 +61,7 @@ def program() -> str:
 
 def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     """The verb that is meant, and its arguments; raises BadArguments, and SystemExit after help or version."""
+    _check_words(argv)
     first = argv[0] if argv else ""
     if first in ("-h", "--help", "--version"):
         print(f"{PACKAGE} {version()}" if first == "--version" else program_help())
@@ -70,6 +73,29 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
         raise hints.BadArguments(hints.no_verb(program(), argv))
     command = verbs()[first].load()
     return command, _parsed(first, command.arguments, argv[1:])
+
+
+def execute(command: Command, arguments: argparse.Namespace) -> int | None:
+    """Do what was typed; somebody's file of members that ends the program has not done it."""
+    try:
+        return command.execute(arguments)
+    except SystemExit as left:
+        if left.code:
+            raise
+        raise ValueError("code of a file of members has ended the program (sys.exit); nothing more was done") from left
+
+
+def _check_words(argv: Sequence[str]) -> None:
+    """Raise BadArguments where a word of the command line is empty, as an unset variable of a shell is, or endless."""
+    for place, word in enumerate(argv):
+        before = f" behind {argv[place - 1]}" if place else ""
+        option, equals, given = word.partition("=")
+        if not word or (option.startswith("--") and equals and not given):
+            raise hints.BadArguments(f"an argument is empty{before if not word else f': {option}'}")
+        if len(word) > LONGEST_WORD:
+            raise hints.BadArguments(f"an argument has {len(word):,} characters: {told(word, SHOWN)}")
+        if "\0" in word:
+            raise hints.BadArguments(f"an argument holds a zero byte: {told(word, SHOWN)}")
 
 
 def _parsed(

@@ -22,6 +22,7 @@ from benchmarks.results import command_for, read_results
 from benchmarks.session import Options, Session, options_from
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, load_targets
+from benchmarks.text import printable
 from ensembles import softmax
 from ensembles.search import choose, search
 
@@ -37,7 +38,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(arguments: Namespace) -> None:
     """Print the differences."""
-    print(report(options_from(arguments), *arguments.runs, as_json=arguments.json))
+    print(printable(report(options_from(arguments), *arguments.runs, as_json=arguments.json)))
 
 
 @dataclass(frozen=True, eq=False)

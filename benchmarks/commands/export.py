@@ -67,8 +67,11 @@ def export_page(arguments: Namespace, out: Path, runtime: Path | None) -> Path:
     """Write the page for a model file, or for a model that becomes one, by default with int8 weights."""
     from benchmarks.publish.web import check_parts, write_web_folder
 
+    is_model = arguments.name is not None and arguments.name.endswith(".onnx")
+    if is_model and (idle := [option for option in ("weights", "views") if option in vars(arguments)]):
+        raise ValueError(f"--{idle[0]} has no effect: {arguments.name} is a model already, and stays as it is")
     check_parts(runtime)
-    if arguments.name is not None and arguments.name.endswith(".onnx"):
+    if is_model:
         return write_web_folder(Path(arguments.name), out, runtime)
     with TemporaryDirectory() as draft:
         weights = vars(arguments).get("weights", "int8")

@@ -7,6 +7,9 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from benchmarks.commands.verbs import DEFAULT, verbs
+from benchmarks.text import told
+
+LONGEST = 100  # characters of a word that may be a known one
 
 
 class BadArguments(ValueError):
@@ -20,7 +23,7 @@ def no_verb(program: str, argv: Sequence[str]) -> str:
         return f"{word} is a suite, not a verb: {program} {DEFAULT} --suite {shlex.join(argv)}"
     near = [f"--suite {name}" if name in suites else name for name in _nearest(word, [*verbs(), *suites])]
     hint = _choice(near) or f"known: {', '.join(verbs())}"
-    return f"no verb matches {word!r}: {hint}"
+    return f"no verb matches {told(repr(word))}: {hint}"
 
 
 def not_understood(parser: argparse.ArgumentParser, rest: Sequence[str]) -> str:
@@ -30,10 +33,10 @@ def not_understood(parser: argparse.ArgumentParser, rest: Sequence[str]) -> str:
     if (verb := word.lstrip("-")) in verbs():
         return f"{verb} is a verb, and comes first: {parser.prog.rpartition(' ')[0]} {verb} ..."
     if word.startswith("-"):
-        return f"there is no option {word}: {_choice(_nearest(word.partition('=')[0], flags)) or where}"
+        return f"there is no option {told(word)}: {_choice(_nearest(word.partition('=')[0], flags)) or where}"
     if "--suite" in flags and word in _suites():
         return f"a suite is named by --suite: --suite {word}"
-    return f"{word!r} is one argument too many; {where}"
+    return f"{told(repr(word))} is one argument too many; {where}"
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterable[tuple[str, argparse.Action]]:
@@ -49,7 +52,7 @@ def _suites() -> list[str]:
 def _nearest(word: str, known: Sequence[str]) -> list[str]:
     import difflib
 
-    return difflib.get_close_matches(word, known, n=3, cutoff=0.7)
+    return difflib.get_close_matches(word[:LONGEST], known, n=3, cutoff=0.7)
 
 
 def _choice(near: Sequence[str]) -> str:

@@ -10,11 +10,15 @@ import argparse
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from benchmarks.commands.hints import BadArguments
 from benchmarks.commands.options import MODEL, add_options, run_arguments
 from benchmarks.commands.verbs import DEFAULT
 
 MARKS = {"list": "list", "runs": "compare", "files": "check", "plan": "plan", "file": "add"}
 """The argument that tells which verb is meant; where several are there, the first counts."""
+
+WITH_MODEL, WITH_JSON = ("add", "check"), ("list", "compare")
+"""The verbs that take these options."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -30,5 +34,11 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def verb_of(arguments: Namespace) -> str:
-    """The name of the verb that is meant."""
-    return next((verb for mark, verb in MARKS.items() if getattr(arguments, mark)), DEFAULT)
+    """The name of the verb that is meant; raises BadArguments where an option of another verb would have no effect."""
+    verb = next((verb for mark, verb in MARKS.items() if getattr(arguments, mark)), DEFAULT)
+    given = [flag for flag in MODEL if getattr(arguments, flag.removeprefix("--").replace("-", "_"))]
+    if given and verb not in WITH_MODEL:
+        raise BadArguments(f"{given[0]} is of a model trained elsewhere, whose file is missing: {WITH_MODEL[0]} FILE")
+    if arguments.json and verb not in WITH_JSON:
+        raise BadArguments(f"--json is for {' and '.join(WITH_JSON)}; a run writes results.json")
+    return verb

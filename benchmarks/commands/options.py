@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+
+MOST = 2**31 - 1  # of any number: seeds, seconds and sizes above it fit nowhere
+MOST_EPOCHS, MOST_SIDE, MOST_PROCESSES = 100_000, 4096, 1024
 
 
 def whole(text: str) -> int:
     """An integer."""
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
         raise ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+    if number > MOST:
+        raise ArgumentTypeError(f"must be at most {MOST:,}")
+    return number
 
 
 def natural(text: str) -> int:
@@ -36,11 +42,23 @@ def positive(text: str) -> int:
     return number
 
 
+def up_to(most: int) -> Callable[[str], int]:
+    """The type of an integer from 1 to `most`."""
+
+    def number(text: str) -> int:
+        found = positive(text)
+        if found > most:
+            raise ArgumentTypeError(f"must be at most {most:,}, not {found:,}")
+        return found
+
+    return number
+
+
 def count_or_auto(text: str) -> int | str:
     """An integer above zero, or `auto`."""
     if text != "auto" and not text.lstrip("-").isdigit():
         raise ArgumentTypeError(f"must be a number or auto, not {text!r}")
-    return text if text == "auto" else positive(text)
+    return text if text == "auto" else up_to(MOST_PROCESSES)(text)
 
 
 def folder(text: str) -> Path:
@@ -70,13 +88,15 @@ GROUPS: dict[str, dict[str, Option]] = {
         "--members": value("GLOB", "only these members (default: the suite's and all stored ones)", nargs="+"),
         "--seeds": value("N", "training seeds (default: 0 and those stored)", nargs="+", type=natural),
         "--ensemblers": value("GLOB", "only these ensemblers (default: all)", nargs="+"),
-        "--zoo": value("FILE", "Python files or modules that register your own members", nargs="+"),
+        "--zoo": value("FILE", "Python files or modules of your members: their code is run", nargs="+"),
         "--from": value("SUITE", "evaluate here the members trained on SUITE, classes mapped by name", dest="source"),
     },
     "data": {
         "--data": value("DIR", "image folder (default: $BENCHMARK_DATA/<suite>, data/<suite>)", type=Path),
         "--download": switch("download the images first, to --data or data/<suite>"),
-        "--image-side": value("N", "side in pixels of the stored images, where image files are read", type=positive),
+        "--image-side": value(
+            "N", "side in pixels of the stored images, where image files are read", type=up_to(MOST_SIDE)
+        ),
         "--groups": value("WHAT", "keep in one split, for example a person: a CSV, or a path pattern"),
         "--split-seed": value("N", "seed of splits, where no official ones exist (default: 0)", type=natural),
     },
@@ -88,7 +108,7 @@ GROUPS: dict[str, dict[str, Option]] = {
             choices=("auto", "missing", "always", "never"),
         ),
         "--time-budget": value("SECONDS", "stop training after this long; its state is saved", type=positive),
-        "--epochs": value("N", "train so many epochs, not the recipe's; stored apart", type=positive),
+        "--epochs": value("N", "train so many epochs, not the recipe's; stored apart", type=up_to(MOST_EPOCHS)),
         "--recipe": value("NAME", "house (default), paper (the publication's), or a name of `list`"),
         "--init-from": value("SUITE[:MEMBER]", "start from weights trained on SUITE: each member's own, or one's"),
         "--set": value("K=V", "change a setting, such as recipe.lr=0.05; stored apart", nargs="+", dest="changes"),
@@ -96,7 +116,9 @@ GROUPS: dict[str, dict[str, Option]] = {
     "speed": {
         "--device": value("WHICH", "what trains: auto (default), cpu, cuda", choices=("auto", "cpu", "cuda")),
         "--fresh": switch("compute everything anew, also what is known from earlier runs"),
-        "--jobs": value("N", "processes for search and figures (default: as many as pay off)", type=positive),
+        "--jobs": value(
+            "N", "processes for search and figures (default: as many as pay off)", type=up_to(MOST_PROCESSES)
+        ),
         "--side-by-side": value(
             "N|auto", "members trained at the same time (default: 1; auto: 4 on a GPU)", type=count_or_auto
         ),

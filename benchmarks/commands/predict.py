@@ -54,6 +54,8 @@ def execute(arguments: Namespace) -> int:
     from zoo.use.sources import Reading
     from zoo.use.video import Pace
 
+    if arguments.resume and arguments.out is None:
+        raise ValueError("--resume goes on with a file of rows: name it by --out")
     reading = Reading(
         megapixels=arguments.max_pixels or MEGAPIXELS,
         recursive=arguments.recursive,

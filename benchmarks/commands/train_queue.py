@@ -36,6 +36,8 @@ def execute(arguments: Namespace) -> None:
     from benchmarks.execution.progress import display
     from benchmarks.session import options_from
 
+    if arguments.status and "time_budget" in vars(arguments):
+        raise ValueError("--time-budget has no effect: --status trains nothing")
     options = replace(options_from(arguments), train="auto" if arguments.status else "missing")
     entries = train_list.read_list(arguments.queue)
     turns = [train_list.turn(entry, replace(options, train="auto", time_budget=None)) for entry in entries]

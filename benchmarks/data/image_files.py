@@ -29,6 +29,7 @@ GREY = ("1", "L", "LA", *SIXTEEN_BIT)
 TASK = 32  # images a thread decodes at a time: handing over a small one takes longer than decoding it
 BLOCK_BYTES = 2**25  # of decoded images that may wait to be put in place
 FEW_BITS = 14  # used of 16: an image as dark as that is one of fewer bits in a file of 16
+LARGEST = 64  # megapixels of an image: decoded, a quarter of a gigabyte
 NAMED = 5  # damaged files, in the message
 
 
@@ -87,12 +88,12 @@ def _on_depth(largest: Sequence[int]) -> str:
 
 def shorter_sides(files: Sequence[Path]) -> list[int]:
     """Return the shorter side in pixels of each image, from its header; pass over files that cannot be read."""
-    from PIL import Image
+    from zoo.use.encoded import FILES, open_image  # with Pillow, which rebuilding a board does without
 
     sides = []
     for file in files:
         try:
-            with Image.open(file) as image:
+            with open_image(file, FILES, LARGEST) as image:
                 sides.append(min(image.size))
         except Exception:  # named when it is decoded
             continue
@@ -113,10 +114,10 @@ def _squares(files: Sequence[Path], side: int) -> list[_Square | str]:
 
 def _square_or_reason(file: str | os.PathLike[str], side: int) -> _Square | str:
     """Return the square of an image, or why there is none."""
-    from PIL import Image
+    from zoo.use.encoded import FILES, open_image
 
     try:
-        with Image.open(file) as image:
+        with open_image(Path(file), FILES, LARGEST) as image:
             return _square(image, side)
     except Exception as error:  # decoders raise whatever damaged bytes provoke in them
         return f"{file} ({first_line(error)})"

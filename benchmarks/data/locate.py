@@ -23,7 +23,7 @@ def folder_of(name: str, data_dir: Path | None, advice: str) -> Path:
 
 def _places(name: str, data_dir: Path | None) -> list[Path]:
     if data_dir is not None:
-        given = Path(data_dir).expanduser()
+        given = Path(os.path.expanduser(data_dir))
         return [given / name, given]
     return [root / name for root in usual_roots()]
 
@@ -31,4 +31,4 @@ def _places(name: str, data_dir: Path | None) -> list[Path]:
 def usual_roots() -> list[Path]:
     """List the folders that hold data sets, each in a folder of its name: $BENCHMARK_DATA where it is set, and data."""
     shared = os.environ.get("BENCHMARK_DATA")
-    return [*([Path(shared).expanduser()] if shared else []), Path("data")]
+    return [*([Path(os.path.expanduser(shared))] if shared else []), Path("data")]

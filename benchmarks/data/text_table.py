@@ -12,6 +12,7 @@ from benchmarks.data.errors import DataError, first_line, shortened
 
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 DELIMITERS = (",", ";", "\t")  # a spreadsheet takes the second where the comma parts decimals
+LARGEST = 2**27  # bytes of a table; that of FER+ has two millions
 WINDOWS = "cp1252"  # what Excel writes as plain CSV in Western Europe and America
 
 
@@ -20,6 +21,10 @@ def read_text(path: Path) -> str:
 
     Raises DataError where it is none of these, OSError where it cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is no regular file.")
+    if (size := path.stat().st_size) > LARGEST:
+        raise DataError(f"{path}: has {size / 2**20:,.0f} MiB, and a table here at most {LARGEST >> 20}.")
     data = path.read_bytes()
     encoding = next((name for mark, name in MARKS if data.startswith(mark)), "utf-8")
     try:

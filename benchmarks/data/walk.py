@@ -7,13 +7,15 @@ Reading such a file once a path would count it as many images, and put one image
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.data.errors import DataError
-from benchmarks.data.leftovers import is_leftover
+from benchmarks.text import fault, told
+from zoo.use.leftovers import is_leftover
 
 ENDINGS = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm", ".pbm", ".pnm",
@@ -21,6 +23,7 @@ ENDINGS = (
 """Of the names of images that are read, in lower case."""
 HIDDEN = "hidden files"  # stands for all of them in `Walk.left_out`
 NAMED = 3  # paths in a note
+LONGEST_PATH = 4096  # of Linux
 
 Identity = tuple[int, int]  # device and number of a file or folder there
 
@@ -81,7 +84,7 @@ def walk(root: Path, below: Sequence[str] = ("",), by_name: bool = False) -> Wal
 
 def subfolders(folder: Path) -> list[str]:
     """List the names of the folders in a folder, sorted, without those that systems leave behind."""
-    return sorted(entry.name for entry in _entries(folder) if not is_leftover(entry.name) and entry.is_dir())
+    return sorted(entry.name for entry in _entries(folder) if not is_leftover(entry.name) and os.path.isdir(entry.path))
 
 
 def only_folder(folder: Path) -> list[Path]:
@@ -136,7 +139,7 @@ class _Walker:
                 name = f"{path}/{entry.name}" if path else entry.name
                 if is_leftover(entry.name):
                     self._count_left_out(entry)
-                elif entry.is_dir():
+                elif os.path.isdir(entry.path):  # False of a link to itself, for which an entry raises OSError
                     _check_name(self.root, name)
                     (self._linked_folders if entry.is_symlink() else waiting).append(name)
                 elif entry.is_symlink():
@@ -158,6 +161,8 @@ class _Walker:
         except OSError:  # a link to nothing: whoever reads it says so
             self.files.append(path)
             return
+        if not stat.S_ISREG(status.st_mode):  # a link to a pipe or a device
+            return
         first = self._known_files.setdefault(_identity(status), path)
         # Some servers number files as they like: without a link or a second name, two files are two.
         if first != path and not self.by_name and (linked or status.st_nlink > 1):
@@ -167,7 +172,7 @@ class _Walker:
 
     def _count_left_out(self, entry: os.DirEntry[str]) -> None:
         place = HIDDEN if entry.name.startswith(".") else entry.name
-        if not entry.is_dir():
+        if not os.path.isdir(entry.path):
             count = int(is_image(entry.name))
         else:
             count = sum(is_image(name) for _, _, names in os.walk(entry.path) for name in names)
@@ -193,6 +198,9 @@ def _folder_first(path: str) -> tuple[str, ...]:
 
 def _check_name(root: Path, path: str) -> None:
     whole = str(root / path)
+    reason = fault(whole, LONGEST_PATH)
+    if reason is not None and readable(whole) == whole:
+        raise DataError(f"{told(whole)}: its name {reason}, and no report could show it. Rename it.")
     if readable(whole) != whole:
         raise DataError(
             f"{readable(whole)}: its name is not UTF-8, as names from old archives of Windows are not, and no report "

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from benchmarks.formats import duration
+from benchmarks.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -53,7 +54,7 @@ class LogProgress(NullProgress):
         self.running: dict[str, _Line] = {}
 
     def note(self, text: str) -> None:
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
     def members(self, count: int) -> None:
         self.count, self.begun = count, 0
@@ -69,7 +70,7 @@ class LogProgress(NullProgress):
             print(f"{line.title}: {_state(progress)}", flush=True)
 
     def done(self, label: str, outcome: str) -> None:
-        print(f"{self.running.pop(label).title}: {outcome}", flush=True)
+        self.note(f"{self.running.pop(label).title}: {outcome}")
 
 
 @dataclass
@@ -89,7 +90,7 @@ class RichProgress(NullProgress):
         from rich.progress import Progress as Bars
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),
@@ -109,7 +110,7 @@ class RichProgress(NullProgress):
         self.bars.stop()
 
     def note(self, text: str) -> None:
-        self.bars.console.print(text, markup=False, highlight=False)
+        self.bars.console.print(printable(text), markup=False, highlight=False)
 
     def members(self, count: int) -> None:
         self.bars.update(self.all, total=count, completed=0, visible=count > 0)

@@ -83,6 +83,15 @@ def read_list(path: Path) -> list[Entry]:
 
     Raises ValueError, naming file and line, for another form, a seed that is no number, or an entry that stands twice.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: is no regular file")
+    try:
+        return _entries(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: is no such list ({error})") from error
+
+
+def _entries(path: Path) -> list[Entry]:
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.data.expressions import expression, suggestion
-from benchmarks.external.formats import SPLITS, Expected, Incoming
+from benchmarks.external.incoming import SPLITS, Expected, Incoming
 from benchmarks.store.targets import Targets
 from ensembles import log_softmax
 
@@ -30,11 +30,11 @@ def align(incoming: Incoming, targets: Targets, expected: Expected) -> Aligned:
     """Put rows and columns into the store's order; raise ValueError saying which of them do not fit."""
     columns = _column_order(incoming.classes, expected.classes)
     rows = {"val": targets.val_rows, "test": targets.test_rows}
-    counts = {"val": len(targets.val), "test": len(targets.test)}
     arrays, remarks = {}, list(incoming.remarks)
     for split in SPLITS:
-        values, name = incoming.values[split], f"{split} ({expected.split_names[split]})"
-        _check_shape(values, name, counts[split], len(expected.classes))
+        values, name = incoming.values[split], expected.title(split)
+        expected.check_shape(split, values.shape)
+        _check_numbers(values, name)
         order, how = _row_order(incoming.ids[split], rows[split], name)
         remarks.append(f"{name}: {len(values):,} rows {how}")
         arrays[split] = np.empty_like(values)
@@ -70,9 +70,7 @@ def _column_order(names: tuple[str, ...] | None, classes: tuple[str, ...]) -> np
     raise ValueError(f"classes are {', '.join(names)}; they have to be {', '.join(classes)}, in any order.{hint}")
 
 
-def _check_shape(values: np.ndarray, name: str, count: int, classes: int) -> None:
-    if values.shape != (count, classes):
-        raise ValueError(f"{name} holds {list(values.shape)}, not [{count}, {classes}]")
+def _check_numbers(values: np.ndarray, name: str) -> None:
     usable = ~np.isnan(values).any(axis=1) & np.isfinite(values.max(axis=1))  # minus infinity rules out a class
     if not usable.all():
         raise ValueError(f"{name} holds no number in {np.sum(~usable):,} rows, the first is row {np.argmin(usable)}")

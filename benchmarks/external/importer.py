@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.external.alignment import align
-from benchmarks.external.formats import SPLITS, Expected, digest, read
+from benchmarks.external.formats import digest, read
+from benchmarks.external.incoming import SPLITS, Expected
 from benchmarks.external.plausibility import Findings, examine
 from benchmarks.formats import percent
 from benchmarks.store.container import StoreError
@@ -25,9 +26,14 @@ from benchmarks.store.identity import External, Identity
 from benchmarks.store.locks import locked
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, save_targets
+from benchmarks.text import fault, told
 
 if TYPE_CHECKING:
     from benchmarks.session import Session
+
+
+LONGEST = 600  # characters of a message that has the classes twice
+LONGEST_NAME, LONGEST_REFERENCE, LONGEST_NOTES = 255, 300, 2_000  # characters of a file's name, and of what is stated
 
 
 @dataclass(frozen=True)
@@ -72,8 +78,11 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
             "predictions of one model made elsewhere cannot be that"
         )
     check_name(name)
+    _check_texts(path, details)
     store, targets = session.store, session.folds[0].targets
-    expected = Expected(targets.classes, dict(zip(SPLITS, session.suite.split_names[1:], strict=True)))
+    split_names = dict(zip(SPLITS, session.suite.split_names[1:], strict=True))
+    counts = {"val": len(targets.val), "test": len(targets.test)}
+    expected = Expected(targets.classes, split_names, counts)
     incoming = read(path, expected)
     others = [model for model in readable(store, targets) if model.configuration.name != name]
     try:
@@ -81,7 +90,7 @@ def inspect(session: Session, path: Path, details: Details) -> Examined:
         val, test = (logits.astype(np.float16).astype(np.float32) for logits in (aligned.val, aligned.test))
         findings = examine(val, test, targets, others, session.suite.leak_above, details.accept_suspicious)
     except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
+        raise ValueError(f"{told(path.name)}: {told(error, LONGEST)}") from error
     provenance = _provenance(path, aligned.given, details)
     identity = External.of(name, targets.fingerprint, val, test)
     _refuse_taken_name(store, identity, details)
@@ -149,6 +158,18 @@ def described(label: str, findings: Findings, remarks: Collection[str], val_name
         lines.append(f"agrees most with {findings.nearest[0]}: on {percent(findings.nearest[1])} % of {val_name}")
     lines += [f"warning: {warning}" for warning in findings.warnings]
     return "\n  ".join([f"{label}: ok", *lines])
+
+
+def _check_texts(path: Path, details: Details) -> None:
+    """Raise ValueError where a text that is stored with the predictions could not be shown by every later report."""
+    texts = (
+        ("the file's name", path.name, LONGEST_NAME),
+        ("--reference", details.reference, LONGEST_REFERENCE),
+        ("--notes", details.notes, LONGEST_NOTES),
+    )
+    for what, text, longest in texts:
+        if reason := fault(text or "", longest):
+            raise ValueError(f"{told(path.name)}: {what} {reason}")
 
 
 def _provenance(path: Path, given: str, details: Details) -> dict[str, Any]:

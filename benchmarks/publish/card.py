@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from benchmarks.formats import duration, interval, linked, percent, table
+from benchmarks.formats import duration, escaped, interval, linked, percent, table
 from benchmarks.publish import card_parts
 from benchmarks.results import Results, leading_published, split_names
 from benchmarks.results.analyses import AuditRow
@@ -21,6 +21,7 @@ def card(facts: Facts, results: Results) -> str:
 
     Raises ValueError where the results have no row of the model, or one of other predictions.
     """
+    facts, results = escaped(dict(facts)), escaped(results)
     row = row_of(facts, results)
     parts = [
         card_parts.header(facts, results, row),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.files import csv_text
-from benchmarks.formats import escape, percent, table
+from benchmarks.formats import escape, escaped, percent, table
 from benchmarks.results import Results, best_single
 from benchmarks.results.analyses import Confusion
 
@@ -57,6 +57,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def markdown(results: Results) -> str:
     """Report the headline ensemble and the best single member, a table each."""
+    results = escaped(results)
     test = results["splits"]["test"]
     parts = [
         f"# {results['title']}: classification report",

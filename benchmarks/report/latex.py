@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from benchmarks.files import CsvRow, read_csv
 from benchmarks.formats import Source, cited, count, percent
@@ -34,6 +35,8 @@ SPECIAL = {
     "|": r"\textbar{}", "±": r"$\pm$", "≥": r"$\ge$", "≤": r"$\le$", "κ": r"$\kappa$", "…": r"\ldots{}",
     "†": r"\textdagger{}",
 }  # fmt: skip
+KNOWN = frozenset(map(chr, (*range(0x20, 0x7F), *range(0xA1, 0x180)))) | set("€‰™") - {"\N{SOFT HYPHEN}"}
+"""Letters that LaTeX knows with the encodings of the preamble."""
 PREAMBLE = r"""% Compiles by itself: pdflatex, bibtex, pdflatex, pdflatex.
 % In a paper: \usepackage{booktabs,docmute}, then \input this file.
 \documentclass{article}
@@ -51,8 +54,18 @@ END = r"""\bibliographystyle{plain}
 
 
 def escape_tex(text: str) -> str:
-    """Return text that LaTeX prints as it is; line breaks become spaces."""
-    return "".join(SPECIAL.get(letter, letter) for letter in " ".join(text.split()))
+    """Return text that LaTeX prints as it is; line breaks become spaces, and what its fonts lack question marks."""
+    return "".join(SPECIAL.get(letter, letter if letter in KNOWN else "?") for letter in " ".join(text.split()))
+
+
+def escape_bibtex(text: str) -> str:
+    """Return text for a field of BibTeX, which counts also those braces that LaTeX is told to print."""
+    return escape_tex(text).replace(r"\{", r"\textbraceleft{}").replace(r"\}", r"\textbraceright{}")
+
+
+def _address(text: str) -> str:
+    """Return an address that ends no field, comments nothing out and needs no escape."""
+    return quote(text, safe=":/?[]@!'()*+,;=")
 
 
 def columns(results: Results) -> list[str]:
@@ -133,14 +146,14 @@ def _of(row: LeaderboardRow) -> Iterable[Source]:
 def _entry(source: Source) -> str:
     known = _known().get(f"{source.kind}:{source.id}".lower(), {})
     fields = {
-        "title": f"{{{escape_tex(known['title'])}}}" if known.get("title") else _title(source),
+        "title": f"{{{escape_bibtex(known['title'])}}}" if known.get("title") else _title(source),
         "author": known.get("authors"),
-        "key": None if known.get("authors") else escape_tex(known.get("title") or source.id),
+        "key": None if known.get("authors") else escape_bibtex(known.get("title") or source.id),
         "year": known.get("year") or (f"20{source.id[:2]}" if source.kind == "arXiv" else None),
         "journal" if known.get("venue") else "howpublished": known.get("venue") or _where(source),
         **({"eprint": source.id, "archivePrefix": "arXiv"} if source.kind == "arXiv" else {}),
-        **({"doi": source.id} if source.kind == "doi" else {}),
-        "url": source.address,
+        **({"doi": _address(source.id)} if source.kind == "doi" else {}),
+        "url": _address(source.address),
     }
     kind = "article" if known.get("venue") else "misc"
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
@@ -148,14 +161,14 @@ def _entry(source: Source) -> str:
 
 
 def _title(source: Source) -> str | None:
-    return f"{{{escape_tex(source.id)}}}" if source.kind == "github" else None
+    return f"{{{escape_bibtex(source.id)}}}" if source.kind == "github" else None
 
 
 def _where(source: Source) -> str:
     if source.kind == "github":
-        return rf"\url{{{source.address}}}"
+        return rf"\url{{{_address(source.address)}}}"
     named = {"arXiv": "arXiv:{}", "doi": "doi:{}", "ieee": "IEEE Xplore document {}"}
-    return escape_tex(named[source.kind].format(source.id))
+    return escape_bibtex(named[source.kind].format(source.id))
 
 
 @cache

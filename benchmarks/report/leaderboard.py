@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.files import csv_text, write_atomic
-from benchmarks.formats import NONE, count, duration, escape, linked, table
+from benchmarks.formats import NONE, count, duration, escape, escaped, linked, table
 from benchmarks.report import classification as classification_report
 from benchmarks.report import figures
 from benchmarks.report.epochs import epoch_log
@@ -107,6 +107,7 @@ def _cell(column: str, value: Any) -> Any:
 
 def markdown(results: Results) -> str:
     """Return the whole leaderboard: headline, tables of rows, published results, provenance, audit."""
+    results = escaped(results)
     sections = [
         f"# {results['title']} leaderboard",
         headline(results),

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from benchmarks.files import write_atomic
-from benchmarks.formats import count, duration, interval, percent, table
+from benchmarks.formats import count, duration, escaped, interval, percent, table
 from benchmarks.report.sections.headline import effort, headline, leak_warning
 from benchmarks.report.sections.ranking import extra_labels_note, name_cell
 from benchmarks.results import Results, short_list
@@ -31,6 +31,7 @@ def embed(readme: Path, results: Results) -> bool:
 
 def compact(results: Results) -> str:
     """Return headline, figure and one table: headline ensemble and floors, best members, best published results."""
+    results = escaped(results)
     folder = f"results/{results['suite']}"
     body = [
         [

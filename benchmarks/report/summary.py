@@ -5,7 +5,7 @@ Figures first, then short paragraphs whose numbers all follow from the results, 
 
 from __future__ import annotations
 
-from benchmarks.formats import escape
+from benchmarks.formats import escape, escaped
 from benchmarks.report import figures
 from benchmarks.report.sections.ensembles import ensemble_section, selection_section
 from benchmarks.report.sections.headline import effort, headline, leak_warning
@@ -28,6 +28,7 @@ def summary_page(results: Results) -> str:
     """Return the page as markdown; empty for a suite without a summary."""
     if "summary" not in results:
         return ""
+    results = escaped(results)
     measured = ABLATIONS if results["ablations"] or results["views"] else ""
     sections = [
         f"# {results['title']} on one page",

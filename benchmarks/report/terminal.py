@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.formats import GAP, NONE, aligned, count, duration, interval, percent
 from benchmarks.report.sections.headline import headline, leak_warning
 from benchmarks.results import LeaderboardRow, Results, is_headline, short_list
+from benchmarks.text import printable
 
 ENSEMBLES, MEMBERS, PUBLISHED = 5, 6, 3
 COLUMNS = ("rank", "kind", "name", "test", "95 % interval", "models", "parameters", "training")
@@ -34,13 +35,13 @@ def show(results: Results, report: Path) -> None:
 def opening(results: Results) -> str:
     """Return the headline, and a warning where a row is too good to be true, without markup."""
     paragraphs = [headline(results), leak_warning(results).removeprefix("> ")]
-    return "\n".join(text.replace("*", "").replace("\\", "") for text in paragraphs if text)
+    return printable("\n".join(text.replace("*", "").replace("\\", "") for text in paragraphs if text))
 
 
 def closing(results: Results, report: Path) -> str:
     """Return a line per member that did not run, with the reason, and where the report is."""
     lines = [f"not run: {item['name']} (seed {item['seed']}): {item['reason']}" for item in results["not_run"]]
-    return "\n".join([*lines, f"report: {report}"])
+    return printable("\n".join([*lines, f"report: {report}"]))
 
 
 def plain_table(results: Results) -> str:
@@ -53,7 +54,8 @@ def _top(results: Results) -> list[LeaderboardRow]:
 
 
 def _cells(row: LeaderboardRow, results: Results) -> list[str]:
-    name = f"{row.title} (chosen)" if is_headline(row, results) else row.title
+    title = printable(row.title)
+    name = f"{title} (chosen)" if is_headline(row, results) else title
     cells = [
         row.rank, row.category, name, percent(row.accuracy), interval(row.ci_low, row.ci_high), row.models,
         count(row.params), duration(row.train_seconds),

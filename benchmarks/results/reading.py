@@ -6,7 +6,11 @@ from typing import cast
 
 from benchmarks.files import DamagedFile
 from benchmarks.results.schema import FORMAT, Results
-from benchmarks.shapes import departures, told
+from benchmarks.shapes import departures
+from benchmarks.shapes import told as named
+from benchmarks.text import told
+
+LONGEST = 100  # characters of a format that is another
 
 
 class UnreadableResults(DamagedFile):
@@ -30,8 +34,8 @@ def read_results(path: Path) -> Results:
         raise UnreadableResults(path, f"cannot be read ({type(error).__name__}); {rebuild}") from error
     version = results.get("format") if isinstance(results, dict) else None
     if version != FORMAT:
-        raise UnreadableResults(path, f"has the format {version!r}, not {FORMAT!r}; {rebuild}")
-    if lacking := told(departures(results, Results)):
+        raise UnreadableResults(path, f"has the format {told(repr(version), LONGEST)}, not {FORMAT!r}; {rebuild}")
+    if lacking := named(departures(results, Results)):
         raise UnreadableResults(path, f"lacks {lacking}; {rebuild}")
     return cast(Results, results)
 

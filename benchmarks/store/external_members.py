@@ -13,8 +13,10 @@ from benchmarks.store.headers import PredictionsHeader
 from benchmarks.store.identity import FROM
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
+from benchmarks.text import told
 from zoo import registry
 
+LONGEST_SHOWN = 100  # characters of a name that cannot be
 NAME = re.compile(r"[A-Za-z][\w+-]{0,59}", re.ASCII)  # no dot: the store's file names are split at dots
 
 
@@ -76,7 +78,8 @@ def check_name(name: str) -> None:
     """Raise StoreError where an external model cannot bear this name."""
     if not NAME.fullmatch(name):
         raise StoreError(
-            f"{name!r} cannot name a model: letters, digits, _, + and -, a letter first, 60 at most (--name)"
+            f"{told(repr(name), LONGEST_SHOWN)} cannot name a model: letters, digits, _, + and -, a letter first, 60 "
+            "at most (--name)"
         )
     if name in registry.members():
         raise StoreError(f"{name!r} is a member of the zoo: give the external model another name (--name)")

@@ -22,6 +22,7 @@ from benchmarks.store.headers import PredictionsHeader
 from benchmarks.store.identity import Configuration, Identity, identity_from
 from benchmarks.store.judgement import judge_logits
 from benchmarks.store.targets import RATINGS, Targets
+from benchmarks.store.texts import check_texts
 from zoo.recipes import Recipe, differences
 
 
@@ -86,6 +87,7 @@ class PredictionStore:
         arrays, provenance, proven = read_file(path, PredictionsHeader)
         if _completed(provenance.get("configuration")) != configuration.facts():
             raise StoreError(f"{path.name}: holds another configuration than its name says")
+        check_texts(path, configuration.name, provenance)
         expected = {"val": len(targets.val), "test": len(targets.test)}
         for split, count in expected.items():
             if split not in arrays or arrays[split].shape != (count, configuration.num_classes):

@@ -22,6 +22,7 @@ SUITES = (
         members=("linear", "mlp", "lenet", "resnet_digits"),
         load=load,
         channels=1,
+        packaged="scikit-learn",
         rehearsal=True,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -67,6 +68,7 @@ class Suite:
     summary_page: bool = False  # results/<suite>/README.md says on one page what the results show
     origin: str = ""  # where its images and labels come from: "It was trained on ..."
     restricted: bool = False  # its terms forbid to hand on what was trained on it: no weights of it are committed
+    packaged: str = ""  # the package that its images come with, so that no folder has any
     rehearsal: bool = False  # made anew by whoever runs it: nothing of it is committed, so no page lists it
     own: bool = False  # of whatever images --data names: each such folder has results of its own
     asked: str = ""  # how the command line asks for it, where that is not by the name alone
@@ -80,7 +82,7 @@ class Suite:
         flags = list(chain.from_iterable(options.flags().items()))
         if not self.own or options.path is None:
             return replace(self, asked=shlex.join(["--suite", self.name, *flags])) if flags else self
-        folder, table = options.path.expanduser().resolve(), Path(options.groups).expanduser()
+        folder, table = Path(os.path.expanduser(options.path)).resolve(), Path(os.path.expanduser(options.groups))
         # Of a table of groups the name is enough to read; where it lies tells two of one name apart.
         shown = {flag: Path(value).name for flag, value in options.flags().items()}
         words = [self.name, folder.name, *chain.from_iterable(shown.items())]
@@ -103,16 +105,22 @@ class Suite:
 
     def gone(self, options: DataOptions) -> bool:
         """Tell whether it is of a folder that is not there, or no longer."""
-        return self.own and options.path is not None and not options.path.expanduser().is_dir()
+        return self.own and options.path is not None and not Path(os.path.expanduser(options.path)).is_dir()
 
     def of_fold(self, fold: int) -> Suite:
         """Return the suite of one fold alone; of a suite without folds, itself."""
         return replace(self, load=self.folds[fold], folds=()) if self.folds else self
 
-    def read(self, options: DataOptions) -> Dataset:
-        """Read the data; raise DataError, also where an option does not apply to it."""
+    def check(self, options: DataOptions) -> None:
+        """Raise DataError where an option does not apply to the suite's data."""
+        if self.packaged and options.path is not None:
+            raise DataError(f"--data does not apply to the suite {self.name}: its images come with {self.packaged}.")
         heeded = {FLAGS[field] for field in self.options}
         for flag in options.flags():
             if flag not in heeded:
                 raise DataError(f"{flag} does not apply to the suite {self.name}: its data leaves no choice there.")
+
+    def read(self, options: DataOptions) -> Dataset:
+        """Read the data; raise DataError, also where an option does not apply to it."""
+        self.check(options)
         return self.load(options)

@@ -19,13 +19,14 @@ FORBIDDEN = {
 }
 HEAVY = {"torch", "timm", "torchvision", "pytorch_optimizer"}
 ROOMS = {
+    "text": (),
     "files": (),
     "digests": (),
-    "formats": (),
+    "formats": ("text",),
     "provenance": (),
     "shapes": (),
     "results": ("formats", "files", "shapes"),
-    "data": ("files", "provenance"),
+    "data": ("text", "files", "provenance", "zoo"),
     "suites": ("data", "results", "zoo"),
     "store": ("data", "results", "files", "shapes", "zoo"),
     "report": ("results", "formats", "files", "digests"),
@@ -218,4 +219,4 @@ def test_the_graph_sees_modules_behind_from_imports_and_type_checking():
     tree = ast.parse("if TYPE_CHECKING:\n    from benchmarks import pipeline\nfrom benchmarks.session import Session\n")
     assert set(imported_modules(tree)) == {"benchmarks.pipeline", "benchmarks.session"}
     assert "benchmarks.session" in graph()["benchmarks.pipeline"]
-    assert allowed("report") == {"results", "formats", "files", "digests", "shapes"}
+    assert allowed("report") == {"results", "formats", "files", "digests", "shapes", "text"}

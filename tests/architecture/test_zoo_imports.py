@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "recipes": set(),
     "variants": set(),
     "sources": set(),
-    "plugins": set(),
+    "plugins": {"errors"},
     "member": {"recipes", "multitask"},
     "overrides": {"errors", "member", "recipes"},
     "effective": {"member", "recipes", "training"},

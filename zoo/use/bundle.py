@@ -236,6 +236,8 @@ def usable_cores() -> int:
 
 
 def _bytes(path: Path) -> bytes:
+    if path.exists() and not path.is_file():  # opening a pipe would wait for ever
+        raise NoModel(f"{path}: is no regular file")
     try:
         return path.read_bytes()
     except OSError as error:

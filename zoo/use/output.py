@@ -11,6 +11,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from zoo.use.rows import Row, columns
 
 JSON_LINES, CSV, PARQUET = ".jsonl", ".csv", ".parquet"
 FORMATS = (JSON_LINES, CSV, PARQUET)
+FORMULA = re.compile("'*[=+@-]")
 ROW_GROUP = 4096  # rows of parquet that are held until they are written
 
 
@@ -90,7 +92,7 @@ def json_rows(content: bytes) -> Iterator[tuple[str, int]]:
     for line in content.splitlines(keepends=True):
         try:
             yield json.loads(line)["source"], start
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError("--resume: the file holds other rows than this run would write") from error
         start += len(line)
 
@@ -107,7 +109,10 @@ def csv_format(names: Sequence[str]) -> TextFormat:
     def rows(content: bytes) -> Iterator[tuple[str, int]]:
         start = len(head.encode())
         for line in content[start:].splitlines(keepends=True):
-            yield next(csv.reader([line.decode()]))[0], start
+            try:
+                yield _source(next(csv.reader([line.decode()]))[0]), start
+            except (ValueError, csv.Error, IndexError) as error:
+                raise ValueError("--resume: the file holds other rows than this run would write") from error
             start += len(line)
 
     head = ",".join(names) + "\n"
@@ -115,10 +120,18 @@ def csv_format(names: Sequence[str]) -> TextFormat:
 
 
 def _plain(value: Any) -> Any:
-    """A value as CSV writes it: lists with spaces between, truth as true and false."""
+    """A value as CSV writes it: lists with spaces between, truth as true and false, and before text that a spreadsheet
+    would compute an apostrophe."""
     if isinstance(value, list):
         return " ".join(value)
+    if isinstance(value, str) and FORMULA.match(value):
+        return f"'{value}"
     return str(value).lower() if isinstance(value, bool) else value
+
+
+def _source(cell: str) -> str:
+    """The name of a source in a cell."""
+    return cell[1:] if cell[:1] == "'" and FORMULA.match(cell) else cell
 
 
 class Lines:

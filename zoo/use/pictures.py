@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from zoo.use.encoded import PICTURES, damage, open_image
 from zoo.use.errors import Unreadable
 
 MEGAPIXELS = 24  # of the largest picture that is decoded
 ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")  # formats whose further frames are later moments, not other views
 DEEP = ("I", "F")  # modes of more than eight bits begin with these
-FIRST_BYTES = 12
 ORIENTATION = 0x0112  # of EXIF
 
 
@@ -23,39 +21,17 @@ def decode(content: Path | bytes, megapixels: float = MEGAPIXELS) -> tuple[np.nd
 
     Transparency is put on white. Raises Unreadable with the reason: empty, no picture, too large, damaged.
     """
-    first = content[:FIRST_BYTES] if isinstance(content, bytes) else _first_bytes(content)
-    if not first:
-        raise Unreadable("is empty (0 bytes)")
-    _know_heic(first)
     try:
-        with Image.open(BytesIO(content) if isinstance(content, bytes) else content) as image:
-            _check_size(image, megapixels)
+        with open_image(content, PICTURES, megapixels) as image:
             frames = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
             note = f"is animated: the first of {frames} frames is shown" if frames > 1 else ""
             return _rgb(_upright(image)), note
-    except Unreadable:
+    except Unreadable as error:
+        if str(error).startswith("is too large"):
+            raise Unreadable(f"{error}; --max-pixels allows more") from None
         raise
-    except UnidentifiedImageError:
-        raise Unreadable(_no_picture(first)) from None
-    except Image.DecompressionBombError:
-        raise Unreadable(f"is too large: more than {megapixels:g} megapixels; --max-pixels allows more") from None
-    except Exception as error:  # Pillow's readers let through whatever a damaged file makes them stumble over
-        raise Unreadable(f"is damaged or cut off: {str(error) or type(error).__name__}") from error
-
-
-def _first_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(FIRST_BYTES)
-    except OSError as error:
-        raise Unreadable(f"cannot be opened: {error.strerror}") from error
-
-
-def _check_size(image: Image.Image, megapixels: float) -> None:
-    width, height = image.size
-    if width * height > megapixels * 1e6:
-        found = f"{width} x {height} pixels, more than {megapixels:g} megapixels"
-        raise Unreadable(f"is too large: {found}; --max-pixels allows more")
+    except Exception as error:  # decoders let through whatever a damaged file makes them stumble over
+        raise Unreadable(damage(error)) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -67,25 +43,12 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _no_picture(first: bytes) -> str:
-    if first[4:8] == b"ftyp":
-        kind = first[8:12].decode("ascii", "replace")
-        return f"is of the kind {kind!r}, which Pillow cannot read here; for HEIC: pip install pillow-heif"
-    return f"is no picture that Pillow knows: it begins with {first!r}"
-
-
-def _know_heic(first: bytes) -> None:
-    """Phones write HEIC, which Pillow reads with the help of another package alone."""
-    if first[4:8] == b"ftyp" and importlib.util.find_spec("pillow_heif") is not None:
-        importlib.import_module("pillow_heif").register_heif_opener()
-
-
 def from_image(image: Image.Image) -> np.ndarray:
     """Return one of Pillow's images as uint8 RGB [H,W,3], upright; raise Unreadable where it is damaged or empty."""
     try:
         rgb = _rgb(_upright(image))
     except Exception as error:  # it is only now that Pillow reads an image that was opened
-        raise Unreadable(f"is damaged or cut off: {str(error) or type(error).__name__}") from error
+        raise Unreadable(damage(error)) from error
     if not rgb.size:
         raise Unreadable("is an image without pixels")
     return rgb

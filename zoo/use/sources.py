@@ -23,12 +23,15 @@ from PIL import Image
 
 from zoo.use import video
 from zoo.use.errors import NoSource, Unreadable
+from zoo.use.folders import files_in, matching
 from zoo.use.pictures import MEGAPIXELS, decode, from_array, from_image
 from zoo.use.video import Pace
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 AHEAD = 2  # pictures that are decoded while others are looked at
 STDIN, ADDRESS = "-", "://"
+LONGEST = 200  # characters of a name in a message
+MOST_DIGITS = 4  # of the number of a camera
 
 PictureLike = str | PathLike[str] | bytes | np.ndarray | Image.Image
 Item = TypeVar("Item")
@@ -99,23 +102,29 @@ def _named(name: str, reading: Reading) -> Iterator[Source]:
             raise NoSource(f"{name!r} is for the command line; hand over what lies there as bytes or as an array")
         yield _outside(name, reading)
         return
+    try:
+        files = _files(name, reading)
+    except OSError as error:  # such as a name that is longer than names may be
+        raise NoSource(f"{name[:LONGEST]}: cannot be opened ({error.strerror})") from error
+    yield from (_file(file, reading) for file in files)
+
+
+def _files(name: str, reading: Reading) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        yield from (_file(file, reading) for file in _in_folder(path, reading.recursive))
-    elif path.exists() or not glob.has_magic(name):
-        if not path.is_file():
-            raise NoSource(f"{name}: {'is no file' if path.exists() else 'there is no such file or folder'}")
-        yield _file(path, reading)
-    else:
-        files = sorted(file for file in glob.glob(name, recursive=True) if Path(file).is_file())
-        if not files:
-            raise NoSource(f"{name}: no file matches")
-        yield from (_file(Path(file), reading) for file in files)
+        return _in_folder(path, reading.recursive)
+    if path.is_file():
+        return [path]
+    if path.exists() or not glob.has_magic(name):
+        raise NoSource(f"{name}: {'is no file' if path.exists() else 'there is no such file or folder'}")
+    files = matching(name)
+    if not files:
+        raise NoSource(f"{name}: no file matches")
+    return files
 
 
 def _in_folder(folder: Path, recursive: bool) -> list[Path]:
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    files = sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = [path for path in files_in(folder, recursive) if path.suffix.lower() in SUFFIXES]
     if not files:
         deeper = "" if recursive else "; --recursive looks into the folders below"
         raise NoSource(f"{folder}: holds no picture ({', '.join(SUFFIXES)}){deeper}")
@@ -135,7 +144,7 @@ def _outside(name: str, reading: Reading) -> Source:
     if ADDRESS in name:
         return _single(name, partial(_downloaded, name, reading.megapixels))
     number = name.partition(":")[2] or "0"
-    if not number.isdigit():
+    if not (number.isascii() and number.isdecimal() and len(number) < MOST_DIGITS):
         raise NoSource(f"{name}: a camera is camera, camera:1, camera:2 and so on")
     return _stream(name, partial(video.camera_frames, int(number), reading.pace), live=True)
 

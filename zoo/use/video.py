@@ -12,6 +12,10 @@ import numpy as np
 
 from zoo.use.errors import Unreadable
 
+FORMATS = "avi,matroska,webm,mov,mp4,mpeg,mpegvideo,mpegts,ogg,asf"
+NOTHING_ELSE = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+"""What FFmpeg may take a file for, whatever its name: among its formats are play lists, which have it open other files
+and addresses."""
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".webm", ".wmv")
 
 
@@ -34,7 +38,7 @@ class Frame:
 
 def frames(path: str, pace: Pace) -> Iterator[Frame]:
     """Yield the frames of a file; raise Unreadable where it is no video, or where it ends earlier than it should."""
-    yield from _frames(path, {}, pace)
+    yield from _frames(path, {"options": NOTHING_ELSE}, pace)
 
 
 def camera_frames(number: int, pace: Pace) -> Iterator[Frame]:

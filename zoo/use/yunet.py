@@ -28,6 +28,8 @@ class YuNet:
 
     def __init__(self, path: str, threads: int | None = None) -> None:
         """Open a file; raise NoDetector where it is none of YuNet."""
+        if Path(path).exists() and not Path(path).is_file():
+            raise NoDetector(f"{path}: is no regular file")
         try:
             self.session = session(Path(path).read_bytes(), path, threads)
         except OSError as error:

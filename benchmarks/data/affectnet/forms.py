@@ -6,6 +6,7 @@ An expression is a code from 0 to 10; valence and arousal lie in [-1, 1], or are
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.errors import DataError, first_line, shortened
-from benchmarks.data.leftovers import is_leftover
+from benchmarks.data.npy import read_header, read_values
 from benchmarks.data.walk import is_image
+from zoo.use.leftovers import is_leftover
 
 CODES = 11  # eight expressions; none, uncertain, no face
 LEFT_OUT = ("8", "9", "10")  # the latter three, whose images need not be there
@@ -106,19 +108,23 @@ def _read_folders(root: Path) -> Annotated:
             raise DataError(f"{root / ANNOTATIONS / name}: there is no image of it in {root / IMAGES}. {COMPLETE}")
     stems = sorted(images)
     sources = [[root / ANNOTATIONS / f"{stem}_{ending}.npy" for ending in ENDINGS_OF] for stem in stems]
-    rows = [[_stored_number(path) for path in paths] for paths in sources]
+    rows = [[stored_number(path) for path in paths] for paths in sources]
     return _annotated([images[stem] for stem in stems], rows, lambda row, column: str(sources[row][column]))
 
 
-def _stored_number(path: Path) -> str:
+def stored_number(path: Path) -> str:
     """Read the one number of a .npy file as text; copies in circulation keep it as a number or as a string."""
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            header = read_header(file)
+            if math.prod(header.shape) != 1:
+                shape = list(header.shape)
+                raise DataError(f"{path}: holds an array of shape {shape}, and should hold one number. {COMPLETE}")
+            return str(read_values(file, header).reshape(-1)[0])
+    except DataError:
+        raise
+    except (OSError, ValueError, MemoryError) as error:
         raise DataError(f"{path}: is no annotation that can be read ({first_line(error)}). {COMPLETE}") from error
-    if array.size != 1:
-        raise DataError(f"{path}: holds an array of shape {list(array.shape)}, and should hold one number. {COMPLETE}")
-    return str(array.reshape(-1)[0])
 
 
 def _of_list(root: Path, table: Path) -> Listing:
@@ -147,12 +153,19 @@ def _lines(table: Path) -> Iterator[tuple[int, str, list[str]]]:
                 if len(cells) != len(names):
                     raise DataError(f"{table}, line {reader.line_num}: has {len(cells)} columns, not {len(names)}.")
                 path, *numbers = (cells[place].strip() for place in places)
+                _check_inside(path, f"{table}, line {reader.line_num}")
                 count += 1
                 yield count + headed, path, numbers
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{table}: cannot be read after line {count + 1} ({first_line(error)}). {COMPLETE}") from error
     if not count:
         raise DataError(f"{table}: lists no image. {COMPLETE}")
+
+
+def _check_inside(path: str, where: str) -> None:
+    """Raise DataError where a list names an image by a path that leads out of the folder of images."""
+    if not path or os.path.isabs(path) or ".." in Path(path).parts:
+        raise DataError(f"{where}: {shortened(repr(path))} is no path below the folder of images. {COMPLETE}")
 
 
 def _columns(table: Path, first: Sequence[str]) -> tuple[Sequence[str], list[int]]:

@@ -6,6 +6,7 @@ images, so that the official ones choose nothing; or the official ones alone are
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def _found(data_dir: Path | None, name: str) -> Listing:
 
 def _places(data_dir: Path | None) -> list[Path]:
     if data_dir is not None:
-        given = Path(data_dir).expanduser()
+        given = Path(os.path.expanduser(data_dir))
         return list(dict.fromkeys([given, given / SUBFOLDER, *only_folder(given)]))
     return [root / SUBFOLDER for root in usual_roots()]
 

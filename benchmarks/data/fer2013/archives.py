@@ -43,8 +43,10 @@ def open_table(path: Path, why_not: Callable[[bytes], str | None]) -> Iterator[I
         stream.seek(0)
         if block[TAR_MAGIC_AT:] == TAR_MAGIC:
             tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r:"))
-            members = (tar.extractfile(member) for member in tar if member.name.lower().endswith(".csv"))
-            yield _first_accepted((member for member in members if member is not None), why_not, "a tar archive")
+            # Files alone: a link may name what is not in the archive, and a device has no content.
+            members = (member for member in tar if member.isreg() and member.name.lower().endswith(".csv"))
+            opened = (tar.extractfile(member) for member in members)
+            yield _first_accepted((file for file in opened if file is not None), why_not, "a tar archive")
         else:
             yield _first_accepted([stream], why_not, "")
 

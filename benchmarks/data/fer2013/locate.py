@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.data.errors import DataError, first_line
 from benchmarks.data.fer2013 import class_folders, pixel_csv
 from benchmarks.data.fer2013 import parquet as image_parquet
-from benchmarks.data.leftovers import is_leftover
 from benchmarks.data.walk import only_folder
+from zoo.use.leftovers import is_leftover
 
 # In the order of preference where one place holds several: the CSV is the original, folders are mostly lossy JPEG.
 FORMS = {"csv": "pixel CSV", "parquet": "parquet with images", "folders": "class folders"}
@@ -63,10 +63,10 @@ def find(data_dir: Path | None) -> Source:
 
 def _places(data_dir: Path | None) -> list[Path]:
     if data_dir is not None:
-        given = Path(data_dir).expanduser()
+        given = Path(os.path.expanduser(data_dir))
         return [given] if given.is_file() else list(dict.fromkeys([given, given / SUBFOLDER, *only_folder(given)]))
     shared = os.environ.get("BENCHMARK_DATA")
-    beside = [Path(shared).expanduser() / SUBFOLDER, Path(shared).expanduser()] if shared else []
+    beside = [Path(os.path.expanduser(shared)) / SUBFOLDER, Path(os.path.expanduser(shared))] if shared else []
     return [*beside, Path("data") / SUBFOLDER]
 
 

@@ -45,7 +45,7 @@ def download(target_dir: Path) -> Path:
 
     Raises DataError where kagglehub is not installed or the download fails.
     """
-    target = Path(target_dir).expanduser()
+    target = Path(os.path.expanduser(target_dir))
     try:
         return find(target).path
     except DataError:

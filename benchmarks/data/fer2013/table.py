@@ -51,7 +51,7 @@ def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
                 f"{usage} has {len(chosen):,} rows, the original {original:,}: scores do not compare to published ones."
             )
         splits[name] = Split(
-            images=rows.images[chosen][:, None],
+            images=_taken(rows.images, chosen)[:, None],
             targets=rows.targets[chosen],
             ids=np.zeros(len(chosen), dtype=str),
             rows=None if numbers is None else numbers[chosen],
@@ -61,6 +61,12 @@ def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
     if rows.ordered and numbers is matched.rows:
         notes.append("Its rows are in another order than the original's: images were matched to these by their pixels.")
     return assemble(splits, FER2013_CLASSES, source, notes)
+
+
+def _taken(images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return images in ascending places; those that stand together, as parts of the original do, without a copy."""
+    first, last = int(chosen[0]), int(chosen[-1])
+    return images[first : last + 1] if last + 1 - first == len(chosen) else images[chosen]
 
 
 def usage_index(value: str, where: str) -> int:

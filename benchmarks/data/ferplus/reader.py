@@ -3,6 +3,7 @@ data of its own, or votes over FER2013's classes beside FER2013's labels."""
 
 from __future__ import annotations
 
+import os
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -123,7 +124,7 @@ def votes_table(data_dir: Path | None) -> tuple[np.ndarray, list[str]]:
 def _places(data_dir: Path | None) -> Iterator[Path]:
     """Yield where the table may lie: in the folder given, or around the file; else in the usual places."""
     if data_dir is not None:
-        given = Path(data_dir).expanduser()
+        given = Path(os.path.expanduser(data_dir))
         roots = [given.parent if given.is_file() else given]
     else:
         roots = usual_roots()
@@ -136,7 +137,7 @@ def download(target_dir: Path) -> Path:
 
     Raises DataError where either cannot be had.
     """
-    target = Path(target_dir).expanduser()
+    target = Path(os.path.expanduser(target_dir))
     fer2013.download(target)
     table = target / VOTES
     if not table.is_file():

@@ -22,6 +22,7 @@ MOST_SKIPPED, MISNAMED = 100, 0.01  # rows that the count of names falls behind;
 UNKNOWN = (0.0,) * len(CLASSES)
 MAJORITY, ENOUGH, LISTED = 0.5, 0.75, 0.3  # shares of the votes
 MOST_CLASSES = 3
+MOST_VOTES = 1_000_000  # of one image for one answer; the original has ten in all
 
 
 def read_votes(path: Path) -> tuple[np.ndarray, list[str]]:
@@ -37,7 +38,7 @@ def read_votes(path: Path) -> tuple[np.ndarray, list[str]]:
     for number, line in lines:
         try:
             counts = [int(value) for value in line[2:]]
-            if len(counts) != len(COLUMNS) - 2 or min(counts) < 0:
+            if len(counts) != len(COLUMNS) - 2 or min(counts) < 0 or max(counts) > MOST_VOTES:
                 raise ValueError
         except ValueError as error:
             found = shortened(", ".join(line[2:]))

@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.data.dataset import SPLIT_NAMES
 from benchmarks.data.errors import DataError
 from benchmarks.data.folder.homes import Home, split_homes, unwrapped
-from benchmarks.data.leftovers import is_leftover
 from benchmarks.data.walk import ENDINGS, Repeat, Walk, is_image, subfolders, walk
+from zoo.use.leftovers import is_leftover
 
 MOST_CLASSES = 256  # the store of predictions keeps targets in a byte
 UNREAD = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".cr2", ".nef", ".arw", ".dng", ".svg", ".psd")

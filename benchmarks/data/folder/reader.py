@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,7 +38,7 @@ def load(options: DataOptions, *, cache_dir: Path | None = None) -> Dataset:
 
     Raises DataError where there is no folder, or its layout is not one that can be scored.
     """
-    root = Path(options.path or "").expanduser()
+    root = Path(os.path.expanduser(options.path or ""))
     if options.path is None or not root.is_dir():
         seen = "--data is missing" if options.path is None else f"{root}: there is no such folder"
         raise DataError(f"{seen}.\n{HELP}")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.data import DataError
-from benchmarks.data.leftovers import is_leftover
 from benchmarks.data.walk import HIDDEN, only_folder, subfolders, walk
+from zoo.use.leftovers import is_leftover
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
 

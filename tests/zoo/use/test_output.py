@@ -119,6 +119,19 @@ def test_there_may_be_nothing_to_go_on_with(suffix: str, answers: list[Answer], 
         assert path.read_bytes() == whole
 
 
+def test_a_name_that_a_spreadsheet_would_compute_has_an_apostrophe_and_is_gone_on_with(
+    answers: list[Answer], tmp_path: Path
+):
+    names = ("=1+1.png", "@x.png", "-y.png", "'=z.png", "+last.png")
+    awkward = [replace(answer, source=name) for answer, name in zip(answers, names, strict=True)]
+    path = tmp_path / "faces.csv"
+    write(path, awkward)
+    whole = path.read_bytes()
+    assert {row["source"] for row in read(path)} == {f"'{name}" for name in names}
+    assert write(path, awkward, resume=True) == set(names[:-1])
+    assert path.read_bytes() == whole
+
+
 @pytest.mark.parametrize(
     ("name", "content"), [("a.jsonl", "no json\n"), ("a.jsonl", "[1]"), ("a.csv", "x,y\n1,2\n"), ("a.csv", "sources")]
 )

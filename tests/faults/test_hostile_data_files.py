@@ -1,0 +1,74 @@
+"""Damaged files of data sets and of results: read, or refused by an error with one message. Nothing else comes out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.data.affectnet.forms import stored_number
+from benchmarks.data.errors import DataError
+from benchmarks.data.ferplus.votes import read_votes
+from benchmarks.results import UnreadableResults, read_results
+from tests.helpers.hostile_data import FORMS, mutated
+from tests.helpers.patience import patience
+
+SEEDS = 60  # of each form; `python -m tests.faults.fuzz` goes on
+LONGEST = 1_200  # of a message that names the columns of a table and how to get another one
+
+
+def refusal(path: Path) -> str | None:
+    """Why a file is refused; None where it is read. Any error but ValueError and OSError fails."""
+    with patience(20), np.errstate(all="ignore"):
+        try:
+            FORMS[path.name][1](path)
+        except (ValueError, OSError) as error:
+            return str(error)
+    return None
+
+
+def check_message(message: str, path: Path) -> None:
+    assert 0 < len(message) < LONGEST + len(str(path)), message
+    assert "pickle" not in message.lower()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_mutated_file_is_read_or_refused(name: str, tmp_path: Path):
+    path, whole, refused = tmp_path / name, FORMS[name][0](), 0
+    path.write_bytes(whole)
+    assert refusal(path) is None
+    for seed in range(SEEDS):
+        path.write_bytes(mutated(name, whole, seed))
+        message = refusal(path)
+        if message is not None:
+            check_message(message, path)
+            refused += 1
+    assert refused > SEEDS // 20
+
+
+@pytest.mark.parametrize("shape", ["(40000000000,)", "(2, 2)", "(-1,)", "(1,1e9)"])
+def test_an_annotation_takes_no_memory_for_what_it_claims(shape: str, tmp_path: Path):
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    path = tmp_path / "0_val.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
+    with pytest.raises(DataError, match=r"0_val\.npy"):
+        stored_number(path)
+
+
+def test_votes_too_many_for_a_number_are_refused(tmp_path: Path):
+    whole = FORMS["fer2013new.csv"][0]()
+    (tmp_path / "fer2013new.csv").write_bytes(whole.replace(b"1,1,1", b"9" * 30 + b",1,1", 1))
+    with pytest.raises(DataError, match="line 2: ten counts of votes are expected"):
+        read_votes(tmp_path / "fer2013new.csv")
+
+
+def test_results_that_are_nested_without_end_are_refused(tmp_path: Path):
+    (tmp_path / "results.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(UnreadableResults, match="cannot be read"):
+        read_results(tmp_path / "results.json")
+    (tmp_path / "results.json").write_text(json.dumps({"format": "x" * 100_000}))
+    with pytest.raises(UnreadableResults) as caught:
+        read_results(tmp_path / "results.json")
+    assert len(str(caught.value)) < LONGEST
