@@ -15,7 +15,7 @@ endif
 PINS := $(PINS_$(VERSIONS))
 INSTALL = $(BIN)/pip install -q $(addprefix -c ,$(PINS))
 
-.PHONY: benchmark test faults check lint site constraints clean
+.PHONY: benchmark test faults check lint site gpu constraints clean
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
@@ -34,6 +34,12 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# What minutes of a GPU are best spent on: trains benchmarks/suites/gpu_queue.csv, packs what comes of it into packed/.
+# SECONDS_OF_GPU and DATA say how long and where the images are.
+SECONDS_OF_GPU ?= 540
+gpu: $(VENV)/installed
+	$(BIN)/python -m benchmarks.execution.borrowed --seconds $(SECONDS_OF_GPU) $(addprefix --data ,$(DATA))
 
 # The static site that the hosted workflow publishes; look at it by python -m http.server --directory site.
 site: $(VENV)/installed

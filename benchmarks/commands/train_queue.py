@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,10 @@ from benchmarks.formats import columns, duration
 
 if TYPE_CHECKING:
     from benchmarks.execution.progress import NullProgress
-    from benchmarks.execution.train_list import Turn
+    from benchmarks.execution.train_list import Entry, Turn
+    from benchmarks.session import Options
 
+PATIENCE = 2.0  # seconds between two looks at what others train
 LIST = Path(__file__).resolve().parents[1] / "suites" / "train_queue.csv"
 
 
@@ -44,14 +47,31 @@ def execute(arguments: Namespace) -> None:
     if arguments.status:
         print(status(turns))
         return
-    deadline = None if options.time_budget is None else time.monotonic() + options.time_budget
     with display(arguments.quiet) as shown:
-        for entry in entries:
+        train_all(entries, options, shown)
+        shown.note(status([train_list.turn(entry, replace(options, train="auto")) for entry in entries]))
+
+
+def train_all(entries: Sequence[Entry], options: Options, shown: NullProgress) -> None:
+    """Trains what the entries lack, in their order; those whose teachers another process trains come after these."""
+    from benchmarks.execution.train_list import awaits, turn
+
+    deadline = None if options.time_budget is None else time.monotonic() + options.time_budget
+    waiting = list(entries)
+    while waiting:
+        passed_over = []
+        for entry in waiting:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left < 1:
-                break
-            train(train_list.turn(entry, replace(options, time_budget=left)), shown)
-        shown.note(status([train_list.turn(entry, replace(options, train="auto")) for entry in entries]))
+                return
+            next_one = turn(entry, replace(options, time_budget=left))
+            if awaits(next_one, entries):
+                passed_over.append(entry)
+            else:
+                train(next_one, shown)
+        if len(passed_over) == len(waiting):
+            time.sleep(PATIENCE)
+        waiting = passed_over
 
 
 def train(turn: Turn, shown: NullProgress) -> None:

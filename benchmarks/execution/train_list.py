@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from benchmarks.execution.queue import needed
 from benchmarks.execution.tasks import Task, schedule
 from benchmarks.session import Options, Session
 
@@ -110,6 +111,18 @@ def _entries(path: Path) -> list[Entry]:
                 raise ValueError(f"{where}: {entry.member}, seed {entry.seed}, of {entry.suite} stands above already")
             entries[key] = entry
     return list(entries.values())
+
+
+def awaits(turn: Turn, entries: Sequence[Entry]) -> bool:
+    """Tell whether an entry learns from one of the `entries` that another process is training now."""
+    listed = {(entry.suite, entry.member, entry.seed): entry for entry in entries}
+    names = {(turn.entry.suite, name, seed) for task in turn.left for name, seed, _ in needed(task)}
+    teachers = (_turn_of(listed[name], turn) for name in names if name in listed)
+    return any(teacher.left and teacher.in_training for teacher in teachers)
+
+
+def _turn_of(entry: Entry, beside: Turn) -> Turn:
+    return turn(entry, replace(beside.session.options, train="auto", time_budget=None))
 
 
 def turn(entry: Entry, options: Options) -> Turn:
