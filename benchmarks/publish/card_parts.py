@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,11 @@ def how_to_cite(facts: Facts, results: Results) -> str:
     return CITE.format(name=facts["name"], code=facts["code_version"], title=results["title"])
 
 
+def quoted(text: str) -> str:
+    """Return text as YAML has it, which takes what JSON does."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def header(facts: Facts, results: Results, row: Member | Ensemble) -> str:
     """Return the header that hubs of models read, as YAML."""
     _, _, test = split_names(results)
@@ -53,10 +59,10 @@ library_name: onnx
 pipeline_tag: image-classification
 tags: [facial-expression-recognition, onnx, {results["suite"]}]
 model-index:
-- name: "{facts["name"]}"
+- name: {quoted(facts["name"])}
   results:
   - task: {{type: image-classification}}
-    dataset: {{name: "{results["title"]}", type: {results["suite"]}, split: "{test}"}}
+    dataset: {{name: {quoted(results["title"])}, type: {results["suite"]}, split: {quoted(test)}}}
     metrics:
     - {{type: accuracy, value: {accuracy:.4f}, name: "accuracy, 95 % interval {100 * low:.1f} to {100 * high:.1f} %"}}
 ---"""

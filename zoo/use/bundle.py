@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 FORMAT = "fer-ensembles/model/1"
+LONGEST = 300  # characters of a text in the metadata, and of what is said of one
 FAMILY, VERSION = FORMAT.rsplit("/", 1)
 OPSET = 20
 INPUT, OUTPUT = "crops", "probabilities"
@@ -98,9 +99,10 @@ class Facts:
             if field.name not in metadata:
                 raise NoModel(f"{name} is no model of this project: its metadata lacks the key {field.name!r}")
             try:
-                values[field.name] = _READ.get(field.name, str)(metadata[field.name])
-            except (ValueError, TypeError, AttributeError) as error:
-                raise NoModel(f"{name}: its metadata has a {field.name!r} that cannot be read: {error}") from error
+                values[field.name] = _READ.get(field.name, _text)(metadata[field.name])
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                reason = str(error)[:LONGEST]
+                raise NoModel(f"{name}: its metadata has a {field.name!r} that cannot be read: {reason}") from error
         return cls(**values)
 
     def threshold(self, sure: float) -> float:
@@ -134,11 +136,17 @@ def _check_format(metadata: Mapping[str, str], name: str) -> None:
         )
 
 
+def _text(text: str) -> str:
+    if not text.isprintable() or len(text) > LONGEST:
+        raise ValueError(f"text that can be shown is needed, not {text[:LONGEST]!r}")
+    return text
+
+
 def _classes(text: str) -> tuple[str, ...]:
     names = json.loads(text)
     if not isinstance(names, list) or len(set(names)) < 2 or not all(isinstance(name, str) for name in names):
         raise ValueError(f"a list of at least two names is needed, not {text}")
-    return tuple(names)
+    return tuple(map(_text, names))
 
 
 def _number(text: str) -> float:
@@ -168,7 +176,7 @@ _READ = {
     "accuracy": lambda text: dict(json.loads(text)),
     "restricted": _flag,
 }
-"""How the text of a key becomes its value; of the keys that are not here, the text is the value."""
+"""How the text of a key becomes its value; of keys that are not here, it is the value where it can be shown."""
 
 
 class Bundle:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.data.errors import DataError, first_line, shortened
 from benchmarks.data.fer2013.decode import decode_grey
-from benchmarks.data.fer2013.table import IMAGE_SIZE, Rows, emotion_index, usage_index
+from benchmarks.data.fer2013.table import IMAGE_SIZE, GrowingImages, Rows, emotion_index, usage_index
 
 MAGIC = b"PAR1"
 COLUMNS = ("image", "emotion", "Usage")
@@ -44,19 +44,18 @@ def why_not(path: Path) -> str | None:
 
 def read(paths: Sequence[Path]) -> Rows:
     """Read all rows of the shards, one after another; raise DataError naming the file and the row (from 0)."""
-    images, targets, usages = [], [], []
+    images = GrowingImages()
+    targets, usages = [], []
     for path in paths:
         for row, (image, emotion, usage) in enumerate(_records(path)):
             where = f"{path}, row {row}"
             data = (image or {}).get("bytes")
             if data is None:
                 raise DataError(f"{where}: no image bytes. The images must be inside the parquet file.")
-            images.append(decode_grey(data, IMAGE_SIZE, where))
+            images.add(decode_grey(data, IMAGE_SIZE, where))
             targets.append(emotion_index(str(emotion), where))
             usages.append(usage_index(str(usage), where))
-    shape = (-1, IMAGE_SIZE, IMAGE_SIZE)
-    stacked = np.array(images, dtype=np.uint8).reshape(shape)
-    return Rows(stacked, np.array(targets, np.int64), np.array(usages, np.int64), ordered=True)
+    return Rows(images.all(), np.array(targets, np.int64), np.array(usages, np.int64), ordered=True)
 
 
 def _records(path: Path) -> Iterator[tuple[Any, Any, Any]]:

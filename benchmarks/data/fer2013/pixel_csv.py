@@ -13,13 +13,12 @@ import numpy as np
 
 from benchmarks.data.errors import DataError, first_line, shortened
 from benchmarks.data.fer2013.archives import DAMAGE, open_table
-from benchmarks.data.fer2013.table import IMAGE_SIZE, Rows, emotion_index, usage_index
+from benchmarks.data.fer2013.table import IMAGE_SIZE, GrowingImages, Rows, emotion_index, usage_index
 from benchmarks.data.text_table import delimiter_of
 
 NAMES = {"emotion": "emotion", "pixels": "pixels", "usage": "Usage"}
 COLUMNS = tuple(NAMES)
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
-USUAL_ROWS = 36_000  # for which there is room at first: a list of blocks, joined at the end, would take twice as much
 BLOCK_BYTES = 1 << 21  # about 225 rows at a time, whose parsing takes 15 times as much
 
 
@@ -65,21 +64,16 @@ def read(path: Path) -> Rows:
 
 
 def _read_stream(stream: IO[bytes], name: str) -> Rows:
-    images = np.empty((USUAL_ROWS, PIXELS), dtype=np.uint8)
+    images = GrowingImages()
     targets, usages = [], []
-    count = 0
     for batch in _batches(stream, name):
-        pixels = _pixels(batch.column("pixels"), name, count + 1)
-        if count + len(pixels) > len(images):
-            images.resize((2 * (count + len(pixels)), PIXELS), refcheck=False)
-        images[count : count + len(pixels)] = pixels
-        targets.append(_indices(batch.column("emotion"), emotion_index, name, count + 1))
-        usages.append(_indices(batch.column("usage"), usage_index, name, count + 1))
-        count += len(pixels)
-    if not count:
+        start = images.count + 1
+        images.add(_pixels(batch.column("pixels"), name, start))
+        targets.append(_indices(batch.column("emotion"), emotion_index, name, start))
+        usages.append(_indices(batch.column("usage"), usage_index, name, start))
+    if not images.count:
         raise DataError(f"{name}: a header and no row. Copy or download the file again.")
-    images.resize((count, IMAGE_SIZE, IMAGE_SIZE), refcheck=False)
-    return Rows(images, np.concatenate(targets), np.concatenate(usages), ordered=True)
+    return Rows(images.all(), np.concatenate(targets), np.concatenate(usages), ordered=True)
 
 
 def _batches(stream: IO[bytes], name: str) -> Any:
@@ -99,7 +93,11 @@ def _batches(stream: IO[bytes], name: str) -> Any:
         # One thread: it alone knows the number of a wrong row.
         reader = csv.open_csv(
             stream,
-            read_options=csv.ReadOptions(column_names=names, block_size=BLOCK_BYTES, use_threads=False),
+            # As Latin-1, for which every byte is a letter: of a wrong row in any other encoding pyarrow would print its
+            # own failure to decode it.
+            read_options=csv.ReadOptions(
+                column_names=names, block_size=BLOCK_BYTES, use_threads=False, encoding="latin-1"
+            ),
             parse_options=csv.ParseOptions(delimiter=delimiter, invalid_row_handler=refuse),
             convert_options=csv.ConvertOptions(
                 include_columns=list(COLUMNS), column_types={column: pa.binary() for column in COLUMNS}

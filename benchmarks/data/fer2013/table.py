@@ -11,6 +11,7 @@ from benchmarks.data.fer2013.official import COUNTS, USAGES, differences, match,
 from benchmarks.data.fingerprint import assemble
 
 IMAGE_SIZE = 48
+USUAL_ROWS = 36_000  # for which there is room at first
 MOST_DIGITS = 10  # of a label that is looked at as a number
 
 
@@ -29,6 +30,34 @@ class Rows:
     usages: np.ndarray
     ordered: bool
     notes: tuple[str, ...] = ()
+
+
+class GrowingImages:
+    """Images uint8 [N, 48, 48] that come one after another.
+
+    They lie in one piece that grows in place: a list of pieces, joined at the end, takes twice the memory.
+    """
+
+    def __init__(self) -> None:
+        self._pixels = np.empty((USUAL_ROWS, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+        self.count = 0
+
+    def add(self, pixels: np.ndarray) -> None:
+        """Add images of any shape that has their number of pixels."""
+        images = pixels.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
+        end = self.count + len(images)
+        if end > len(self._pixels):
+            self._resize(2 * end)
+        self._pixels[self.count : end] = images
+        self.count = end
+
+    def all(self) -> np.ndarray:
+        """Return them all; nothing can be added any more."""
+        self._resize(self.count)
+        return self._pixels
+
+    def _resize(self, count: int) -> None:
+        self._pixels.resize((count, IMAGE_SIZE, IMAGE_SIZE), refcheck=False)
 
 
 def dataset_of(rows: Rows, source: str, where: str) -> Dataset:

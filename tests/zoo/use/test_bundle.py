@@ -110,6 +110,10 @@ def test_a_newer_format_is_refused_with_a_sentence(tmp_path: Path):
     [
         ("classes", "angry, happy"),
         ("classes", '["happy"]'),
+        ("classes", '["happy", "\\u001b[31msad"]'),
+        ("classes", "[" * 10_000),
+        ("title", "\x1b]0;title\x07"),
+        ("suite", "x" * 5_000),
         ("crop", '{"side": 2}'),
         ("temperature", "warm"),
         ("temperature", "0"),
