@@ -7,12 +7,16 @@ number), `Number` (any number, also none that is finite), `Any`, or one of these
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from benchmarks.files import DamagedFile
 
 MOST_NAMED = 5  # departures that one message names
 
@@ -79,6 +83,17 @@ def departures(value: Any, shape: Any, place: str = "") -> Iterator[str]:
                 yield from departures(part, get_args(shape)[1], f"{place}.{key}".lstrip("."))
     else:
         raise TypeError(f"{shape} is no shape of JSON")
+
+
+def read_json(path: Path, shape: Any, mend: str = "remove it or restore it") -> Any:
+    """Read a JSON file of that shape; raise DamagedFile naming it, what is wrong with it, and how to mend that."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise DamagedFile(f"{path.name}: is damaged ({error}); {mend}") from error
+    if wrong := told(departures(value, shape)):
+        raise DamagedFile(f"{path.name}: lacks {wrong}; {mend}")
+    return value
 
 
 def told(found: Iterator[str]) -> str:

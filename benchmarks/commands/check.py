@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import suites
+from benchmarks.commands.check_others import check_others, unproven
 from benchmarks.commands.options import MODEL, suite_arguments
 from benchmarks.external import importer as external
 from benchmarks.external.plausibility import Implausible, examine
 from benchmarks.formats import percent
 from benchmarks.results import EXTERNAL
 from benchmarks.session import Options, Session, options_from
-from benchmarks.store.container import FORMAT, StoreError, opened, read_file, read_header
+from benchmarks.store.container import FORMAT, StoreError, read_header
 from benchmarks.store.external_members import check_name, external_files
 from benchmarks.store.headers import PredictionsHeader
 from benchmarks.store.judgement import STANDARD_ERRORS, far_above
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets, load_targets, read_targets
-from benchmarks.store.votes import kept_votes
+from benchmarks.store.targets import Targets, load_targets
 from benchmarks.text import printable
 from zoo.sealed import Damaged, read_facts
 
@@ -98,35 +98,8 @@ def _check_store_files(path: Path, failures: list[str]) -> list[str]:
             trusted.append(predictions)
             reports += [report] if file in meant else []
         if path.is_dir():
-            reports += _check_others(folder, failures)
+            reports += check_others(folder, _files(folder), failures)
     return reports
-
-
-def _check_others(folder: Path, failures: list[str]) -> list[str]:
-    """A report on each file that lies with predictions, or with trained weights beside them: targets, votes, logits on
-    training images, weights."""
-    reports = []
-    weights = sorted((folder.parent / "checkpoints").glob("*.safetensors"))
-    for file in [*sorted(set(folder.glob("*.safetensors")) - set(_files(folder))), *weights]:
-        try:
-            if file.match("targets.*"):
-                read_targets(file)
-            elif file.match("votes.*"):
-                kept_votes(folder, load_targets(folder, read_header(file).get("fingerprint", "unknown")))
-            elif file in weights:
-                opened(file)
-            else:
-                read_file(file)
-        except ValueError as error:
-            failures.append(str(error))
-        else:
-            reports.append(f"{file.name}: ok{_unproven(file)}")
-    return reports
-
-
-def _unproven(file: Path) -> str:
-    """What is said of a file without digests."""
-    return "" if opened(file).proven else ", as far as can be judged: it has no digests"
 
 
 def _stored_files(path: Path) -> list[Path]:
@@ -159,7 +132,7 @@ def _check_one(path: Path, others: Sequence[Predictions]) -> tuple[str, Predicti
     if found.configuration.described()["kind"] != EXTERNAL:
         _refuse_better_on_test(path, found, targets)
         accuracy = percent(_accuracy(found.val, targets.val))
-        return f"{path.name}: ok{_unproven(path)}\n  accuracy on val: {accuracy} %", found
+        return f"{path.name}: ok{unproven(path)}\n  accuracy on val: {accuracy} %", found
     check_name(name)
     if any(other.configuration.name == name for other in others):
         raise StoreError(f"{path.name}: is a second file of {name}; remove the one that is not meant")

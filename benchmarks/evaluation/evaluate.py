@@ -110,7 +110,11 @@ def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedMode
         audited, headline = evaluated["audit"], evaluated["headline"]
         test_votes = None if votes is None else votes["test"]
         evaluated["summary"] = summary(searched.rows, len(predictions), targets, audited, headline, test_votes)
-    released = quantised(results / suite.name, evaluated["members"])
+    try:
+        released = quantised(results / suite.name, evaluated["members"])
+    except DamagedFile as error:
+        released = None
+        evaluated["notes"].append(str(error))
     if released is not None:
         evaluated["quantised"] = released
     folds, groups = max(1, len(suite.folds)), targets.test_groups

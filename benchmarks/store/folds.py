@@ -9,8 +9,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.files import write_atomic
-from benchmarks.shapes import departures, told
+from benchmarks.files import DamagedFile, write_atomic
+from benchmarks.shapes import read_json
 from benchmarks.store.container import StoreError, read_header
 from benchmarks.store.file_names import prediction_files
 from benchmarks.store.headers import PredictionsHeader
@@ -65,9 +65,9 @@ def _predictions_of(folder: Path, fingerprint: str) -> int:
 def _read_folds(path: Path) -> list[str]:
     advice = "restore it, or remove it: a run with --data DIR writes it anew"
     try:
-        folds = json.loads(path.read_text(encoding="ascii"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise StoreError(f"{path.name}: is damaged ({error}); {advice}") from error
-    if (wrong := told(departures(folds, list[str]))) or not folds:
-        raise StoreError(f"{path.name}: is no list of the fingerprints of folds ({wrong or 'empty'}); {advice}")
+        folds: list[str] = read_json(path, list[str], advice)
+    except DamagedFile as error:
+        raise StoreError(str(error)) from error
+    if not folds:
+        raise StoreError(f"{path.name}: lists no folds; {advice}")
     return folds

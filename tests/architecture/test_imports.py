@@ -24,7 +24,7 @@ ROOMS = {
     "digests": (),
     "formats": ("text",),
     "provenance": (),
-    "shapes": (),
+    "shapes": ("files",),
     "results": ("formats", "files", "shapes"),
     "data": ("text", "files", "provenance", "zoo"),
     "suites": ("data", "results", "zoo"),

@@ -40,7 +40,7 @@ def results(tmp_path: Path) -> Path:
     save_targets(tmp_path / "results" / "fer2013" / "predictions", targets)
     for number in range(3):
         noise = np.random.default_rng(number)
-        logits = {
+        logits: dict[str, Any] = {
             split: 1.7 * np.eye(7)[truth] + noise.normal(size=(len(truth), 7))
             for split, truth in (("val", val), ("test", test))
         }

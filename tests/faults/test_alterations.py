@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +144,19 @@ def test_targets_that_cannot_be_are_refused_even_where_digests_are_right(
     path.write_bytes(seal(path.read_bytes()))
     with pytest.raises(StoreError, match=f"{path.name}: {said}.*--data DIR"):
         stored_targets(store.folder)
+
+
+def test_a_file_of_a_released_model_that_its_facts_do_not_describe_is_refused(store: PredictionStore):
+    model = store.folder.parent / "model"
+    model.mkdir()
+    (model / "expression.onnx").write_bytes(b"a model")
+    known = {"bytes": 7, "sha256": hashlib.sha256(b"a model").hexdigest()}
+    (model / "model.json").write_text(json.dumps({"files": {"expression.onnx": known}}))
+    checked = cli("check", store.folder.parents[1])
+    assert checked.code == 0 and "model.json: ok, with expression.onnx" in checked.out
+    (model / "expression.onnx").write_bytes(b"a modem")
+    checked = cli("check", store.folder.parents[1])
+    assert checked.code == 2 and "expression.onnx: is missing, or not the file that model.json describes" in checked.err
 
 
 def test_every_committed_file_that_has_digests_is_as_it_was_written():

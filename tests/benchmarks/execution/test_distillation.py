@@ -75,7 +75,7 @@ def train_files(results: Path, member: str, kind: str = IN_SAMPLE) -> list[Path]
 def kept_logits(results: Path, member: str) -> TrainLogits:
     """What a member, trained as it is registered, says of the images that it learnt from."""
     (path,) = train_files(results, member)
-    arrays, header = read_file(path)
+    arrays, header, _ = read_file(path)
     return TrainLogits(arrays[IN_SAMPLE], header["weights"])
 
 

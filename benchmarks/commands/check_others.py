@@ -1,0 +1,65 @@
+"""What lies with predictions: whether targets, votes, logits, weights and a released model are as they were written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import TypedDict
+
+from benchmarks.files import DamagedFile
+from benchmarks.shapes import Count, read_json
+from benchmarks.store.container import opened, read_file, read_header
+from benchmarks.store.headers import TrainLogitsHeader
+from benchmarks.store.targets import load_targets, read_targets
+from benchmarks.store.votes import kept_votes
+
+
+def check_others(folder: Path, predictions: Collection[Path], failures: list[str]) -> list[str]:
+    """A report on each file that lies in or beside a store, but for `predictions`; why another is refused goes to
+    `failures`."""
+    reports = []
+    beside = [*(folder.parent / "checkpoints").glob("*.safetensors"), *(folder.parent / "model").glob("model.json")]
+    for file in [*sorted(set(folder.glob("*.safetensors")) - set(predictions)), *sorted(beside)]:
+        try:
+            reports += [f"{file.name}: ok{_check(file)}"]
+        except ValueError as error:
+            failures.append(str(error))
+    return reports
+
+
+def _check(file: Path) -> str:
+    """What has to be said of a file that is in order; raises ValueError naming it where it is not."""
+    if file.suffix == ".json":
+        return _check_model(file)
+    if file.match("targets.*"):
+        read_targets(file)
+    elif file.match("votes.*"):
+        kept_votes(file.parent, load_targets(file.parent, read_header(file).get("fingerprint", "unknown")))
+    elif file.match("*.train.safetensors"):
+        read_file(file, TrainLogitsHeader)
+    return unproven(file)
+
+
+def unproven(file: Path) -> str:
+    """What is said of a file of arrays that has no digests; raises StoreError where it has, and is another."""
+    return "" if opened(file).proven else ", as far as can be judged: it has no digests"
+
+
+class _Described(TypedDict):
+    bytes: Count
+    sha256: str
+
+
+class _Model(TypedDict):
+    files: dict[str, _Described]
+
+
+def _check_model(facts: Path) -> str:
+    """Compare the files of a released model with the digests that its facts have of them."""
+    files = read_json(facts, _Model)["files"]
+    for name, described in files.items():
+        path = facts.parent / Path(name).name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != described["sha256"]:
+            raise DamagedFile(f"{path.name}: is missing, or not the file that {facts.name} describes; restore it")
+    return f", with {', '.join(files)}"
