@@ -93,10 +93,13 @@ def search(
     splits = stratified_splits(val.targets, folds, repeats, random_state, together)
     ensemblers = [_new(name, random_state) for name in (registered_names() if names is None else names)]
     sources = [train if ensembler.stacks and train is not None else val for ensembler in ensemblers]
-    whole = [_attempt(ensembler, source, None, None) for ensembler, source in zip(ensemblers, sources, strict=True)]
+    whole = [
+        _attempt(ensembler, source.logits, source.targets, None, None)
+        for ensembler, source in zip(ensemblers, sources, strict=True)
+    ]
     fits = list(zip(ensemblers, sources, whole, strict=True))
     able = [ensembler.name for ensembler, source, outcome in fits if source is val and outcome.error is None]
-    jobs = [(_new(name, random_state), val, *split) for name in able for split in splits]
+    jobs = [(_new(name, random_state), val.logits, val.targets, *split) for name in able for split in splits]
     outcomes = iter(_run(jobs, n_jobs))
     results = []
     for ensembler, source, outcome in fits:
@@ -142,7 +145,12 @@ def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike, labels: Sequence[str
     return _Split(checked, check_targets(targets, *checked.shape[1:]))
 
 
-def _run(jobs: list[tuple[Ensembler, _Split, IntArray, IntArray]], n_jobs: int) -> list[_Outcome]:
+def _run(jobs: list[tuple[Ensembler, LogitArray, IntArray, IntArray, IntArray]], n_jobs: int) -> list[_Outcome]:
+    """Attempt every job, in `n_jobs` processes or on whatever joblib's caller chose.
+
+    Logits and targets are arguments of their own: joblib sends an array to each machine once where it is one, and with
+    every job where it hides inside an object (1.6 GB in place of 62 MB for 20 MB of logits and 4 methods).
+    """
     if n_jobs == 1:
         return [_attempt(*job) for job in jobs]
     from concurrent.futures.process import BrokenProcessPool
@@ -163,13 +171,15 @@ def _run(jobs: list[tuple[Ensembler, _Split, IntArray, IntArray]], n_jobs: int) 
     return done + [_attempt(*job) for job in jobs[len(done) :]]
 
 
-def _attempt(ensembler: Ensembler, data: _Split, fit: IntArray | None, scored: IntArray | None) -> _Outcome:
+def _attempt(
+    ensembler: Ensembler, logits: LogitArray, targets: IntArray, fit: IntArray | None, scored: IntArray | None
+) -> _Outcome:
     """Fit on the images `fit`, score on the images `scored` (None: all); an exception becomes the outcome's error."""
     start = perf_counter()
-    logits, targets = (data.logits, data.targets) if fit is None else (data.logits[:, fit], data.targets[fit])
-    unseen, truth = (data.logits, data.targets) if scored is None else (data.logits[:, scored], data.targets[scored])
+    known = (logits, targets) if fit is None else (logits[:, fit], targets[fit])
+    unseen, truth = (logits, targets) if scored is None else (logits[:, scored], targets[scored])
     try:
-        ensembler.fit(logits, targets)
+        ensembler.fit(*known)
         seconds = perf_counter() - start
         probabilities = ensembler.predict_proba(unseen)
     except Exception as error:  # whatever one method raises must not cost the others their result

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import joblib
 import numpy as np
 import pytest
 
@@ -140,6 +142,31 @@ def test_processes_give_the_same_result():
 
 
 STACKERS = [name for name in ensembles.names() if ensembles.get(name).stacks]
+
+
+def test_what_is_large_is_sent_to_processes_as_an_argument_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    """Joblib sends such an array once to each machine; inside an object it goes along with every job."""
+    sent: list[tuple[object, ...]] = []
+
+    class Sender:
+        def __init__(self, n_jobs: int, **options: object) -> None:
+            assert n_jobs == 2
+
+        def __call__(self, jobs: Iterable[tuple[Callable[..., object], tuple[object, ...], object]]) -> list[object]:
+            done = []
+            for function, arguments, _ in jobs:
+                sent.append(arguments)
+                done.append(function(*arguments))
+            return done
+
+    monkeypatch.setattr(joblib, "Parallel", Sender)
+    logits, targets = make()
+    search(logits, targets, ["uniform", "greedy"], n_jobs=2)
+    assert len(sent) == 2 * 10
+    for arguments in sent:
+        assert sum(isinstance(argument, np.ndarray) and argument.shape == logits.shape for argument in arguments) == 1
+        small = [argument for argument in arguments if not isinstance(argument, np.ndarray)]
+        assert all(len(repr(argument)) < 1000 and not hasattr(argument, "logits") for argument in small)
 
 
 def test_stackers_may_learn_from_out_of_fold_train_predictions():
