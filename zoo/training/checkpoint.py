@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.sealed import publish
+from zoo.training.segments import Segment
 
 DIGEST = b"sha256:"
 COMMENT_LENGTH = struct.Struct("<H")  # the last field of a zip archive that has no comment
@@ -44,6 +45,7 @@ class State:
     best_key: tuple[float, float] = (-1.0, 0.0)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     snapshots: list[dict[str, Tensor]] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
 
     @property
     def accuracies(self) -> list[float]:
@@ -53,9 +55,14 @@ class State:
 
 def save(path: Path, state: State, parts: Mapping[str, Stateful]) -> None:
     """Write the state, and that of the parts, to a file beside `path`, then rename it to `path`; raise OSError."""
+    publish(path, packed(state, parts))
+
+
+def packed(state: State, parts: Mapping[str, Stateful]) -> bytes:
+    """Return the state and that of the parts as a file holds them."""
     content = io.BytesIO()  # torch says nothing of the reason where a file of its own cannot be written
     torch.save({"state": vars(state), **{name: part.state_dict() for name, part in parts.items()}}, content)
-    publish(path, _sealed(content.getvalue()))
+    return _sealed(content.getvalue())
 
 
 def load(path: Path, parts: Mapping[str, Stateful], device: str) -> State | None:

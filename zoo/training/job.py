@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -106,8 +106,10 @@ class TrainJob:
 class TrainContext:
     """Where a training runs, and who follows it.
 
-    Checkpoints are in the folder `checkpoints`. `stop` is called before each step, and training stops where it returns
-    a reason. `progress` is called with how far it is, `note` with what the user should know.
+    Checkpoints are in the folder `checkpoints`; the state is saved after an epoch where the last time is
+    `checkpoint_every` seconds ago, and always at a stop. `stop` is called before each step, and training stops where it
+    returns a reason. `progress` is called with how far it is, `note` with what the user should know. `place` describes
+    where this is, for the record of which steps were trained where.
     """
 
     checkpoints: Path
@@ -116,6 +118,8 @@ class TrainContext:
     stop: Callable[[], str | None] = lambda: None
     progress: Callable[[Progress], None] = lambda progress: None
     note: Callable[[str], None] = lambda text: None
+    checkpoint_every: float = 0.0
+    place: Mapping[str, Any] = field(default_factory=dict)
 
     def checkpoint(self, job: TrainJob) -> Path:
         """Return where the state of a job is saved."""

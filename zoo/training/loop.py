@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,9 @@ from zoo.training.optimizers import build_optimizer
 from zoo.training.regularise import add_l1_gradient, drop_features
 from zoo.training.sam import SharpnessAware, statistics_kept
 from zoo.training.sampling import epoch_order
+from zoo.training.saving import Saver
 from zoo.training.schedule import learning_rate_factor, size_at, snapshot_epochs, stop_early
+from zoo.training.segments import Segment, extended
 from zoo.training.soft_labels import sample_class, training_targets
 
 CHECK_EVERY = 20  # steps between two looks at the loss
@@ -70,6 +72,7 @@ class Trained:
     seconds: float
     images_per_second: float
     out_of_fold: np.ndarray | None = None
+    segments: list[Segment] = field(default_factory=list)
 
 
 @denormals_flushed()
@@ -82,23 +85,35 @@ def train(job: TrainJob, context: TrainContext) -> Trained:
     not.
     """
     keep_freed_memory()
-    recipe, checkpoint = job.member.recipe, context.checkpoint(job)
-    state = None
+    checkpoint, state = context.checkpoint(job), None
     if checkpoint.exists():
         run = _Run(job, context, fresh=False)
         state = checkpoints.load(checkpoint, run.parts, context.device)
     if state is None:  # also where the checkpoint was unreadable, and may have been loaded in part
         run, state = _Run(job, context, fresh=True), State()
-    run.state, unsaved = state, False
-    while not is_finished(recipe, state):
+    run.state = state
+    _until_the_end(run, Saver(checkpoint, context.checkpoint_every))
+    weights = join(state.snapshots) if state.snapshots else state.best_weights
+    speed = state.images / state.seconds
+    return Trained(weights, state.best_epoch, state.history, state.seconds, speed, segments=state.segments)
+
+
+def _until_the_end(run: _Run, saver: Saver) -> None:
+    """Train to the last epoch; the state is saved where that is due, and at the end: of several networks of a member
+    those that are done are not trained again. Raises Stopped, the state saved, and OSError where that could not be."""
+    state, begun, told = run.state, run.done, False
+    while not is_finished(run.recipe, state):
         try:
             run.epoch()
         except Stopped:
-            checkpoints.save(checkpoint, state, run.parts)
+            run.record_place(begun)
+            told = _note_unsaved(saver.wait, run, told)
+            checkpoints.save(saver.path, state, run.parts)
             raise
-        unsaved = _save_if_possible(checkpoint, run, unsaved, context)
-    weights = join(state.snapshots) if state.snapshots else state.best_weights
-    return Trained(weights, state.best_epoch, state.history, state.seconds, state.images / state.seconds)
+        run.record_place(begun)
+        if saver.is_due or is_finished(run.recipe, state):
+            told = _note_unsaved(partial(saver.save, state, run.parts), run, told)
+    _note_unsaved(saver.wait, run, told)
 
 
 def is_finished(recipe: Recipe, state: State) -> bool:
@@ -106,15 +121,17 @@ def is_finished(recipe: Recipe, state: State) -> bool:
     return state.epoch >= recipe.epochs or stop_early(recipe, state.accuracies)
 
 
-def _save_if_possible(checkpoint: Path, run: _Run, unsaved: bool, context: TrainContext) -> bool:
+def _note_unsaved(save: Callable[[], None], run: _Run, told: bool) -> bool:
     """Save the state; where that cannot be, note it once and return True: the disk may be free again at the end."""
     try:
-        checkpoints.save(checkpoint, run.state, run.parts)
+        save()
     except OSError as error:
-        if not unsaved:
-            context.note(f"the state of the training cannot be saved ({error}); it goes on, and a stop would lose it")
+        if not told:
+            run.context.note(
+                f"the state of the training cannot be saved ({error}); it goes on, and a stop would lose it"
+            )
         return True
-    return False
+    return told
 
 
 def together(
@@ -124,8 +141,9 @@ def together(
     seconds = sum(trained.seconds for trained in done)
     images = sum(trained.seconds * trained.images_per_second for trained in done)
     history = [{part: number, **row} for number, trained in enumerate(done) for row in trained.history]
+    segments = [{part: number, **segment} for number, trained in enumerate(done) for segment in trained.segments]
     best_epoch = round(sum(trained.best_epoch for trained in done) / len(done))
-    return Trained(weights, best_epoch, history, seconds, images / seconds, out_of_fold)
+    return Trained(weights, best_epoch, history, seconds, images / seconds, out_of_fold, segments)
 
 
 def augmented(images: Tensor, size: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -175,6 +193,16 @@ class _Run:
     def parts(self) -> dict[str, checkpoints.Stateful]:
         """What a checkpoint holds besides the state, by name."""
         return {"network": self.network, "average": self.average, "optimizer": self.optimizer}
+
+    @property
+    def done(self) -> int:
+        """Count the steps of all epochs that are done."""
+        return self.state.epoch * self.steps + self.state.step
+
+    def record_place(self, begun: int) -> None:
+        """Record that the steps from `begun` on were taken here."""
+        if self.context.place:
+            self.state.segments = extended(self.state.segments, self.context.place, begun, self.done)
 
     def epoch(self) -> None:
         """Trains from the state's step to the end of its epoch, evaluates, and moves the state to the next."""
@@ -330,7 +358,7 @@ class _Run:
 
     def _progress(self, speed: float) -> Progress:
         state, epochs = self.state, self.recipe.epochs
-        done = state.epoch * self.steps + state.step
+        done = self.done
         accuracy = state.accuracies[-1] if state.history else None
         seconds_left = (epochs * self.steps - done) * self.recipe.batch_size / speed
         is_best = state.step == 0 and state.epoch == state.best_epoch

@@ -18,6 +18,7 @@ from torch._dynamo import config
 from torch._dynamo.exc import TorchDynamoException
 
 from benchmarks.data import Split
+from benchmarks.execution.hardware import Hardware
 from benchmarks.execution.plan import estimate, images_seen
 from benchmarks.store.file_names import member_files
 from benchmarks.store.identity import Configuration
@@ -33,6 +34,7 @@ from zoo.training.loop import train
 from zoo.training.soups import train_soup
 
 RECIPE = Recipe(epochs=20)
+CARD = Hardware("cuda", 8)
 EVEN = COMPILE_SECONDS["cuda"] / SAVED["cuda"]
 """Seconds of training that a GPU must save a share of to earn the cost of one compilation."""
 
@@ -108,10 +110,10 @@ def test_a_recorded_speed_of_compiled_code_counts_as_what_it_would_be_without():
     member = registry.get("vgg_fer")
     known = {"device_kind": "cuda", "images_per_second": 1000.0}
     configuration = Configuration(member, 0, "f" * 32, len(FACES))
-    eager = estimate(configuration, 10_000, "cuda", known)
+    eager = estimate(configuration, 10_000, CARD, known)
     assert eager == 10 * member.recipe.epochs
-    assert estimate(configuration, 10_000, "cuda", {**known, "compiled": False}) == eager
-    assert estimate(configuration, 10_000, "cuda", {**known, "compiled": True}) == pytest.approx(eager / 0.8)
+    assert estimate(configuration, 10_000, CARD, {**known, "compiled": False}) == eager
+    assert estimate(configuration, 10_000, CARD, {**known, "compiled": True}) == pytest.approx(eager / 0.8)
 
 
 def test_what_a_gpu_needs_to_compile_is_named(monkeypatch: pytest.MonkeyPatch):

@@ -313,7 +313,7 @@ def test_predictions_repeat_bit_by_bit(dataset: Dataset, unbroken: dict[str, Tra
 def digits(results: Path) -> subprocess.Popen[str]:
     """Trains resnet_digits with its own recipe, in a process of its own."""
     options = ["--suite", "digits", "--members", "resnet_digits", "--train", "missing", "--device", "cpu"]
-    options += ["--ensemblers", "uniform"]
+    options += ["--ensemblers", "uniform", "--checkpoint-every", "0"]
     command = [sys.executable, "benchmark.py", *options, "--results", str(results)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
