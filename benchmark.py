@@ -9,7 +9,8 @@ EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0, 2 for bad input, 130 where the user interrupted."""
+    """Runs the command line; returns the exit code: 0, 2 for bad input, 130 where the user interrupted, 75 where the
+    machine did, or the engine is gone: the same command goes on later."""
     from benchmarks.commands import command_line
 
     os.environ["MPLBACKEND"] = "agg"  # figures go to files; a notebook hands its own backend down to the commands in it
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_BAD_INPUT
     except KeyboardInterrupt as stopped:
         print(str(stopped) or "Interrupted.", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return getattr(stopped, "code", EXIT_INTERRUPTED)
     return code or 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,10 +16,14 @@ from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.folds import SearchedModels, pool
 from benchmarks.evaluation.models import member_labels, scored_models
 from benchmarks.execution.distillation import changed_peers
+from benchmarks.execution.elsewhere import Elsewhere, place_of
+from benchmarks.execution.engine import local_engine
 from benchmarks.execution.executor import Outcomes, train_context, train_serially
+from benchmarks.execution.hardware import HERE, Here
 from benchmarks.execution.in_sample import keep_train_logits, lacking_train_logits
-from benchmarks.execution.parallel import train_in_parallel, workers
+from benchmarks.execution.parallel import train_in_parallel
 from benchmarks.execution.progress import NullProgress
+from benchmarks.execution.slots import slots, visible_cards, workers
 from benchmarks.execution.stopping import stop_signal
 from benchmarks.execution.tasks import Task, complete_members, external_members, not_run, schedule
 from benchmarks.external.cross_dataset import transfer
@@ -57,16 +61,24 @@ class NotReported(OSError):
 def run(options: Options, display: NullProgress = SILENT) -> Results:
     """Run a suite as asked, and return the results that were written to `results/<suite>/results.json` and reported.
 
-    Raises DataError, UnknownName, ValueError for bad input, NothingToScore, Interrupted, CannotWrite, and NotReported.
+    Raises DataError, UnknownName, ValueError for bad input, NothingToScore, Interrupted, EngineLost, CannotWrite, and
+    NotReported.
     """
+    with place_of(options, display) as place:
+        return _run(options, place, display)
+
+
+def _run(options: Options, place: Here, display: NullProgress) -> Results:
+    """Run a suite, whose members are trained at a place."""
     session, began_with = start(options), unchanged.inputs(options)
-    rows, unusable = schedule(session)
+    place.prepare(session)
+    rows, unusable = schedule(session, place)
     external, damaged = external_members(session)
     notes = [*session.folds[0].targets.notes, *session.without_effect(), *remarks(chain.from_iterable(external))]
     reasons = [*unusable, *damaged]
     for note in [*notes, *(f"not used: {reason}" for reason in reasons)]:
         display.note(note)
-    done, failed = train_missing(session, list(chain.from_iterable(rows)), display)
+    done, failed = train_missing(session, list(chain.from_iterable(rows)), display, place)
     own = complete_members(rows, done, len(session.folds))
     changed = changed_students(session, own)
     for note in changed:
@@ -75,7 +87,7 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
     predictions = [members + models for members, models in zip(own, external, strict=True)]
     if not predictions[0]:
         raise NothingToScore(_nothing(session, missing))
-    searched = search_folds(session, predictions, display)
+    searched = search_folds(session, predictions, display, place)
     notes += [*remarks(chain.from_iterable(own)), *changed, *reasons]
     results = evaluate(session.suite, pool(searched), options.results, not_run=missing, notes=notes)
     results["notes"] += damaged_histories(results, session.store.folder)
@@ -109,7 +121,7 @@ def start(options: Options) -> Session:
     return session
 
 
-def train_missing(session: Session, tasks: Sequence[Task], display: NullProgress) -> Outcomes:
+def train_missing(session: Session, tasks: Sequence[Task], display: NullProgress, place: Here = HERE) -> Outcomes:
     """Train what the tasks say; with `--train missing`, also keep train logits that trained members lack."""
     options, stored = session.options, {task.stem: task.step.stored for task in tasks if task.step.stored is not None}
     missing = [task for task in tasks if task.step.train]
@@ -117,19 +129,34 @@ def train_missing(session: Session, tasks: Sequence[Task], display: NullProgress
         check_writable(options.results)  # now, and not after hours
     if missing or stored:
         session.keep_targets()
-    lacking = lacking_train_logits(session, tasks) if options.train == "missing" else []
+    here = options.train == "missing" and not isinstance(place, Elsewhere)
+    lacking = lacking_train_logits(session, tasks) if here else []
     display.members(len(missing))
     if not (missing or lacking):
         return stored, {}
-    count = workers(options.side_by_side, session.device, len(missing))
     deadline = None if options.time_budget is None else time.monotonic() + options.time_budget
     with stop_signal(deadline) as stop:
-        if count == 1:
-            done, failed = train_serially(session, missing, stop, display)
-        else:
-            done, failed = train_in_parallel(session, missing, count, stop, display)
-        keep_train_logits(session.store, lacking, train_context(session, stop, display))
+        done, failed = _train(session, missing, stop, display, place)
+        if lacking:
+            keep_train_logits(session.store, lacking, train_context(session, stop, display))
     return stored | done, failed
+
+
+def _train(
+    session: Session, tasks: Sequence[Task], stop: Callable[[], str | None], display: NullProgress, place: Here
+) -> Outcomes:
+    """Train at a place: here in this process, or in several where that was asked for."""
+    if not tasks:
+        return {}, {}
+    if isinstance(place, Elsewhere):
+        return train_in_parallel(session, tasks, place.engine, stop, display)
+    options = session.options
+    cards = visible_cards(session.device) if options.side_by_side != 1 else []
+    count = workers(options.side_by_side, session.device, len(tasks), len(cards))
+    if count == 1:
+        return train_serially(session, tasks, stop, display)
+    with local_engine(slots(count, cards, options.threads)) as engine:
+        return train_in_parallel(session, tasks, engine, stop, display)
 
 
 def changed_students(session: Session, members: Sequence[Sequence[Predictions]]) -> list[str]:
@@ -160,15 +187,16 @@ def _lines(names: Sequence[str]) -> list[str]:
 
 
 def search_folds(
-    session: Session, predictions: Sequence[list[Predictions]], display: NullProgress
+    session: Session, predictions: Sequence[list[Predictions]], display: NullProgress, place: Here = HERE
 ) -> list[SearchedModels]:
     """Search ensembles in every fold, on its own validation split."""
     members, kinds = len(split_extra_labels(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
-    return [search_fold(session, fold, models) for fold, models in zip(session.folds, predictions, strict=True)]
+    by_fold = zip(session.folds, predictions, strict=True)
+    return [search_fold(session, fold, models, place) for fold, models in by_fold]
 
 
-def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> SearchedModels:
+def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place: Here = HERE) -> SearchedModels:
     """Search ensembles on val alone, and collect what they and all models, also those excluded from them, predict."""
     predictions, excluded = split_extra_labels(everyone, session.suite.extra_labels)
     targets, val = fold.targets, np.stack([member.val for member in predictions])
@@ -179,7 +207,8 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions]) -> Se
     folds = min(CROSS_FITS, len(targets.val) if groups is None else len(np.unique(groups)))
     data = Validation(val, targets.val, labels, groups, folds)
     known = KnownFits(data, session.folder / FITS, fresh=session.options.fresh)
-    ensembles = known.search(session.ensemblers, session.jobs(val.size))
+    with place.searching(session, val.size) as jobs:
+        ensembles = known.search(session.ensemblers, jobs)
     rows = scored_models(predictions, ensembles, excluded, known.predict)
     return SearchedModels(targets, predictions, ensembles, rows, excluded)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from argparse import Namespace
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ DATA_OPTIONS = {"data": "path", "image_side": "side", "groups": "groups", "split
 IDLE = {"time_budget": "--time-budget", "side_by_side": "--side-by-side", "compiling": "--compile"}
 """Arguments that say how members are trained."""
 SUITE_NAME = re.compile(r"[\w.-]+")
+ENGINE = "BENCHMARK_ENGINE"
+"""Stands for `--engine` where that is not given."""
 WORTH_PROCESSES = 200_000  # numbers in the val predictions: about six seconds of search, to two of starting a process
 
 
@@ -70,6 +73,10 @@ class Options:
     jobs: int | None = None
     side_by_side: int | Literal["auto"] = 1
     fresh: bool = False  # fit and draw everything anew, also what is known
+    threads: int | None = None  # of each training; None: as many as it has cores
+    checkpoint_every: float | None = None  # seconds; None: as suits a disk of this machine, or a shared one
+    engine: str = ""  # address or file of the scheduler whose workers train
+    other_code: bool = False  # whether they may run other code than this run
     init_from: str = ""  # SUITE or SUITE:MEMBER[:SEED], whose trained weights members start from
     source: str = ""  # the suite whose trained members are evaluated on this one
 
@@ -85,6 +92,7 @@ def options_from(arguments: Namespace) -> Options:
     }
     if given.get("train") == "never" and (idle := [name for name in IDLE if name in given]):
         raise ValueError(f"{IDLE[idle[0]]} has no effect, since --train never trains nothing: leave one of them out")
+    given.setdefault("engine", os.environ.get(ENGINE, ""))
     data = {its_name: given.pop(name) for name, its_name in DATA_OPTIONS.items() if name in given}
     return Options(
         data=DataOptions(**data),
@@ -186,9 +194,9 @@ class Session:
         self.checkpoints = self.folder / "checkpoints"
         self.store = store = PredictionStore(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
-        self.participants = choose_participants(
-            options, suite, store.members(), [*external_names(store), *adding], transferred_names(store)
-        )
+        with store.listed_once():
+            names = store.members(), [*external_names(store), *adding], transferred_names(store)
+        self.participants = choose_participants(options, suite, *names)
         self.folds = [Fold(suite, options.data, store, index) for index in range(max(1, len(suite.folds)))]
 
     @cached_property

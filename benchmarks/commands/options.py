@@ -77,9 +77,9 @@ def value(metavar: str, text: str, **more: Any) -> Option:
     return {"default": argparse.SUPPRESS, "metavar": metavar, "help": text, **more}
 
 
-def switch(text: str) -> Option:
+def switch(text: str, default: object = False) -> Option:
     """An option without a value."""
-    return {"default": False, "action": "store_true", "help": text}
+    return {"default": default, "action": "store_true", "help": text}
 
 
 GROUPS: dict[str, dict[str, Option]] = {
@@ -103,8 +103,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     "training": {
         "--train": value(
             "WHEN",
-            "missing, always (all anew), never, or auto (default): what is missing, on a GPU or within --time-budget "
-            "(else two minutes)",
+            "missing, always, never, auto (default): missing if on GPU or short",
             choices=("auto", "missing", "always", "never"),
         ),
         "--time-budget": value("SECONDS", "stop training after this long; its state is saved", type=positive),
@@ -115,19 +114,25 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "speed": {
         "--device": value("WHICH", "what trains: auto (default), cpu, cuda", choices=("auto", "cpu", "cuda")),
-        "--fresh": switch("compute everything anew, also what is known from earlier runs"),
+        "--fresh": switch("compute everything anew, also what is known from earlier runs", argparse.SUPPRESS),
         "--jobs": value(
             "N", "processes for search and figures (default: as many as pay off)", type=up_to(MOST_PROCESSES)
         ),
         "--side-by-side": value(
-            "N|auto", "members trained at the same time (default: 1; auto: 4 on a GPU)", type=count_or_auto
+            "N|auto", "members trained at the same time (default: 1; auto: 4 on each GPU)", type=count_or_auto
         ),
+        "--engine": value("ADDRESS", "train by workers of a scheduler (benchmarks/execution/README.md)"),
         "--compile": value(
             "WHEN",
             "use torch.compile: auto (default), where it pays; always; never",
             choices=("auto", "always", "never"),
             dest="compiling",
         ),
+    },
+    "engine": {  # benchmarks/execution/README.md explains them: help is one screen
+        "--threads": value("N", argparse.SUPPRESS, type=up_to(MOST_PROCESSES)),
+        "--checkpoint-every": value("SECONDS", argparse.SUPPRESS, type=natural),
+        "--other-code": switch(argparse.SUPPRESS, argparse.SUPPRESS),
     },
     "model trained elsewhere": {
         "--name": value("NAME", "name of the model (default: the file's)", default=None),

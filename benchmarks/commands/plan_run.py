@@ -14,6 +14,7 @@ from benchmarks.commands.run_suite import options_with_data
 from benchmarks.formats import columns, duration
 
 if TYPE_CHECKING:
+    from benchmarks.execution.hardware import Here
     from benchmarks.execution.tasks import Task
     from benchmarks.session import Session
 
@@ -27,17 +28,21 @@ def arguments(parser: ArgumentParser) -> None:
 
 def execute(arguments: Namespace) -> None:
     """Print the plan."""
-    from benchmarks.session import Session  # imports wait until they are needed: --help costs nothing
+    from benchmarks.execution.elsewhere import place_of  # imports wait until they are needed: --help costs nothing
+    from benchmarks.execution.progress import LogProgress
+    from benchmarks.session import Session
 
-    print(schedule(Session(options_with_data(arguments))))
+    options = options_with_data(arguments)
+    with place_of(options, LogProgress()) as place:
+        print(schedule(Session(options), place))
 
 
-def schedule(session: Session) -> str:
-    """What a run would load, train and leave out, with estimates."""
+def schedule(session: Session, place: Here) -> str:
+    """What a run would load, train at a place and leave out, with estimates."""
     from benchmarks.evaluation.models import member_labels
     from benchmarks.execution import tasks
 
-    members, notes = tasks.schedule(session)
+    members, notes = tasks.schedule(session, place)
     external, unusable = tasks.external_members(session)
     rows = [_row(task) for task in itertools.chain.from_iterable(members)]
     rows += [{**LOADED, "member": label, "why": "predictions from elsewhere"} for label in member_labels(external[0])]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data import DataError, Dataset
-from benchmarks.execution.stopping import INTERRUPT, interrupted
+from benchmarks.execution.stopping import END_OF_RUN, interrupted
 from benchmarks.execution.tasks import Task
 from benchmarks.session import Session
 from benchmarks.store.container import StoreError
@@ -87,9 +87,9 @@ def keep_train_logits(store: PredictionStore, tasks: Sequence[Task], context: Tr
                 if dataset.fingerprint != fold.targets.fingerprint:
                     raise DataError("the images found are not those the stored predictions are of")
                 for task in in_fold:
-                    if context.stop() == INTERRUPT:
-                        raise interrupted([])
-                    if context.stop() is None:
+                    if (why := context.stop()) in END_OF_RUN:
+                        raise interrupted([], why)
+                    if why is None:
                         in_sample_logits(task.step.configuration, dataset, store, context)
                         context.note(f"{task.label}: logits on the training images are now kept with its predictions")
         except DataError as error:

@@ -1,175 +1,170 @@
-"""Several members trained at once, each in a process of its own, where one alone leaves the device idle.
-
-The processes share a card, and divide the cores: each keeps to its own, one thread a core, so that a member gets the
-numbers that it gets alone with so many threads. (With another number of threads, sums are taken in another order.) Each
-holds its own copy of the images, which are bytes: 83 MB of FER2013.
-"""
+"""Members trained at once by the workers of an engine: who gets which, and what becomes of one whose worker is lost."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Literal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import partial
+from itertools import count
 
+from benchmarks.execution.engine import Engine, Said
 from benchmarks.execution.executor import NOT_STARTED, Outcomes
+from benchmarks.execution.placement import Placement
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.queue import TaskQueue
-from benchmarks.execution.stopping import INTERRUPT, interrupted
+from benchmarks.execution.stopping import END_OF_RUN, interrupted
 from benchmarks.execution.tasks import Task
 from benchmarks.execution.train import outcome
-from benchmarks.execution.worker import Answer, Failed, Job, work
-from benchmarks.session import Options, Session
+from benchmarks.execution.trainer import Order, options_for_workers, sources_of
+from benchmarks.session import Session
 from benchmarks.store.predictions import Predictions
-
-AUTOMATIC = {"cpu": 1, "cuda": 4}
-"""Processes for `auto`: threads of one training fill the cores, and one small network leaves most of a card idle."""
+from zoo.training.job import Progress
 
 LOOK = 0.2  # seconds between two looks at the reasons to stop
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read when the libraries are loaded
-
-
-def workers(asked: int | Literal["auto"], device: str, members: int) -> int:
-    """Return how many processes are of use for so many members; 1 says to train in this one."""
-    return max(1, min(AUTOMATIC[device] if asked == "auto" else asked, members))
-
-
-def shares(cores: Sequence[int], count: int) -> list[list[int]]:
-    """Divide the cores among so many processes, equally, at least one each; where cores are fewer, processes share."""
-    each = max(1, len(cores) // count)
-    return [[cores[(worker * each + core) % len(cores)] for core in range(each)] for worker in range(count)]
-
-
-def available() -> list[int]:
-    """List the cores this process may use, by number."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+LOSSES = 3
+"""Workers that may be lost with one member in training: what takes along as many is its own doing."""
+ARRIVES = 30.0  # seconds that a file may take from one machine to another on a shared disk
 
 
 def train_in_parallel(
-    session: Session, tasks: Sequence[Task], count: int, stop: Callable[[], str | None], display: NullProgress
+    session: Session, tasks: Sequence[Task], engine: Engine, stop: Callable[[], str | None], display: NullProgress
 ) -> Outcomes:
-    """Train in `count` processes; a reason from `stop` stops them all, their states saved. Raise Interrupted."""
-    done: dict[str, Predictions] = {}
-    failed: dict[str, str] = {}
-    queue = TaskQueue(tasks, longest_first=session.options.time_budget is None)
-    crew = [_Worker(session.options, cores) for cores in shares(available(), count)]
-    try:
-        while busy := _employed(crew, queue, stop(), display):
-            for worker in _heard(busy):
-                task, answer = worker.task, worker.hear(display)
-                if task is None or answer is None:
-                    continue
-                if isinstance(answer, Failed):
-                    failed[task.stem] = answer.reason
-                    display.done(task.label, answer.reason)
-                else:
-                    done[task.stem] = answer
-                    display.done(task.label, outcome(answer, task.fold.targets.val))
-    finally:
-        for worker in crew:
-            worker.end()
-    if stop() == INTERRUPT:
-        stopped = [worker.stopped for worker in crew if worker.stopped]
-        raise interrupted([task.label for task in stopped if task.stem in failed])
-    return done, failed | {task.stem: NOT_STARTED for task in queue.waiting}
+    """Train on the workers of an engine; a reason from `stop` stops all of them, their states saved.
+
+    Raises Interrupted, and EngineLost.
+    """
+    trainings = _Trainings(session, tasks, engine, display)
+    why: str | None = None
+    while True:
+        if why is None and (why := stop()):
+            trainings.stop(why)
+        if why is None:
+            trainings.hand_out()
+        if not trainings.running and (why or not trainings.queue.waiting):
+            break
+        for said in engine.next(LOOK):
+            trainings.hear(said)
+    if why in END_OF_RUN:
+        raise interrupted([task.label for task in trainings.stopped if task.stem in trainings.failed], why)
+    return trainings.done, trainings.failed | {task.stem: NOT_STARTED for task in trainings.queue.waiting}
 
 
-def _employed(crew: Sequence[_Worker], queue: TaskQueue, why: str | None, display: NullProgress) -> list[_Worker]:
-    """Give each free worker the next task, or with a reason to stop tell all to; return those that have a task."""
-    for worker in crew:
-        if why:
-            worker.stop(why)
-        elif worker.task is None and (task := queue.next([busy.task for busy in crew if busy.task])):
-            display.start(task.label)
-            worker.give(task)
-    return [worker for worker in crew if worker.task]
+class _Trainings:
+    """The members in training and those that wait, by what the engine says of them."""
 
+    def __init__(self, session: Session, tasks: Sequence[Task], engine: Engine, display: NullProgress) -> None:
+        self.queue = TaskQueue(tasks, longest_first=session.options.time_budget is None)
+        self.running: dict[str, Task] = {}  # by the key of the order
+        self.done: dict[str, Predictions] = {}
+        self.failed: dict[str, str] = {}
+        self.stopped: list[Task] = []  # those that were told to
+        self._session, self._engine, self._display = session, engine, display
+        self._placement = Placement(engine, session.device, display)
+        self._options = options_for_workers(session.options, session.device)
+        self._sources = sources_of(session.options)
+        self._numbers, self._shown = count(1), set[str]()
+        self._lost: defaultdict[str, list[str]] = defaultdict(list)  # hosts of lost workers, by the member's stem
+        self._answers = {"done": self._done, "left": self._left, "lost": self._again, "memory": self._memory}
 
-def _heard(busy: Sequence[_Worker]) -> list[_Worker]:
-    """Return the workers that have something to say, or are gone; none after LOOK seconds."""
-    ready = wait([worker.line for worker in busy], timeout=LOOK)
-    return [worker for worker in busy if worker.line in ready]
+    def hand_out(self) -> None:
+        """Give every free worker a member: the fastest worker the member that takes longest."""
+        self._placement.look()
+        for worker, stem in self._placement.meant():
+            if task := self.queue.next(list(self.running.values()), partial(_is_of, stem)):
+                self._give(worker, task)
+        postponed = []
+        while self._placement.free and (task := self.queue.next(list(self.running.values()))):
+            if fastest := self._placement.worker_for(task.stem):
+                self._give(fastest, task)
+            else:
+                postponed.append(task)
+        for task in reversed(postponed):
+            self.queue.again(task)
 
-
-class _Worker:
-    """A process on its cores, started with its first task and anew where it was lost, seen from here."""
-
-    def __init__(self, options: Options, cores: Sequence[int]) -> None:
-        self._options, self._cores = options, cores
-        self._process: BaseProcess | None = None
-        self.line: Connection
-        self.task: Task | None = None
-        self.stopped: Task | None = None  # the task that was told to stop
-
-    def give(self, task: Task) -> None:
-        """Have the process begin with a task."""
-        if self._process is None:
-            context = get_context("spawn")  # a fork would take along what CUDA and OpenMP hold here
-            self.line, theirs = context.Pipe()
-            self._process = context.Process(target=work, args=(theirs, self._options, self._cores))
-            with inherited(len(self._cores)):
-                self._process.start()
-            theirs.close()  # so that its end is seen
-        self.task = task
-        with suppress(ConnectionError):  # `hear` finds that it is gone
-            self.line.send(Job(task.step.configuration, task.fold.index, task.step.execution.compiled))
-
-    def hear(self, display: NullProgress) -> Answer | None:
-        """Receive what it says: progress goes to the display, an answer ends the task and is returned."""
-        assert self.task is not None
-        try:
-            said = self.line.recv()
-        except (EOFError, ConnectionError):
-            said = Failed(self._lost())
-        if not isinstance(said, Answer):
-            display.progress(said, self.task.label)
-            return None
-        self.task = None
-        return said
+    def hear(self, said: Said) -> None:
+        """Show how far a training is, or take its answer."""
+        task, kind = self.running[said["key"]], said["kind"]
+        if kind == "note":
+            self._display.note(said["text"])
+        elif kind == "progress":
+            self._display.progress(_progress(said), task.label)
+        elif kind != "begun":
+            del self.running[said["key"]]
+            self._placement.answered(task.stem)
+            self._answers.get(kind, self._failed)(task, said)
 
     def stop(self, why: str) -> None:
-        """Ask it, once, to save its state and to answer."""
-        if self.task is not None and self.task is not self.stopped:
-            self.stopped = self.task
-            with suppress(ConnectionError):  # `hear` finds that it is gone
-                self.line.send(why)
+        """Ask all to stop; what comes then comes from those."""
+        self.stopped = list(self.running.values())
+        self._engine.ask(why)
 
-    def end(self) -> int | None:
-        """End the process, and return its exit code; a free one has nothing to lose, another what came after its last
-        checkpoint."""
-        if self._process is None:
-            return None
-        self._process.kill()
-        self._process.join()
-        self.line.close()
-        code, self._process = self._process.exitcode, None
-        return code
+    def _give(self, worker: str, task: Task) -> None:
+        fold, execution = task.fold.index, task.step.execution
+        configuration, key = task.step.configuration, f"{task.stem}-{next(self._numbers)}-{self._engine.run}"
+        run, options, sources = self._engine.run, self._options, self._sources
+        order = Order(run, key, options, sources, configuration, fold, execution.compiled)
+        if task.stem not in self._shown:
+            self._shown.add(task.stem)
+            self._display.start(task.label)
+        self.running[key] = task
+        self._placement.give(worker, order)
 
-    def _lost(self) -> str:
-        assert self._process is not None
-        self._process.join()
+    def _done(self, task: Task, said: Said) -> None:
+        """Read what the worker has stored."""
+        deadline = time.monotonic() + ARRIVES
+        while (predictions := task.fold.load(task.step.configuration)) is None and time.monotonic() < deadline:
+            time.sleep(LOOK)
+        if predictions is None:
+            where = self._session.store.folder
+            self._failed(task, {"text": f"its predictions were stored by {said['host']}, and are not seen in {where}"})
+            return
+        self.done[task.stem] = predictions
+        self._placement.learn(said["facts"], task.step.seconds, predictions)
+        self._display.done(task.label, outcome(predictions, task.fold.targets.val))
+
+    def _failed(self, task: Task, said: Said) -> None:
+        self.failed[task.stem] = said["text"]
+        self._display.done(task.label, said["text"])
+
+    def _memory(self, task: Task, said: Said) -> None:
+        """Hand out once more, to have a card alone, what found no memory beside others on one."""
+        if self.stopped or not self._placement.may_have_card_alone(task.stem, said["facts"]):
+            self._failed(task, said)
+            return
+        self._display.note(f"{task.label}: no memory on a shared card of {said['host']}; it waits to have it alone")
+        self.queue.again(task)
+
+    def _left(self, task: Task, said: Said) -> None:
+        """Hand out again what a worker that had to leave has saved: the member is not to blame."""
+        if self.stopped:
+            self._failed(
+                task, {"text": "its worker had to leave; its state is saved, and the command goes on from there"}
+            )
+        else:
+            self.queue.again(task)
+
+    def _again(self, task: Task, said: Said) -> None:
+        """Hand out again what was lost with its worker, unless as much was lost with this member before."""
+        lost = self._lost[task.stem]
+        lost.append(said["host"])
+        if len(lost) < LOSSES and not self.stopped:
+            self._display.note(
+                f"{task.label}: its worker on {said['host']} is lost; it goes on from its last checkpoint"
+            )
+            self.queue.again(task)
+            return
+        hosts = ", ".join(dict.fromkeys(lost))
+        what = f"lost {len(lost)} workers ({hosts})" if len(lost) > 1 else f"lost its worker ({hosts})"
         advice = "out of memory, perhaps; the same command goes on from its last checkpoint"
-        return f"its process ended with exit code {self.end()}: {advice}"
+        self._failed(task, {"text": f"{what}: {advice}"})
 
 
-@contextmanager
-def inherited(threads: int) -> Iterator[None]:
-    """Have processes that are started meanwhile inherit so many threads of every library, and heed their parent alone.
+def _is_of(stem: str, task: Task) -> bool:
+    return task.stem == stem
 
-    A terminal sends Ctrl-C to all of them, before they could say that it is the parent who answers it.
-    """
-    variables = {name: os.environ.get(name) for name in THREADS}
-    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    os.environ.update(dict.fromkeys(THREADS, str(threads)))
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for name, value in variables.items():
-            os.environ.pop(name)
-            os.environ |= {} if value is None else {name: value}
+
+def _progress(said: Said) -> Progress:
+    """Return how far a training is, as its worker said."""
+    return Progress(**{field.name: said[field.name] for field in fields(Progress)})

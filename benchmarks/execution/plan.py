@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks.data.known import named
-from benchmarks.provenance import cpu_cores
+from benchmarks.execution.hardware import Hardware
 from benchmarks.session import Mode
 from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
 from zoo.recipes import Recipe
-from zoo.training.compiling import SAVED, Choice, Execution, execution, lacking_for_gpu_code
+from zoo.training.compiling import SAVED, Choice, Execution, execution
 
 AUTO_SECONDS = 120.0
 """Without a GPU and without a time budget, `--train auto` trains what all together takes no longer than this."""
@@ -45,16 +45,19 @@ class Step:
         return f"--members {self.configuration.member.name}{seed} --train missing"
 
 
-def estimate(configuration: Configuration, train_size: int, device: str, known: Mapping[str, Any] | None) -> float:
+def estimate(
+    configuration: Configuration, train_size: int, hardware: Hardware, known: Mapping[str, Any] | None
+) -> float:
     """Estimate the seconds to train, not compiled: from the recorded speed of the member on such a device, else
     from its size."""
     member, recipe = configuration.member, configuration.member.recipe
+    device, cores = hardware.device, hardware.cores
     speed = known.get("images_per_second") if known and known.get("device_kind") == device else None
     if known and speed:
-        speed *= cpu_cores() / known.get("cpu_cores", cpu_cores()) if device == "cpu" else 1.0
+        speed *= cores / known.get("cpu_cores", cores) if device == "cpu" else 1.0
         speed *= 1 - SAVED[device] if known.get("compiled") else 1.0
         return images_seen(recipe, train_size) / speed
-    rate = MACS_PER_SECOND[device] * (cpu_cores() if device == "cpu" else 1)
+    rate = MACS_PER_SECOND[device] * (cores if device == "cpu" else 1)
     macs = 3 * (member.macs or 10**8) * images_seen(recipe, train_size) * size_share(recipe, member.image_size)
     return macs / rate
 
@@ -109,7 +112,7 @@ def decide(
     *,
     mode: Mode,
     compiling: Choice,
-    device: str,
+    hardware: Hardware,
     train_size: int,
     time_budget: float | None,
     obstacle: str | None,
@@ -119,13 +122,13 @@ def decide(
     `obstacle` is None, or the reason why nothing can be trained here. In mode `auto` a member is trained where its
     estimate still fits the time budget; the other modes start it all the same and stop in time.
     """
+    device, decided = hardware.device, []
     left = time_budget if time_budget is not None else float("inf") if device == "cuda" else AUTO_SECONDS
-    lacking, decided = lacking_for_gpu_code() if device == "cuda" else None, []
     for step in steps:
         if step.stored is None or mode == "always":
             member, known = step.configuration.member, store.speed(step.configuration.member.name)
-            as_it_is = estimate(step.configuration, train_size, device, known)
-            chosen = execution(compiling, device, member.recipe, member.image_size, as_it_is, lacking)
+            as_it_is = estimate(step.configuration, train_size, hardware, known)
+            chosen = execution(compiling, device, member.recipe, member.image_size, as_it_is, hardware.lacking)
             seconds = chosen.seconds
             if obstacle:
                 step = replace(step, reason=f"{step.reason}; {obstacle}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from benchmarks.execution.tasks import Task
 from zoo.recipes import named_members
@@ -24,17 +24,23 @@ class TaskQueue:
         self._needs = {task: [keys[key] for key in needed(task) if key in keys] for task in tasks}
         self.waiting = sorted(tasks, key=lambda task: -self._seconds(task, ())) if longest_first else list(tasks)
 
-    def next(self, running: Collection[Task]) -> Task | None:
-        """Take out the first task whose needs are met; None where all have to wait for one `running`.
+    def next(self, running: Collection[Task], wanted: Callable[[Task], bool] | None = None) -> Task | None:
+        """Take out the first task whose needs are met, of those that are `wanted`; None where all have to wait for one
+        that is `running`.
 
         Members that need each other in a circle would wait for ever: the first of them is then told so by its training.
         """
         unfinished = {*self.waiting, *running}
-        ready = (task for task in self.waiting if unfinished.isdisjoint(self._needs[task]))
-        chosen = next(ready, None if running or not self.waiting else self.waiting[0])
+        among = self.waiting if wanted is None else list(filter(wanted, self.waiting))
+        ready = (task for task in among if unfinished.isdisjoint(self._needs[task]))
+        chosen = next(ready, None if running or wanted or not self.waiting else self.waiting[0])
         if chosen is not None:
             self.waiting.remove(chosen)
         return chosen
+
+    def again(self, task: Task) -> None:
+        """Put a task back that was taken out: it comes before all others."""
+        self.waiting.insert(0, task)
 
     def _seconds(self, task: Task, above: tuple[Task, ...]) -> float:
         """Estimate its training and the longest chain that waits for it; a circle is followed once."""

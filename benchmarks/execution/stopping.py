@@ -1,4 +1,4 @@
-"""Reasons to stop early: the time budget, Ctrl-C, and SIGTERM, by which a machine or a batch system asks."""
+"""Reasons to stop early: the time budget, Ctrl-C, and the signals by which a machine or a batch system asks."""
 
 from __future__ import annotations
 
@@ -7,19 +7,36 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import ClassVar
 
 INTERRUPT = "interrupted"
+LEAVE = "told to leave"
 BUDGET_SPENT = "the time budget is spent"
+
+END_OF_RUN = (INTERRUPT, LEAVE)
+"""The reasons that end the whole run; where the budget is spent, what there is of it is still scored."""
+
+LEAVE_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+"""SIGTERM comes from a machine that shuts down, SIGUSR1 or SIGUSR2 from Slurm some time before (`--signal`)."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user asked to stop; what was reached is saved."""
+    """The user asked to stop; what was reached is saved. `code` is the exit code of the command."""
+
+    code: ClassVar[int] = 130
 
 
-def interrupted(labels: Sequence[str]) -> Interrupted:
-    """Make what ends the run where the user asked for it while these were trained."""
+class ToldToLeave(Interrupted):
+    """The machine asked, not the user: the same command, started again, goes on (75 is EX_TEMPFAIL of sysexits.h)."""
+
+    code: ClassVar[int] = 75
+
+
+def interrupted(labels: Sequence[str], why: str = INTERRUPT) -> Interrupted:
+    """Make what ends the run for a reason of END_OF_RUN that came while these were trained."""
     where, whose = f" in {' and '.join(labels)}" if labels else "", "its state" if len(labels) == 1 else "every state"
-    return Interrupted(f"Interrupted{where}; {whose} is saved, the same command goes on from there.")
+    kind = ToldToLeave if why == LEAVE else Interrupted
+    return kind(f"{why.capitalize()}{where}; {whose} is saved, the same command goes on from there.")
 
 
 @contextmanager
@@ -34,12 +51,12 @@ def stop_signal(deadline: float | None) -> Iterator[Callable[[], str | None]]:
 
     def stop() -> str | None:
         if pressed:
-            return INTERRUPT
+            return INTERRUPT if pressed[0] == signal.SIGINT else LEAVE
         if deadline is not None and time.monotonic() > deadline:
             return BUDGET_SPENT
         return None
 
-    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, press) for number in (signal.SIGINT, *LEAVE_SIGNALS)}
     try:
         yield stop
     finally:

@@ -9,9 +9,11 @@ from itertools import chain
 from pathlib import Path
 
 from benchmarks.data import DataError
+from benchmarks.execution.hardware import HERE, Hardware, Here
 from benchmarks.execution.plan import Step, decide, inspect
 from benchmarks.fold import Fold
 from benchmarks.formats import labels
+from benchmarks.provenance import cpu_cores
 from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
 from benchmarks.store.external_members import load_external, load_transferred
@@ -36,19 +38,25 @@ class Task:
 Row = list[Task]  # of one member and seed: a task a fold
 
 
-def schedule(session: Session) -> tuple[list[Row], list[str]]:
-    """Plan a row of tasks for each member and seed; also return notes on files that are not used.
+def schedule(session: Session, place: Here = HERE) -> tuple[list[Row], list[str]]:
+    """Plan a row of tasks, trained at that place, for each member and seed; also return notes on files that are not
+    used.
 
     All folds of a member come before the next member: where time is short, few members are whole rather than none.
     Imports torch only where something is to be trained.
     """
+    with session.store.listed_once():
+        return _scheduled(session, place)
+
+
+def _scheduled(session: Session, place: Here) -> tuple[list[Row], list[str]]:
     inspected = [inspect(session.configurations(fold), session.store, fold.targets) for fold in session.folds]
     notes = list(dict.fromkeys(chain.from_iterable(notes for _, notes in inspected)))
     if session.suite.gone(session.options.data):
         notes.append(f"{session.suite.title}: the folder is not there; this is rebuilt from stored predictions")
     notes += _of_the_same_images(session)
     by_member = list(zip(*(steps for steps, _ in inspected), strict=True))
-    decided = iter(_decided(session, list(chain.from_iterable(by_member))))
+    decided = iter(_decided(session, list(chain.from_iterable(by_member)), place))
     names = labels((steps[0].configuration.name, steps[0].configuration.seed) for steps in by_member)
     return [[_task(fold, next(decided), name) for fold in session.folds] for name in names], notes
 
@@ -71,18 +79,18 @@ def _task(fold: Fold, step: Step, name: str) -> Task:
     return Task(fold, step, ", ".join(filter(None, (name, fold.place))))
 
 
-def _decided(session: Session, steps: list[Step]) -> list[Step]:
+def _decided(session: Session, steps: list[Step], place: Here) -> list[Step]:
     """Decide what will be trained in all folds, within one time budget."""
     options = session.options
     if options.train != "always" and all(step.stored for step in steps):
         return steps
-    obstacle = _switched_off(session.options) or _obstacle(session)
+    obstacle = _switched_off(session.options) or _obstacle(session, place)
     return decide(
         steps,
         session.store,
         mode=options.train,
         compiling=options.compiling,
-        device="cpu" if obstacle else session.device,
+        hardware=Hardware("cpu", cpu_cores()) if obstacle else place.hardware(session),
         train_size=session.folds[0].targets.train_size,
         time_budget=options.time_budget,
         obstacle=obstacle,
@@ -96,11 +104,11 @@ def _switched_off(options: Options) -> str | None:
     return "training is switched off" if options.train == "never" else None
 
 
-def _obstacle(session: Session) -> str | None:
+def _obstacle(session: Session, place: Here) -> str | None:
     """Say why nothing can be trained, if so; raise DataError where training was asked for in so many words."""
     fold = session.folds[0]
     try:
-        fingerprint = fold.fingerprint
+        fingerprint = place.fingerprint(session)
     except DataError:
         if session.options.train in ("missing", "always"):
             raise

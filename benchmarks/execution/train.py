@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,6 +196,7 @@ def _provenance(
         "device": device_name(device),
         "device_kind": device,
         "cpu_cores": cpu_cores(),
+        "segments": _published(trained.segments),
         "compiled": compiled,
         "train_seconds": round(trained.seconds, 1),
         "images_per_second": round(trained.images_per_second, 1),
@@ -210,6 +211,15 @@ def _provenance(
         "libraries": library_versions(),
         "created": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
+
+
+def _published(segments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return which steps were taken where, each host by its number among them: its name is nobody's business."""
+    hosts = list(dict.fromkeys(segment["host"] for segment in segments if "host" in segment))
+    return [
+        {**segment, "host": hosts.index(segment["host"]) + 1} if "host" in segment else dict(segment)
+        for segment in segments
+    ]
 
 
 def _predict_by_trees(

@@ -1,96 +1,85 @@
-"""A process that trains one member at a time for another, and stops when that one says so or is gone.
+"""Start workers on this machine for runs elsewhere: one process a slot, on every card.
 
-It imports torch when the first member comes, on the cores it was given.
+    python -m benchmarks.execution.worker tcp://10.0.0.1:8786     # workers of the scheduler at this address
+    python -m benchmarks.execution.worker FILE                    # the same: the file holds the address
+    python -m benchmarks.execution.worker FILE --slots 2 --threads 4
+
+They train what runs with `--engine` hand them, and go on from the checkpoint wherever another worker was lost. SIGTERM,
+SIGUSR1, SIGUSR2 or Ctrl-C asks them to save their states and leave; a second one ends them at once. The exit code is 75
+where the machine told them to, or where the scheduler is gone: started again, they go on; 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING
+import argparse
+import signal
+import sys
+from threading import Timer
+from types import FrameType
 
-from benchmarks.execution.executor import execute, reason, train_context
-from benchmarks.execution.progress import NullProgress
-from benchmarks.session import Options, Session
-from benchmarks.store.identity import Configuration
-from benchmarks.store.predictions import Predictions
+from benchmarks.execution.connection import address_of
+from benchmarks.execution.crew import Crew
+from benchmarks.execution.serving import LEFT, Meeting
+from benchmarks.execution.slots import ON_A_CARD, slots, visible_cards
+from benchmarks.execution.stopping import LEAVE_SIGNALS, Interrupted, ToldToLeave
 
-if TYPE_CHECKING:
-    from zoo.training.job import Progress
-
-ORPHANED = "the process that asked for it is gone"
+PATIENCE = 60.0
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker is sent: a member on the data of one fold."""
-
-    configuration: Configuration
-    fold: int
-    compiled: bool = False
-
-
-@dataclass(frozen=True)
-class Failed:
-    """What a worker answers where it has no predictions; `reason` is one line."""
-
-    reason: str
-
-
-Answer = Predictions | Failed  # comes after any number of Progress
-
-
-def work(connection: Connection, options: Options, cores: Sequence[int]) -> None:
-    """Answer each Job that comes, until the other end closes; a text that comes during one is a reason to stop."""
-    pin_cores(cores)
-    session = Session(options)
-    with suppress(EOFError, ConnectionError):
-        while True:
-            job = connection.recv()
-            if not isinstance(job, Job):  # a reason to stop that came when all was done
-                continue
-            connection.send(_answer(job, session, _Line(connection)))
-
-
-def pin_cores(cores: Sequence[int]) -> None:
-    """Keep to these cores, one thread each."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
-    import torch
-
-    torch.set_num_threads(len(cores))
-
-
-class _Line(NullProgress):
-    """The way to the one who asked: progress goes there, reasons to stop come from there."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._reason: str | None = None
-
-    def progress(self, progress: Progress, label: str = "") -> None:
-        with suppress(ConnectionError):  # before the next step `stop` sees that nobody listens
-            self._connection.send(progress)
-
-    def stop(self) -> str | None:
-        if self._reason is None and self._connection.poll():
-            try:
-                self._reason = self._connection.recv()
-            except (EOFError, ConnectionError):
-                self._reason = ORPHANED
-        return self._reason
-
-
-def _answer(job: Job, session: Session, line: _Line) -> Answer:
-    fold = session.folds[job.fold]
+def main(argv: list[str] | None = None) -> int:
+    """Run workers until all have left; return the exit code."""
+    arguments = _parser().parse_args(argv)
     try:
-        context = replace(train_context(session, line.stop, line), compiled=job.compiled)
-        with fold.images() as dataset:
-            if dataset.fingerprint != job.configuration.data:
-                return Failed("the images have changed since the run began; start it anew")
-            return execute(session, fold, job.configuration, context)
-    except Exception as error:  # one member must not cost the others their result
-        return Failed(reason(error))
+        address = address_of(arguments.scheduler, arguments.patience)
+    except ValueError as error:
+        print(f"worker: {error}", file=sys.stderr)
+        return 2
+    cards = visible_cards(arguments.device)
+    count = arguments.slots or max(1, len(cards) * arguments.a_card)
+    meeting = Meeting(address, arguments.patience, arguments.scratch, arguments.host)
+    crew = Crew(slots(count, cards, arguments.threads), meeting)
+    told = _hand_on_signals(crew)
+    crew.start()
+    if arguments.lifetime is not None:
+        clock = Timer(arguments.lifetime, crew.leave)
+        clock.daemon = True
+        clock.start()
+    print(f"{count} worker{'s' if count > 1 else ''} for {address}", flush=True)
+    codes = crew.watch()
+    if signal.SIGINT in told:
+        return Interrupted.code
+    return 0 if codes == {LEFT} and not told else ToldToLeave.code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scheduler", metavar="ADDRESS|FILE", help="tcp://HOST:PORT, tls://HOST:PORT, or a file with it")
+    parser.add_argument("--slots", type=int, help="trainings at a time (default: 1 on CPUs, --a-card on each card)")
+    parser.add_argument("--a-card", type=int, default=ON_A_CARD, help=f"trainings on each card (default: {ON_A_CARD})")
+    parser.add_argument("--threads", type=int, help="threads of each training (default: its share of the cores)")
+    parser.add_argument("--device", choices=("auto", "cpu"), default="auto", help="cpu: leave the cards alone")
+    parser.add_argument("--scratch", metavar="DIR", help="folder for temporary files, best on a disk of this machine")
+    parser.add_argument("--host", help="address of this machine on which workers listen (default: as it is reached)")
+    parser.add_argument("--lifetime", type=float, metavar="SECONDS", help="leave after this long")
+    parser.add_argument("--patience", type=float, default=PATIENCE, metavar="SECONDS", help="wait so long for it")
+    return parser
+
+
+def _hand_on_signals(crew: Crew) -> list[int]:
+    """Have signals ask the workers to leave; return the list of those that came."""
+    told: list[int] = []
+
+    def told_by(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        if len(told) > 1:
+            crew.kill()
+        else:
+            crew.leave()
+
+    for number in (signal.SIGINT, *LEAVE_SIGNALS):
+        signal.signal(number, told_by)
+    return told
+
+
+if __name__ == "__main__":
+    sys.exit(main())

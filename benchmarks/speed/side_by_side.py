@@ -37,8 +37,7 @@ from torch.func import functional_call, stack_module_state
 from torch.nn import functional as F
 
 from benchmarks.data import Split
-from benchmarks.execution.parallel import available, inherited, shares
-from benchmarks.execution.worker import pin_cores
+from benchmarks.execution.slots import Slot, available, inherited, pin, slots
 from benchmarks.provenance import cpu_cores
 from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
 from benchmarks.speed.timing import Rate, header
@@ -168,10 +167,10 @@ def processes(work: Work) -> Rates:
     """Each training in a process with its share of the cores; RuntimeError where one is lost."""
     context = get_context("spawn")
     gate, lines, started = context.Barrier(len(work.members)), [], []
-    for place, cores in enumerate(shares(work.cores, len(work.members))):
+    for place, slot in enumerate(slots(len(work.members), cores=work.cores)):
         line, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=one_process, args=(work, place, cores, gate, theirs))
-        with inherited(len(cores)):
+        process = context.Process(target=one_process, args=(work, place, slot, gate, theirs))
+        with inherited(slot):
             process.start()
         theirs.close()
         lines.append(line)
@@ -186,9 +185,10 @@ def processes(work: Work) -> Rates:
             process.join()
 
 
-def one_process(work: Work, place: int, cores: Sequence[int], gate: Any, line: Connection) -> None:
+def one_process(work: Work, place: int, slot: Slot, gate: Any, line: Connection) -> None:
     """Times the training of that place, and sends its images a second."""
-    pin_cores(cores)
+    pin(slot)
+    torch.set_num_threads(slot.threads)
     member = work.members[place]
     with opened_for_others(gate):
         line.send(clocked(GatedClock(work.seconds, work.device, gate=gate), member, work.data(member)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,26 @@ class PredictionStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._listed: dict[str, list[Path]] | None = None  # files by the name of their model
+        self._folds: list[list[str]] | None = None
+
+    @contextmanager
+    def listed_once(self) -> Iterator[None]:
+        """List the folder once for all questions until the block ends, which then do not see what others write.
+
+        A thousand members that each look for themselves read two million names.
+        """
+        if self._listed is not None:
+            yield
+            return
+        self._listed = {}
+        for path in prediction_files(self.folder):
+            self._listed.setdefault(model_in(path), []).append(path)
+        self._folds = fold_sets(self.folder)
+        try:
+            yield
+        finally:
+            self._listed, self._folds = None, None
 
     def path(self, configuration: Identity) -> Path:
         return self.folder / f"{configuration.stem}.safetensors"
@@ -125,8 +146,9 @@ class PredictionStore:
     def _others(self, configuration: Configuration) -> Iterator[tuple[Path, dict[str, Any] | StoreError]]:
         """Yield each other file of the same member and seed with the facts it holds, or why it holds none; pass over
         those of other folds."""
-        folds = {fold for folds in fold_sets(self.folder) for fold in folds} - {configuration.data}
-        for path in member_files(self.folder, configuration.member.name, configuration.seed):
+        fold_sets_here = fold_sets(self.folder) if self._folds is None else self._folds
+        folds = {fold for folds in fold_sets_here for fold in folds} - {configuration.data}
+        for path in self._files_of(configuration.member.name, configuration.seed):
             if path == self.path(configuration):
                 continue
             try:
@@ -139,7 +161,7 @@ class PredictionStore:
 
     def seeds(self, member: str) -> list[int]:
         """List the seeds of a member that have a file here, fitting or not."""
-        return sorted({seed for path in member_files(self.folder, member) if (seed := seed_in(path)) is not None})
+        return sorted({seed for path in self._files_of(member) if (seed := seed_in(path)) is not None})
 
     def members(self) -> list[str]:
         """List the names of the members that have a file here, fitting or not."""
@@ -147,11 +169,20 @@ class PredictionStore:
 
     def prediction_files(self) -> list[Path]:
         """List every file here that is named as predictions are."""
-        return prediction_files(self.folder)
+        if self._listed is None:
+            return prediction_files(self.folder)
+        return sorted(path for paths in self._listed.values() for path in paths)
+
+    def _files_of(self, member: str, seed: int | None = None) -> list[Path]:
+        """List the files of a member's predictions, of one seed or of all, fitting or not, by name."""
+        if self._listed is None:
+            return member_files(self.folder, member, seed)
+        files = ((path, seed_in(path)) for path in self._listed.get(member, ()))
+        return [path for path, its in files if its is not None and seed in (None, its)]
 
     def speed(self, member: str) -> dict[str, Any] | None:
         """Return the recorded training speed of a member, whatever its recipe: its provenance, or None."""
-        for path in member_files(self.folder, member):
+        for path in self._files_of(member):
             try:
                 return read_header(path, PredictionsHeader)
             except StoreError:

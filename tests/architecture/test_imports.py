@@ -34,7 +34,7 @@ ROOMS = {
     "session": ("fold", "suites", "store", "zoo", "ensembles"),
     "evaluation": ("store", "suites", "results", "ensembles"),
     "external": ("session", "store", "evaluation"),
-    "execution": ("session", "store", "zoo"),
+    "execution": ("session", "store", "zoo", "digests"),
     "publish": ("evaluation", "store", "suites", "results", "report", "files", "zoo", "ensembles"),
     "rerun": ("session", "results", "files", "digests"),
     "pipeline": ("session", "external", "execution", "evaluation", "report", "rerun"),

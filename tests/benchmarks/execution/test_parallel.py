@@ -20,24 +20,21 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.numpy import load_file
 from torch.nn import functional as F
 
-from benchmarks.execution.executor import NOT_STARTED
-from benchmarks.execution.parallel import shares, train_in_parallel, workers
 from benchmarks.execution.plan import Step
-from benchmarks.execution.progress import LogProgress, NullProgress
+from benchmarks.execution.progress import LogProgress
 from benchmarks.execution.queue import TaskQueue
-from benchmarks.execution.stopping import BUDGET_SPENT, INTERRUPT, interrupted, stop_signal
-from benchmarks.execution.tasks import Task, schedule
-from benchmarks.execution.worker import Failed, Job, work
-from benchmarks.session import Options, Session
+from benchmarks.execution.slots import Slot, inherited, shares, slots, workers
+from benchmarks.execution.stopping import INTERRUPT, LEAVE, interrupted, stop_signal
+from benchmarks.execution.tasks import Task
 from benchmarks.speed import side_by_side as speed
 from benchmarks.speed import training
 from benchmarks.speed.records import Record
 from benchmarks.store.container import read_header
 from benchmarks.store.file_names import member_files
 from benchmarks.store.identity import Configuration
+from tests.helpers.engines import MANY, MEMBERS, SLOW, predictions, wait_until
 from tests.helpers.runs import PATIENCE, ROOT, cli
 from zoo import registry
 from zoo.recipes import Labels
@@ -46,80 +43,6 @@ from zoo.training.job import Progress
 torch.set_num_threads(1)
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
-
-FEW, MANY = 3, 60  # epochs
-PACE = "0.03"  # seconds that a step of the many then takes at least: they must outlast a signal's way on a busy machine
-MEMBERS = f'''
-import os
-import time
-from dataclasses import replace
-from multiprocessing import parent_process
-
-from torch import nn
-
-from zoo.recipes import DIGITS, Labels
-from zoo.registry import register
-
-FEW, MANY = replace(DIGITS, epochs={FEW}), replace(DIGITS, epochs={MANY})
-
-
-class Lost(nn.Flatten):
-    """Takes its process along, where that is not the first one."""
-
-    def forward(self, x):
-        if self.training and parent_process():
-            os._exit(9)
-        return super().forward(x)
-
-
-class Slow(nn.Flatten):
-    """Takes its time while the environment asks for it."""
-
-    def forward(self, x):
-        time.sleep(float(os.environ.get("PACE", 0)) if self.training else 0)
-        return super().forward(x)
-
-
-def network(num_classes, in_chans, image_size, first):
-    flat = in_chans * image_size**2
-    return nn.Sequential(first, nn.Linear(flat, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, num_classes))
-
-
-@register(recipe=replace(FEW, labels=Labels(teacher="teacher")), image_size=8, reference="none")
-def student(*about):
-    """Learns from the one below"""
-    return network(*about, nn.Flatten())
-
-
-@register(recipe=FEW, image_size=8, reference="none")
-def teacher(*about):
-    """One hidden layer"""
-    return network(*about, nn.Flatten())
-
-
-@register(recipe=FEW, image_size=8, reference="none")
-def broken(*about):
-    """Cannot be built"""
-    raise RuntimeError("a wheel is missing")
-
-
-@register(recipe=FEW, image_size=8, reference="none")
-def lost(*about):
-    """Is lost with its process"""
-    return network(*about, Lost())
-
-
-@register(recipe=MANY, image_size=8, reference="none")
-def patient(*about):
-    """Takes its time"""
-    return network(*about, Slow())
-
-
-@register(recipe=MANY, image_size=8, reference="none")
-def queued(*about):
-    """Comes after it"""
-    return network(*about, Slow())
-'''
 
 
 @pytest.fixture
@@ -139,11 +62,6 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked(zoo: Path, results: Path, *members: str) -> list[str]:
     options = ["--suite", "digits", "--device", "cpu", "--ensemblers", "uniform", "--train", "missing"]
     return [*options, "--zoo", str(zoo), "--results", str(results), "--members", *members]
-
-
-def predictions(results: Path, member: str) -> dict[str, bytes]:
-    (path,) = member_files(results / "digits" / "predictions", member)
-    return {name: array.tobytes() for name, array in load_file(path).items()}
 
 
 @pytest.mark.usefixtures("no_figures", "one_core")
@@ -182,16 +100,14 @@ def gone(group: int) -> bool:
 
 @pytest.mark.usefixtures("no_figures")
 def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PACE", PACE)
+    monkeypatch.setenv(SLOW, str(zoo))
     results = tmp_path / "results"
     command = [sys.executable, str(ROOT / "benchmark.py"), *asked(zoo, results, "patient", "queued")]
     run = subprocess.Popen(
         [*command, "--side-by-side", "2"], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT
     )
     checkpoints = results / "digits" / "checkpoints"
-    deadline = time.monotonic() + PATIENCE
-    while len(list(checkpoints.glob("*.pt"))) < 2 and run.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: len(list(checkpoints.glob("*.pt"))) == 2 or run.poll() is not None, "two trainings begin")
     os.killpg(run.pid, signal.SIGINT)  # a terminal sends it to all processes as well
     _, message = run.communicate(timeout=PATIENCE)
     assert run.returncode == 130
@@ -201,7 +117,7 @@ def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path, mon
     assert gone(run.pid)
     begun = {path.name.split(".")[0]: torch.load(path, weights_only=True)["state"] for path in checkpoints.glob("*.pt")}
     assert set(begun) == {"patient", "queued"}
-    monkeypatch.delenv("PACE")
+    monkeypatch.delenv(SLOW)
     assert cli(*asked(zoo, results, "patient", "queued")).code == 0
     for member, state in begun.items():
         (table,) = (results / "digits" / "predictions").glob(f"{member}.s0.*.csv")
@@ -211,62 +127,29 @@ def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path, mon
         assert [row["seconds"] for row in rows][: state["epoch"]] == kept
 
 
-class Witness(NullProgress):
-    """Remembers which members are on their way."""
-
-    def __init__(self) -> None:
-        self.moving: set[str] = set()
-
-    def progress(self, progress: Progress, label: str = "") -> None:
-        self.moving.add(label)
-
-
-def test_a_lost_process_is_replaced_and_a_spent_budget_starts_no_further_member(
+def test_workers_that_nobody_listens_to_save_their_state_and_end(
     zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("PACE", PACE)
-    options = Options("digits", ("lost", "patient", "queued"), (str(zoo),), results=tmp_path, train="missing")
-    session, shown = Session(replace(options, device="cpu", time_budget=1e9)), Witness()
-    tasks = [task for row in schedule(session)[0] for task in row]
-
-    def stop() -> str | None:
-        return BUDGET_SPENT if "patient" in shown.moving else None
-
-    found, failed = train_in_parallel(session, tasks, 1, stop, shown)
-    assert not found
-    lost, patient, queued = (failed[task.stem] for task in tasks)
-    assert lost.startswith("its process ended with exit code 9: out of memory, perhaps")
-    assert patient == "the time budget is spent; its state is saved, and the command goes on from there"
-    assert queued == NOT_STARTED
-    assert len(list((tmp_path / "digits" / "checkpoints").glob("*.pt"))) == 1
-    assert not left_over()
+    monkeypatch.setenv(SLOW, str(zoo))
+    command = [sys.executable, str(ROOT / "benchmark.py"), *asked(zoo, tmp_path / "results", "patient", "teacher")]
+    run = subprocess.Popen([*command, "--side-by-side", "2"], start_new_session=True, cwd=ROOT)
+    checkpoints = tmp_path / "results" / "digits" / "checkpoints"
+    wait_until(lambda: list(checkpoints.glob("patient*.pt")) or run.poll() is not None, "the training begins")
+    (checkpoint,) = checkpoints.glob("patient*.pt")
+    written = checkpoint.stat().st_mtime_ns
+    run.kill()
+    run.wait()
+    assert gone(run.pid)
+    assert checkpoint.stat().st_mtime_ns > written
 
 
-def test_a_worker_that_nobody_listens_to_saves_its_state_and_ends(tmp_path: Path):
-    options = Options("digits", ("mlp",), results=tmp_path, train="missing", device="cpu", epochs=999)
-    session = Session(options)
-    (configuration,) = session.configurations(session.folds[0])
-    ours, theirs = Pipe()
-    worker = threading.Thread(target=work, args=(theirs, options, sorted(os.sched_getaffinity(0))[:1]))
-    worker.start()
-    ours.send("a reason that came too late")
-    ours.send(Job(replace(configuration, data="0" * 32), 0))
-    assert ours.recv() == Failed("the images have changed since the run began; start it anew")
-    ours.send(Job(configuration, 0))
-    assert isinstance(ours.recv(), Progress)
-    ours.close()
-    worker.join(PATIENCE)
-    assert not worker.is_alive()
-    assert (tmp_path / "digits" / "checkpoints" / f"{configuration.stem}.pt").exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_the_first_signal_asks_and_the_second_insists(number: signal.Signals):
     before = signal.getsignal(number)
     with stop_signal(None) as stop:
         assert stop() is None
         signal.raise_signal(number)
-        assert stop() == INTERRUPT
+        assert stop() == (INTERRUPT if number == signal.SIGINT else LEAVE)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
     assert signal.getsignal(number) is before
@@ -330,9 +213,35 @@ def test_members_that_need_each_other_do_not_wait_for_ever():
     assert handed_out([task("pupil", labels=Labels(teacher="nobody"))]) == ["pupil"], "its training says what is wrong"
 
 
+def test_a_task_that_is_handed_out_again_comes_first():
+    first, second = task("mlp", 5), task("lenet", 3)
+    turns = TaskQueue([first, second], longest_first=True)
+    assert turns.next([]) is first
+    turns.again(first)
+    assert turns.next([], lambda task: task is second) is second
+    assert turns.next([second], lambda task: task is second) is None
+    assert turns.next([second]) is first
+
+
 def test_cores_are_divided():
     assert shares(range(7), 3) == [[0, 1], [2, 3], [4, 5]]
     assert shares([4, 5], 3) == [[4], [5], [4]]
+
+
+def test_every_card_is_used():
+    assert [slot.card for slot in slots(8, ["0", "1"])] == ["0"] * 4 + ["1"] * 4
+    assert [slot.card for slot in slots(3, ["4", "6"])] == ["4", "4", "6"]
+    assert workers("auto", "cuda", 99, cards=8) == 32
+    assert slots(2, threads=3, cores=[5])[1] == Slot((5,), 3)
+
+
+def test_a_process_inherits_its_card_and_its_threads(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6,7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    with inherited(Slot((0,), 2, "7")):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+        assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "2"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "6,7" and "MKL_NUM_THREADS" not in os.environ
 
 
 def test_there_are_no_more_processes_than_members():
@@ -342,6 +251,9 @@ def test_there_are_no_more_processes_than_members():
 
 def test_who_interrupts_learns_what_is_saved():
     assert str(interrupted([])) == "Interrupted; every state is saved, the same command goes on from there."
+    assert str(interrupted(["a"], LEAVE)) == (
+        "Told to leave in a; its state is saved, the same command goes on from there."
+    )
 
 
 # What is shown
@@ -413,7 +325,7 @@ def test_what_a_process_is_for_is_timed_on_its_cores():
     work, kept = tiny_work("resnet_digits"), []
 
     def one() -> None:
-        speed.one_process(work, 0, work.cores, threading.Barrier(1), theirs)
+        speed.one_process(work, 0, Slot(work.cores, 1), threading.Barrier(1), theirs)
         kept.extend(os.sched_getaffinity(0))
 
     thread = threading.Thread(target=one)
