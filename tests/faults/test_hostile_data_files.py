@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from benchmarks.data.affectnet.forms import stored_number
 from benchmarks.data.errors import DataError
+from benchmarks.data.fer2013 import pixel_csv
 from benchmarks.data.ferplus.votes import read_votes
 from benchmarks.results import UnreadableResults, read_results
 from tests.helpers.damage import TRIALS
@@ -56,6 +59,30 @@ def test_an_annotation_takes_no_memory_for_what_it_claims(shape: str, tmp_path: 
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
     with pytest.raises(DataError, match=r"0_val\.npy"):
         stored_number(path)
+
+
+def packed(path: Path, *parts: bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("fer2013.csv", "w") as file:
+        for part in parts:
+            file.write(part)
+    return path
+
+
+def test_a_packed_table_whose_first_line_never_ends_is_not_read(tmp_path: Path):
+    path = packed(tmp_path / "fer2013.zip", b"emotion,pixels,Usage" + b" " * 2**24)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="its first line has 4,096 characters and more"):
+        pixel_csv.read(path)
+    assert tracemalloc.get_traced_memory()[1] < 4e6
+    tracemalloc.stop()
+
+
+def test_more_rows_than_any_copy_has_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("benchmarks.data.fer2013.table.MOST_ROWS", 100)
+    row = b"0," + b" ".join([b"1"] * 2304) + b",Training\n"
+    path = packed(tmp_path / "fer2013.zip", b"emotion,pixels,Usage\n", row * 2000)
+    with pytest.raises(DataError, match="more than 100 rows; FER2013 has 35,887"):
+        pixel_csv.read(path)
 
 
 def test_votes_too_many_for_a_number_are_refused(tmp_path: Path):

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.data.errors import DataError, first_line, shortened
 from benchmarks.data.fer2013.decode import decode_grey
-from benchmarks.data.fer2013.table import IMAGE_SIZE, GrowingImages, Rows, emotion_index, usage_index
+from benchmarks.data.fer2013.table import IMAGE_SIZE, GrowingImages, Rows, check_count, emotion_index, usage_index
 
 MAGIC = b"PAR1"
 COLUMNS = ("image", "emotion", "Usage")
@@ -49,6 +49,7 @@ def read(paths: Sequence[Path]) -> Rows:
     for path in paths:
         for row, (image, emotion, usage) in enumerate(_records(path)):
             where = f"{path}, row {row}"
+            check_count(images.count, str(path))
             data = (image or {}).get("bytes")
             if data is None:
                 raise DataError(f"{where}: no image bytes. The images must be inside the parquet file.")

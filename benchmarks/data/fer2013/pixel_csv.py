@@ -12,8 +12,8 @@ from typing import IO, Any
 import numpy as np
 
 from benchmarks.data.errors import DataError, first_line, shortened
-from benchmarks.data.fer2013.archives import DAMAGE, open_table
-from benchmarks.data.fer2013.table import IMAGE_SIZE, GrowingImages, Rows, emotion_index, usage_index
+from benchmarks.data.fer2013.archives import DAMAGE, HEADER_BYTES, open_table
+from benchmarks.data.fer2013.table import IMAGE_SIZE, GrowingImages, Rows, check_count, emotion_index, usage_index
 from benchmarks.data.text_table import delimiter_of
 
 NAMES = {"emotion": "emotion", "pixels": "pixels", "usage": "Usage"}
@@ -68,6 +68,7 @@ def _read_stream(stream: IO[bytes], name: str) -> Rows:
     targets, usages = [], []
     for batch in _batches(stream, name):
         start = images.count + 1
+        check_count(start, name)
         images.add(_pixels(batch.column("pixels"), name, start))
         targets.append(_indices(batch.column("emotion"), emotion_index, name, start))
         usages.append(_indices(batch.column("usage"), usage_index, name, start))
@@ -81,7 +82,10 @@ def _batches(stream: IO[bytes], name: str) -> Any:
     import pyarrow as pa
     from pyarrow import csv
 
-    names, delimiter = header_columns(stream.readline())
+    header = stream.readline(HEADER_BYTES)
+    if len(header) == HEADER_BYTES:
+        raise DataError(f"{name}: its first line has {HEADER_BYTES:,} characters and more. Use the original file.")
+    names, delimiter = header_columns(header)
     wrong: list[Any] = []
 
     def refuse(row: Any) -> str:

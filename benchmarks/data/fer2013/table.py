@@ -12,6 +12,7 @@ from benchmarks.data.fingerprint import assemble
 
 IMAGE_SIZE = 48
 USUAL_ROWS = 36_000  # for which there is room at first
+MOST_ROWS = 500_000  # a packed file of a few megabytes may unfold to any number
 MOST_DIGITS = 10  # of a label that is looked at as a number
 
 
@@ -39,7 +40,7 @@ class GrowingImages:
     """
 
     def __init__(self) -> None:
-        self._pixels = np.empty((USUAL_ROWS, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+        self._pixels = np.empty((0, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
         self.count = 0
 
     def add(self, pixels: np.ndarray) -> None:
@@ -47,7 +48,7 @@ class GrowingImages:
         images = pixels.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)
         end = self.count + len(images)
         if end > len(self._pixels):
-            self._resize(2 * end)
+            self._resize(max(USUAL_ROWS, 2 * end))
         self._pixels[self.count : end] = images
         self.count = end
 
@@ -58,6 +59,12 @@ class GrowingImages:
 
     def _resize(self, count: int) -> None:
         self._pixels.resize((count, IMAGE_SIZE, IMAGE_SIZE), refcheck=False)
+
+
+def check_count(count: int, where: str) -> None:
+    """Raise DataError where a file holds so many rows that it is no copy of FER2013, but fills the memory."""
+    if count > MOST_ROWS:
+        raise DataError(f"{where}: more than {MOST_ROWS:,} rows; FER2013 has {sum(COUNTS):,}. Use a copy of it.")
 
 
 def dataset_of(rows: Rows, source: str, where: str) -> Dataset:
