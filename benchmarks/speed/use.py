@@ -141,14 +141,14 @@ def on_pictures(options: argparse.Namespace, pictures: Pictures, peer: DeepFace 
         found = len(ours())
         rows.append(_compared(f"{what} ({found} found)", ours, peer, [path], "opencv", options.repeats, target))
     crops = Recognizer(options.model, faces="cropped")
-    ours, _ = timed(lambda: sum(1 for _ in crops.many([str(pictures.crops)])), 3)
-    rate, what = CROPS / ours.best, f"{CROPS:,} crops of 48 x 48 in a folder"
+    own, _ = timed(lambda: sum(1 for _ in crops.many([str(pictures.crops)])), 3)
+    rate, what = CROPS / own.best, f"{CROPS:,} crops of 48 x 48 in a folder"
     if peer is None:
         rows.append(Comparison(what, "faces/s", rate, target=300.0))
     else:
         shown = pictures.shown(SHOWN_TO_PEER)
         theirs, _ = timed(partial(peer.analyse, shown, "skip"), 3)
-        slowest = CROPS / max(ours.seconds)
+        slowest = CROPS / max(own.seconds)
         their_rate = len(shown) / theirs.best
         rows.append(Comparison(what, "faces/s", rate, DEEPFACE, their_rate, slowest / their_rate, target=20.0))
     return [*rows, *video(recognise, pictures)]

@@ -343,7 +343,7 @@ def test_a_scale_is_remembered_by_the_content_of_what_it_was_learnt_from(monkeyp
     random = np.random.default_rng(3)
     logits, targets = random.normal(size=(2, 50, 3)), random.integers(0, 3, 50)
     learnt: list[int] = []
-    learn = CommonScale._learnt.__func__
+    learn = vars(CommonScale)["_learnt"].__func__
 
     def counted(cls: type[CommonScale], logits: np.ndarray, targets: np.ndarray) -> CommonScale:
         learnt.append(1)
