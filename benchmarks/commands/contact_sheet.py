@@ -104,7 +104,7 @@ def write(session: Session, most: int = MOST) -> list[Path]:
         ]
         title = f"The {len(chosen)} {words}"
         note = f"Above: the given label; below: what most of {plural(len(members), 'member')} say, and how many do."
-        draw = partial(_draw, title, note, test_images[chosen], captions)
+        draw = partial(draw_images, title, note, test_images[chosen], captions)
         paths += save(Chart(title, title, draw), folder / f"contact_sheet_{name}")
     return paths
 
@@ -118,8 +118,8 @@ def _members(session: Session) -> list[Predictions]:
     return found
 
 
-def _draw(title: str, note: str, images: np.ndarray, captions: Sequence[tuple[str, str]]) -> Figure:
-    """`images` are uint8 [n, channels, height, width], grey or colour."""
+def draw_images(title: str, note: str, images: np.ndarray, captions: Sequence[tuple[str, str]]) -> Figure:
+    """Draw images uint8 [n, channels, height, width], grey or colour, COLUMNS a line, with two lines of text below."""
     size = (WIDTH - 2 * MARGIN) / COLUMNS
     lines = math.ceil(len(images) / COLUMNS)
     high = max(1, lines) * (size + CAPTION)

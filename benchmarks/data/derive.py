@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from benchmarks.data.copies import near_copies_in
 from benchmarks.data.dataset import Dataset, Split
 from benchmarks.data.errors import DataError
 from benchmarks.data.fingerprint import also_in, assemble
@@ -35,10 +36,18 @@ def downsampled(dataset: Dataset, seed: int = 0) -> Dataset:
     return assemble({**dataset.splits(), "train": kept}, dataset.classes, dataset.source, (*dataset.notes, note))
 
 
-def deduplicated(dataset: Dataset) -> Dataset:
-    """Leave out the test images whose pixels also stand in train; `listings` name every one of them."""
+def deduplicated(dataset: Dataset, near: bool = False) -> Dataset:
+    """Leave out the test images whose pixels also stand in train; `listings` name every one of them.
+
+    Where `near`, also those that show a photograph of train in other pixels (benchmarks/data/copies.py).
+    """
     seen = also_in(dataset.test.images, dataset.train.images)
-    note = f"{seen.sum():,} of {len(seen):,} test images left out, because they also stand in train (removed.csv)."
+    why = "they also stand in train"
+    if near:
+        alike = near_copies_in(dataset.test.images, dataset.train.images)
+        seen = seen if alike is None else seen | alike
+        why = "their photographs also stand in train"
+    note = f"{seen.sum():,} of {len(seen):,} test images left out, because {why} (removed.csv)."
     splits = {**dataset.splits(), "test": dataset.test.take(np.flatnonzero(~seen))}
     result = assemble(splits, dataset.classes, dataset.source, (*dataset.notes, note))
     return replace(result, listings={"removed.csv": _listing(dataset.test.take(np.flatnonzero(seen)), dataset.classes)})

@@ -64,20 +64,25 @@ def best_subset_on_test(predictions: Sequence[Predictions], targets: Targets) ->
 
 
 def _by_overlap(row: ScoredModel, targets: Targets) -> OverlapScores:
-    """Return accuracy on all test images, on those whose pixels do not stand in train, and on those that do.
+    """Return accuracy on all test images, on those whose pixels do not stand in train, on those that do, and on those
+    of which train has no near copy either.
 
     None where that is not known or there are none.
     """
     correct, in_train = metrics.correctness(row.test, targets.test), targets.test_in_train
+    near = targets.test_near_train
 
     def accuracy_of(part: np.ndarray | None) -> float | None:
         return None if part is None or not part.any() else float(correct[part].mean())
 
-    return {
+    scores: OverlapScores = {
         "accuracy": float(correct.mean()),
         "unseen_accuracy": accuracy_of(None if in_train is None else ~in_train),
         "overlap_accuracy": accuracy_of(in_train),
     }
+    if near is not None:
+        scores["unlike_accuracy"] = accuracy_of(~near)
+    return scores
 
 
 def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibration]:

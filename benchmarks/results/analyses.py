@@ -1,6 +1,6 @@
 """What results.json holds beside the rows of the leaderboard: the type of every analysis."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 Interval = list[float]  # lower and upper bound, 95 %
 
@@ -153,6 +153,7 @@ class OverlapScores(TypedDict):
     accuracy: float
     unseen_accuracy: float | None
     overlap_accuracy: float | None
+    unlike_accuracy: NotRequired[float | None]  # on images that show no photograph of train, in whatever pixels
 
 
 class Calibration(TypedDict):

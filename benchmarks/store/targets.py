@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import Dataset
+from benchmarks.data.copies import near_copies_in
 from benchmarks.data.fingerprint import also_in
 from benchmarks.store.container import StoreError, read_file, set_aside, write_file
 from benchmarks.store.headers import TargetsHeader
 from benchmarks.store.locks import locked
 
-OVERLAPS = ("val_in_train", "test_in_train", "test_in_val")
+OVERLAPS = ("val_in_train", "test_in_train", "test_in_val", "test_near_train")
 RATINGS = ("val_affect", "test_affect")
 ROWS = ("val_rows", "test_rows")
 OPTIONAL = (*ROWS, "val_groups", "test_groups", *OVERLAPS, *RATINGS)
@@ -30,7 +31,8 @@ class Targets:
     `val_rows` and `test_rows`, int32 [N], are the rows of the original file that the images came from, from 0: they
     line up predictions made elsewhere. None where the form of the data did not tell.
     `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
-    bool [N], None where a file that was written before they were kept does not know.
+    bool [N], None where a file that was written before they were kept does not know. `test_near_train` also counts what
+    shows the same photograph in other pixels (data/copies.py).
     `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
     rating; None where the data has none.
     `val_groups` and `test_groups`, int32 [N], say which images belong together, such as those of one person; None where
@@ -48,6 +50,7 @@ class Targets:
     val_in_train: np.ndarray | None = None
     test_in_train: np.ndarray | None = None
     test_in_val: np.ndarray | None = None
+    test_near_train: np.ndarray | None = None
     val_affect: np.ndarray | None = None
     test_affect: np.ndarray | None = None
     val_groups: np.ndarray | None = None
@@ -73,6 +76,7 @@ class Targets:
             val_in_train=also_in(val.images, train.images),
             test_in_train=also_in(test.images, train.images),
             test_in_val=also_in(test.images, val.images),
+            test_near_train=near_copies_in(test.images, train.images),
             val_affect=val_affect,
             test_affect=test_affect,
             val_groups=None if val.groups is None else val.groups.astype(np.int32),

@@ -38,6 +38,13 @@ def without_duplicates(options: DataOptions) -> Dataset:
     return deduplicated(load(options))
 
 
+def without_near_copies(options: DataOptions) -> Dataset:
+    """Load the official splits without test images whose photograph also stands in Training; raise DataError."""
+    from benchmarks.data.derive import deduplicated
+
+    return deduplicated(load(options), near=True)
+
+
 def votes(dataset: Dataset, options: DataOptions) -> Dataset:
     """Add the votes of FER+ for the training images; raise DataError."""
     from benchmarks.data.ferplus import reader as ferplus
@@ -141,5 +148,13 @@ SUITES = (
         summary="FER2013 without the test images that also stand in training; removed.csv lists them",
         split_names=("Training", "PublicTest", "PrivateTest without duplicates"),
         load=without_duplicates,
+    ),
+    replace(
+        SMALL,
+        name="fer2013-dedup-near",
+        title="FER2013 without near copies in test",
+        summary="FER2013 without the test images whose photograph also stands in training; removed.csv lists them",
+        split_names=("Training", "PublicTest", "PrivateTest without near copies"),
+        load=without_near_copies,
     ),
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.cache import cached
+from benchmarks.data.copies import near_copies_in
 from benchmarks.data.dataset import SPLIT_NAMES, DataOptions, Dataset, Split
 from benchmarks.data.errors import DataError
 from benchmarks.data.fingerprint import also_in, assemble, digests
@@ -101,11 +102,25 @@ def _seen_in_train(splits: Mapping[str, Split]) -> list[str]:
     """Write a note where training has most of the test images."""
     seen = also_in(splits["test"].images, splits["train"].images)
     if seen.mean() <= MOST:
-        return []
+        return _near_copies(splits)
     return [
         f"{seen.sum():,} of {len(seen):,} test images also stand in train, pixel for pixel: the score is mostly of how "
         "well members remember them. Remove the copies, or keep each image's copies in one split by --groups."
     ]
+
+
+def _near_copies(splits: Mapping[str, Split]) -> list[str]:
+    """Write a note for val and test each where training has near copies of their images."""
+    notes = []
+    for name in ("val", "test"):
+        found = near_copies_in(splits[name].images, splits["train"].images)
+        if found is not None and found.any():
+            first = splits[name].ids[int(np.flatnonzero(found)[0])]
+            notes.append(
+                f"{found.sum():,} of {len(found):,} {name} images show a photograph that also stands in train, such as "
+                f"{first}: keep each photograph's copies in one split by --groups, or remove them."
+            )
+    return notes
 
 
 def _contradictions(

@@ -50,17 +50,32 @@ def _overlap(audit: Audit, results: Results) -> str:
     if "val_in_train" in audit["overlap"]:
         known, whole = audit["overlap"]["val_in_train"], results["splits"]["val"]["size"]
         sentence += f" Of {val}'s {whole:,} images, {known:,} also stand in {train}."
-    if not count:
+    near = audit["overlap"].get("test_near_train", 0)
+    if near > count:
+        sentence += (
+            f" {near:,} show a photograph of {train}, these included: mirrored, shifted, cropped, resized, of another "
+            "brightness or under a watermark (`near-copies` lists them)."
+        )
+    if not max(count, near):
         return sentence
+    parts = {"unseen_accuracy": count, "unlike_accuracy": near if near > count else 0}
+    shown = {part: size for part, size in parts.items() if size}
     body = [
         [
-            row["kind"], escape(row["title"]), percent(row["accuracy"]), percent(row["unseen_accuracy"]),
-            points(_difference(row["unseen_accuracy"], row["accuracy"])), percent(row["overlap_accuracy"]),
+            row["kind"], escape(row["title"]), percent(row["accuracy"]),
+            *(cell for part in shown for cell in _without(row, row.get(part))),
+            *([percent(row["overlap_accuracy"])] if count else []),
         ]
         for row in _sorted(audit)
     ]  # fmt: skip
-    head = f"Kind|Name|All|Without the {count:,}|Change|The {count:,} alone"
-    return f"{sentence} Accuracy in per cent:\n\n{table(head, body, right={2, 3, 4, 5})}"
+    heads = [name for size in shown.values() for name in (f"Without the {size:,}", "Change")]
+    head = "|".join(["Kind", "Name", "All", *heads, *([f"The {count:,} alone"] if count else [])])
+    return f"{sentence} Accuracy in per cent:\n\n{table(head, body, right=set(range(2, 8)))}"
+
+
+def _without(row: AuditRow, accuracy: object) -> list[str | None]:
+    known = accuracy if isinstance(accuracy, float) else None
+    return [percent(known), points(_difference(known, row["accuracy"]))]
 
 
 def _calibration(audit: Audit, results: Results) -> str:

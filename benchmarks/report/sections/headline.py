@@ -29,7 +29,8 @@ def headline(results: Results) -> str:
     Where most test images stand in another split, that comes first; where another row is as accurate and cheaper, last.
     """
     warning = seen_warning(results)
-    parts = [f"**{warning}**" if warning else "", _result(results), separation(results), cheaper(results)]
+    parts = [f"**{warning}**" if warning else "", _result(results), separation(results)]
+    parts += [copies(results), cheaper(results)]
     return " ".join(part for part in parts if part)
 
 
@@ -45,6 +46,18 @@ def seen_warning(results: Results) -> str:
     if split == results["splits"]["train"]["name"] and unseen is not None:
         others = f" On the other {size - count:,} it has {percent(unseen)} %."
     return f"No result on unseen images: {count:,} of the {size:,} images of {test} also stand in {split}.{others}"
+
+
+def copies(results: Results) -> str:
+    """Say how many test images show a photograph of train, and what the headline has on the others; else nothing."""
+    near, size = (results["audit"]["overlap"] or {}).get("test_near_train", 0), results["splits"]["test"]["size"]
+    row = next((row for row in results["audit"]["rows"] if row["name"] == results["headline"]), None)
+    if not near or 2 * near > size:
+        return ""
+    train, _, test = split_names(results)
+    unlike = None if row is None else row.get("unlike_accuracy")
+    without = "" if unlike is None else f"; on the others the headline has {percent(unlike)} %"
+    return f"{near:,} of the {size:,} images of {test} show photographs that also stand in {train}{without}."
 
 
 def cheaper(results: Results) -> str:
