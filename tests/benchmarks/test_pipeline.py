@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import pipeline
+from benchmarks.rerun.fits import Validation
 from benchmarks.store.targets import Targets
 from tests.helpers.generated import FACES
 
@@ -19,11 +21,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the search was asked for: its folds and groups."""
     found: dict[str, Any] = {}
 
-    def search(val: np.ndarray, targets: np.ndarray, names: Any, folds: int, **options: Any) -> list[Any]:
-        found.update(folds=folds, groups=options["groups"])
-        return []
+    class Fits:
+        predict = None
 
-    monkeypatch.setattr(pipeline, "search", search)
+        def __init__(self, data: Validation, *_: object, **options: object) -> None:
+            found.update(folds=data.folds, groups=data.groups)
+
+        def search(self, *_: object) -> list[Any]:
+            return []
+
+    monkeypatch.setattr(pipeline, "KnownFits", Fits)
     monkeypatch.setattr(pipeline, "member_labels", lambda predictions: [])
     monkeypatch.setattr(pipeline, "scored_models", lambda *_: [])
     return found
@@ -51,7 +58,10 @@ def test_folds_fit_the_images_and_the_groups(
 ):
     of_val = targets(count, None if people is None else np.arange(count, dtype=np.int32) % people)
     suite = SimpleNamespace(extra_labels=None)
-    session: Any = SimpleNamespace(suite=suite, ensemblers=["uniform"], jobs=lambda size: 1)
+    options = SimpleNamespace(fresh=False)
+    session: Any = SimpleNamespace(
+        suite=suite, ensemblers=["uniform"], jobs=lambda size: 1, folder=Path(), options=options
+    )
     fold: Any = SimpleNamespace(targets=of_val)
     predictions: Any = SimpleNamespace(val=np.zeros((count, 7), dtype=np.float32))
     pipeline.search_fold(session, fold, [predictions])
