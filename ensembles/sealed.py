@@ -117,11 +117,17 @@ def _facts(header: dict[str, Any]) -> tuple[dict[str, str], str | None]:
     """Return what the header says, without the digests, and the digest of the arrays where there is one."""
     metadata = header.get(METADATA, {})
     arrays, facts = metadata.get(ARRAYS), metadata.get(FACTS)
-    if (arrays is None) != (facts is None):
+    if (arrays is None) != (facts is None) or any(map(_is_misspelt, metadata)):
         raise Damaged("one of its two digests is missing")
     if facts is not None and facts != _facts_digest(header):
         raise Damaged("what it says of itself is not what was written: the SHA-256 of its header is another")
     return {name: text for name, text in metadata.items() if name not in (ARRAYS, FACTS)}, arrays
+
+
+def _is_misspelt(name: str) -> bool:
+    """Say whether this was the name of a digest until bits were flipped: the file would pass for an older one."""
+    alike = (known for known in (ARRAYS, FACTS) if len(known) == len(name) and known != name)
+    return any(sum(map(str.__eq__, known, name)) > len(known) / 2 for known in alike)
 
 
 def _facts_digest(header: dict[str, Any]) -> str:
