@@ -31,6 +31,7 @@ from ensembles.affect.search import FOLDS, KINDS, search_affect
 from tests.helpers.generated import PROVENANCE, stored_predictions
 from tests.helpers.results import blank_results
 from zoo import registry
+from zoo.sealed import seal
 
 NAMES = ("vgg_fer", "resnet18", "mini_xception")
 
@@ -100,6 +101,7 @@ def test_damaged_ratings_are_refused(rated_faces: Targets, tmp_path: Path, harm:
         header = file.metadata()
     harm(arrays)
     save_file(arrays, path, header)
+    path.write_bytes(seal(path.read_bytes()))  # by digests, it is what was written
     with pytest.raises(StoreError, match=r"_affect holds no valence and arousal in \[-1, 1\] of"):
         store.load(one.configuration, rated_faces)
 
