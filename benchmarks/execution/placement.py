@@ -100,7 +100,8 @@ class Placement:
             self._seen = now
         elif not self._engine.has_own_workers and self._seen is not None and now - self._seen > LONELY:
             self._seen = None
-            self._display.note(no_worker(self._engine.address))
+            other = f"the workers of {self._engine.address} have no {self._device}, or run other code than this run"
+            self._display.note(other if self._engine.facts else no_worker(self._engine.address))
 
 
 def no_worker(address: str) -> str:

@@ -77,8 +77,8 @@ def visible_cards(device: str = "auto") -> list[str]:
 
 @contextmanager
 def inherited(slot: Slot) -> Iterator[None]:
-    """Have a process that is started meanwhile inherit the slot's card, and its threads for every library."""
-    wanted = dict.fromkeys(THREADS, str(slot.threads)) | ({CARDS: slot.card} if slot.card else {})
+    """Have a process that is started meanwhile see the slot's card, or none, and give every library its threads."""
+    wanted = dict.fromkeys(THREADS, str(slot.threads)) | {CARDS: slot.card}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

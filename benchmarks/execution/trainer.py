@@ -75,16 +75,12 @@ def announced() -> dict[str, Any]:
         "pid": os.getpid(),
         "device": device,
         "hardware": device_name(device),
-        "card": os.environ.get(CARDS, "") if _shares_a_card() else "",
+        "card": os.environ.get(CARDS, ""),
         "cores": cpu_cores(),
         "lacking": lacking_for_gpu_code() or "",
         "code": code(),
         "libraries": tuple(library_versions().items()),
     }
-
-
-def _shares_a_card() -> bool:
-    return len(os.environ.get(CARDS, "").split(",")) == 1
 
 
 def training() -> str:

@@ -37,7 +37,7 @@ from torch.func import functional_call, stack_module_state
 from torch.nn import functional as F
 
 from benchmarks.data import Split
-from benchmarks.execution.slots import Slot, available, inherited, pin, slots
+from benchmarks.execution.slots import Slot, available, inherited, pin, slots, visible_cards
 from benchmarks.provenance import cpu_cores
 from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
 from benchmarks.speed.timing import Rate, header
@@ -167,7 +167,7 @@ def processes(work: Work) -> Rates:
     """Each training in a process with its share of the cores; RuntimeError where one is lost."""
     context = get_context("spawn")
     gate, lines, started = context.Barrier(len(work.members)), [], []
-    for place, slot in enumerate(slots(len(work.members), cores=work.cores)):
+    for place, slot in enumerate(slots(len(work.members), visible_cards(work.device)[:1], cores=work.cores)):
         line, theirs = context.Pipe(duplex=False)
         process = context.Process(target=one_process, args=(work, place, slot, gate, theirs))
         with inherited(slot):

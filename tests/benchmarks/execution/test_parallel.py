@@ -242,6 +242,8 @@ def test_a_process_inherits_its_card_and_its_threads(monkeypatch: pytest.MonkeyP
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
         assert os.environ["OMP_NUM_THREADS"] == os.environ["MKL_NUM_THREADS"] == "2"
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "6,7" and "MKL_NUM_THREADS" not in os.environ
+    with inherited(Slot((0,), 2)):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "", "who trains on a CPU sees no card"
 
 
 def test_there_are_no_more_processes_than_members():
