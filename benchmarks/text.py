@@ -11,7 +11,8 @@ import unicodedata
 LONGEST = 400  # characters of a message that quotes a file of others
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn")
 """Unicode's categories of what is no letter to see: controls, directions, halves of pairs, and what means nothing."""
-JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}\N{SOFT HYPHEN}"  # of these categories, and part of words
+JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}\N{SOFT HYPHEN}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}"
+"""Of these categories, and part of words in some scripts."""
 
 
 def printable(text: str) -> str:

@@ -76,3 +76,13 @@ def test_a_camera_that_is_not_there():
     assert source.live
     (found,) = source.pictures()
     assert found.error.startswith("unreadable: cannot be ")
+
+
+@pytest.mark.parametrize(
+    "text", ["ffconcat version 1.0\nfile clip.mkv\n", "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nclip.mkv\n"]
+)
+def test_a_play_list_that_is_called_a_video_opens_no_other_file(text: str, clip: str):
+    path = Path(clip).with_name("list.mkv")
+    path.write_text(text)
+    with pytest.raises(Unreadable, match="cannot be read"):
+        list(frames(str(path), Pace()))
