@@ -28,6 +28,7 @@ from PIL import Image
 from benchmarks.speed.records import Comparison, add_json_option, compare_times, write_record
 from benchmarks.speed.timing import Timing, header, timed, timed_in_turns
 from zoo.use import Recognizer
+from zoo.use.encoded import open_image
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("onnxruntime", "pillow", "av")
@@ -69,7 +70,7 @@ class Pictures:
         portrait = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"  # 512 x 600, one face
         self.one, self.three, self.crops = folder / "one.jpg", folder / "three.jpg", folder / "crops"
         self.one.write_bytes(portrait.read_bytes())
-        with Image.open(self.one, formats=["JPEG"]) as picture:
+        with open_image(self.one, ["JPEG"], megapixels=1) as picture:
             self.pixels = np.asarray(picture.convert("RGB"))
         face = Image.fromarray(self.pixels)
         wide = Image.new("RGB", (1920, 1350), (120, 130, 140))
