@@ -69,7 +69,7 @@ def write(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False)
     else:
         (folder / CSV_NAME).unlink(missing_ok=True)
     for name, text in texts.items():
-        write_atomic(folder / name, text)
+        write_atomic(folder / name, text, rebuilt=True)
     return [*(folder / name for name in texts), *figures.draw(results, folder, jobs, fresh=fresh)]
 
 

@@ -136,7 +136,7 @@ def _scores(stem: Path) -> Path:
 def _write(path: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray], beside: bytes) -> None:
     """Write facts and arrays with a digest of them and of what lies `beside` them."""
     text, whole = json.dumps(facts), {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomic(path, save(whole, {"json": text, "digest": _digest(text, whole, beside)}))
+    write_atomic(path, save(whole, {"json": text, "digest": _digest(text, whole, beside)}), rebuilt=True)
 
 
 def _read(path: Path, beside: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

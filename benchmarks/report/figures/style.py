@@ -81,7 +81,7 @@ def save(chart: Chart, stem: Path) -> list[Path]:
         for path, suffix, described in zip(paths, SUFFIXES, metadata, strict=True):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=DPI, metadata=described)
-            write_atomic(path, buffer.getvalue())
+            write_atomic(path, buffer.getvalue(), rebuilt=True)
     return paths
 
 
