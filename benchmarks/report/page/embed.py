@@ -34,12 +34,17 @@ def embed(folder: Path, room: int) -> list[Figure]:
     names = sorted({path.stem for path in _files(folder)}, key=lambda name: (name != FIRST, name))
     figures = []
     for name in names:
-        path, uri = min(((path, _uri(path)) for path in _files(folder, name)), key=lambda form: len(form[1]))
+        uri = min((_uri(path) for path in _files(folder, name)), key=len)
         size = len(escape(uri))  # as the template writes it, with quotes and brackets escaped
         fits = size <= room
         room -= size if fits else 0
-        figures.append(Figure(name, _caption(name), f"{folder.name}/{path.name}", uri if fits else None))
+        figures.append(Figure(name, _caption(name), f"{folder.name}/{_kept(folder, name).name}", uri if fits else None))
     return figures
+
+
+def _kept(folder: Path, name: str) -> Path:
+    """Return the PNG of a figure, which goes wherever the page goes, or its SVG where that is all there is."""
+    return list(_files(folder, name))[-1]
 
 
 def _files(folder: Path, name: str = "*") -> Iterable[Path]:

@@ -255,6 +255,7 @@ def test_figures_beyond_the_room_are_named_and_the_smaller_form_is_taken(tmp_pat
     (tmp_path / "benchmark.svg").write_text(SVG)
     (tmp_path / "benchmark.png").write_bytes(b"\x89PNG" * 500)
     (tmp_path / "a_cost.png").write_bytes(b"\x89PNG" * 500)
+    (tmp_path / "a_cost.svg").write_text(SVG.replace("M0 0", "M0 0 " * 300))  # which is not committed
     first, second = embed(tmp_path, 1000)
     assert first.name == "benchmark" and first.uri is not None and first.uri.startswith("data:image/svg+xml,<svg")
     assert '"' not in first.uri and "#" not in first.uri
