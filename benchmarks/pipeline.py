@@ -17,10 +17,10 @@ from benchmarks.evaluation.folds import SearchedModels, pool
 from benchmarks.evaluation.models import member_labels, scored_models
 from benchmarks.execution.distillation import changed_peers
 from benchmarks.execution.elsewhere import Elsewhere, place_of
-from benchmarks.execution.engine import local_engine
 from benchmarks.execution.executor import Outcomes, train_context, train_serially
 from benchmarks.execution.hardware import HERE, Here
 from benchmarks.execution.in_sample import keep_train_logits, lacking_train_logits
+from benchmarks.execution.local import local_engine
 from benchmarks.execution.parallel import train_in_parallel
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.slots import slots, visible_cards, workers

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from benchmarks.data import DataError
 from benchmarks.digests import code
 from benchmarks.execution.connection import address_of
-from benchmarks.execution.engine import Engine, Facts
+from benchmarks.execution.engine import Engine
+from benchmarks.execution.facts import Facts
 from benchmarks.execution.hardware import HERE, Hardware, Here
 from benchmarks.execution.placement import LONELY, no_worker
 from benchmarks.execution.progress import NullProgress

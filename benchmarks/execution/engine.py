@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -18,10 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.execution.connection import security
 from benchmarks.execution.crew import Crew
+from benchmarks.execution.facts import Facts
 from benchmarks.execution.quiet import quiet
-from benchmarks.execution.scheduler import scheduler_options
-from benchmarks.execution.serving import Meeting
-from benchmarks.execution.slots import Slot
 from benchmarks.execution.stopping import ToldToLeave
 
 if TYPE_CHECKING:
@@ -42,21 +39,6 @@ GOES_ON = "Workers store what they have begun, and the same command goes on from
 
 class EngineLost(ToldToLeave):
     """The scheduler is gone; workers store what they have begun, and the same command goes on later."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a worker announces of itself; what is lacking for compiled code, and empty texts for what it has not."""
-
-    host: str
-    device: str
-    hardware: str
-    card: str
-    cores: int
-    lacking: str
-    code: str
-    libraries: tuple[tuple[str, str], ...]
-    pid: int
 
 
 class Engine:
@@ -196,27 +178,3 @@ class Engine:
             error = future.exception()
             text = f"a worker could not begin with it: {type(error).__name__}: {error}"
             self._heard.put({"kind": "failed", "key": future.key, "text": text})
-
-
-@contextmanager
-def local_engine(slots: Sequence[Slot]) -> Iterator[Engine]:
-    """Yield an engine with workers of its own on this machine, which end with it."""
-    quiet()
-    from distributed import Scheduler, SpecCluster
-
-    cluster = SpecCluster({}, {"cls": Scheduler, "options": scheduler_options()}, security=security())
-    crew = Crew(slots, Meeting(cluster.scheduler_address))
-    try:
-        crew.start()
-        engine = Engine(cluster.scheduler_address, any_code=True)  # it is this run's, also where somebody edits it
-        watching = Thread(target=engine.watch, args=(crew,), daemon=True)
-        watching.start()
-        try:
-            yield engine
-        finally:
-            crew.kill()
-            watching.join()
-            engine.close()
-    finally:
-        crew.kill()
-        cluster.close()

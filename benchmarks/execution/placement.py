@@ -7,7 +7,8 @@ from collections import defaultdict
 from statistics import fmean
 
 from benchmarks.digests import code
-from benchmarks.execution.engine import Engine, Facts
+from benchmarks.execution.engine import Engine
+from benchmarks.execution.facts import Facts
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.trainer import Order
 from benchmarks.store.predictions import Predictions

@@ -25,8 +25,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.digests import code
-from benchmarks.execution.engine import Facts, Said, local_engine
+from benchmarks.execution.engine import Said
 from benchmarks.execution.executor import train_serially
+from benchmarks.execution.facts import Facts
+from benchmarks.execution.local import local_engine
 from benchmarks.execution.parallel import train_in_parallel
 from benchmarks.execution.plan import Step
 from benchmarks.execution.progress import NullProgress
