@@ -15,6 +15,7 @@ from tests.helpers.runs import Outcome, cli, files
 NEEDED = {
     "add": ("mine.npz",),
     "check": ("mine.npz",),
+    "checkpoint": ("linear", "mine.npz"),
     "compare": ("A", "B"),
     "label-issues": ("--judges", "linear"),
     "predict": ("party.jpg",),
