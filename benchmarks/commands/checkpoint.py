@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.commands.options import suite_arguments
 
@@ -48,7 +49,7 @@ def execute(arguments: Namespace) -> None:
             weights = matched(theirs, network.state_dict())
         except ValueError as error:
             raise ValueError(f"{arguments.file.name} does not fit {member.name}: {error}") from error
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for name, split in (("val", dataset.val), ("test", dataset.test)):
             arrays[name] = predict(member, weights, split.images, len(classes), device)
             if split.rows is not None:
