@@ -34,7 +34,10 @@ class ToldToLeave(Interrupted):
 
 def interrupted(labels: Sequence[str], why: str = INTERRUPT) -> Interrupted:
     """Make what ends the run for a reason of END_OF_RUN that came while these were trained."""
-    where, whose = f" in {' and '.join(labels)}" if labels else "", "its state" if len(labels) == 1 else "every state"
+    where, whose = (
+        f" in {' and '.join(sorted(labels))}" if labels else "",
+        "its state" if len(labels) == 1 else "every state",
+    )
     kind = ToldToLeave if why == LEAVE else Interrupted
     return kind(f"{why.capitalize()}{where}; {whose} is saved, the same command goes on from there.")
 

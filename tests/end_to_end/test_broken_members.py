@@ -147,7 +147,7 @@ def test_a_broken_ensembler_is_named(digits_copy: Path, monkeypatch: pytest.Monk
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(ensembles.get("uniform"), "_fit", refuse)
-    done = digits(digits_copy, *SIMPLE)
+    done = digits(digits_copy, "--fresh", *SIMPLE)
     assert done.code == 0
     found = read(digits_copy)
     assert "best_single" in [row["name"] for row in found["ensembles"]]

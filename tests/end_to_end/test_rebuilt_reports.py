@@ -48,7 +48,7 @@ def test_members_without_predictions_are_listed_with_the_command_that_trains_the
 def other_data(monkeypatch: pytest.MonkeyPatch) -> str:
     """The digits suite finds other data than before; its fingerprint."""
     other = replace(digits_suite.load(DataOptions()), fingerprint="0" * 32)
-    suite = replace(digits_suite.SUITES[0], load=lambda options: other)
+    suite = replace(digits_suite.SUITES[0], load=lambda options: other, packaged="")
     monkeypatch.setattr(suites, "suites", lambda: {"digits": suite})
     return other.fingerprint
 

@@ -42,6 +42,6 @@ def python(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder but locks, by its relative path."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    """Every file below a folder by its relative path, but locks and the record of the last run."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name not in (".lock", "last_run.json"))
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
