@@ -131,7 +131,7 @@ def test_predictions_made_elsewhere_have_no_place_in_folds(again: Path, tmp_path
 def test_the_files_of_all_folds_pass_the_check(ran: Path):
     done = cli("--check", ran / "results" / "kdef")
     assert done.code == 0, done.err
-    assert len(re.findall(r"^(?!targets|.*weights)\S+: ok$", done.out, re.MULTILINE)) == 10, done.out
+    assert len(re.findall(r"^(?!targets|.*\.(weights|train)\.)\S+: ok$", done.out, re.MULTILINE)) == 10, done.out
 
 
 def test_the_random_split_has_no_folds_and_intervals_over_people(ran: Path):

@@ -157,7 +157,7 @@ def test_training_images_are_found_where_the_data_of_the_run_lies(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     few_suite = replace(DIGITS, name="few", load=partial(elsewhere, seen=60), packaged="")
-    digits = replace(DIGITS, load=partial(elsewhere, seen=0))
+    digits = replace(DIGITS, load=partial(elsewhere, seen=0), packaged="")
     monkeypatch.setattr(suites, "suites", lambda: {"digits": digits, "few": few_suite})
     done = transferred(results, "--members", "linear", "--data", tmp_path)
     assert done.code == 0 and "test images stand in the training split of digits." in done.out
