@@ -32,7 +32,7 @@ from zoo.use.encoded import open_image
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("onnxruntime", "pillow", "av")
-DEEPFACE = "deepface (its network and detector as installed)"
+DEEPFACE = "deepface"
 CROPS, SHOWN_TO_PEER = 1000, 30  # crops of a folder; a peer that takes them one at a time shows its rate on fewer
 FRAMES, FRAME = 200, (640, 450)
 GROWTH_AFTER = 0.1  # share of the pictures after which memory is taken to have its size
