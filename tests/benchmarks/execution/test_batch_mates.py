@@ -86,7 +86,8 @@ def test_a_member_that_sees_its_batch_is_refused_with_the_reason(kind: str):
         checked(kind)
 
 
-def test_few_images_are_all_predicted_again_and_numbers_that_are_none_are_refused():
+def test_few_images_are_all_predicted_again_and_numbers_that_are_none_are_left_to_the_store():
     network, images = Honest(), np.zeros((5, 1, 12, 12), dtype=np.uint8)
     with pytest.raises(DependsOnBatch):
-        check_batch_mates(member("honest"), network.state_dict(), images, np.full((5, 3), np.nan), "cpu")
+        check_batch_mates(member("honest"), network.state_dict(), images, np.full((5, 3), 9.0) * np.arange(3), "cpu")
+    check_batch_mates(member("honest"), network.state_dict(), images, np.full((5, 3), np.nan), "cpu")
