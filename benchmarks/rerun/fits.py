@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 import ensembles
 from benchmarks.digests import code, digest, libraries
 from benchmarks.files import write_atomic
 from ensembles.search import SearchResult, search
+from zoo.sealed import Damaged, read, seal
 
 FORMAT = "fer-ensembles/fits/1"
 UNUSED_DAYS = 14  # after so many days without use a file is removed
@@ -134,30 +134,22 @@ def _scores(stem: Path) -> Path:
 
 
 def _write(path: Path, facts: dict[str, Any], arrays: dict[str, np.ndarray], beside: bytes) -> None:
-    """Write facts and arrays with a digest of them and of what lies `beside` them."""
-    text, whole = json.dumps(facts), {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_atomic(path, save(whole, {"json": text, "digest": _digest(text, whole, beside)}), rebuilt=True)
+    """Write facts and arrays, sealed, with a digest of what lies `beside` them."""
+    whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    said = {"json": json.dumps(facts), "beside": digest([beside])}
+    write_atomic(path, seal(save(whole, said)), rebuilt=True)
 
 
 def _read(path: Path, beside: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Read what `_write` wrote; nothing where no file is there, or another than was written: it is computed again."""
-    if not path.is_file():
-        return {}, {}
     try:
-        with safe_open(path, framework="numpy") as file:
-            said = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, the handle is no mapping
-        if said.get("digest") != _digest(said.get("json", ""), arrays, beside):
-            return {}, {}
-    except (SafetensorError, OSError, ValueError):
+        found = read(path)
+    except (Damaged, OSError):
+        return {}, {}
+    if not found.proven or found.facts.get("beside") != digest([beside]):
         return {}, {}
     _mark_used(path)
-    return json.loads(said["json"]), arrays
-
-
-def _digest(facts: str, arrays: dict[str, np.ndarray], beside: bytes) -> str:
-    parts = (part for name in sorted(arrays) for part in (name, str(arrays[name].shape), arrays[name].tobytes()))
-    return digest([facts, *parts, beside])
+    return json.loads(found.facts["json"]), load(found.content)
 
 
 def _mark_used(path: Path) -> None:
