@@ -7,6 +7,8 @@ What other outputs need stands where they are written: `escape` of formats.py fo
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+from typing import Any
 
 LONGEST = 400  # characters of a message that quotes a file of others
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn")
@@ -43,3 +45,16 @@ def _unseen(letter: str) -> bool:
 
 def _spelled(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text anywhere in nested lists and dicts, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from texts_in(key)
+            yield from texts_in(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from texts_in(part)

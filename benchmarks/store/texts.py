@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.store.container import StoreError
-from benchmarks.text import fault, told
+from benchmarks.text import fault, texts_in, told
 
 NAME = re.compile(r"[\w@+.-]{1,200}")
 LONGEST = 10_000  # characters of any text in a header
@@ -18,18 +17,6 @@ def check_texts(path: Path, name: str, header: Any) -> None:
     """Raise StoreError where a model of this name, or a text in the header of its file, could not be shown."""
     if not NAME.fullmatch(name):
         raise StoreError(f"{told(path.name)}: {told(repr(name))} is no name of a model")
-    for text in _texts(header):
+    for text in texts_in(header):
         if reason := fault(text, LONGEST):
             raise StoreError(f"{told(path.name)}: a text in its header, {told(repr(text))}, {reason}")
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _texts(key)
-            yield from _texts(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)

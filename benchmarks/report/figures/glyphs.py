@@ -6,9 +6,10 @@ need a font that is installed; a box in place of every character would make all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, TypeVar
+
+from benchmarks.text import texts_in
 
 MAIN = "DejaVu Sans"
 FALLBACKS = (
@@ -34,7 +35,7 @@ def families() -> tuple[str, ...]:
 
 def missing(value: Any) -> set[str]:
     """Return the characters anywhere in nested lists and dicts of results that no family has."""
-    return {character for text in _texts(value) for character in text if not _known(character)}
+    return {character for text in texts_in(value) for character in text if not _known(character)}
 
 
 def drawable(value: Part) -> Part:
@@ -58,15 +59,3 @@ def _characters(family: str) -> frozenset[int]:
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     return frozenset(get_font(findfont(FontProperties(family=family))).get_charmap())
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _texts(key)
-            yield from _texts(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)

@@ -11,7 +11,13 @@ from benchmarks.files import write_atomic
 from benchmarks.report.epochs import History
 from benchmarks.results import Results
 
-CODE = ("benchmarks/report/figures", "benchmarks/report/epochs.py", "benchmarks/results", "benchmarks/formats.py")
+CODE = (
+    "benchmarks/report/figures",
+    "benchmarks/report/epochs.py",
+    "benchmarks/results",
+    "benchmarks/formats.py",
+    "benchmarks/text.py",
+)
 
 
 def decisive(results: Results, histories: Mapping[str, History]) -> str:
