@@ -3,7 +3,8 @@ each in a file that can be mapped, the splits whose images are too many for memo
 
 Reading 300 MB of CSV or 35,887 small images takes seconds to minutes; reading back the arrays takes a fraction of one.
 The key is a hash of the source's bytes. A memo a source maps (path, size, modification time) of its files to that key,
-so a second start does not read the source at all. Damage is found by the fingerprint, computed again on every reading.
+so a second start does not read the source at all. Damage is found by the fingerprint, computed again on every reading,
+and by a digest of what it is not of.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from benchmarks.data.mapped import cache_directory
 from benchmarks.files import replace_atomically
 
 # Raise it when a reader comes to see other pixels, labels or notes in the same bytes.
-CACHE_VERSION = 5
+CACHE_VERSION = 6
 LOCK_SECONDS = 60
 
 
@@ -107,7 +108,18 @@ def _read(path: Path) -> Dataset:
     dataset = assemble(splits, about["classes"], about["source"], about["notes"])
     if dataset.fingerprint != about["fingerprint"]:
         raise ValueError("its pixels or labels have another fingerprint than when they were written")
+    if _digest_of_rest(dataset) != about["rest"]:
+        raise ValueError("its rows, source or notes are not those that were written")
     return dataset
+
+
+def _digest_of_rest(dataset: Dataset) -> str:
+    """Return a digest of what is kept beside all that the fingerprint is of."""
+    state = hashlib.blake2b(json.dumps([dataset.source, list(dataset.notes)]).encode(), digest_size=16)
+    for name, split in dataset.splits().items():
+        rows = b"" if split.rows is None else np.ascontiguousarray(split.rows, dtype="<i8").tobytes()
+        state.update(f"\0{name}:{len(rows)}:".encode() + rows)
+    return state.hexdigest()
 
 
 def _write(path: Path, dataset: Dataset) -> None:
@@ -123,7 +135,7 @@ def _write(path: Path, dataset: Dataset) -> None:
         if (array := getattr(split, field)) is not None and (field != "images" or name not in mapped)
     }
     about = {key: getattr(dataset, key) for key in ("classes", "fingerprint", "source", "notes")}
-    about["mapped"] = list(mapped)
+    about |= {"mapped": list(mapped), "rest": _digest_of_rest(dataset)}
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(f"{path}.lock", timeout=LOCK_SECONDS):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
@@ -108,6 +109,6 @@ def load_probabilities(path: Path) -> dict[str, np.ndarray]:
     """Read what `save_probabilities` wrote; raise ValueError where it is damaged."""
     try:
         found: dict[str, np.ndarray] = load(read(path).content)
-    except Damaged as error:
-        raise Damaged(f"{path}: {error}") from error
+    except (Damaged, SafetensorError, ValueError, OSError) as error:
+        raise Damaged(f"{path} is damaged or no safetensors file ({error})") from error
     return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.use.bundle import INPUT, OPSET, OUTPUT, Facts
-from zoo.use.onnx_file import weights_sha256
+from zoo.use.onnx_file import seal, weights_sha256
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -144,9 +144,9 @@ def digest(proto: Any) -> str:
 
 
 def with_facts(proto: Any, facts: Facts) -> bytes:
-    """Return the file's bytes with these facts in them."""
+    """Return the file's bytes with these facts in them, and a digest that proves both."""
     del proto.metadata_props[:]
     for key, value in facts.metadata().items():
         entry = proto.metadata_props.add()
         entry.key, entry.value = key, value
-    return bytes(proto.SerializeToString())
+    return seal(proto.SerializeToString())

@@ -15,11 +15,10 @@ from benchmarks.data.errors import DataError
 from benchmarks.data.fer2013 import pixel_csv
 from benchmarks.data.ferplus.votes import read_votes
 from benchmarks.results import UnreadableResults, read_results
-from tests.helpers.damage import TRIALS
+from tests.helpers.damage import SEEDS
 from tests.helpers.hostile_data import FORMS, mutated
 from tests.helpers.patience import patience
 
-SEEDS = TRIALS // 4  # of each form; `python -m tests.faults.fuzz` goes on
 LONGEST = 1_200  # of a message that names the columns of a table and how to get another one
 
 

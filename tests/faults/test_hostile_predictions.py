@@ -14,12 +14,11 @@ import pytest
 
 from benchmarks.external.alignment import align
 from benchmarks.external.formats import read
-from tests.helpers.damage import TRIALS
+from tests.helpers.damage import SEEDS
 from tests.helpers.generated import FACES
 from tests.helpers.hostile_predictions import COUNTS, WHOLE, expected, logits, targets, write
 from tests.helpers.patience import patience
 
-SEEDS = TRIALS // 4  # of each form; `python -m tests.faults.fuzz` goes on
 LONGEST = 600
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from zoo.use.bundle import INPUT, OPSET, OUTPUT, Facts
-from zoo.use.onnx_file import weights_sha256
+from zoo.use.onnx_file import seal, weights_sha256
 
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 STEEP = 8.0  # how fast the logit of a class falls with the distance of the brightness from its own
@@ -61,7 +61,7 @@ def _write(onnx: Any, path: Path, model: Any, facts: Facts, metadata: Mapping[st
     true = replace(facts, weights_sha256=weights_sha256(model.SerializeToString()))
     texts = {key: text for key, text in {**true.metadata(), **(metadata or {})}.items() if text is not None}
     onnx.helper.set_model_props(model, texts)
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(seal(model.SerializeToString()))
     return path
 
 

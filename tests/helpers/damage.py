@@ -10,6 +10,9 @@ import numpy as np
 TRIALS = int(os.environ.get("FAULT_TRIALS", "200"))
 """Damaged copies of each kind of file; `make faults` tries 10,000."""
 
+SEEDS = TRIALS if TRIALS > 200 else TRIALS // 4
+"""Mutations of each form of a file from elsewhere, of which there are many: fewer of them where time counts."""
+
 
 def damaged_copies(content: bytes, trials: int = TRIALS, seed: int = 0) -> Iterator[tuple[str, bytes]]:
     """Yield so many damaged copies of a file, each with what was done to it; most have one to eight flipped bits."""

@@ -18,6 +18,9 @@ facts stand in the file's `metadata_props`, as text, and as JSON where they have
 | `code_version`, `licence` | of the project that made it, and of the file |
 | `weights_sha256` | of the initializers (`zoo.use.onnx_file.weights_sha256`) |
 | `restricted` | `true` where the data's terms forbid to hand the file on, else `false` |
+
+Behind them stands `file_sha256`, of all bytes before it (`zoo.use.onnx_file.seal`). It is checked before the parser of
+onnxruntime sees a byte; files without it are from before there was one.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from zoo.use.errors import NoModel
-from zoo.use.onnx_file import weights_sha256
+from zoo.use.onnx_file import is_sealed, weights_sha256
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -190,6 +193,7 @@ class Bundle:
         """
         self.name = Path(path).name
         model = _bytes(Path(path))
+        _check_seal(model, self.name)
         self.session = session(model, self.name, threads)
         self.facts = Facts.of(self.session.get_modelmeta().custom_metadata_map, self.name)
         found = weights_sha256(model)
@@ -210,6 +214,13 @@ class Bundle:
         if not len(crops):
             return np.empty((0, len(self.facts.classes)), dtype=np.float32)
         return cast(np.ndarray, self.session.run([OUTPUT], {INPUT: np.ascontiguousarray(crops)})[0])
+
+
+def _check_seal(model: bytes, name: str) -> None:
+    try:
+        is_sealed(model)
+    except ValueError as error:
+        raise NoModel(f"{name} is damaged: {error}") from None
 
 
 def session(model: bytes, name: str, threads: int | None = None) -> InferenceSession:

@@ -1,4 +1,4 @@
-"""The bytes of an ONNX file without the package `onnx`: the hash of its weights, and a writer of small models.
+"""The bytes of an ONNX file without the package `onnx`: hashes of its weights and of all of it, a writer of small models.
 
 An ONNX file is a message of protocol buffers: a row of fields, each a key (its number, and how its value is written)
 and a value. The numbers of fields below are those of onnx.proto3.
@@ -17,6 +17,7 @@ GRAPH, INITIALIZER = 7, 5  # of ModelProto, of GraphProto
 NUMBERS = (4, 5, 7, 9, 10, 11)  # of TensorProto: float_data, int32_data, int64_data, raw_data, double_data, uint64_data
 FLOAT, INT64 = 1, 7  # types of elements
 OPSET, IR_VERSION = 20, 9
+METADATA_PROPS, SEAL = 14, "file_sha256"  # of ModelProto, and the entry that proves all bytes before it
 
 
 def weights_sha256(model: bytes) -> str:
@@ -31,6 +32,30 @@ def weights_sha256(model: bytes) -> str:
                 if number in NUMBERS and isinstance(value, memoryview):
                     digest.update(value)
     return digest.hexdigest()
+
+
+def seal(model: bytes) -> bytes:
+    """Return a serialised ONNX model with a last entry in its metadata: the SHA-256 of all bytes before it."""
+    return model + _seal_of(model)
+
+
+def is_sealed(model: bytes) -> bool:
+    """Say whether the SHA-256 at the end of a model proves its bytes; raise ValueError where it is that of others.
+
+    Models from elsewhere have none.
+    """
+    expected = _seal_of(model[: -len(_seal_of(b""))])
+    if model.endswith(expected):
+        return True
+    name = expected[: -len(hashlib.sha256().hexdigest())]  # with what parts it from the digest
+    tail = model[-len(expected) :][: len(name)]
+    if SEAL.encode() in model or sum(map(int.__eq__, tail, name)) > len(name) / 2:
+        raise ValueError("it is not what was written: the SHA-256 of its bytes is another")
+    return False
+
+
+def _seal_of(model: bytes) -> bytes:
+    return _field(METADATA_PROPS, _field(1, SEAL) + _field(2, hashlib.sha256(model).hexdigest()))
 
 
 def _values(message: memoryview, wanted: int) -> Iterator[memoryview]:
