@@ -1,4 +1,4 @@
-"""The bytes of an ONNX file without the package `onnx`: hashes of its weights and of all of it, a writer of small models.
+"""The bytes of an ONNX file without the package `onnx`: its hashes, and a writer of small models.
 
 An ONNX file is a message of protocol buffers: a row of fields, each a key (its number, and how its value is written)
 and a value. The numbers of fields below are those of onnx.proto3.
