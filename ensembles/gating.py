@@ -13,7 +13,7 @@ from ensembles.common_scale import OnCommonScale
 from ensembles.inputs import PrincipalComponents, by_feature, spreads
 from ensembles.registry import register
 from ensembles.splits import stratified_splits
-from ensembles.strengths import check_strengths, strongest_of_the_best
+from ensembles.strengths import FLOAT32_TIE, check_strengths, strongest_of_the_best
 
 OVERRELAXATION = 1.5  # of a step of EM: between 0 and 2 it converges, and half the rounds reach as far as with 1
 
@@ -76,16 +76,20 @@ class Gating(OnCommonScale):
         if len(path) == 1:
             return path[0]
         losses = dict.fromkeys(path, 0.0)
+        # Strengths differ by far more than float32 rounds, in which a round takes half the time.
+        inputs, likelihood = inputs.astype(np.float32), likelihood.astype(np.float32)
         for fit, held_out in stratified_splits(targets, self.folds, 1, self.random_state):
             gates = gate_path(inputs[:, fit], likelihood[:, fit], path, self.rounds)
             for strength, coef in zip(path, gates, strict=True):
                 mixture = (_weights(coef, inputs[:, held_out]) * likelihood[:, held_out]).sum(axis=0)
-                losses[strength] -= float(np.log(mixture).sum())
-        return strongest_of_the_best(losses)
+                losses[strength] -= float(np.log(mixture).sum(dtype=np.float64))
+        return strongest_of_the_best(losses, FLOAT32_TIE)
 
     def gate(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
         """Return the weights of every image, `[members, samples]`; columns sum to one. `features` are as in `fit`."""
-        return _weights(self.coef_, PrincipalComponents(self.mean_, self.axes_).of(self._columns(logits, features)))
+        inputs = PrincipalComponents(self.mean_, self.axes_).of(self._columns(logits, features))
+        weights: FloatArray = _weights(self.coef_, inputs)  # type: ignore[assignment]
+        return weights
 
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
         pooled: FloatArray = np.einsum("mn,mnc->nc", self.gate(logits, features), softmax(logits))
@@ -99,21 +103,22 @@ class Gating(OnCommonScale):
         return by_feature(self.on_common_scale(logits) / self.spreads_)
 
 
-def _weights(coef: FloatArray, inputs: FloatArray) -> FloatArray:
-    scores = coef @ inputs
+def _weights(coef: FloatArray, inputs: LogitArray) -> LogitArray:
+    scores: LogitArray = coef.astype(inputs.dtype) @ inputs
     scores -= scores.max(axis=0)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=0)
     return scores
 
 
-def gate_path(inputs: FloatArray, likelihood: FloatArray, strengths: Sequence[float], rounds: int) -> list[FloatArray]:
+def gate_path(inputs: LogitArray, likelihood: LogitArray, strengths: Sequence[float], rounds: int) -> list[FloatArray]:
     """Return the gate's coefficients `[members, inputs]` after `rounds` of EM at each strength, in this order.
 
     From equal weights, each round takes a step down the mean of -log(sum_m w_m(x) p_m) plus
     strength / (2 * members) * |coef|^2, where the weights w(x) are softmax(coef @ x). `inputs` are `[inputs, samples]`,
-    `likelihood` p is `[members, samples]`, where a sample may have a factor of its own. The penalty is divided by the
-    number of members, so that two copies of a member share what one had.
+    `likelihood` p is `[members, samples]`, where a sample may have a factor of its own; what is computed for every
+    sample has their precision. The penalty is divided by the number of members, so that two copies of a member share
+    what one had.
     """
     members, samples = likelihood.shape
     first, second = np.triu_indices(len(inputs))
@@ -125,9 +130,7 @@ def gate_path(inputs: FloatArray, likelihood: FloatArray, strengths: Sequence[fl
         for _ in range(rounds):
             weights = _weights(coef, inputs)
             share = weights * likelihood
-            share /= share.sum(
-                axis=0
-            )  # how likely it is that member m is the one to trust, now that the truth is known
+            share /= share.sum(axis=0)  # how likely member m is the one to trust, now that the truth is known
             # The M-step is a logistic regression on the shares. One Newton step of it, each member on its own: without
             # the members' joint curvature, -ww', the steps are too short rather than too long.
             curvature[:, first, second] = curvature[:, second, first] = weights @ products.T

@@ -6,7 +6,7 @@ Nothing in this file can see the test split: there is no argument through which 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from time import perf_counter
 from typing import cast
@@ -32,7 +32,7 @@ class SearchResult:
     ensembler: Ensembler | None  # fitted on all of validation
     fit_accuracy: float  # on the images it was fitted on: optimistic
     cross_fit_accuracy: float  # on validation images held out of the fit
-    cross_fit_correct: FloatArray  # [N]: how often image i was right while held out, as a share of the repeats
+    cross_fit_correct: FloatArray  # [N]: how often image i was right while held out, as a share of its repeats
     seconds: float  # wall time of the fit
     error: str | None = None
     fitted_on: str = "val"  # or "train": out-of-fold predictions of training images
@@ -69,15 +69,20 @@ def search(
     train_logits: npt.ArrayLike | None = None,
     train_targets: npt.ArrayLike | None = None,
     groups: npt.ArrayLike | None = None,
+    known: Mapping[str, SearchResult] | None = None,
 ) -> list[SearchResult]:
     """Fit and cross-fit ensemblers on validation logits `[members, samples, classes]` and targets `[samples]`.
 
-    `names` are registered names (default: all); the results have their order. Cross-fitting is repeated stratified
-    K-fold; samples of one of the `groups` [samples], such as one person's, are held out together. A method that raises
-    an exception is recorded with its message and does not stop the others. ValueError for bad input, where `labels`
-    name the members, or for an unknown name. `n_jobs`, as in joblib, spreads the cross-fits over processes. The fits on
-    all of validation run one after the other, so that their `seconds` can be compared. The result is the same for any
-    number of jobs.
+    `names` are registered names (default: all); the results have their order. Cross-fitting is stratified K-fold;
+    samples of one of the `groups` [samples], such as one person's, are held out together. It is repeated with other
+    folds, up to `repeats` times, for the methods that are within two standard errors of the best after the first time
+    (of the paired difference): a repeat would not bring the others back. A method that raises an exception is recorded
+    with its message and does not stop the others. ValueError for bad input, where `labels` name the members, or for an
+    unknown name. `n_jobs`, as in joblib, spreads the cross-fits over processes. The fits on all of validation
+    run one after the other, so that their `seconds` can be compared. The result is the same for any number of jobs.
+
+    `known` are results by name of an earlier search of the same data with the same options: of them only repeats that
+    they lack are computed.
 
     Stackers may learn from training images instead. `train_logits` `[members, n, classes]` must then be out-of-fold:
     from networks that were trained without the image they predict, because members look perfect on images that they
@@ -90,25 +95,29 @@ def search(
     if train is not None and train.logits.shape[::2] != val.logits.shape[::2]:
         raise ValueError(f"train_logits {list(train.logits.shape)} are not of the members and classes of the logits")
     together = None if groups is None else np.asarray(groups)
-    splits = stratified_splits(val.targets, folds, repeats, random_state, together)
-    ensemblers = [_new(name, random_state) for name in (registered_names() if names is None else names)]
-    sources = [train if ensembler.stacks and train is not None else val for ensembler in ensemblers]
-    whole = [
-        _attempt(ensembler, source.logits, source.targets, None, None)
-        for ensembler, source in zip(ensemblers, sources, strict=True)
-    ]
-    fits = list(zip(ensemblers, sources, whole, strict=True))
-    able = [ensembler.name for ensembler, source, outcome in fits if source is val and outcome.error is None]
-    jobs = [(_new(name, random_state), val.logits, val.targets, *split) for name in able for split in splits]
-    outcomes = iter(_run(jobs, n_jobs))
-    results = []
-    for ensembler, source, outcome in fits:
-        if source is train:
-            results.append(_scored_on_val(ensembler, outcome, val))
-        else:
-            held_out = [next(outcomes) for _ in splits] if outcome.error is None else []
-            results.append(_summarise(ensembler, outcome, held_out, [scored for _, scored in splits], repeats))
-    return results
+    rounds = _rounds(stratified_splits(val.targets, folds, repeats, random_state, together), len(val.targets))
+    asked = list(registered_names() if names is None else names)
+    found = {name: result for name, result in (known or {}).items() if name in asked}
+    new = [_new(name, random_state) for name in asked if name not in found]
+    for ensembler in new:
+        learns_from_train = ensembler.stacks and train is not None
+        source = train if learns_from_train and train is not None else val
+        outcome = _attempt(ensembler, source.logits, source.targets, None, None)
+        found[ensembler.name] = _fitted(ensembler, outcome, len(val.targets))
+        if learns_from_train:
+            found[ensembler.name] = _scored_on_val(found[ensembler.name], val)
+    for number, splits in enumerate(rounds):
+        able = [name for name in asked if found[name].error is None and found[name].fitted_on == "val"]
+        near = able if number == 0 else _near_the_best([found[name] for name in able], val.targets)
+        lacking = [name for name in near if _repeats(found[name]) <= number]
+        jobs = [(_new(name, random_state), val.logits, val.targets, *split) for name in lacking for split in splits]
+        outcomes = iter(_run(jobs, n_jobs))
+        for name in lacking:
+            held_out = [next(outcomes) for _ in splits]
+            found[name] = _with_repeat(found[name], held_out, [scored for _, scored in splits], val.targets)
+        for name in set(able) - set(near):
+            found[name] = _first_repeats(found[name], number, val.targets)
+    return [found[name] for name in asked]
 
 
 def choose(results: Sequence[SearchResult]) -> SearchResult:
@@ -126,12 +135,65 @@ def choose(results: Sequence[SearchResult]) -> SearchResult:
 
 
 def _within_one_standard_error(result: SearchResult, best: SearchResult) -> bool:
-    # The same images score all methods. Most are easy or hopeless for each of them and say nothing about which is
-    # better, yet they make up nearly all of the spread of a single accuracy (0.7 points at 3,589 images). In the paired
-    # difference they are zeros: its error is smaller by far, and a real gain is not waved away as noise.
-    difference = best.cross_fit_correct - result.cross_fit_correct
+    return _behind(result.cross_fit_correct, best.cross_fit_correct) <= 1.0
+
+
+def _behind(correct: FloatArray, best: FloatArray) -> float:
+    """Return by how many standard errors of the paired difference a method is behind the best.
+
+    The same images score all methods. Most are easy or hopeless for each of them and say nothing about which is better,
+    yet they make up nearly all of the spread of a single accuracy (0.7 points at 3,589 images). In the paired
+    difference they are zeros: its error is smaller by far, and a real gain is not waved away as noise.
+    """
+    difference = best - correct
     standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
-    return bool(difference.mean() <= standard_error)
+    gap = difference.mean()
+    return float(gap / standard_error) if standard_error > 0.0 else float(np.inf if gap > 0.0 else 0.0)
+
+
+def _near_the_best(results: Sequence[SearchResult], targets: IntArray) -> list[str]:
+    """Return the names of those within two standard errors of the best by the first cross-fit of each."""
+    first = {result.name: _correct(result, 1, targets) for result in results if result.error is None}
+    best = max(first.values(), key=lambda correct: float(correct.mean()), default=None)
+    return [name for name, correct in first.items() if best is not None and _behind(correct, best) <= 2.0]
+
+
+def _correct(result: SearchResult, repeats: int, targets: IntArray) -> FloatArray:
+    """Return how often each image was right while held out `[N]`, as a share of the first repeats."""
+    assert result.cross_fit_probabilities is not None, "cross-fitted"
+    right: FloatArray = (result.cross_fit_probabilities[:repeats].argmax(axis=2) == targets).mean(axis=0)
+    return right
+
+
+def _repeats(result: SearchResult) -> int:
+    return 0 if result.cross_fit_probabilities is None else len(result.cross_fit_probabilities)
+
+
+def _first_repeats(result: SearchResult, repeats: int, targets: IntArray) -> SearchResult:
+    """Return the result as it is after its first repeats: what an earlier search knew beyond them is left out."""
+    if _repeats(result) <= repeats:
+        return result
+    assert result.cross_fit_probabilities is not None
+    correct = _correct(result, repeats, targets)
+    return replace(
+        result,
+        cross_fit_accuracy=float(correct.mean()),
+        cross_fit_correct=correct,
+        cross_fit_probabilities=result.cross_fit_probabilities[:repeats],
+    )
+
+
+def _rounds(splits: list[tuple[IntArray, IntArray]], samples: int) -> list[list[tuple[IntArray, IntArray]]]:
+    """Return the splits of each repeat: those that hold out every sample once."""
+    rounds: list[list[tuple[IntArray, IntArray]]] = []
+    left = 0
+    for split in splits:
+        if left == 0:
+            rounds.append([])
+            left = samples
+        rounds[-1].append(split)
+        left -= len(split[1])
+    return rounds
 
 
 def _new(name: str, random_state: int) -> Ensembler:
@@ -188,16 +250,31 @@ def _attempt(
     return _Outcome(probabilities.argmax(axis=1) == truth, seconds, None, None if scored is None else probabilities)
 
 
-def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> SearchResult:
+def _fitted(ensembler: Ensembler, whole: _Outcome, samples: int) -> SearchResult:
+    """Return what a fit on all images says of a method, before it is cross-fitted on `samples` of validation."""
+    failed = whole.error is not None
+    return SearchResult(
+        name=ensembler.name,
+        title=ensembler.title,
+        complexity=ensembler.complexity,
+        ensembler=None if failed else ensembler,
+        fit_accuracy=float("nan") if failed else float(whole.correct.mean()),
+        cross_fit_accuracy=float("nan"),
+        cross_fit_correct=np.full(samples, np.nan),
+        seconds=whole.seconds,
+        error=whole.error,
+    )
+
+
+def _scored_on_val(fitted: SearchResult, val: _Split) -> SearchResult:
     """Score a method that was fitted on training images on all of validation, which it has not seen."""
-    fitted = _summarise(ensembler, whole, [], [], 1)
-    if fitted.error is not None:
+    if fitted.ensembler is None:
         return replace(fitted, fitted_on="train")
-    probabilities = ensembler.predict_proba(val.logits)
+    probabilities = fitted.ensembler.predict_proba(val.logits)
     correct = (probabilities.argmax(axis=1) == val.targets).astype(float)
     return replace(
         fitted,
-        title=f"{ensembler.title} (on out-of-fold train)",
+        title=f"{fitted.title} (on out-of-fold train)",
         cross_fit_accuracy=float(correct.mean()),
         cross_fit_correct=correct,
         fitted_on="train",
@@ -205,35 +282,21 @@ def _scored_on_val(ensembler: Ensembler, whole: _Outcome, val: _Split) -> Search
     )
 
 
-def _summarise(
-    ensembler: Ensembler, whole: _Outcome, held_out: list[_Outcome], scored: list[IntArray], repeats: int
+def _with_repeat(
+    result: SearchResult, outcomes: list[_Outcome], scored: list[IntArray], targets: IntArray
 ) -> SearchResult:
-    """Put a method's fit on all of validation and its fits on the folds (none after a failure) into one record."""
-    error = next((outcome.error for outcome in (whole, *held_out) if outcome.error is not None), None)
-    correct = np.full(len(whole.correct), np.nan)
-    if error is None:
-        correct[:] = 0.0
-        for outcome, images in zip(held_out, scored, strict=True):
-            correct[images] += outcome.correct / repeats
-    return SearchResult(
-        name=ensembler.name,
-        title=ensembler.title,
-        complexity=ensembler.complexity,
-        ensembler=ensembler if error is None else None,
-        fit_accuracy=float(whole.correct.mean()) if error is None else float("nan"),
-        cross_fit_accuracy=float(correct.mean()),
-        cross_fit_correct=correct,
-        seconds=whole.seconds,
-        error=error,
-        cross_fit_probabilities=None if error is not None or not held_out else _held_out(held_out, scored, repeats),
-    )
-
-
-def _held_out(outcomes: list[_Outcome], scored: list[IntArray], repeats: int) -> FloatArray:
-    """Return the probabilities `[repeats, N, C]` of all images, each predicted by the fit that it was held out of."""
+    """Return the result with one more repeat: every image predicted by the fit that it was held out of."""
+    error = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
+    if error is not None:
+        nothing = np.full(len(targets), np.nan)
+        nan = float("nan")
+        failed = replace(result, ensembler=None, fit_accuracy=nan, cross_fit_accuracy=nan, cross_fit_correct=nothing)
+        return replace(failed, error=error, cross_fit_probabilities=None)
     parts = [outcome.probabilities for outcome in outcomes if outcome.probabilities is not None]
-    folds = len(scored) // repeats
-    probabilities = np.empty((repeats, sum(map(len, scored[:folds])), parts[0].shape[1]))
-    for place, (images, part) in enumerate(zip(scored, parts, strict=True)):
-        probabilities[place // folds, images] = part
-    return probabilities
+    repeat = np.empty((1, len(targets), parts[0].shape[1]))
+    for images, part in zip(scored, parts, strict=True):
+        repeat[0, images] = part
+    before = result.cross_fit_probabilities
+    together = replace(result, cross_fit_probabilities=repeat if before is None else np.concatenate([before, repeat]))
+    correct = _correct(together, _repeats(together), targets)
+    return replace(together, cross_fit_accuracy=float(correct.mean()), cross_fit_correct=correct)

@@ -8,6 +8,7 @@ import numpy as np
 
 LEAST = 1e-9  # a penalty weaker than this, on inputs scaled to one, is lost in rounding and leaves singular systems
 TIE = 1e-9  # relative; losses closer than this differ by rounding alone
+FLOAT32_TIE = 1e-6  # the same of losses that were computed in float32
 
 
 def check_strengths(strengths: Sequence[float]) -> list[float]:
@@ -21,7 +22,7 @@ def check_strengths(strengths: Sequence[float]) -> list[float]:
     return sorted(values.tolist(), reverse=True)
 
 
-def strongest_of_the_best(losses: Mapping[float, float]) -> float:
-    """Return the strength with the lowest loss; of strengths whose losses tie up to rounding, the strongest."""
+def strongest_of_the_best(losses: Mapping[float, float], tie: float = TIE) -> float:
+    """Return the strength with the lowest loss; of those whose losses tie up to rounding (`tie`), the strongest."""
     lowest = min(losses.values())
-    return max(strength for strength, loss in losses.items() if loss <= lowest + TIE * abs(lowest))
+    return max(strength for strength, loss in losses.items() if loss <= lowest + tie * abs(lowest))

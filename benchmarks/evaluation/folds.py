@@ -84,7 +84,8 @@ def pool(parts: Sequence[SearchedModels]) -> SearchedModels:
 
 def _held_out(folds: Sequence[ScoredModel]) -> np.ndarray | None:
     known = [row.held_out for row in folds if row.held_out is not None]
-    return np.concatenate(known, axis=1) if len(known) == len(folds) else None
+    repeats = min(map(len, known), default=0)  # one fold may have repeated what another had no need to
+    return np.concatenate([part[:repeats] for part in known], axis=1) if len(known) == len(folds) else None
 
 
 def pooled_targets(folds: Sequence[Targets]) -> Targets:
@@ -142,6 +143,7 @@ def pooled_result(folds: Sequence[SearchResult]) -> SearchResult:
         fit_accuracy=float(fitted),
         cross_fit_accuracy=float(correct.mean()),
         cross_fit_correct=correct,
+        cross_fit_probabilities=None,  # those are in the folds' rows
         seconds=sum(fold.seconds for fold in folds),
         error=errors[0] if errors else None,
     )

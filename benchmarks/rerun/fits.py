@@ -56,17 +56,16 @@ class KnownFits:
         self._stems = {name: self.folder / f"{name}.{key}" for name, key in _keys(self.val, names)}
         stems = {} if self.fresh else self._stems
         known = {name: found for name, stem in stems.items() if (found := _load(stem)) is not None}
-        missing, val = [name for name in names if name not in known], self.val
-        if missing:
-            fitted = search(
-                val.logits, val.targets, missing, val.folds, n_jobs=jobs, labels=val.labels, groups=val.groups
-            )
-            for result in fitted:
-                known[result.name] = result
-                if result.error is None and result.name in self._stems:
-                    _save(result, self._stems[result.name])
+        val = self.val
+        results = search(
+            val.logits, val.targets, names, val.folds, n_jobs=jobs, labels=val.labels, groups=val.groups, known=known
+        )
+        for result in results:
+            stem = self._stems.get(result.name)
+            if result.error is None and stem is not None and _repeats(result) > _repeats(known.get(result.name)):
+                _save(result, stem)
         _sweep(self.folder)
-        return [known[name] for name in names]
+        return results
 
     def predict(self, result: SearchResult, logits: np.ndarray) -> np.ndarray:
         """Return the probabilities float64 [N, classes] that a fitted ensembler gives to members' logits."""
@@ -98,6 +97,10 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         if ensembles.get(name).__module__.partition(".")[0] == "ensembles":  # of other code nobody has a digest
             yield name, digest([common, name])[:16]
+
+
+def _repeats(result: SearchResult | None) -> int:
+    return 0 if result is None or result.cross_fit_probabilities is None else len(result.cross_fit_probabilities)
 
 
 def _save(result: SearchResult, stem: Path) -> None:

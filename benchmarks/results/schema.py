@@ -132,6 +132,7 @@ class EnsembleFacts(Model):
     fitted_on: str
     fit_accuracy: float
     cross_fit_accuracy: float
+    cross_fits: NotRequired[int]  # how often it was cross-fitted, each time with other folds
     members_used: list[str]
     models: NotRequired[float]  # mean over folds
     library: NotRequired[str]  # package and release without which the numbers are others: xgboost 3.2.0

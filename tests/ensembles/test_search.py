@@ -84,6 +84,43 @@ def test_cross_fit_equals_a_written_out_loop():
     np.testing.assert_array_equal(one.cross_fit_probabilities, probabilities)
 
 
+def repeats(result: SearchResult) -> int:
+    assert result.cross_fit_probabilities is not None
+    return len(result.cross_fit_probabilities)
+
+
+def one_good_member() -> tuple[np.ndarray, np.ndarray]:
+    """Nine members in ten are noise: an average of all is far behind the best member."""
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 4, 300)
+    logits = rng.normal(size=(10, 300, 4))
+    logits[0] += 3.0 * np.eye(4)[targets]
+    return logits.astype(np.float32), targets
+
+
+def test_what_is_far_behind_is_not_cross_fitted_again():
+    data = one_good_member()
+    far, near, best = search(*data, names=["uniform", "greedy", "best_single"], repeats=3)
+    assert (repeats(far), repeats(near), repeats(best)) == (1, 3, 3)
+    (once,) = search(*data, names=["uniform"], repeats=1)
+    np.testing.assert_array_equal(far.cross_fit_probabilities, once.cross_fit_probabilities)
+    assert far.cross_fit_accuracy == once.cross_fit_accuracy
+    (alone,) = search(*data, names=["uniform"], repeats=3)
+    assert repeats(alone) == 3  # it is the best of its search
+
+
+def test_known_results_are_completed_or_shortened_to_what_a_search_computes():
+    data, names = one_good_member(), ["uniform", "greedy", "best_single"]
+    fresh = search(*data, names=names)
+    longer = {one.name: one for name in names for one in search(*data, names=[name])}
+    shorter = {one.name: one for one in search(*data, names=names, repeats=1)}
+    for known in (longer, shorter, {"greedy": longer["greedy"]}):
+        for one, other in zip(search(*data, names=names, known=known), fresh, strict=True):
+            assert one.cross_fit_accuracy == other.cross_fit_accuracy
+            np.testing.assert_array_equal(one.cross_fit_correct, other.cross_fit_correct)
+            np.testing.assert_array_equal(one.cross_fit_probabilities, other.cross_fit_probabilities)
+
+
 @pytest.mark.parametrize("name", ["greedy", "stack_xgboost"])
 def test_cross_fit_sees_through_luck_on_noise(name):
     (one,) = search(*make(400, noise=True), names=[name])
@@ -235,7 +272,7 @@ def test_bad_input_is_refused_before_any_fit():
 
 def test_no_argument_can_carry_a_test_label():
     known = ["logits", "targets", "names", "folds", "repeats", "random_state", "n_jobs", "labels"]
-    assert list(inspect.signature(search).parameters) == [*known, "train_logits", "train_targets", "groups"]
+    assert list(inspect.signature(search).parameters) == [*known, "train_logits", "train_targets", "groups", "known"]
     assert list(inspect.signature(choose).parameters) == ["results"]
 
 

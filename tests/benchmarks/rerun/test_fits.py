@@ -35,7 +35,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     search = fits.search
 
     def listed(logits: Any, targets: Any, names: Sequence[str], *more: Any, **options: Any) -> list[SearchResult]:
-        asked.extend(names)
+        asked.extend(name for name in names if name not in options["known"])
         return search(logits, targets, names, *more, **options)
 
     monkeypatch.setattr(fits, "search", listed)
@@ -72,6 +72,19 @@ def test_only_what_is_missing_is_fitted(val: Validation, tmp_path: Path, fitted:
     results = searched(val, tmp_path)
     assert fitted == ["uniform", "hard_vote", "super_learner", "stack_logistic"]
     assert [result.name for result in results] == list(NAMES)
+
+
+def test_what_is_known_is_the_same_beside_a_better_method(val: Validation, tmp_path: Path):
+    """How often a method is cross-fitted hangs on the best of all: another best must not leave traces of the last."""
+    alone = searched(val, tmp_path / "small", ["hard_vote"])
+    assert alone[0].cross_fit_probabilities is not None and len(alone[0].cross_fit_probabilities) == 2
+    for names in (["hard_vote", *NAMES], NAMES[1:], ["hard_vote"]):
+        for one, other in zip(
+            searched(val, tmp_path / "small", names), searched(val, tmp_path, names, fresh=True), strict=True
+        ):
+            np.testing.assert_array_equal(one.cross_fit_probabilities, other.cross_fit_probabilities)
+            np.testing.assert_array_equal(one.cross_fit_correct, other.cross_fit_correct)
+            assert one.cross_fit_accuracy == other.cross_fit_accuracy
 
 
 def test_fresh_fits_everything(val: Validation, tmp_path: Path, fitted: list[str]):
