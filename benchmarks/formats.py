@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from benchmarks.text import printable
@@ -46,6 +47,7 @@ def table(head: str | Sequence[str], body: Iterable[Sequence[Any]], right: Colle
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+@lru_cache(maxsize=65_536)  # the same names and keys come up all over a report
 def escape(text: str) -> str:
     """Return text fit for markdown, also for a table cell: on one line, and nothing in it but text, emphasis, and links
     that lead to a file beside it or to an https address.

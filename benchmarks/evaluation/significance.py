@@ -7,7 +7,8 @@ is the target. The columns of all rows are the same images, so every comparison 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from string import ascii_letters
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Z95 = 1.959964  # of the normal distribution, 97.5 % lie below
 DRAWS_AT_ONCE = 64  # 64 x 3,589 counts stay in a core's second-level cache, where counting is fastest
+KEPT_COUNTS = 64_000_000  # bytes of counts kept for the next rows on the same images: counting is slower than summing
+EXACT = 2**24  # float32 holds all whole numbers up to here
 
 
 def bootstrap_intervals(
@@ -42,9 +45,12 @@ def bootstrap_means(
     """Return the mean `[draws, R]` of each row of `values [R, N]` in every draw of `bootstrap_intervals`.
 
     The same seed gives the same draws there and here, whatever the rows: differences and ratios of means stay paired.
-    Values are summed in float64, unlike 0/1 rows. Raises ValueError as `bootstrap_intervals` does.
+    Values are summed in float64, but for small whole numbers, whose sums are exact in float32. Raises ValueError as
+    `bootstrap_intervals` does.
     """
-    columns = np.ascontiguousarray(np.asarray(values, dtype=np.float64).T)
+    known = np.asarray(values)
+    whole = known.dtype.kind in "biu" and known.size > 0 and np.abs(known).max() * known.shape[-1] < EXACT
+    columns = np.ascontiguousarray(known.T, dtype=np.float32 if whole else np.float64)
     return _draw_means(columns, draws, random_state, groups)
 
 
@@ -60,14 +66,27 @@ def _draw_means(
     """Return the means `[draws, R]` of `columns [N, R]`."""
     if columns.ndim != 2 or len(columns) == 0:
         raise ValueError(f"expected correctness or other values [R, N] with N > 0, got shape {columns.shape[::-1]}")
-    rng = np.random.default_rng(random_state)
     if groups is not None:
-        return _group_means(columns, np.asarray(groups), draws, rng)
+        return _group_means(columns, np.asarray(groups), draws, np.random.default_rng(random_state))
     sums = np.empty((draws, columns.shape[1]), dtype=columns.dtype)
-    for start in range(0, draws, DRAWS_AT_ONCE):
-        stop = min(start + DRAWS_AT_ONCE, draws)
-        sums[start:stop] = image_counts(rng, stop - start, len(columns)) @ columns
+    few = draws * len(columns) <= KEPT_COUNTS
+    blocks = _kept_counts(random_state, draws, len(columns)) if few else _counts(random_state, draws, len(columns))
+    for place, counts in enumerate(blocks):
+        sums[place * DRAWS_AT_ONCE : place * DRAWS_AT_ONCE + len(counts)] = counts.astype(columns.dtype) @ columns
     return sums.astype(np.float64) / len(columns)
+
+
+def _counts(random_state: int, draws: int, images: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the counts of `draws`, some at once."""
+    rng = np.random.default_rng(random_state)
+    for start in range(0, draws, DRAWS_AT_ONCE):
+        yield image_counts(rng, min(DRAWS_AT_ONCE, draws - start), images)
+
+
+@lru_cache(maxsize=1)
+def _kept_counts(random_state: int, draws: int, images: int) -> list[NDArray[np.uint8]]:
+    # No image is drawn 256 times: in as many draws as there are images, it is once on average.
+    return [counts.astype(np.uint8) for counts in _counts(random_state, draws, images)]
 
 
 def _group_means(

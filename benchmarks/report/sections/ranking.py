@@ -51,9 +51,9 @@ def ranking_section(results: Results) -> str:
         "## Ranking\n\n"
         f"Accuracy in per cent on {test['name']} ({test['size']:,} images), best first. A rank spans all places that "
         "the paired tests leave possible (McNemar, Holm-adjusted over all pairs, p < 0.05 tells two rows apart). *Val* "
-        f"is the accuracy on {val['name']}, cross-fitted for ensembles{_again(results)}; *gap* is what the accuracy there that chose "
-        "weights or epoch loses on test, in points. Published results (in italics) come without predictions, and so "
-        "without rank and interval; here are those that the chart shows, all are "
+        f"is the accuracy on {val['name']}, cross-fitted for ensembles{_again(results)}; *gap* is what the accuracy "
+        "there that chose weights or epoch loses on test, in points. Published results (in italics) come without "
+        "predictions, and so without rank and interval; here are those that the chart shows, all are "
         "[below](#published-and-what-we-know-of-it).\n\n"
         + table(head, body, right={3, *range(5, 11 + len(metrics))})
         + extra_labels_note(results)
