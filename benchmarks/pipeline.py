@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.evaluation.evaluate import evaluate
-from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.folds import SearchedModels, pool
 from benchmarks.evaluation.models import member_labels, scored_models
+from benchmarks.evaluation.row_classes import split_row_classes
 from benchmarks.execution.distillation import changed_peers
 from benchmarks.execution.elsewhere import Elsewhere, place_of
 from benchmarks.execution.executor import Outcomes, train_context, train_serially
@@ -190,7 +190,7 @@ def search_folds(
     session: Session, predictions: Sequence[list[Predictions]], display: NullProgress, place: Here = HERE
 ) -> list[SearchedModels]:
     """Search ensembles in every fold, on its own validation split."""
-    members, kinds = len(split_extra_labels(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
+    members, kinds = len(split_row_classes(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
     by_fold = zip(session.folds, predictions, strict=True)
     return [search_fold(session, fold, models, place) for fold, models in by_fold]
@@ -198,7 +198,7 @@ def search_folds(
 
 def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place: Here = HERE) -> SearchedModels:
     """Search ensembles on val alone, and collect what they and all models, also those excluded from them, predict."""
-    predictions, excluded = split_extra_labels(everyone, session.suite.extra_labels)
+    predictions, excluded = split_row_classes(everyone, session.suite.extra_labels)
     targets, val = fold.targets, np.stack([member.val for member in predictions])
     labels = member_labels(predictions)
     groups = targets.val_groups

@@ -15,8 +15,8 @@ import numpy as np
 
 from benchmarks.commands.options import suite_arguments
 from benchmarks.evaluation.budgets import Choice, Cost, cost_of, curve, within
-from benchmarks.evaluation.extra_labels import split_extra_labels
 from benchmarks.evaluation.models import member_labels
+from benchmarks.evaluation.row_classes import split_row_classes
 from benchmarks.evaluation.significance import bootstrap_intervals
 from benchmarks.execution.tasks import external_members, schedule
 from benchmarks.files import csv_text_of, write_atomic
@@ -84,7 +84,7 @@ def known_members(session: Session) -> Known:
     rows, _ = schedule(session)
     external, _ = external_members(session)
     stored = [*(task[0].step.stored for task in rows if task[0].step.stored is not None), *external[0]]
-    members, _ = split_extra_labels(stored, session.suite.extra_labels)
+    members, _ = split_row_classes(stored, session.suite.extra_labels)
     results = read_results(session.folder / "results.json")
     facts = {member["label"]: member for member in results["members"]}
     pairs = [

@@ -32,6 +32,7 @@ def execute(arguments: Namespace) -> None:
     import numpy as np
 
     from benchmarks.execution.batch_mates import check_batch_mates
+    from benchmarks.results import CHECKPOINT
     from benchmarks.session import Session, options_from
     from zoo import registry
     from zoo.inference.predict import predict
@@ -57,7 +58,7 @@ def execute(arguments: Namespace) -> None:
         check_batch_mates(member, weights, dataset.val.images, arrays["val"], device)
     out = arguments.out or arguments.file.with_suffix(".npz")
     with out.open("wb") as file:
-        np.savez(file, classes=np.array(classes), **arrays)
+        np.savez(file, classes=np.array(classes), row_class=np.array([CHECKPOINT.name]), **arrays)
     print(f"{out}: next, python benchmark.py add {out} {session.selection} --name NAME --notes '{NOTE}'")
 
 

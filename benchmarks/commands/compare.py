@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.commands.options import suite_arguments
 from benchmarks.evaluation import metrics
-from benchmarks.evaluation.extra_labels import split_extra_labels
+from benchmarks.evaluation.row_classes import split_row_classes
 from benchmarks.evaluation.significance import bootstrap_intervals, mcnemar
 from benchmarks.formats import columns, labels, p_value, percent
 from benchmarks.results import command_for, read_results
@@ -118,7 +118,7 @@ def _read(folder: Path, suite: str) -> Run:
 
 def _correctness(run: Run, session: Session) -> Correct:
     """Which test images each row gets right: the headline, the ensembles, the models."""
-    members, _ = split_extra_labels(run.predictions, session.suite.extra_labels)
+    members, _ = split_row_classes(run.predictions, session.suite.extra_labels)
     val, test = (np.stack([getattr(member, split) for member in members]) for split in ("val", "test"))
     targets = run.targets
     found = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size))

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from benchmarks.data import DataError, DataOptions, Dataset
-from benchmarks.evaluation.extra_labels import split_extra_labels
+from benchmarks.evaluation.row_classes import split_row_classes
 from benchmarks.execution.tasks import complete_members, external_members, schedule
 from benchmarks.formats import duration
 from benchmarks.publish.export import Job
@@ -41,7 +41,7 @@ def stored_models(session: Session) -> StoredModels:
     rows, _ = schedule(session)
     done = {task.stem: task.step.stored for row in rows for task in row if task.step.stored is not None}
     external, _ = external_members(session)
-    predictions, excluded = split_extra_labels(
+    predictions, excluded = split_row_classes(
         [*complete_members(rows, done, 1)[0], *external[0]], session.suite.extra_labels
     )
     return StoredModels(predictions, excluded, session.folds[0].targets)

@@ -42,7 +42,7 @@ def ablations(predictions: Sequence[Predictions], targets: Targets) -> list[Abla
             base = by_name.get(network, {})
             shared = sorted(variant.keys() & base.keys())
             if shared:
-                mark = f" {EXTRA_LABELS}" if variant[shared[0]].provenance.get("extra_labels") else ""
+                mark = f" {EXTRA_LABELS.mark}" if variant[shared[0]].provenance.get("extra_labels") else ""
                 names = {"name": name, "variant": part + mark, "network": network}
                 rows.append(_compared(names, shared, variant, base, targets))
                 break

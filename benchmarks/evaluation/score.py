@@ -26,6 +26,7 @@ from benchmarks.evaluation.models import ScoredModel, member_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
 from benchmarks.results import UNIFORM
 from benchmarks.results.analyses import Failed
+from benchmarks.results.row_classes import FROM_ELSEWHERE
 from benchmarks.results.schema import Ensemble, EnsembleFacts, Member, MemberFacts, Scores
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
@@ -59,7 +60,8 @@ def score(
     names = [result.name for result in fitted]
     uniform = len(members) + names.index(UNIFORM) if UNIFORM in names else None
     single = int(np.argmax([member["val_accuracy"] for member in candidates]))
-    flops = [model["flops"] for model in (*members, *ensembles)]
+    # What may have been chosen on test is measured, and pushes nobody off the front.
+    flops = [None if model.get("row_classes") else model["flops"] for model in (*members, *ensembles)]
     scores = _scores(rows, flops, targets, single, uniform)
     return (
         [Member(**facts, **scored) for facts, scored in zip(members, scores[: len(members)], strict=True)],
@@ -133,7 +135,7 @@ def _member(predictions: Predictions, label: str, row: ScoredModel, targets: Tar
         "extra_data": provenance.get("extra_data", "none"),
         "source": provenance.get("source"),
         **{key: provenance.get(key) for key in copied},
-        **_extra_labels([provenance]),
+        **_apart([provenance]),
         **({"weights_of": provenance["weights_of"]} if provenance.get("weights_of") else {}),
         "label": label,
         "val_accuracy": float((predictions.val.argmax(1) == targets.val).mean()),
@@ -169,7 +171,7 @@ def _ensemble(
         "train_seconds": mean([total(trained_once(fit), "train_seconds") for fit in fits]),
         "ms_per_image": mean([total_milliseconds(fit) for fit in fits]),
         "left_out": left_out(row, member_rows, result.ensembler.members_used_.tolist(), targets.val),
-        **_extra_labels(used),
+        **_apart(used),
     }
     if result.cross_fit_probabilities is not None:
         facts["cross_fits"] = len(result.cross_fit_probabilities)
@@ -180,7 +182,9 @@ def _ensemble(
     return facts
 
 
-def _extra_labels(models: Sequence[Mapping[str, Any]]) -> Any:
-    """Name what any of the models learnt from beside the suite's own labels; nothing where none did."""
+def _apart(models: Sequence[Mapping[str, Any]]) -> Any:
+    """Name what sets any of the models apart: labels beside the suite's own, and classes; nothing where none is."""
     names = sorted({model["extra_labels"] for model in models if model.get("extra_labels")})
-    return {"extra_labels": ", ".join(names)} if names else {}
+    given = {name for model in models for name in (model.get("row_class"), *model.get("row_classes", ())) if name}
+    classes = [name for name in FROM_ELSEWHERE if name in given]
+    return {**({"extra_labels": ", ".join(names)} if names else {}), **({"row_classes": classes} if classes else {})}

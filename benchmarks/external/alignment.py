@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,18 @@ def align(incoming: Incoming, targets: Targets, expected: Expected) -> Aligned:
         raise ValueError(f"val holds {given}, test {kinds['test']}: are both of one model?")
     val, test = (_log_probabilities(arrays[split], given) for split in SPLITS)
     return Aligned(val, test, given, tuple(remarks))
+
+
+def in_store_order(
+    values: Mapping[str, np.ndarray], classes: tuple[str, ...], expected: Expected, remarks: tuple[str, ...] = ()
+) -> Aligned:
+    """Put the columns of logits [N, classes] of both splits, whose rows are in the store's order, into its order."""
+    columns = _column_order(classes, expected.classes)
+    for split in SPLITS:
+        expected.check_shape(split, values[split].shape)
+        _check_numbers(values[split], expected.title(split))
+    val, test = (_log_probabilities(values[split][:, columns], "logits") for split in SPLITS)
+    return Aligned(val, test, "logits", remarks)
 
 
 def _log_probabilities(values: np.ndarray, given: str) -> np.ndarray:

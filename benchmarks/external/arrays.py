@@ -12,7 +12,9 @@ import numpy as np
 
 from benchmarks.data.npy import Header, read_header, read_values
 from benchmarks.external.incoming import SPLITS, Expected, Incoming, ignored, integers
+from benchmarks.results.row_classes import FROM_ELSEWHERE
 from benchmarks.store.container import FORMAT
+from benchmarks.text import told
 
 SUFFIX = ".npy"  # of the name of an array in a zip archive
 MOST_ARRAYS = 1_000  # that are looked at
@@ -50,13 +52,27 @@ def _of_arrays(file: ArrayFile, expected: Expected) -> Incoming:
     for split, claim in claims.items():
         _check_floats(split, claim)
         expected.check_shape(split, claim.shape)
-    known = {*SPLITS, "classes", *(f"{split}_ids" for split in SPLITS)}
+    known = {*SPLITS, "classes", "row_class", *(f"{split}_ids" for split in SPLITS)}
     return Incoming(
         {split: file.read(split).astype(np.float64) for split in SPLITS},
         {split: _ids(file, f"{split}_ids", expected.counts[split]) for split in SPLITS},
         _names_of_columns(file),
         ignored("array", [name for name in file.names if name not in known]),
+        _row_class(file),
     )
+
+
+def _row_class(file: ArrayFile) -> str | None:
+    """Return the class of rows that a file says its model is of, in an array of one text; None where it says none."""
+    if "row_class" not in file.names:
+        return None
+    claim = file.claim("row_class")
+    if claim.dtype.kind != "U" or claim.shape != (1,) or claim.dtype.itemsize > MOST_TEXT:
+        raise ValueError(f"row_class is {claim}; an array of one text is needed")
+    (name,) = file.read("row_class").tolist()
+    if name not in FROM_ELSEWHERE:
+        raise ValueError(f"row_class is {told(repr(name))}; it can be {' or '.join(FROM_ELSEWHERE)}")
+    return name
 
 
 def _check_floats(name: str, claim: Header) -> None:

@@ -6,15 +6,15 @@ They take part like members and are marked external: nothing is known of their t
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.external.alignment import align
+from benchmarks.external.alignment import Aligned, align
 from benchmarks.external.formats import digest, read
 from benchmarks.external.incoming import SPLITS, Expected
 from benchmarks.external.plausibility import Findings, examine
@@ -49,7 +49,7 @@ class Details:
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """A file that can be taken into the store."""
+    """Predictions that can be taken into the store."""
 
     predictions: Predictions
     findings: Findings
@@ -71,32 +71,50 @@ def name_of(path: Path, details: Details) -> str:
 
 def inspect(session: Session, path: Path, details: Details) -> Examined:
     """Do everything that `add` does, but for writing; raise ValueError naming the file and what is wrong with it."""
-    name = name_of(path, details)
+    check_name(name_of(path, details))
+    _check_texts(path, details)
+    expected = expected_of(session)
+    incoming = read(path, expected)
+    try:
+        aligned = align(incoming, session.folds[0].targets, expected)
+    except ValueError as error:
+        raise ValueError(f"{told(path.name)}: {told(error, LONGEST)}") from error
+    source = {"file": path.name, "sha256": digest(path), "given": aligned.given}
+    more = {} if incoming.row_class is None else {"row_class": incoming.row_class}
+    return judged(session, aligned, replace(details, name=name_of(path, details)), source, more)
+
+
+def expected_of(session: Session) -> Expected:
+    """Return what the suite expects of predictions made elsewhere; raise ValueError where it can take none."""
     if len(session.folds) > 1:
         raise ValueError(
             f"{session.suite.name} is scored in {len(session.folds)} folds, each by a network that has not seen it: "
             "predictions of one model made elsewhere cannot be that"
         )
-    check_name(name)
-    _check_texts(path, details)
-    store, targets = session.store, session.folds[0].targets
+    targets = session.folds[0].targets
     split_names = dict(zip(SPLITS, session.suite.split_names[1:], strict=True))
-    counts = {"val": len(targets.val), "test": len(targets.test)}
-    expected = Expected(targets.classes, split_names, counts)
-    incoming = read(path, expected)
+    return Expected(targets.classes, split_names, {"val": len(targets.val), "test": len(targets.test)})
+
+
+def judged(
+    session: Session, aligned: Aligned, details: Details, source: Mapping[str, str], more: Mapping[str, Any]
+) -> Examined:
+    """Judge predictions in the store's order, of the model that the details name; `more` is kept beside the details.
+
+    Raises ValueError naming the file of `source` and what is wrong.
+    """
+    assert details.name is not None
+    store, targets, name = session.store, session.folds[0].targets, details.name
     others = [model for model in readable(store, targets) if model.configuration.name != name]
+    val, test = (logits.astype(np.float16).astype(np.float32) for logits in (aligned.val, aligned.test))
     try:
-        aligned = align(incoming, targets, expected)
-        val, test = (logits.astype(np.float16).astype(np.float32) for logits in (aligned.val, aligned.test))
         findings = examine(val, test, targets, others, session.suite.leak_above, details.accept_suspicious)
     except ValueError as error:
-        raise ValueError(f"{told(path.name)}: {told(error, LONGEST)}") from error
-    provenance = _provenance(path, aligned.given, details)
+        raise ValueError(f"{told(source['file'])}: {told(error, LONGEST)}") from error
     identity = External.of(name, targets.fingerprint, val, test)
     _refuse_taken_name(store, identity, details)
-    return Examined(
-        Predictions(identity, val, test, provenance), findings, (f"values: {aligned.given}", *aligned.remarks)
-    )
+    predictions = Predictions(identity, val, test, {**_provenance(source, details), **more})
+    return Examined(predictions, findings, (f"values: {aligned.given}", *aligned.remarks))
 
 
 def add(session: Session, path: Path, details: Details) -> str:
@@ -105,7 +123,11 @@ def add(session: Session, path: Path, details: Details) -> str:
     Raises ValueError as `inspect` does, and then nothing is written. Of processes that add one name at once, the first
     takes it; the others are told, unless they say `replace`.
     """
-    examined = inspect(session, path, details)
+    return keep(session, inspect(session, path, details), details)
+
+
+def keep(session: Session, examined: Examined, details: Details) -> str:
+    """Write what was judged into the store, and say what was found of it; raises ValueError as `add` does."""
     store, identity = session.store, examined.predictions.configuration
     targets = session.folds[0].targets
     save_targets(store.folder, targets)
@@ -115,7 +137,8 @@ def add(session: Session, path: Path, details: Details) -> str:
             store.save(examined.predictions, history=[])
         for old in _of_that_name(store, identity):
             old.unlink(missing_ok=True)
-    return examined.described(f"{path.name}, added as {identity.name!r}", session.suite.split_names[1])
+    file = examined.predictions.provenance["source"]["file"]
+    return examined.described(f"{file}, added as {identity.name!r}", session.suite.split_names[1])
 
 
 def _refuse_taken_name(store: PredictionStore, identity: Identity, details: Details) -> None:
@@ -172,9 +195,9 @@ def _check_texts(path: Path, details: Details) -> None:
             raise ValueError(f"{told(path.name)}: {what} {reason}")
 
 
-def _provenance(path: Path, given: str, details: Details) -> dict[str, Any]:
+def _provenance(source: Mapping[str, str], details: Details) -> dict[str, Any]:
     return {
-        "source": {"file": path.name, "sha256": digest(path), "given": given},
+        "source": dict(source),
         "reference": details.reference,
         "extra_data": details.notes or "not stated",
         "accepted_suspicious": details.accept_suspicious,

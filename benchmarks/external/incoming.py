@@ -21,6 +21,7 @@ class Incoming:
     ids: Mapping[str, np.ndarray | None]  # int64 [N]
     classes: tuple[str, ...] | None  # names of the columns
     remarks: tuple[str, ...] = field(default=())
+    row_class: str | None = None  # of benchmarks.results.row_classes.FROM_ELSEWHERE
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,11 @@ from benchmarks.files import CsvRow, read_csv
 from benchmarks.formats import Source, cited, count, percent
 from benchmarks.report.sections.headline import seen_warning
 from benchmarks.results import (
+    EXTRA_LABELS,
+    ROW_CLASSES,
     LeaderboardRow,
     Results,
+    RowClass,
     extra_labels,
     is_headline,
     leaderboard_rows,
@@ -33,7 +36,7 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "±": r"$\pm$", "≥": r"$\ge$", "≤": r"$\le$", "κ": r"$\kappa$", "…": r"\ldots{}",
-    "†": r"\textdagger{}",
+    "†": r"\textdagger{}", "‡": r"\textdaggerdbl{}", "§": r"\S{}",
 }  # fmt: skip
 KNOWN = frozenset(map(chr, (*range(0x20, 0x7F), *range(0xA1, 0x180)))) | set("€‰™") - {"\N{SOFT HYPHEN}"}
 """Letters that LaTeX knows with the encodings of the preamble."""
@@ -80,8 +83,11 @@ def tex_table(results: Results) -> str:
     models = [row for row in rows if row.kind in ("member", "external")]
     groups = [
         ("Ensembles", [row for row in rows if row.kind == "ensemble"]),
-        ("Members", [row for row in models if not row.extra_labels]),
-        (f"Members, extra labels ({', '.join(extra_labels(models))})", [row for row in models if row.extra_labels]),
+        ("Members", [row for row in models if not row.row_classes]),
+        *(
+            (_heading(row_class, models), [row for row in models if row_class in row.row_classes])
+            for row_class in ROW_CLASSES.values()
+        ),
         ("Published, as reported", [row for row in rows if row.kind == "published"]),
     ]
     body = [line for heading, group in groups if group for line in _group(heading, group, results)]
@@ -105,6 +111,12 @@ def tex_table(results: Results) -> str:
         r"\end{table}",
     ]
     return PREAMBLE + "\n".join(lines) + "\n" + END
+
+
+def _heading(row_class: RowClass, models: list[LeaderboardRow]) -> str:
+    if row_class is EXTRA_LABELS:
+        return f"{row_class.heading} ({', '.join(extra_labels(models))})"
+    return row_class.heading
 
 
 def _group(heading: str, rows: Iterable[LeaderboardRow], results: Results) -> list[str]:

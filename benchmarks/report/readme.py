@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.files import write_atomic
 from benchmarks.formats import count, duration, escaped, interval, percent, table
 from benchmarks.report.sections.headline import effort, headline, leak_warning
-from benchmarks.report.sections.ranking import extra_labels_note, name_cell
+from benchmarks.report.sections.ranking import name_cell, row_class_notes
 from benchmarks.results import Results, short_list
 
 ENSEMBLES, MEMBERS, PUBLISHED = 4, 8, 4
@@ -46,7 +46,7 @@ def compact(results: Results) -> str:
         effort(results),
         leak_warning(results),
         f"![{results['title']} benchmark chart]({folder}/figures/benchmark.png)",
-        ranking + extra_labels_note(results),
+        ranking + row_class_notes(results),
         f"All rows, all metrics, and what is known of published results: [leaderboard.md]({folder}/leaderboard.md).",
     ]
     return "\n\n".join(part for part in parts if part)

@@ -29,13 +29,13 @@ from benchmarks.results.names import (
     BEST_SINGLE,
     DIMENSIONS,
     EXTERNAL,
-    EXTRA_LABELS,
     KINDS,
     TOP_K,
     UNIFORM,
     VOTES_COMMAND,
 )
 from benchmarks.results.reading import UnreadableResults, read_results
+from benchmarks.results.row_classes import CHECKPOINT, EXTRA_LABELS, ROW_CLASSES, TOOLS, RowClass
 from benchmarks.results.rows import (
     LeaderboardRow,
     by_accuracy,
@@ -49,18 +49,22 @@ from benchmarks.results.schema import FORMAT, Results
 __all__ = [
     "AFFECT_SCORES",
     "BEST_SINGLE",
+    "CHECKPOINT",
     "DIMENSIONS",
     "EXTERNAL",
     "EXTRA_LABELS",
     "FORMAT",
     "KINDS",
     "MOST_ERRORS",
+    "ROW_CLASSES",
+    "TOOLS",
     "TOP_K",
     "TRAINED_ALIKE",
     "UNIFORM",
     "VOTES_COMMAND",
     "LeaderboardRow",
     "Results",
+    "RowClass",
     "UnreadableResults",
     "below_uniform",
     "best_single",

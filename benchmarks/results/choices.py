@@ -93,10 +93,10 @@ def headline_row(results: Results) -> LeaderboardRow | None:
 def best_single(results: Results) -> LeaderboardRow | None:
     """Return the member with the best val accuracy, which a user without test labels would have taken.
 
-    One with extra labels only where all members have them.
+    One of a class that stands apart only where all members are.
     """
     rows = [row for row in member_rows(results) if row.accuracy is not None]
-    rows = [row for row in rows if not row.extra_labels] or rows
+    rows = [row for row in rows if not row.row_classes] or rows
     return max(rows, key=lambda row: row.val_accuracy or 0.0, default=None)
 
 

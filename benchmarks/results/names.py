@@ -9,7 +9,6 @@ KINDS = ("ensemble", "member", EXTERNAL, "published")  # also the order of rows 
 BEST_SINGLE = "best_single"  # the ensembler that picks one member
 TOP_K = "top_k"  # the average of the members that are best on val
 UNIFORM = "uniform"  # the ensemble every other has to beat
-EXTRA_LABELS = "†"  # behind the title of what learnt from labels that are not the suite's own
 DIMENSIONS: tuple[Literal["valence", "arousal"], ...] = ("valence", "arousal")
 AFFECT_SCORES: tuple[Literal["rmse", "corr", "sagr", "ccc"], ...] = ("rmse", "corr", "sagr", "ccc")  # of each dimension
 VOTES_COMMAND = "python benchmark.py ferplus-votes --data DIR"  # what adds annotators' votes to a store

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.formats import labels
-from benchmarks.results.names import EXTRA_LABELS, KINDS
+from benchmarks.results.names import KINDS
+from benchmarks.results.row_classes import RowClass, row_classes
 from benchmarks.results.schema import Ensemble, Failed, Member, Model, Published, Results
 
 
@@ -61,11 +62,12 @@ class LeaderboardRow:
     error: str | None = None
     chart: bool = field(default=True, repr=False)
     extra_labels: str | None = field(default=None, repr=False)  # learnt from, beside the suite's own; in extra_data
+    row_classes: tuple[RowClass, ...] = field(default=(), repr=False)
 
     @property
     def category(self) -> str:
-        """Return the kind; rows with extra labels are a kind of their own."""
-        return f"{self.kind}, extra labels" if self.extra_labels else self.kind
+        """Return the kind, and the classes that set the row apart."""
+        return ", ".join([self.kind, *(row_class.name for row_class in self.row_classes)])
 
     @property
     def seen_accuracy(self) -> float | None:
@@ -167,6 +169,7 @@ def _scores(row: Member | Ensemble, results: Results) -> dict[str, Any]:
         "pareto": row["pareto"],
         "reference": row["reference"],
         "extra_labels": row.get("extra_labels"),
+        "row_classes": row_classes(row),
     }
 
 
@@ -199,7 +202,7 @@ def _published_row(row: Published) -> LeaderboardRow:
 
 
 def _marked(title: str, model: Model) -> str:
-    return f"{title} {EXTRA_LABELS}" if model.get("extra_labels") else title
+    return " ".join([title, *(row_class.mark for row_class in row_classes(model))])
 
 
 def _extra_data(extra_labels: str | None, data: str = "none") -> str:

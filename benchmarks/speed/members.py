@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.evaluation.extra_labels import split_extra_labels
+from benchmarks.evaluation.row_classes import split_row_classes
 from benchmarks.execution.tasks import complete_members, external_members, schedule
 from benchmarks.session import ROOT, Options, Session
 from benchmarks.speed.timing import made_up
@@ -58,7 +58,7 @@ def read_members(options: Namespace, seed: int = 0) -> Members:
     everyone = complete_members(rows, stored, 1)[0] + external_members(session)[0][0]
     if not everyone:
         raise ValueError(f"{session.store.folder} has no predictions: give --results, or --made-up with three numbers")
-    members, _ = split_extra_labels(everyone, session.suite.extra_labels)
+    members, _ = split_row_classes(everyone, session.suite.extra_labels)
     targets, val = session.folds[0].targets.val, session.suite.split_names[1]
     return Members(
         f"the {len(members)} members of {options.suite}, {len(targets):,} images of {val}",

@@ -47,6 +47,7 @@ class Provenance(TypedDict, total=False):
     code: str | None
     created: str
     extra_data: str
+    row_class: str
     source: SourceFile
     accepted_suspicious: bool
     weights_of: str

@@ -51,6 +51,8 @@ MAY_IMPORT = {
         "state_dicts",
         "structure",
     },
+    # models inside packages of others
+    "tools": {"networks", "pretrained"},
     "models": {"member", "pretrained", "registry"},
     # the released model on pictures: numpy, Pillow and onnxruntime alone
     "use": {"pretrained"},

@@ -32,7 +32,10 @@ from benchmarks.report.figures.style import (
 )
 from benchmarks.results import (
     BEST_SINGLE,
+    CHECKPOINT,
     EXTERNAL,
+    EXTRA_LABELS,
+    TOOLS,
     LeaderboardRow,
     Results,
     best_single,
@@ -101,15 +104,20 @@ def _title(results: Results) -> str:
 def groups(results: Results) -> list[Group]:
     """Return what the figure shows, top to bottom; groups without rows are left out."""
     models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
-    external, trained = ([row for row in models if (row.kind == EXTERNAL) is yes] for yes in (True, False))
-    extra, members = ([row for row in trained if bool(row.extra_labels) is yes] for yes in (True, False))
+    usual = [row for row in models if not row.row_classes]
+    external, members = ([row for row in usual if (row.kind == EXTERNAL) is yes] for yes in (True, False))
+    extra, tools, checkpoints = (
+        [row for row in models if row_class in row.row_classes] for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT)
+    )
     published = [row for row in by_accuracy(published_rows(results)) if row.chart]
     comparable, others = ([row for row in published if row.comparable is yes] for yes in (True, False))
     every = [
         Group("Ensembles", leading_ensembles(results, MAX_ENSEMBLES), BLUE, "D"),
         Group("Members", members[:MAX_MEMBERS], ORANGE, "o"),
-        Group("Members, extra labels", extra[:MAX_MEMBERS], ORANGE, "p", aside=", ".join(extra_labels(extra))),
+        Group(EXTRA_LABELS.heading, extra[:MAX_MEMBERS], ORANGE, "p", aside=", ".join(extra_labels(extra))),
         Group("External models", external[:MAX_MEMBERS], PINK, "^"),
+        Group(CHECKPOINT.heading, checkpoints[:MAX_MEMBERS], PINK, ">", aside="their training is not known"),
+        Group(TOOLS.heading, tools[:MAX_MEMBERS], PINK, "v", aside="that ship inside packages"),
         Group("Published", comparable, GREEN, "s", aside="lines: sampling error alone"),
         Group("Published, not comparable", others, GREY, "X", False, aside="why not"),
     ]

@@ -19,9 +19,13 @@ from benchmarks.report.page.render import fill, render
 from benchmarks.report.sections.affect import affect_rows
 from benchmarks.report.sections.headline import cheaper, gap_warning, seen_warning
 from benchmarks.report.sections.probabilities import separation
-from benchmarks.report.sections.ranking import extra_labels_note
+from benchmarks.report.sections.ranking import row_class_notes
 from benchmarks.results import (
+    CHECKPOINT,
     EXTERNAL,
+    EXTRA_LABELS,
+    ROW_CLASSES,
+    TOOLS,
     UNIFORM,
     LeaderboardRow,
     Results,
@@ -44,8 +48,10 @@ FIGURES = Markup("<!-- figures -->")  # where they go: what comes from data is e
 GROUPS = {  # heading of the chip and whether its rows are there at first
     "ensemble": ("Ensembles", True),
     "member": ("Members", True),
-    "extra-labels": ("Members, extra labels", True),
+    EXTRA_LABELS.slug: (EXTRA_LABELS.heading, True),
     "external": ("External models", True),
+    TOOLS.slug: (TOOLS.heading, True),
+    CHECKPOINT.slug: (CHECKPOINT.heading, True),
     "published": ("Published, comparable", True),
     "doubtful": ("Published, not comparable", False),
 }
@@ -79,7 +85,7 @@ def page(results: Results, folder: Path) -> str:
         "suite.html",
         "page.js",
         title=results["title"],
-        extra_labels=extra_labels_note(results).strip().replace("*", ""),
+        row_classes=[note.replace("*", "") for note in row_class_notes(results).strip().split("\n\n") if note],
         results=results,
         rows=list(_rows(results, folder)),
         columns=page_columns(results),
@@ -127,8 +133,8 @@ def _rows(results: Results, folder: Path) -> Iterator[PageRow]:
 
 
 def _group(row: LeaderboardRow) -> str:
-    if row.kind == "member" and row.extra_labels:
-        return "extra-labels"
+    if row.row_classes and row.kind != "ensemble":
+        return row.row_classes[0].slug
     return row.kind if row.comparable else "doubtful"
 
 
@@ -146,7 +152,7 @@ def _remarks(row: LeaderboardRow, results: Results) -> list[str]:
         "odd gap": odd_gap(row, results),
         "below uniform": below_uniform(row, results),
         "external": row.kind == EXTERNAL,
-        "extra labels": bool(row.extra_labels),
+        **{row_class.name: row_class in row.row_classes for row_class in ROW_CLASSES.values()},
         "not comparable": not row.comparable,
     }
     return [remark for remark, holds in remarks.items() if holds]

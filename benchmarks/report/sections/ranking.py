@@ -16,8 +16,11 @@ from benchmarks.formats import (
 )
 from benchmarks.results import (
     EXTRA_LABELS,
+    ROW_CLASSES,
+    TOOLS,
     LeaderboardRow,
     Results,
+    RowClass,
     below_uniform,
     extra_labels,
     is_headline,
@@ -56,7 +59,7 @@ def ranking_section(results: Results) -> str:
         "predictions, and so without rank and interval; here are those that the chart shows, all are "
         "[below](#published-and-what-we-know-of-it).\n\n"
         + table(head, body, right={3, *range(5, 11 + len(metrics))})
-        + extra_labels_note(results)
+        + row_class_notes(results)
     )
 
 
@@ -69,21 +72,45 @@ def _again(results: Results) -> str:
     return f" ({often} of {len(times)} again with other folds: those within two standard errors of the best)"
 
 
-def extra_labels_note(results: Results) -> str:
-    """Explain the rows that learnt from labels which are not the suite's own; empty where there are none."""
+def row_class_notes(results: Results) -> str:
+    """Explain the classes of rows that stand apart, a paragraph each; empty where there are none."""
     members = member_rows(results)
-    names = ", ".join(extra_labels(members))
-    if not names:
-        return ""
-    ensembles = (
-        "Here all members did, and so their ensembles."
-        if all(row.extra_labels for row in members)
-        else "They are a class of their own: no ensemble has them as members, nor are they the best single member."
+    notes = [
+        f"{row_class.mark} *{row_class.name.capitalize()}*: {_about(row_class, results, members)} "
+        + _ensembles_of(row_class, members)
+        for row_class in ROW_CLASSES.values()
+        if any(row_class in row.row_classes for row in members)
+    ]
+    return "".join(f"\n\n{note}" for note in notes)
+
+
+def _about(row_class: RowClass, results: Results, members: list[LeaderboardRow]) -> str:
+    """Say what the rows of a class are."""
+    if row_class is EXTRA_LABELS:
+        names = escape(", ".join(extra_labels(members)))
+        title = escape(results["title"])
+        return f"also learnt from the {names} of the training images, which are not {title}'s own labels."
+    rows = "; ".join(
+        f"{escape(row.title.removesuffix(f' {row_class.mark}'))}: {escape(row.extra_data)}"
+        for row in members
+        if row_class in row.row_classes
     )
-    return (
-        f"\n\n{EXTRA_LABELS} *Extra labels*: also learnt from the {escape(names)} of the training images, which "
-        f"are not {escape(results['title'])}'s own labels. {ensembles}"
+    what = (
+        "models that ship inside packages and that people use today, by the packages' own weights, preprocessing and "
+        "order of classes"
+        if row_class is TOOLS
+        else "weights that an author published, scored by the zoo's network; how they were trained and chosen is not "
+        "known here"
     )
+    return f"{what}. {rows}."
+
+
+def _ensembles_of(row_class: RowClass, members: list[LeaderboardRow]) -> str:
+    if not all(row.row_classes for row in members):
+        return "They are a class of their own: no ensemble has them as members, nor are they the best single member."
+    if row_class is EXTRA_LABELS:
+        return "Here all members did, and so their ensembles."
+    return "Here no other members are shown: ensembles are made of them, and mean as little."
 
 
 def metrics_section(results: Results) -> str:

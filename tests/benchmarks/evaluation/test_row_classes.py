@@ -1,8 +1,11 @@
-"""FER+ votes beside FER2013's own labels: the join by rows, and how members that learnt from them are shown."""
+"""Rows that stand apart: FER+ votes beside FER2013's own labels, models inside packages, weights of authors."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
+import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset
@@ -19,7 +23,9 @@ from benchmarks.data.fer2013.official import USAGES
 from benchmarks.data.ferplus import reader as ferplus
 from benchmarks.data.ferplus.votes import COLUMNS
 from benchmarks.evaluation.evaluate import evaluate
-from benchmarks.evaluation.extra_labels import learns_from_votes, split_extra_labels
+from benchmarks.evaluation.row_classes import learns_from_votes, split_row_classes
+from benchmarks.external.importer import keep
+from benchmarks.external.tools import details_of, predicted
 from benchmarks.pipeline import search_fold
 from benchmarks.report import leaderboard, readme
 from benchmarks.report.figures import benchmark_chart
@@ -27,13 +33,15 @@ from benchmarks.report.latex import tex_table
 from benchmarks.report.page.suite_page import page
 from benchmarks.results import best_single
 from benchmarks.session import Options, Session
-from benchmarks.store.identity import Configuration
+from benchmarks.store.identity import Configuration, External
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import stored_predictions
 from tests.helpers.portraits import FOLDER
 from zoo import registry
 from zoo.overrides import override
+from zoo.pretrained.archives import Archive
+from zoo.tools.catalog import Tool
 
 LABELS = [3, 0, 6, 4]  # of each split's images, in the order of FER2013_CLASSES
 BALLOTS = [  # of each split's images, in the order of FER+'s columns
@@ -185,6 +193,105 @@ def test_every_table_marks_them_and_says_why(mixed: Any, tmp_path: Path):
     assert "resnet18" not in groups["Members"]
 
 
+def from_elsewhere(store: PredictionStore, targets: Targets, name: str, row_class: str) -> Predictions:
+    one = stored_predictions(store, targets, "vgg_fer", seed=len(name), skill=5.0)
+    identity = External.of(name, targets.fingerprint, one.val, one.test)
+    stated = {"extra_data": f"what {name}'s owner says", "row_class": row_class}
+    return replace(one, configuration=identity, provenance={**one.provenance, **stated})
+
+
+def evaluated(folder: Path, targets: Targets, plain: Sequence[str], voting: Sequence[str]) -> Any:
+    """Of random predictions, those of a tool and of a checkpoint by far the best."""
+    store = PredictionStore(folder / "fer2013" / "predictions")
+    save_targets(store.folder, targets)
+    members = [stored_predictions(store, targets, name) for name in plain]
+    members += [taught_by_votes(stored_predictions(store, targets, name, skill=4.0)) for name in voting]
+    members[:0] = [from_elsewhere(store, targets, *pair) for pair in (("pypi-x", "tools"), ("theirs", "checkpoint"))]
+    session = Session(Options("fer2013", results=folder, ensemblers=("best_single", "uniform", "greedy")))
+    return evaluate(session.suite, search_fold(session, session.folds[0], members), folder, not_run=[], notes=[])
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, faces: Targets) -> Any:
+    return evaluated(tmp_path, faces, ("vgg_fer", "mini_xception"), ("resnet18",))
+
+
+def test_what_comes_from_elsewhere_is_scored_and_stays_out_of_everything_that_is_chosen(elsewhere: Any):
+    apart = {member["label"]: member["row_classes"] for member in elsewhere["members"] if "row_classes" in member}
+    assert apart == {"pypi-x": ["tools"], "theirs": ["checkpoint"]} and len(elsewhere["members"]) == 5
+    for ensemble in elsewhere["ensembles"]:
+        assert "row_classes" not in ensemble and set(ensemble["members_used"]) <= {"mini_xception", "vgg_fer"}
+    single = best_single(elsewhere)
+    assert single is not None and single.name in ("vgg_fer", "mini_xception")
+    fronts = {member["label"]: member["pareto"] for member in elsewhere["members"]}
+    assert fronts["pypi-x"] is None and fronts["theirs"] is None and fronts["resnet18"] is not None
+
+
+def test_every_table_marks_what_comes_from_elsewhere(elsewhere: Any, tmp_path: Path):
+    text = leaderboard.markdown(elsewhere)
+    assert "| external, tools | pypi-x ‡ " in text and "| external, checkpoint | theirs § " in text
+    assert "‡ *Tools*: models that ship inside packages" in text and "pypi-x: what pypi-x's owner says." in text
+    assert "§ *Checkpoint*: weights that an author published" in text and "theirs: what theirs's owner says." in text
+    assert text.count("no ensemble has them as members") == 3
+    tex = tex_table(elsewhere)
+    assert r"\emph{Tools}" in tex and r"pypi-x \textdaggerdbl{} &" in tex and r"theirs \S{} &" in tex
+    html = page(elsewhere, tmp_path)
+    assert 'data-group="tools"' in html and 'data-group="checkpoint"' in html and "inside packages" in html
+    groups = {group.heading: [row.name for row in group.rows] for group in benchmark_chart.groups(elsewhere)}
+    assert groups["Tools"] == ["pypi-x"] and groups["Published checkpoints"] == ["theirs"]
+    assert "External models" not in groups
+
+
+def test_where_all_stand_apart_members_of_our_own_make_the_ensembles_before_those_from_elsewhere(
+    tmp_path: Path, faces: Targets
+):
+    voting = evaluated(tmp_path / "a", faces, (), ("resnet18",))
+    assert {name for one in voting["ensembles"] for name in one["members_used"]} == {"resnet18"}
+    alone = evaluated(tmp_path / "b", faces, (), ())
+    assert all(set(one["row_classes"]) <= {"tools", "checkpoint"} for one in alone["ensembles"])
+    assert "ensembles are made of them, and mean as little" in leaderboard.markdown(alone)
+
+
+class Flattened(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1)
+
+
+def test_tools_are_asked_in_their_own_order_of_classes_and_stored_with_what_is_known_of_them(
+    copy: Path, tmp_path: Path
+):
+    session = Session(Options("fer2013", data=DataOptions(copy), results=tmp_path))
+    fold, order = session.folds[0], (6, 3, 4, 0, 2, 1, 5)
+    with fold.images() as dataset:
+        splits = (dataset.val, dataset.test)
+        pairs = [pair for split in splits for pair in zip(split.images, split.targets, strict=True)]
+        known = {image.tobytes(): int(target) or 1 for image, target in pairs}  # one of four wrong, as no leak would be
+
+    def prepare(images: torch.Tensor) -> torch.Tensor:
+        """Answers, with a bit of noise: the network passes them on."""
+        places = [order.index(known[image.numpy().tobytes()]) for image in images]
+        answers = 3.0 * torch.eye(7)[places] + images[:, 0, 0, :7].float() / 255
+        return answers[:, :, None, None]
+
+    archive = tmp_path / "x-1.0.tgz"
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.addfile(tarfile.TarInfo("x/w"), io.BytesIO())
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    release = Archive("pypi", "x", "1.0", archive.name, digest, "MIT", "")
+    classes = tuple(FER2013_CLASSES[place] for place in order)
+    tool = Tool("pypi-x", "x", release, ("w",), classes, 1, 7, lambda files: Flattened(), prepare, "PyPI x", "unknown")
+    details = details_of(tool, replace=False)
+    done = predicted(session, tool, details, tmp_path)
+    assert done.findings.val_accuracy == 0.75
+    assert "pypi-x" in keep(session, done, details)
+    kept = session.store.read(session.store.path(done.predictions.configuration), fold.targets)
+    assert (kept.test.argmax(1) == np.where(fold.targets.test == 0, 1, fold.targets.test)).all()
+    assert kept.provenance["row_class"] == "tools" and kept.provenance["extra_data"] == "pypi x 1.0, MIT: unknown"
+    assert kept.provenance["source"] == {"file": archive.name, "sha256": digest, "given": "logits"}
+    keep(session, predicted(session, tool, details, tmp_path), details)
+    assert len(list(session.store.folder.glob("pypi-x.*"))) == 1
+
+
 def test_what_votes_are_worth_is_an_ablation_like_any_other(tmp_path: Path, faces: Targets):
     results = results_of(tmp_path, faces, ("vgg_fer", "vgg_fer@votes", "mini_xception"), ())
     assert [(row["variant"], row["network"]) for row in results["ablations"]] == [("votes †", "vgg_fer")]
@@ -217,5 +324,5 @@ def test_a_student_of_a_teacher_that_learnt_from_votes_has_extra_labels_too(
 def test_where_votes_are_the_suites_own_labels_they_are_no_extra(tmp_path: Path, faces: Targets):
     store = PredictionStore(tmp_path / "predictions")
     one = taught_by_votes(stored_predictions(store, faces, "vgg_fer"))
-    assert split_extra_labels([one], suites.get("ferplus").extra_labels) == ([one], [])
+    assert split_row_classes([one], suites.get("ferplus").extra_labels) == ([one], [])
     assert all((suites.get(name).extra_labels is None) == ("fer2013" not in name) for name in suites.suites())
