@@ -36,6 +36,7 @@ def execute(arguments: Namespace) -> None:
     from benchmarks.session import Session, options_from
     from zoo import registry
     from zoo.inference.predict import predict
+    from zoo.pretrained.authors import as_ours
     from zoo.pretrained.checkpoints import matched, read_checkpoint
 
     if not arguments.file.is_file():
@@ -47,7 +48,7 @@ def execute(arguments: Namespace) -> None:
         network = member.build(len(classes), dataset.train.images.shape[1])
         theirs = read_checkpoint(arguments.file)
         try:
-            weights = matched(theirs, network.state_dict())
+            weights = matched(as_ours(member.name, theirs), network.state_dict())
         except ValueError as error:
             raise ValueError(f"{arguments.file.name} does not fit {member.name}: {error}") from error
         arrays: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from benchmarks.evaluation.ablations import ablations
 from benchmarks.evaluation.affect import affect_part
 from benchmarks.evaluation.audit import audit
 from benchmarks.evaluation.cost import effort
+from benchmarks.evaluation.cross_validated import cross_validated
 from benchmarks.evaluation.diversity import diversity
 from benchmarks.evaluation.figure_data import charts_data, confusions
 from benchmarks.evaluation.folds import SearchedModels
@@ -121,6 +122,9 @@ def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedMode
     if folds > 1 or groups is not None:
         units = None if groups is None else len(np.unique(groups))
         evaluated["protocol"] = {"folds": folds, "unit": suite.unit, "units": units}
+    scored = cross_validated(searched.rows, targets, searched.test_folds)
+    if scored is not None:
+        evaluated["cross_validated"] = scored
     if suite.contrast is not None:
         evaluated["contrast"] = contrast(suite.contrast, results)
 

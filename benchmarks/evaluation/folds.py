@@ -32,6 +32,7 @@ class SearchedModels:
     search_results: list[SearchResult]
     rows: list[ScoredModel]
     excluded: list[Predictions] = field(default_factory=list)
+    test_folds: np.ndarray | None = None  # int64 [N], the fold in which an image is test, where there are several
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def pool(parts: Sequence[SearchedModels]) -> SearchedModels:
     failed = {result.name for result in search_results if result.error is not None}
     kept = [[row for row in part.rows if row.kind == "member" or row.name not in failed] for part in parts]
     rows = [replace(folds[0], **_joined(folds), held_out=_held_out(folds)) for folds in zip(*kept, strict=True)]
-    return SearchedModels(targets, predictions, search_results, rows, excluded)
+    test_folds = np.repeat(np.arange(len(parts)), [len(part.targets.test) for part in parts])
+    return SearchedModels(targets, predictions, search_results, rows, excluded, test_folds)
 
 
 def _held_out(folds: Sequence[ScoredModel]) -> np.ndarray | None:
@@ -120,6 +122,7 @@ def pooled_predictions(folds: Sequence[Predictions], fingerprint: str) -> Predic
         "images_per_second": _of_all(folds, "images_per_second", fmean),
         "device": " and ".join(sorted({str(fold.provenance.get("device")) for fold in folds})),
         "best_epoch": None,  # another one in each fold
+        "fold_accuracies": None,
     }
     return Predictions(configuration, **_joined(folds), provenance=provenance)
 

@@ -20,6 +20,7 @@ from benchmarks.evaluation.cost import (
     total_of_views,
     trained_once,
 )
+from benchmarks.evaluation.cross_validated import fold_interval
 from benchmarks.evaluation.diversity import left_out
 from benchmarks.evaluation.folds import fits_of
 from benchmarks.evaluation.models import ScoredModel, member_labels
@@ -137,11 +138,20 @@ def _member(predictions: Predictions, label: str, row: ScoredModel, targets: Tar
         **{key: provenance.get(key) for key in copied},
         **_apart([provenance]),
         **({"weights_of": provenance["weights_of"]} if provenance.get("weights_of") else {}),
+        **_folds_of_train(provenance.get("fold_accuracies")),
         "label": label,
         "val_accuracy": float((predictions.val.argmax(1) == targets.val).mean()),
         "val_metrics": metrics.scores(row.val, targets.val, "validation"),
     }
     return cast(MemberFacts, described)  # identities describe themselves
+
+
+def _folds_of_train(accuracies: list[float] | None) -> Any:
+    if not accuracies:
+        return {}
+    scores = np.array(accuracies)
+    known = {"accuracies": accuracies, "mean": float(scores.mean()), "interval": fold_interval(scores)}
+    return {"folds_of_train": known}
 
 
 def _ensemble(

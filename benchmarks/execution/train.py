@@ -201,6 +201,7 @@ def _provenance(
         "train_seconds": round(trained.seconds, 1),
         "images_per_second": round(trained.images_per_second, 1),
         "best_epoch": trained.best_epoch,
+        **({"fold_accuracies": trained.fold_accuracies} if trained.fold_accuracies else {}),
         "params": member.params,
         "macs": macs,
         "tta": member.recipe.tta,

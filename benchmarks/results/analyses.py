@@ -5,6 +5,34 @@ from typing import NotRequired, TypedDict
 Interval = list[float]  # lower and upper bound, 95 %
 
 
+class CrossValidatedRow(TypedDict):
+    """A row's accuracy on the test images of each fold, and the 95 % intervals of their mean."""
+
+    kind: str
+    name: str
+    title: str
+    accuracies: list[float]
+    mean: float
+    fold_interval: Interval
+    interval: Interval  # over people where they are known, else over images
+
+
+class CrossValidated(TypedDict):
+    """Every row fold by fold; `sizes` are test images a fold, `people` how many are known."""
+
+    sizes: list[int]
+    people: int | None
+    rows: list[CrossValidatedRow]
+
+
+class FoldsOfTrain(TypedDict):
+    """A member that was trained in folds: accuracy on what each of its networks was not shown."""
+
+    accuracies: list[float]
+    mean: float
+    interval: Interval
+
+
 class Failed(TypedDict):
     """An ensembler that could not be fitted."""
 

@@ -11,9 +11,11 @@ from benchmarks.results.analyses import (
     Affect,
     Audit,
     Confusion,
+    CrossValidated,
     Diversity,
     Failed,
     FigureData,
+    FoldsOfTrain,
     Interval,
     LeftOut,
     Quantised,
@@ -111,6 +113,7 @@ class MemberFacts(Model):
     hash: str
     folds: NotRequired[list[str]]  # hashes
     weights_of: NotRequired[str]  # whose training this is
+    folds_of_train: NotRequired[FoldsOfTrain]
     extra_data: str
     source: ExternalSource | None
     images_per_second: float | None
@@ -235,6 +238,7 @@ class Results(TypedDict):
     summary: NotRequired[Summary]
     quantised: NotRequired[Quantised]
     protocol: NotRequired[Protocol]
+    cross_validated: NotRequired[CrossValidated]
     contrast: NotRequired[OtherProtocol]
     published: list[Published]
     not_run: list[NotRun]

@@ -48,6 +48,7 @@ class Provenance(TypedDict, total=False):
     created: str
     extra_data: str
     row_class: str
+    fold_accuracies: list[Amount]
     source: SourceFile
     accepted_suspicious: bool
     weights_of: str

@@ -61,14 +61,15 @@ def _without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def matched(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return their tensors under our names: by name, else by order; counters of batches may be missing.
 
-    Raises ValueError with the tensors whose shapes or numbers differ.
+    A first convolution for colour is summed for grey images, which is what it computes of three equal channels. Raises
+    ValueError with the tensors whose shapes or numbers differ.
     """
-    if theirs.keys() == ours.keys() and all(theirs[name].shape == ours[name].shape for name in ours):
-        return dict(theirs)
-    their_list, our_list = (
-        [(name, value) for name, value in tensors.items() if not name.endswith("num_batches_tracked")]
-        for tensors in (theirs, ours)
-    )
+    counters = {name: value for name, value in ours.items() if name.endswith("num_batches_tracked")}
+    our_list = [(name, value) for name, value in ours.items() if name not in counters]
+    their_list = [(name, value) for name, value in theirs.items() if not name.endswith("num_batches_tracked")]
+    if {name for name, _ in our_list} == {name for name, _ in their_list}:
+        their_list = [(name, theirs[name]) for name, _ in our_list]
+    their_list[:1] = [(name, _for_grey(value, our_list[0][1])) for name, value in their_list[:1]]
     differences = [
         f"{our_name} {list(here.shape)} here, {name} {list(there.shape)} there"
         for (our_name, here), (name, there) in zip(our_list, their_list, strict=False)
@@ -78,5 +79,10 @@ def matched(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[st
         shown = "; ".join(differences[:MOST_NAMED]) + (" ..." if len(differences) > MOST_NAMED else "")
         counts = f"{len(our_list)} tensors here, {len(their_list)} there"
         raise ValueError(f"the weights are those of another network ({counts}){': ' if shown else ''}{shown}")
-    counters = {name: value for name, value in ours.items() if name.endswith("num_batches_tracked")}
     return {name: value for (name, _), (_, value) in zip(our_list, their_list, strict=True)} | counters
+
+
+def _for_grey(theirs: Tensor, ours: Tensor) -> Tensor:
+    """Return a kernel [O,3,H,W] summed to [O,1,H,W] where ours is of that shape; any other as it is."""
+    coloured = theirs.ndim == 4 and theirs.shape[1] == 3 and ours.shape == (len(theirs), 1, *theirs.shape[2:])
+    return theirs.sum(1, keepdim=True) if coloured else theirs

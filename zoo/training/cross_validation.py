@@ -39,6 +39,7 @@ def train_folds(job: TrainJob, context: TrainContext) -> Trained:
     member, train_split, num_classes = job.member, job.data.train, job.num_classes
     out_of_fold = np.zeros((len(train_split.targets), num_classes), dtype=np.float32)
     done: list[Trained] = []
+    accuracies = []
     for index, (seen, held_out) in enumerate(fold_rows(train_split, member.recipe.folds, job.seed)):
         data = Splits(Subset.of(train_split, seen), job.data.val)
         trained = train(replace(job.network(index), data=data, peers=_rows(job.peers, seen)), context)
@@ -46,7 +47,9 @@ def train_folds(job: TrainJob, context: TrainContext) -> Trained:
         out_of_fold[held_out] = predict(
             member, trained.weights, train_split.images[held_out], num_classes, context.device
         )
-    return together(done, join([trained.weights for trained in done]), "fold", out_of_fold)
+        accuracies.append(float((out_of_fold[held_out].argmax(1) == train_split.targets[held_out]).mean()))
+    joined = together(done, join([trained.weights for trained in done]), "fold", out_of_fold)
+    return replace(joined, fold_accuracies=accuracies)
 
 
 def fold_rows(split: LabelledImages, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -73,6 +73,7 @@ class Trained:
     images_per_second: float
     out_of_fold: np.ndarray | None = None
     segments: list[Segment] = field(default_factory=list)
+    fold_accuracies: list[float] = field(default_factory=list)  # of a training in folds, on what each was not shown
 
 
 @denormals_flushed()

@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from zoo import registry
+from zoo.pretrained.authors import as_ours
 from zoo.pretrained.checkpoints import UnreadableCheckpoint, matched, read_checkpoint
 
 
@@ -69,3 +71,68 @@ def test_a_file_without_tensors_says_so(tmp_path: Path, content: Any):
     torch.save(content, tmp_path / "empty.pth")
     with pytest.raises(UnreadableCheckpoint, match="holds no state dict"):
         read_checkpoint(tmp_path / "empty.pth")
+
+
+def test_by_name_an_order_of_its_own_does_no_harm():
+    author = Ours()
+    reordered = dict(reversed([item for item in author.state_dict().items() if "num_batches" not in item[0]]))
+    torch.testing.assert_close(matched(reordered, author.state_dict()), dict(author.state_dict()))
+
+
+def test_a_stem_for_colour_is_summed_for_grey_images():
+    author = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten())
+    network.load_state_dict(matched(author.state_dict(), network.state_dict()))
+    images = torch.rand(2, 1, 3, 3)
+    torch.testing.assert_close(network(images), author(images.expand(-1, 3, -1, -1)))
+    with pytest.raises(ValueError, match=r"0\.weight \[4, 2, 3, 3\] here, 0\.weight \[4, 3, 3, 3\] there"):
+        matched(author.state_dict(), nn.Sequential(nn.Conv2d(2, 4, 3)).state_dict())
+
+
+def residual_masking_as_published(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Our tensors under the names of the authors' code, each mask's shortcuts twice, halves the other way round."""
+    found: dict[str, torch.Tensor] = {}
+    for name, value in network.state_dict().items():
+        stage, _, rest = name.partition(".")
+        if not stage.startswith("layer"):
+            found[name.replace("fc.", "fc.1.")] = value
+            continue
+        inside, _, rest = rest.partition(".")
+        if inside == "0":
+            found[f"{stage}.{rest}"] = value
+            continue
+        mask, depth = f"mask{stage[-1]}", {"1": 4, "2": 3, "3": 2, "4": 1}[stage[-1]]
+        kind, _, rest = rest.partition(".")
+        if kind == "last":
+            block = f"conv{2 * depth}"
+        else:
+            place, _, rest = rest.partition(".")
+            number = int(place) + 1 + (0 if kind == "down" else depth)
+            block = f"{'up_pool' if kind == 'enlarge' else 'conv'}{number}"
+            if kind == "up" and rest in ("conv1.weight", "downsample.0.weight"):
+                half = value.shape[1] // 2
+                value = torch.cat([value[:, half:], value[:, :half]], dim=1)
+        found[f"{mask}.{block}.{rest}"] = value
+        if rest.startswith("downsample."):
+            found[f"{mask}.downsample{block.removeprefix('conv')}.{rest.removeprefix('downsample.')}"] = value
+    return found
+
+
+def test_residual_masking_in_the_names_of_its_authors():
+    with torch.device("meta"):  # shapes alone: it has 138 million parameters
+        shapes = registry.get("residual_masking").build(7, 1).state_dict()
+    random = torch.Generator().manual_seed(0)
+    sizes = {name: [min(side, 6) for side in value.shape] for name, value in shapes.items()}
+    narrow = {name: torch.rand(size, generator=random) for name, size in sizes.items()}
+
+    class Narrow(nn.Module):
+        def state_dict(self) -> dict[str, torch.Tensor]:  # type: ignore[override]
+            return narrow
+
+    published = residual_masking_as_published(Narrow())
+    assert {"mask1.downsample5.0.weight", "mask4.conv2.bn2.weight", "fc.1.bias"} <= published.keys()
+    back = as_ours("residual_masking@long", published)
+    assert list(back) != list(published) and back.keys() == narrow.keys()
+    for name, value in narrow.items():
+        torch.testing.assert_close(back[name], value, msg=name)
+    assert as_ours("residual_masking", back).keys() == back.keys() and as_ours("vgg_fer", published) == published
