@@ -205,7 +205,7 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place
     if groups is not None and len(np.unique(groups)) == 1:
         groups = None  # as the data's notes say
     folds = min(CROSS_FITS, len(targets.val) if groups is None else len(np.unique(groups)))
-    data = Validation(val, targets.val, labels, groups, folds)
+    data = Validation(val, targets.val, labels, groups, folds, session.options.method_seconds)
     known = KnownFits(data, session.folder / FITS, fresh=session.options.fresh)
     with place.searching(session, val.size) as jobs:
         ensembles = known.search(session.ensemblers, jobs)

@@ -71,6 +71,7 @@ class Options:
     changes: tuple[str, ...] = ()
     time_budget: float | None = None
     jobs: int | None = None
+    method_seconds: float | None = None  # that one fit of an ensembler may take
     side_by_side: int | Literal["auto"] = 1
     fresh: bool = False  # fit and draw everything anew, also what is known
     threads: int | None = None  # of each training; None: as many as it has cores

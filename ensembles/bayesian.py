@@ -11,6 +11,8 @@ from ensembles.arrays import IntArray, LogitArray, log_likelihood, one_blas_thre
 from ensembles.base import LinearPool
 from ensembles.registry import register
 
+SHARES_AT_ONCE = 2**21  # of images, over all draws: 16 MB
+
 
 @register
 @dataclass
@@ -62,7 +64,12 @@ class PseudoBMA(LinearPool):
         if self.draws < 1:
             raise ValueError(f"draws must be at least 1, got {self.draws}")
         log_true = log_likelihood(logits, targets)
-        shares = np.random.default_rng(self.random_state).standard_exponential((self.draws, len(targets)))
-        shares *= len(targets) / shares.sum(axis=1, keepdims=True)
+        random, at_once = np.random.default_rng(self.random_state), max(1, SHARES_AT_ONCE // len(targets))
+        totals = np.empty((self.draws, len(logits)))
         with one_blas_thread():
-            self.weights_ = softmax(shares @ log_true.T).mean(axis=0)
+            for start in range(0, self.draws, at_once):
+                part = totals[start : start + at_once]
+                shares = random.standard_exponential((len(part), len(targets)))
+                shares *= len(targets) / shares.sum(axis=1, keepdims=True)
+                np.matmul(shares, log_true.T, out=part)
+        self.weights_ = softmax(totals).mean(axis=0)

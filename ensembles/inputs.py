@@ -10,6 +10,7 @@ from ensembles.arrays import FloatArray
 
 KINDS = ("logits", "probabilities")
 LEAST_SPREAD = 1e-9  # of a member's outputs; below, it always says the same but for rounding
+MANY_FEATURES = 1_000  # beyond, a few components are found without the covariance of all pairs of features
 LEAST_VARIANCE = 1e-9  # of a principal component, as a share of the first; below is rounding
 
 
@@ -55,7 +56,7 @@ class PrincipalComponents:
         """Find at most `count` components of `[features, samples]`; fewer where the rest is rounding."""
         mean = features.mean(axis=1, keepdims=True)
         centred = features - mean
-        variances, axes = np.linalg.eigh(centred @ centred.T / centred.shape[1])
+        variances, axes = _variances(centred, count)
         first = np.argsort(-variances)[:count]
         first = first[variances[first] > LEAST_VARIANCE * variances.max()]
         axes = axes[:, first].T / np.sqrt(variances[first].sum() / count)
@@ -66,3 +67,20 @@ class PrincipalComponents:
         """Return the components of `[features, samples]` and a constant, `[components + 1, samples]`."""
         components = self.axes @ (features - self.mean)
         return np.vstack([components, np.ones(components.shape[1])])
+
+
+def _variances(centred: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """Return variances and axes `[features, k]` of the principal components of `[features, samples]`: of all of them,
+    or of the first `count` where features are many."""
+    features, samples = centred.shape
+    if features <= MANY_FEATURES or count > features // 10:
+        whole: tuple[FloatArray, FloatArray] = np.linalg.eigh(centred @ centred.T / samples)
+        return whole
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    covariance = LinearOperator(
+        (features, features), matvec=lambda axis: centred @ (centred.T @ axis) / samples, dtype=np.float64
+    )
+    start = np.random.default_rng(0).normal(size=features)
+    found: tuple[FloatArray, FloatArray] = eigsh(covariance, k=count, v0=start)
+    return found

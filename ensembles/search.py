@@ -20,6 +20,7 @@ from ensembles.checks import check_logits, check_targets
 from ensembles.registry import get
 from ensembles.registry import names as registered_names
 from ensembles.splits import stratified_splits
+from ensembles.time_limit import TooLong, time_limit
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,7 @@ def search(
     train_targets: npt.ArrayLike | None = None,
     groups: npt.ArrayLike | None = None,
     known: Mapping[str, SearchResult] | None = None,
+    method_seconds: float | None = None,
 ) -> list[SearchResult]:
     """Fit and cross-fit ensemblers on validation logits `[members, samples, classes]` and targets `[samples]`.
 
@@ -80,6 +82,9 @@ def search(
     with its message and does not stop the others. ValueError for bad input, where `labels` name the members, or for an
     unknown name. `n_jobs`, as in joblib, spreads the cross-fits over processes. The fits on all of validation
     run one after the other, so that their `seconds` can be compared. The result is the same for any number of jobs.
+
+    A method that takes more than `method_seconds` for one of its fits is recorded as failed, and the search goes on
+    without it: on a slower machine the results may then be fewer.
 
     `known` are results by name of an earlier search of the same data with the same options: of them only repeats that
     they lack are computed.
@@ -102,7 +107,7 @@ def search(
     for ensembler in new:
         learns_from_train = ensembler.stacks and train is not None
         source = train if learns_from_train and train is not None else val
-        outcome = _attempt(ensembler, source.logits, source.targets, None, None)
+        outcome = _attempt(ensembler, source.logits, source.targets, None, None, method_seconds)
         found[ensembler.name] = _fitted(ensembler, outcome, len(val.targets))
         if learns_from_train:
             found[ensembler.name] = _scored_on_val(found[ensembler.name], val)
@@ -110,7 +115,11 @@ def search(
         able = [name for name in asked if found[name].error is None and found[name].fitted_on == "val"]
         near = able if number == 0 else _near_the_best([found[name] for name in able], val.targets)
         lacking = [name for name in near if _repeats(found[name]) <= number]
-        jobs = [(_new(name, random_state), val.logits, val.targets, *split) for name in lacking for split in splits]
+        jobs = [
+            (_new(name, random_state), val.logits, val.targets, *split, method_seconds)
+            for name in lacking
+            for split in splits
+        ]
         outcomes = iter(_run(jobs, n_jobs))
         for name in lacking:
             held_out = [next(outcomes) for _ in splits]
@@ -207,7 +216,9 @@ def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike, labels: Sequence[str
     return _Split(checked, check_targets(targets, *checked.shape[1:]))
 
 
-def _run(jobs: list[tuple[Ensembler, LogitArray, IntArray, IntArray, IntArray]], n_jobs: int) -> list[_Outcome]:
+def _run(
+    jobs: list[tuple[Ensembler, LogitArray, IntArray, IntArray, IntArray, float | None]], n_jobs: int
+) -> list[_Outcome]:
     """Attempt every job, in `n_jobs` processes or on whatever joblib's caller chose.
 
     Logits and targets are arguments of their own: joblib sends an array to each machine once where it is one, and with
@@ -234,16 +245,25 @@ def _run(jobs: list[tuple[Ensembler, LogitArray, IntArray, IntArray, IntArray]],
 
 
 def _attempt(
-    ensembler: Ensembler, logits: LogitArray, targets: IntArray, fit: IntArray | None, scored: IntArray | None
+    ensembler: Ensembler,
+    logits: LogitArray,
+    targets: IntArray,
+    fit: IntArray | None,
+    scored: IntArray | None,
+    seconds_allowed: float | None,
 ) -> _Outcome:
     """Fit on the images `fit`, score on the images `scored` (None: all); an exception becomes the outcome's error."""
     start = perf_counter()
     known = (logits, targets) if fit is None else (logits[:, fit], targets[fit])
     unseen, truth = (logits, targets) if scored is None else (logits[:, scored], targets[scored])
     try:
-        ensembler.fit(*known)
+        with time_limit(seconds_allowed):
+            ensembler.fit(*known)
         seconds = perf_counter() - start
         probabilities = ensembler.predict_proba(unseen)
+    except TooLong:
+        message = f"not fitted within the {seconds_allowed:g} seconds that a fit may take"
+        return _Outcome(np.zeros(len(truth), dtype=bool), perf_counter() - start, message)
     except Exception as error:  # whatever one method raises must not cost the others their result
         message = f"{type(error).__name__}: {error}"
         return _Outcome(np.zeros(len(truth), dtype=bool), perf_counter() - start, message)

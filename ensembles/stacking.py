@@ -18,6 +18,7 @@ from ensembles.splits import stratified_splits
 from ensembles.strengths import FLOAT32_TIE, check_strengths
 
 ENOUGH_TO_COMPARE = 1e-8  # of the loss, where strengths differ by 1e-3 of it and more: two thirds of the steps
+MOST_FEATURES = 4_000  # of members and classes; a minute's work
 USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy; it sets speed, not the result
 
 
@@ -31,7 +32,7 @@ class StackLogistic(OnCommonScale):
     equal-weight pool (the mean of log-probabilities, at its best temperature) and not to zero: the stronger the
     penalty, the nearer to plain averaging, which is hard to beat, and a class that is absent from the targets still
     follows what the members say of it. The strength (`strength_`) is the one with the lowest log-loss in stratified
-    cross-validation inside `fit`. Needs scipy and scikit-learn.
+    cross-validation inside `fit`. Needs scipy and scikit-learn. ValueError for more than 4,000 inputs.
 
     Wolpert 1992: doi:10.1016/S0893-6080(05)80023-1
     """
@@ -54,6 +55,11 @@ class StackLogistic(OnCommonScale):
         scaled = self.on_common_scale(logits)
         outputs, pool = member_outputs(scaled, self.inputs), scaled.mean(axis=0)
         self.spreads_ = spreads(outputs)
+        if outputs.shape[0] * outputs.shape[2] > MOST_FEATURES:
+            raise ValueError(
+                f"{outputs.shape[0]:,} members of {outputs.shape[2]:,} classes are more than {MOST_FEATURES:,} inputs, "
+                f"with whose square the time of {self.name} grows: give it fewer members"
+            )
         self.inverse_temperature_ = 1.0 / temperature(pool, targets)
         features, offset = self._features(outputs), self.inverse_temperature_ * pool
         with one_blas_thread():

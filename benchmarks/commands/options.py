@@ -118,6 +118,9 @@ GROUPS: dict[str, dict[str, Option]] = {
         "--jobs": value(
             "N", "processes for search and figures (default: as many as pay off)", type=up_to(MOST_PROCESSES)
         ),
+        "--method-seconds": value(
+            "SECONDS", "leave out an ensembler one fit of which takes longer (default: none)", type=positive
+        ),
         "--side-by-side": value(
             "N|auto", "members trained at the same time (default: 1; auto: 4 on each GPU)", type=count_or_auto
         ),

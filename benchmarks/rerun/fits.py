@@ -41,6 +41,7 @@ class Validation:
     labels: Sequence[str]
     groups: np.ndarray | None
     folds: int
+    method_seconds: float | None = None  # that one fit may take
 
 
 class KnownFits:
@@ -58,7 +59,15 @@ class KnownFits:
         known = {name: found for name, stem in stems.items() if (found := _load(stem)) is not None}
         val = self.val
         results = search(
-            val.logits, val.targets, names, val.folds, n_jobs=jobs, labels=val.labels, groups=val.groups, known=known
+            val.logits,
+            val.targets,
+            names,
+            val.folds,
+            n_jobs=jobs,
+            labels=val.labels,
+            groups=val.groups,
+            known=known,
+            method_seconds=val.method_seconds,
         )
         for result in results:
             stem = self._stems.get(result.name)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +21,7 @@ from ensembles.arrays import FloatArray, IntArray, LogitArray
 from ensembles.base import Ensembler
 from ensembles.search import SearchResult, choose, search
 from ensembles.splits import stratified_splits
+from ensembles.time_limit import TooLong, time_limit
 
 
 def make(samples: int = 200, noise: bool = False, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -150,6 +154,37 @@ def test_a_broken_method_is_recorded_and_stops_nobody(broken, monkeypatch, where
     assert choose([before, bad, after]).name in {"uniform", "best_single"}
 
 
+@pytest.mark.parametrize("slow_on", [200, 160])
+def test_a_method_that_takes_too_long_is_left_out(monkeypatch, slow_on):
+    """On all images, or on those of a fold."""
+
+    def slow(self: Broken, logits: LogitArray, targets: IntArray) -> None:
+        if len(targets) == slow_on:
+            time.sleep(60)
+
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    monkeypatch.setattr(Broken, "_fit", slow)
+    ensembles.register(Broken)
+    start = time.perf_counter()
+    slow_one, other = search(*make(), ["broken", "uniform"], repeats=1, method_seconds=0.2)
+    assert time.perf_counter() - start < 20
+    assert slow_one.error == "not fitted within the 0.2 seconds that a fit may take"
+    assert other.error is None and choose([slow_one, other]).name == "uniform"
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+def test_the_limit_holds_in_threads_when_the_work_returns():
+    def work() -> str:
+        with pytest.raises(TooLong), time_limit(0.01):
+            time.sleep(0.05)
+        return "raised"
+
+    with ThreadPoolExecutor() as threads:
+        assert threads.submit(work).result() == "raised"
+    with time_limit(5.0), time_limit(None):
+        pass
+
+
 def test_missing_xgboost_is_recorded(monkeypatch):
     monkeypatch.setitem(sys.modules, "xgboost", None)
     (one,) = search(*make(), names=["stack_xgboost"], repeats=1)
@@ -272,7 +307,14 @@ def test_bad_input_is_refused_before_any_fit():
 
 def test_no_argument_can_carry_a_test_label():
     known = ["logits", "targets", "names", "folds", "repeats", "random_state", "n_jobs", "labels"]
-    assert list(inspect.signature(search).parameters) == [*known, "train_logits", "train_targets", "groups", "known"]
+    assert list(inspect.signature(search).parameters) == [
+        *known,
+        "train_logits",
+        "train_targets",
+        "groups",
+        "known",
+        "method_seconds",
+    ]
     assert list(inspect.signature(choose).parameters) == ["results"]
 
 
