@@ -78,11 +78,14 @@ class Member:
 class Pretrained:
     """Trained weights for the same network, from which `register` makes a member of its own: `name_imagenet`.
 
-    The builder then takes options for `timm.create_model` beside its three arguments.
+    The builder then takes options for `timm.create_model` beside its three arguments; or, for weights of
+    zoo/pretrained/faces.py, its network has a method `load_tensors`, which takes them by name.
     """
 
-    init: str  # what the weights were trained on: "imagenet", "imagenet-22k"
-    weights: str  # "timm/resnet18.a1_in1k" on the hub, or a file of zoo/pretrained/packages.py
+    init: str  # what the weights were trained on: "imagenet", "imagenet-22k", "face (VGGFace2)"
+    weights: (
+        str  # "timm/resnet18.a1_in1k" on the hub, a file of zoo/pretrained/packages.py, or a key of faces.py's FACES
+    )
     recipe: Recipe
     image_size: int
     paper: Recipe | None = None  # makes one more member, `name_imagenet@paper`: fine-tuned as a publication has it
@@ -90,7 +93,9 @@ class Pretrained:
 
     @property
     def suffix(self) -> str:
-        return f"_{self.init.replace('-', '_')}"
+        """What the member's name has behind the network's: `_imagenet_22k`, `_vggface2`."""
+        short = self.init.removeprefix("face (").removesuffix(")")
+        return f"_{short.replace('-', '_').lower()}"
 
 
 def load_builder(target: str) -> Callable[..., nn.Module]:

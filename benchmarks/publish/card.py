@@ -190,7 +190,7 @@ def _training(facts: Facts, results: Results, row: Member | Ensemble) -> str:
     )
     trained = _member_training(row) if facts["row"]["kind"] == "member" else _ensemble_training(facts, results)
     licence = "It must not be handed on." if facts["restricted"] else "The file is under the MIT licence."
-    terms = f"{licence} The images are not part of it, and their terms are their own."
+    terms = " ".join([licence, *card_parts.start_terms(facts), card_parts.IMAGES_APART])
     return "\n\n".join(["## Training", data, trained, terms])
 
 

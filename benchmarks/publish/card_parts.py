@@ -26,6 +26,14 @@ STORED = {
 """How weights are kept in a file."""
 
 
+IMAGES_APART = "The images are not part of it, and their terms are their own."
+
+
+def start_terms(facts: Facts) -> list[str]:
+    """Return a sentence for each kind of trained weights that members start from and that binds whoever uses them."""
+    return list(dict.fromkeys(member["terms"] for member in facts["members"] if "terms" in member))
+
+
 def what_it_is_not(facts: Facts, results: Results) -> str:
     """Return what the model must not be taken for, nor used for."""
     crop, summary, noise = facts["crop"], results.get("summary"), ""
@@ -54,7 +62,7 @@ def header(facts: Facts, results: Results, row: Member | Ensemble) -> str:
     low, high = facts["measured"]["test_interval"] if "measured" in facts else row["test_interval"]
     return f"""\
 ---
-license: {"other" if facts["restricted"] else "mit"}
+license: {"other" if facts["restricted"] or start_terms(facts) else "mit"}
 library_name: onnx
 pipeline_tag: image-classification
 tags: [facial-expression-recognition, onnx, {results["suite"]}]

@@ -9,6 +9,7 @@ from benchmarks.publish.selection import Chosen
 from benchmarks.publish.spec import ModelSpec
 from benchmarks.publish.trained import TrainedMember
 from benchmarks.suites.suite import Suite
+from zoo.pretrained.faces import FACES
 from zoo.use.bundle import Facts
 
 LICENCE, RESTRICTED = "MIT", "as the data set's terms allow: research, not to be handed on"
@@ -47,4 +48,6 @@ def _described(one: TrainedMember, weights: Any) -> dict[str, Any]:
         "views": member.recipe.tta,
         "weights_sha256": one.digest,
     }
+    if member.weights in FACES:
+        described["terms"] = FACES[member.weights].terms
     return described | ({"weight": weights[one.label]} if one.label in weights else {})

@@ -7,18 +7,19 @@ class each. Here the four patches of one image attend to each other before they 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.networks.mobilenetv1 import VGGFACE2, depthwise, load_face_layers, mobilenet_layers
 from zoo.recipes import DEPTHWISE, Augment, Loss, Recipe, Transfer
 from zoo.registry import register
 
-WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512)
-STRIDES = (1, 2, 1, 2, 1, 2, 1, 1)  # of the eight whole blocks; the stem has another 2
+WHOLE_BLOCKS = 8
 GRID = 14  # side of the last map at the published 224 pixels, which the patch block is made for
 PATCH_CHANNELS = 256
 
@@ -48,31 +49,9 @@ follows over 500 epochs; it has no class weights, and stops by training accuracy
 """
 
 
-def _norm_act(channels: int) -> list[nn.Module]:
-    return [nn.BatchNorm2d(channels, eps=1e-3), nn.ReLU6(inplace=True)]  # as Keras' MobileNet has them
-
-
-def _depthwise(channels: int, stride: int) -> list[nn.Module]:
-    if stride == 1:
-        return [nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False), *_norm_act(channels)]
-    return [*_down(channels, channels, groups=channels), *_norm_act(channels)]
-
-
-def _down(inputs: int, outputs: int, groups: int = 1) -> list[nn.Module]:
-    """Return a 3x3 convolution of stride 2, padded only at the bottom and the right, as in Keras' MobileNet."""
-    return [nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(inputs, outputs, 3, 2, groups=groups, bias=False)]
-
-
-def _pointwise(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, 1, bias=False), *_norm_act(outputs)]
-
-
 def cut_mobilenet(in_chans: int) -> nn.Sequential:
     """Return MobileNetV1 (arXiv:1704.04861) up to block 9's depthwise convolution: [B,C,S,S] to [B,512,S/16,S/16]."""
-    layers = [*_down(in_chans, 32), *_norm_act(32)]
-    for (inputs, outputs), stride in zip(pairwise(WIDTHS), STRIDES, strict=True):
-        layers += [*_depthwise(inputs, stride), *_pointwise(inputs, outputs)]
-    return nn.Sequential(*layers, *_depthwise(512, stride=1))
+    return nn.Sequential(*mobilenet_layers(in_chans, WHOLE_BLOCKS), *depthwise(512, stride=1))
 
 
 def _separable(inputs: int, outputs: int, kernel: int, padding: int) -> list[nn.Module]:
@@ -121,6 +100,10 @@ class PattLite(nn.Module):
         """Return all that has no trained weights to start from, and learns first; the name is timm's."""
         return self.patches, self.attention, self.head
 
+    def load_tensors(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take over the layers of the face network that zoo/networks/mobilenetv1.py names; all others stay."""
+        load_face_layers(self.backbone, tensors)
+
     def tokens(self, x: Tensor) -> Tensor:
         """Return the four patches of each image, left to right and top to bottom: [B,C,S,S] to [B,4,256]."""
         features = self.backbone(x)
@@ -129,7 +112,14 @@ class PattLite(nn.Module):
         return self.patches(features).flatten(2).mT
 
 
-@register(recipe=replace(DEPTHWISE, epochs=8), image_size=96, reference="arXiv:2306.09626", paper=PAPER, paper_size=224)
+@register(
+    recipe=replace(DEPTHWISE, epochs=8),
+    image_size=96,
+    reference="arXiv:2306.09626",
+    paper=PAPER,
+    paper_size=224,
+    pretrained=VGGFACE2,
+)
 def patt_lite(num_classes: int, in_chans: int, image_size: int) -> nn.Module:
     """MobileNetV1 cut in block 9, a block of 2x2 patches, and attention among the patches of one image
 

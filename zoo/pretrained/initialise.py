@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from zoo.member import Member
 from zoo.multitask import backbone
+from zoo.pretrained.faces import FACES
+from zoo.pretrained.faces import read as read_faces
 from zoo.pretrained.hub import fetch_from_hub
 from zoo.pretrained.packages import PACKAGES, Package, WeightsUnavailable, read
 from zoo.pretrained.warm_start import WarmStart, start_from
@@ -24,9 +26,11 @@ def initialise(
 
     Those of a member that was trained on another suite are the caller's, as `start`.
 
-    timm converts them: for one channel the stem's RGB kernels are summed, and position embeddings are resampled to the
-    image size. The classifier keeps its random weights, unless it has as many classes as the trained one. Raises
-    WeightsUnavailable where the weights are not at hand, and ValueError where the member does not say which they are.
+    Those of faces are in place for evaluation; before training, zoo/pretrained/folded_norms.py has to calibrate their
+    batch norms. timm converts all others: for one channel the stem's RGB kernels are summed, and position embeddings
+    are resampled to the image size. The classifier keeps its random weights, unless it has as many classes as the
+    trained one. Raises WeightsUnavailable where the weights are not at hand, and ValueError where the member does not
+    say which they are.
     """
     if member.init == "scratch":
         return
@@ -37,6 +41,8 @@ def initialise(
     if not member.weights:
         raise ValueError(f"{member.name}: its initialisation is {member.init!r}, but its entry names no weights")
     network = backbone(network)
+    if member.weights in FACES:
+        return network.load_tensors(read_faces(FACES[member.weights]))  # type: ignore[operator]  # a method
     config: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]  # timm's, on every network it builds
     classes, source = config["num_classes"], _source(member.weights)
     with torch.random.fork_rng(devices=[]):  # building the donor draws numbers, which must not change training's

@@ -23,7 +23,9 @@ from zoo.cpu import denormals_flushed, keep_freed_memory, supports_bf16
 from zoo.inference.images import batch_of, prepared
 from zoo.inference.pixels import normalise
 from zoo.inference.predict import scores
+from zoo.inference.tta import network_inputs
 from zoo.outputs import Outputs, logits_of
+from zoo.pretrained.folded_norms import IMAGES, calibrate, folded_norms
 from zoo.pretrained.initialise import initialise
 from zoo.recipes import Recipe
 from zoo.state_dicts import join
@@ -176,6 +178,8 @@ class _Run:
         )
         self.targets = torch.from_numpy(learned.targets).to(device)
         self.classes = torch.from_numpy(learned.targets).argmax(1)  # on the host, where the order of an epoch is drawn
+        if fresh and folded_norms(self.network):
+            calibrate(self.network, self._plain_inputs())
         self.affect = None if learned.affect is None else torch.from_numpy(learned.affect).to(device)
         self.val_targets = torch.from_numpy(val.targets).to(device)
         self.val_affect = None if val.affect is None else torch.from_numpy(val.affect).float().to(device)
@@ -189,6 +193,12 @@ class _Run:
                 f"{seen} training images are less than one batch of {self.recipe.batch_size}: lower recipe.batch_size"
             )
         self.average = build_average(self.recipe, self.network, self.steps)
+
+    def _plain_inputs(self) -> Iterator[Tensor]:
+        """Yield batches of training images, evenly from all, as evaluation sees them: no random number is drawn."""
+        rows = torch.linspace(0, len(self.images) - 1, min(IMAGES, len(self.images)), device=self.device).long()
+        for some in rows.split(self.recipe.batch_size):
+            yield from network_inputs(batch_of(self.images, some), self.member.image_size, self.recipe, "none")
 
     @property
     def parts(self) -> dict[str, checkpoints.Stateful]:
