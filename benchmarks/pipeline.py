@@ -89,7 +89,9 @@ def _run(options: Options, place: Here, display: NullProgress) -> Results:
         raise NothingToScore(_nothing(session, missing))
     searched = search_folds(session, predictions, display, place)
     notes += [*remarks(chain.from_iterable(own)), *changed, *reasons]
-    results = evaluate(session.suite, pool(searched), options.results, not_run=missing, notes=notes)
+    results = evaluate(
+        session.suite, pool(searched), options.results, not_run=missing, notes=notes, limits=session.limits
+    )
     results["notes"] += damaged_histories(results, session.store.folder)
     for note in results["notes"][len(notes) :]:
         display.note(f"not used: {note}")

@@ -79,6 +79,8 @@ class Options:
     engine: str = ""  # address or file of the scheduler whose workers train
     other_code: bool = False  # whether they may run other code than this run
     init_from: str = ""  # SUITE or SUITE:MEMBER[:SEED], whose trained weights members start from
+    budget_flops: float | None = None  # of an image, at most, for the ensemble that is the headline
+    budget_ms: float | None = None
     source: str = ""  # the suite whose trained members are evaluated on this one
 
 
@@ -255,7 +257,14 @@ class Session:
         changed = options.changes or options.init_from or options.epochs is not None
         as_they_are = options.recipe == "house" and not changed
         selective = options.members or options.zoo or options.seeds or not as_they_are or options.ensemblers != ("*",)
+        selective = selective or self.limits
         return readme if options.results == ROOT / "results" and not selective and readme.exists() else None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """What an image may cost for the headline's ensemble, by unit: flops, ms."""
+        given = {"flops": self.options.budget_flops, "ms": self.options.budget_ms}
+        return {unit: limit for unit, limit in given.items() if limit is not None}
 
     @property
     def selection(self) -> str:

@@ -6,8 +6,7 @@ written to results/<suite>/budgets.csv.
 
 from __future__ import annotations
 
-import math
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,20 +31,7 @@ FILE = "budgets.csv"
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the limits."""
-    for unit, name in UNITS.items():
-        parser.add_argument(f"--budget-{unit}", metavar="X", type=amount, help=f"{name} an image, at most")
-    suite_arguments(parser, "--members", "--seeds")
-
-
-def amount(text: str) -> float:
-    """A number above zero, also as 2e9."""
-    try:
-        number = float(text)
-    except ValueError:
-        raise ArgumentTypeError(f"must be a number, not {text!r}") from None
-    if not (number > 0 and math.isfinite(number)):
-        raise ArgumentTypeError(f"must be above 0 and finite: {text}")
-    return number
+    suite_arguments(parser, "--members", "--seeds", *(f"--budget-{unit}" for unit in UNITS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +50,7 @@ def execute(arguments: Namespace) -> None:
     """Print what is best within the budgets; without one, write the curve."""
     session = Session(replace(options_from(arguments), train="never"))
     known = known_members(session)
-    asked = {unit: budget for unit in UNITS if (budget := getattr(arguments, f"budget_{unit}")) is not None}
+    asked = {unit: budget for unit in UNITS if (budget := getattr(arguments, f"budget_{unit}", None)) is not None}
     if asked:
         print(columns([row(known, unit, budget) for unit, budget in asked.items()]))
         return

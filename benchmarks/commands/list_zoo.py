@@ -18,6 +18,8 @@ import ensembles
 from benchmarks import suites
 from benchmarks.commands.options import add_options
 from benchmarks.formats import columns
+from benchmarks.results.gains import evidence, gain
+from benchmarks.session import usual_results
 from zoo import recipes, registry
 from zoo.variants import VARIANTS
 
@@ -107,5 +109,30 @@ def _texts_of_constants(source: str) -> dict[str, str]:
 
 
 def _ensemblers() -> list[dict[str, Any]]:
-    kinds = [ensembles.get(name) for name in ensembles.names()]
-    return [{"name": kind.name, "reference": kind.reference, "summary": kind.title} for kind in kinds]
+    """`evidence` is the largest gain over the floors on any suite here, held out on val, or that there is none."""
+    kinds, known = [ensembles.get(name) for name in ensembles.names()], _known_results()
+    return [
+        {"name": kind.name, "reference": kind.reference, "summary": kind.title, "evidence": _evidence(kind.name, known)}
+        for kind in kinds
+    ]
+
+
+def _evidence(name: str, known: Sequence[Any]) -> str:
+    gains = {results["suite"]: found for results in known if (found := gain(name, results)) is not None}
+    return evidence(gains)
+
+
+def _known_results() -> list[Any]:
+    """Read what suites have reported here, but for rehearsals; what cannot be read is passed over.
+
+    The types of the whole are not checked, which takes ten times as long as reading: gains are asked for once instead.
+    """
+    found = []
+    for path in sorted(usual_results().glob("*/results.json")):
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+            if not results["rehearsal"]:
+                found += [results] if [gain(row["name"], results) for row in results["ensembles"]] else []
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue
+    return found

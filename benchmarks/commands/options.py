@@ -6,6 +6,7 @@ None has a default here where session.Options has one: what is not given is not 
 from __future__ import annotations
 
 import argparse
+import math
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -61,6 +62,17 @@ def count_or_auto(text: str) -> int | str:
     return text if text == "auto" else up_to(MOST_PROCESSES)(text)
 
 
+def amount(text: str) -> float:
+    """A number above zero, also as 2e9."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"must be a number, not {text!r}") from None
+    if not (number > 0 and math.isfinite(number)):
+        raise ArgumentTypeError(f"must be above 0 and finite: {text}")
+    return number
+
+
 def folder(text: str) -> Path:
     """A folder that is there, or may be made."""
     path = Path(text)
@@ -88,6 +100,8 @@ GROUPS: dict[str, dict[str, Option]] = {
         "--members": value("GLOB", "only these members (default: the suite's and all stored ones)", nargs="+"),
         "--seeds": value("N", "training seeds (default: 0 and those stored)", nargs="+", type=natural),
         "--ensemblers": value("GLOB", "only these ensemblers (default: all)", nargs="+"),
+        "--budget-flops": value("X", "headline: at most so many FLOPs an image", type=amount),
+        "--budget-ms": value("X", "headline: at most so many milliseconds an image", type=amount),
         "--zoo": value("FILE", "Python files or modules of your members: their code is run", nargs="+"),
         "--from": value("SUITE", "evaluate here the members trained on SUITE, classes mapped by name", dest="source"),
     },

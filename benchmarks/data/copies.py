@@ -18,6 +18,7 @@ COARSE, FINE = 16, 48  # sides of the thumbnails
 ALIKE = 0.88  # correlation of coarse thumbnails from which on a pair is looked at again
 SAME = 0.96  # correlation of coarse thumbnails, or of fine ones at the best shift, from which on it is one photograph
 REACH = 3  # pixels of the fine thumbnail that a copy may be shifted by; further, coarse ones are no longer alike
+LEAST_SPREAD = 1e-12  # of two pictures of norm one; less is that of a single colour
 LEAST_SIDE = 24  # pixels; two digits of 8x8 are alike without any copying
 BLOCK_PIXELS = 2**20  # of images that are looked at in one piece: they may lie in a file larger than memory
 AT_ONCE = 512  # images compared with all others in one product
@@ -39,9 +40,9 @@ def near_pairs(images: np.ndarray, others: np.ndarray | None = None) -> Pairs:
     have no copies.
     """
     within, compared = others is None, images if others is None else others
-    ours = thumbnails(images, COARSE)
-    theirs = ours if within else thumbnails(compared, COARSE)
-    found = [_alike(ours, theirs, start, within) for start in range(0, len(ours), AT_ONCE)]
+    ours = _halves(thumbnails(images, COARSE))
+    theirs = ours if within else _halves(thumbnails(compared, COARSE))
+    found = [_alike(ours, theirs, start, within) for start in range(0, len(ours[0]), AT_ONCE)]
     first, second, coarse = (np.concatenate(part) for part in zip(*found, strict=True))
     unsure = np.flatnonzero(coarse < SAME)
     coarse[unsure] = fine_correlations(images, compared, first[unsure], second[unsure])
@@ -95,16 +96,34 @@ def _normalised(small: np.ndarray) -> np.ndarray:
     return np.where(norms > 1e-3, small / np.maximum(norms, 1e-3), 0.0).astype(np.float32)
 
 
-def _alike(ours: np.ndarray, theirs: np.ndarray, start: int, within: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+Halves = tuple[np.ndarray, np.ndarray]
+
+
+def _halves(small: np.ndarray) -> Halves:
+    """Return what is symmetric and what is not of thumbnails [N, side * side], float32 [N, side * side / 2] each.
+
+    A mirrored picture has the same symmetric half, and the other with another sign: the larger of two products of whole
+    thumbnails, as they are and mirrored, is the sum of the product of the one and the size of that of the other.
+    """
+    whole, turned = (
+        array.reshape(len(small), COARSE, COARSE)[:, :, : COARSE // 2] for array in (small, mirrored(small))
+    )
+    parts = ((whole + turned) / np.sqrt(2.0), (whole - turned) / np.sqrt(2.0))
+    left, right = (np.ascontiguousarray(part.reshape(len(small), -1), dtype=np.float32) for part in parts)
+    return left, right
+
+
+def _alike(ours: Halves, theirs: Halves, start: int, within: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the pairs of a block of our thumbnails and all of theirs that are ALIKE, and how much."""
-    block = ours[start : start + AT_ONCE]
-    later = theirs[start:] if within else theirs  # earlier ones have had this block
-    alike = np.maximum(block @ later.T, mirrored(block) @ later.T)
+    begin = start if within else 0  # earlier ones have had this block
+    even, odd = (mine[start : start + AT_ONCE] @ other[begin:].T for mine, other in zip(ours, theirs, strict=True))
+    alike = np.abs(odd, out=odd)
+    alike += even
     first, second = np.nonzero(alike >= ALIKE)
     if within:
         kept = second > first
         first, second = first[kept], second[kept]
-    return first + start, second + (start if within else 0), alike[first, second]
+    return first + start, second + begin, alike[first, second]
 
 
 def fine_correlations(images: np.ndarray, others: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -123,18 +142,32 @@ def fine_correlations(images: np.ndarray, others: np.ndarray, first: np.ndarray,
 
 def _over_shifts(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the best correlation [P] of what two pictures [P, side, side] have in common over shifts."""
-    best = np.full(len(left), -1.0, dtype=np.float32)
+    best = np.full(len(left), -1.0)
+    sums = [_corner_sums(array) for array in (left, left**2, right, right**2)]
     for down in range(-REACH, REACH + 1):
         for across in range(-REACH, REACH + 1):
-            ours, theirs = (
-                _normalised(picture.reshape(len(picture), -1))
-                for picture in (_part(left, down, across), _part(right, -down, -across))
-            )
-            best = np.maximum(best, np.einsum("pk,pk->p", ours, theirs))
-    return best
+            ours, theirs = (_window(left.shape[1], sign * down, sign * across) for sign in (1, -1))
+            products = np.einsum("pij,pij->p", left[:, *ours], right[:, *theirs])
+            mean, square = (_sum_in(corner, *ours) for corner in sums[:2])
+            other_mean, other_square = (_sum_in(corner, *theirs) for corner in sums[2:])
+            count = (ours[0].stop - ours[0].start) * (ours[1].stop - ours[1].start)
+            spread = (square - mean**2 / count) * (other_square - other_mean**2 / count)
+            best = np.maximum(best, (products - mean * other_mean / count) / np.sqrt(np.maximum(spread, LEAST_SPREAD)))
+    return best.astype(np.float32)
 
 
-def _part(pictures: np.ndarray, down: int, across: int) -> np.ndarray:
-    """Return what is left of pictures when others are laid over them, so far down and to the right."""
-    side = pictures.shape[1]
-    return pictures[:, max(0, down) : side + min(0, down), max(0, across) : side + min(0, across)]
+def _window(side: int, down: int, across: int) -> tuple[slice, slice]:
+    """Return the rows and columns that are left of a picture when another is laid over it, so far down and across."""
+    rows, columns = (slice(max(0, shift), side + min(0, shift)) for shift in (down, across))
+    return rows, columns
+
+
+def _corner_sums(pictures: np.ndarray) -> np.ndarray:
+    """Return the sums float64 [P, side + 1, side + 1] of all that is above and left of each corner of a pixel."""
+    return np.pad(pictures, ((0, 0), (1, 0), (1, 0))).astype(np.float64).cumsum(axis=1).cumsum(axis=2)
+
+
+def _sum_in(corners: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    """Return the sum [P] of a window of pictures, from the sums up to its corners."""
+    top, bottom, left, right = rows.start, rows.stop, columns.start, columns.stop
+    return corners[:, bottom, right] - corners[:, top, right] - corners[:, bottom, left] + corners[:, top, left]

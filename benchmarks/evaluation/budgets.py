@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from benchmarks.evaluation.cost import total_milliseconds, total_of_views
-from benchmarks.results.schema import MemberFacts
+from benchmarks.files import CsvRow
+from benchmarks.results.analyses import Budget
+from benchmarks.results.schema import EnsembleFacts, MemberFacts
 from ensembles.splits import stratified_splits
 
 Cost = Callable[[Sequence[int]], float | None]  # of an image for members together, by their places
 GAIN = 1e-9  # nats below which one more member is no gain
 FOLDS = 5
+NO_LIMITS: Mapping[str, float] = MappingProxyType({})
+UNITS = {"FLOPs": "flops", "ms": "ms"}  # as tables write them, and as code does
+COSTS = {"flops": "flops", "ms": "ms_per_image"}  # of a row, by unit
 
 
 class NothingAffordable(ValueError):
@@ -41,6 +48,49 @@ def cost_of(members: Sequence[MemberFacts], unit: str) -> Cost:
         return total_milliseconds([members[place] for place in places])
 
     return {"flops": flops, "ms": milliseconds}[unit]
+
+
+def within_limits(ensembles: Sequence[EnsembleFacts], limits: Mapping[str, float]) -> set[str]:
+    """Name the ensembles whose cost of an image, where there are limits, is known and within all of them.
+
+    Raises NothingAffordable where none is.
+    """
+    costs: dict[str, Mapping[str, Any]] = {ensemble["name"]: ensemble for ensemble in ensembles}
+    found = {
+        name
+        for name, row in costs.items()
+        if all((known := row[COSTS[unit]]) is not None and known <= limit for unit, limit in limits.items())
+    }
+    if not found and costs:
+        unit, limit = next(iter(limits.items()))
+        known = [row[COSTS[unit]] for row in costs.values() if row[COSTS[unit]] is not None]
+        least = f"the cheapest takes {min(known):,.4g}" if known else "no ensemble's cost is known"
+        raise NothingAffordable(
+            f"no ensemble keeps to {limit:,.4g} {unit} an image: {least}; `python benchmark.py budget --budget-{unit} "
+            f"{limit:g}` chooses members for it"
+        )
+    return found
+
+
+def budgets_of(table: Sequence[CsvRow]) -> list[Budget]:
+    """Read the table that `budget` writes; raise ValueError or KeyError where a cell is none of its own."""
+    return [
+        {
+            "unit": UNITS[row["unit"]],
+            "budget": float(row["budget"]),
+            "cost": float(row["cost"]),
+            "cross_fitted": float(row["val, cross-fitted"]) / 100.0,
+            "accuracy": float(row["test"]) / 100.0,
+            "interval": _bounds(row["95 %"]),
+            "members": row["members"],
+        }
+        for row in table
+    ]
+
+
+def _bounds(text: str) -> list[float]:
+    low, high = text.strip("[]").split(", ")
+    return [round(float(bound) / 100.0, 6) for bound in (low, high)]
 
 
 def choose_within(of_target: np.ndarray, cost: Cost, budget: float) -> tuple[int, ...]:

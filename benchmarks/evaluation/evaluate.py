@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +12,7 @@ from benchmarks.evaluation import metrics
 from benchmarks.evaluation.ablations import ablations
 from benchmarks.evaluation.affect import affect_part
 from benchmarks.evaluation.audit import audit
+from benchmarks.evaluation.budgets import NO_LIMITS, budgets_of, within_limits
 from benchmarks.evaluation.cost import effort
 from benchmarks.evaluation.cross_validated import cross_validated
 from benchmarks.evaluation.diversity import diversity
@@ -24,7 +26,7 @@ from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.tta import views_worth
 from benchmarks.files import DamagedFile, read_csv, rounded
 from benchmarks.results import FORMAT, Results
-from benchmarks.results.analyses import Views
+from benchmarks.results.analyses import Budget, Views
 from benchmarks.results.schema import NotRun, Split, Splits
 from benchmarks.store.container import StoreError
 from benchmarks.store.targets import Targets
@@ -41,19 +43,23 @@ def evaluate(
     *,
     not_run: list[NotRun],
     notes: list[str],
+    limits: Mapping[str, float] = NO_LIMITS,
 ) -> Results:
     """Score everything that was searched once on test, and return what results.json holds.
 
     `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are, with more notes
-    where files cannot be used.
+    where files cannot be used. `limits` are those of `within_limits`, which says when ValueError is raised.
     """
     targets, predictions, rows = searched.targets, searched.predictions, searched.rows
     search_results = searched.search_results
     fitted = [result for result in search_results if result.error is None]
-    audited, headline = audit(rows, predictions, targets), choose(fitted).name if fitted else None
-    views, unused = _views(results / suite.name)
-    temperatures = [row["temperature"] for row in audited["rows"]]
     members, ensembles = score(rows, predictions, search_results, targets, searched.excluded)
+    affordable = within_limits(ensembles, limits)
+    chosen = choose([result for result in fitted if result.name in affordable]) if fitted else None
+    audited, headline = audit(rows, predictions, targets), chosen.name if chosen else None
+    views, unused = _views(results / suite.name)
+    budgets, unusable = _budgets(results / suite.name, {member["label"] for member in members})
+    temperatures = [row["temperature"] for row in audited["rows"]]
     evaluated: Results = {
         "format": FORMAT,
         "suite": suite.name,
@@ -79,8 +85,12 @@ def evaluate(
         "confusions": confusions(rows, targets.test, headline),
         "published": read_published(suite.published) if suite.published else [],
         "not_run": not_run,
-        "notes": [*notes, *unused],
+        "notes": [*notes, *unused, *unusable],
     }
+    if budgets:
+        evaluated["budgets"] = budgets
+    if limits:
+        evaluated["limits"] = dict(limits)
     _add_optional_parts(evaluated, suite, searched, results)
     return cast(Results, rounded(evaluated))
 
@@ -92,6 +102,21 @@ def _views(folder: Path) -> tuple[list[Views], list[str]]:
     except DamagedFile as error:
         return [], [str(error)]
     return views_worth(table), []
+
+
+def _budgets(folder: Path, labels: Collection[str]) -> tuple[list[Budget], list[str]]:
+    """Return what was chosen for budgets, by the table in a suite's folder, and a note where that is damaged or old."""
+    try:
+        table = read_csv(folder / "budgets.csv", ("unit", "members"), ("budget", "cost", "val, cross-fitted", "test"))
+    except DamagedFile as error:
+        return [], [str(error)]
+    try:
+        rows = budgets_of(table)
+    except (KeyError, ValueError) as error:
+        return [], [f"budgets.csv: holds what is none of its own ({error}); python benchmark.py budget writes it anew"]
+    if all(label in labels for row in rows for label in row["members"].split(" + ")):
+        return rows, []
+    return [], ["budgets.csv: names members that are not here; python benchmark.py budget writes it anew"]
 
 
 def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedModels, results: Path) -> None:

@@ -21,6 +21,7 @@ from benchmarks.report.probabilities import probabilities_csv, probabilities_pag
 from benchmarks.report.sections.ablations import ablations_section
 from benchmarks.report.sections.affect import CSV_NAME, affect_csv, affect_section
 from benchmarks.report.sections.audit import audit_section
+from benchmarks.report.sections.budgets import budgets_section
 from benchmarks.report.sections.cross_validated import cross_validated_section
 from benchmarks.report.sections.headline import effort, headline, leak_warning
 from benchmarks.report.sections.probabilities import FILE as PROBABILITIES
@@ -120,6 +121,7 @@ def markdown(results: Results) -> str:
         metrics_section(results),
         probabilities_section(results),
         tests_section(results),
+        budgets_section(results),
         cross_validated_section(results),
         ablations_section(results),
         quantised_section(results),

@@ -5,6 +5,18 @@ from typing import NotRequired, TypedDict
 Interval = list[float]  # lower and upper bound, 95 %
 
 
+class Budget(TypedDict):
+    """The best average of members within a budget an image, `unit` flops or ms, as labels joined by ` + `."""
+
+    unit: str
+    budget: float
+    cost: float
+    cross_fitted: float
+    accuracy: float
+    interval: Interval
+    members: str
+
+
 class CrossValidatedRow(TypedDict):
     """A row's accuracy on the test images of each fold, and the 95 % intervals of their mean."""
 

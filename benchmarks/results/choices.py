@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from benchmarks.results.gains import gain
 from benchmarks.results.names import BEST_SINGLE, TOP_K, UNIFORM
 from benchmarks.results.probabilities import ProbabilityRow
 from benchmarks.results.rows import LeaderboardRow, by_accuracy, ensemble_rows, member_rows, published_rows
@@ -141,6 +142,12 @@ def below_uniform(row: LeaderboardRow, results: Results) -> bool:
     """Tell whether an ensemble loses to the average of all members on test."""
     floor = next((other.accuracy for other in ensemble_rows(results) if other.name == UNIFORM), None)
     return row.kind == "ensemble" and None not in (row.accuracy, floor) and (row.accuracy or 0) < (floor or 0)
+
+
+def no_gain(row: LeaderboardRow, results: Results) -> bool:
+    """Tell whether an ensemble is above the better floor neither in accuracy nor in log-loss, held out on val."""
+    known = gain(row.name, results) if row.kind == "ensemble" else None
+    return known is not None and not known.helps
 
 
 def mostly_seen(results: Results) -> tuple[str, int] | None:

@@ -10,6 +10,7 @@ from benchmarks.results.analyses import (
     Ablation,
     Affect,
     Audit,
+    Budget,
     Confusion,
     CrossValidated,
     Diversity,
@@ -239,6 +240,8 @@ class Results(TypedDict):
     quantised: NotRequired[Quantised]
     protocol: NotRequired[Protocol]
     cross_validated: NotRequired[CrossValidated]
+    budgets: NotRequired[list[Budget]]
+    limits: NotRequired[dict[str, float]]  # what an image may cost for the headline, by unit: flops, ms
     contrast: NotRequired[OtherProtocol]
     published: list[Published]
     not_run: list[NotRun]

@@ -39,6 +39,7 @@ from benchmarks.results import (
     leaderboard_rows,
     looks_leaked,
     member_rows,
+    no_gain,
     odd_gap,
     published_rows,
 )
@@ -151,6 +152,7 @@ def _remarks(row: LeaderboardRow, results: Results) -> list[str]:
         "leak?": row.comparable and looks_leaked(row, results),
         "odd gap": odd_gap(row, results),
         "below uniform": below_uniform(row, results),
+        "no gain on val": no_gain(row, results),
         "external": row.kind == EXTERNAL,
         **{row_class.name: row_class in row.row_classes for row_class in ROW_CLASSES.values()},
         "not comparable": not row.comparable,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.formats import duration, escape, interval, p_value, percent
+from benchmarks.report.sections.budgets import within_limits
 from benchmarks.report.sections.probabilities import separation
 from benchmarks.results import (
     BEST_SINGLE,
@@ -82,7 +83,8 @@ def _result(results: Results) -> str:
     of = f" ({escape(single.title)})" if single is not None and ensemble.name == BEST_SINGLE else _members(ensemble)
     sentence = (
         f"**{_score(ensemble)}** on {test}: *{escape(ensemble.title)}*{of}, chosen by cross-fitted accuracy "
-        f"on {val} ({percent(ensemble.cross_fit_accuracy)} %) under the one-standard-error rule."
+        f"on {val} ({percent(ensemble.cross_fit_accuracy)} %) under the one-standard-error "
+        f"rule{within_limits(results)}."
     )
     if single is None or ensemble.name == BEST_SINGLE:
         return sentence

@@ -29,6 +29,7 @@ from benchmarks.results import (
     member_rows,
     metric_columns,
     metric_text,
+    no_gain,
     odd_gap,
     split_names,
 )
@@ -147,7 +148,9 @@ def tests_section(results: Results) -> str:
     head = "Name|Letters|Val, as fitted|Val, cross-fitted|p, best single|p, uniform|ms/image|Front|Source"
     return (
         "## Paired tests and cost\n\nRows that share a letter are not separated by McNemar's test after Holm's "
-        "correction over all pairs of rows. The p values, against the best single member and the uniform average, are "
+        "correction over all pairs of rows. *No gain on val* marks ensembles that are above the better floor (best "
+        "single member, uniform average) neither in accuracy nor in log-loss, on images of val held out of their fit. "
+        "The p values, against the best single member and the uniform average, are "
         f"Holm-adjusted over all rows. *Val, as fitted* is the accuracy on {results['splits']['val']['name']} that "
         "chose the weights or the epoch. FLOPs are those of an image with all views at test time; *front* marks the "
         "rows that none beats in accuracy at as few.\n\n" + table(head, body, right=set(range(2, 7)))
@@ -174,4 +177,6 @@ def name_cell(row: LeaderboardRow, results: Results) -> str:
         name += " (**val and test too far apart**)"
     if below_uniform(row, results):
         name += " (below uniform)"
+    if no_gain(row, results):
+        name += " (no gain on val)"
     return name

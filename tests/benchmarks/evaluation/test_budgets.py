@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.evaluation.budgets import NothingAffordable, choose_within, cost_of, curve, within
+from benchmarks.evaluation.budgets import NothingAffordable, choose_within, cost_of, curve, within, within_limits
+from benchmarks.evaluation.evaluate import evaluate
+from benchmarks.pipeline import search_fold
+from benchmarks.report.sections.budgets import budgets_section
+from benchmarks.report.sections.headline import headline
+from benchmarks.session import Options, Session
+from benchmarks.store.predictions import PredictionStore
+from benchmarks.store.targets import Targets, save_targets
+from tests.helpers.generated import stored_predictions
 
 COSTS = (1.0, 2.0, 2.0, 3.0, 5.0, 8.0)
 
@@ -73,3 +83,66 @@ def test_the_choice_is_cross_fitted():
     choice = within(probabilities, targets, cost, 9.0)
     assert choice.cost <= 9.0 and 0.3 < choice.cross_fitted < 0.9
     assert curve([1.0, 4.0], points=3) == pytest.approx([1.0, 8.0**0.5, 8.0])
+
+
+def ensembles(**costs: tuple[float | None, float | None]) -> Any:
+    return [{"name": name, "flops": flops, "ms_per_image": ms} for name, (flops, ms) in costs.items()]
+
+
+def test_limits_keep_ensembles_whose_cost_is_known_and_within_all_of_them():
+    rows = ensembles(small=(1e6, 2.0), slow=(1e6, 9.0), large=(1e9, 2.0), unknown=(None, 1.0))
+    assert within_limits(rows, {}) == {"small", "slow", "large", "unknown"}
+    assert within_limits(rows, {"flops": 1e6}) == {"small", "slow"}
+    assert within_limits(rows, {"flops": 2e6, "ms": 2.0}) == {"small"}
+    with pytest.raises(
+        NothingAffordable, match=r"1,000 flops an image: the cheapest takes 1e\+06; .*--budget-flops 1000"
+    ):
+        within_limits(rows, {"flops": 1000.0})
+    assert within_limits([], {"flops": 1.0}) == set()
+
+
+@pytest.fixture
+def results_within(tmp_path: Path, faces: Targets) -> Callable[..., Any]:
+    store = PredictionStore(tmp_path / "fer2013" / "predictions")
+    save_targets(store.folder, faces)
+    costly = {"vgg_fer": (3.0, 1000), "mini_xception": (1.5, 10), "resnet18": (1.0, 1)}
+    members = [stored_predictions(store, faces, name, skill=skill, macs=macs) for name, (skill, macs) in costly.items()]
+    session = Session(Options("fer2013", results=tmp_path, ensemblers=("best_single", "uniform")))
+    searched = search_fold(session, session.folds[0], members)
+    return lambda **limits: evaluate(session.suite, searched, tmp_path, not_run=[], notes=[], limits=limits)
+
+
+def test_a_limit_chooses_another_headline_and_says_so(results_within: Callable[..., Any]):
+    free = results_within()
+    costs = {row["name"]: row["flops"] for row in free["ensembles"]}
+    assert costs["best_single"] < costs["uniform"] and "limits" not in free
+    limited = results_within(flops=costs["uniform"] - 1)
+    assert limited["headline"] == "best_single" and limited["limits"] == {"flops": costs["uniform"] - 1}
+    assert "of the ensembles that take at most" in headline(limited) and "at most" not in headline(free)
+    assert [row["test_accuracy"] for row in limited["ensembles"]] == [row["test_accuracy"] for row in free["ensembles"]]
+    with pytest.raises(NothingAffordable):
+        results_within(flops=1.0)
+
+
+def test_the_table_of_budgets_is_shown_and_an_old_or_damaged_one_is_named(
+    results_within: Callable[..., Any], tmp_path: Path
+):
+    path = tmp_path / "fer2013" / "budgets.csv"
+    head = 'unit,budget,cost,"val, cross-fitted",test,95 %,members\n'
+    path.write_text(head + 'FLOPs,2e+03,22,40.00,41.00,"[39.5, 42.5]",mini_xception + resnet18\n')
+    results = results_within()
+    assert results["budgets"] == [
+        {"unit": "flops", "budget": 2000.0, "cost": 22.0, "cross_fitted": 0.4, "accuracy": 0.41,
+         "interval": [0.395, 0.425], "members": "mini_xception + resnet18"}
+    ]  # fmt: skip
+    text = budgets_section(results)
+    assert "| 2e+03 FLOPs | 22 | 40.00 | 41.00 | [39.5, 42.5] | mini_xception + resnet18 |" in text
+    for line, why in (
+        ('FLOPs,2e+03,22,40.00,41.00,"[39.5, 42.5]",gone', "names members that are not here"),
+        ('parsecs,2e+03,22,40.00,41.00,"[39.5, 42.5]",resnet18', "none of its own"),
+        ('FLOPs,2e+03,22,40.00,41.00,"[39.5]",resnet18', "none of its own"),
+        ("FLOPs,much,22,40.00,41.00,x,resnet18", "has no number"),
+    ):
+        path.write_text(head + line + "\n")
+        results = results_within()
+        assert "budgets" not in results and any(why in note for note in results["notes"]), line
