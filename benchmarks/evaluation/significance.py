@@ -7,7 +7,7 @@ is the target. The columns of all rows are the same images, so every comparison 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from string import ascii_letters
 
@@ -50,7 +50,7 @@ def bootstrap_means(
     """
     known = np.asarray(values)
     whole = known.dtype.kind in "biu" and known.size > 0 and np.abs(known).max() * known.shape[-1] < EXACT
-    columns = np.ascontiguousarray(known.T, dtype=np.float32 if whole else np.float64)
+    columns: NDArray[np.floating] = np.ascontiguousarray(known.T, dtype=np.float32 if whole else np.float64)
     return _draw_means(columns, draws, random_state, groups)
 
 
@@ -70,7 +70,7 @@ def _draw_means(
         return _group_means(columns, np.asarray(groups), draws, np.random.default_rng(random_state))
     sums = np.empty((draws, columns.shape[1]), dtype=columns.dtype)
     few = draws * len(columns) <= KEPT_COUNTS
-    blocks = _kept_counts(random_state, draws, len(columns)) if few else _counts(random_state, draws, len(columns))
+    blocks: Iterable[NDArray[np.number]] = (_kept_counts if few else _counts)(random_state, draws, len(columns))
     for place, counts in enumerate(blocks):
         sums[place * DRAWS_AT_ONCE : place * DRAWS_AT_ONCE + len(counts)] = counts.astype(columns.dtype) @ columns
     return sums.astype(np.float64) / len(columns)
