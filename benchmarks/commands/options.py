@@ -113,6 +113,12 @@ GROUPS: dict[str, dict[str, Option]] = {
         ),
         "--groups": value("WHAT", "keep in one split, for example a person: a CSV, or a path pattern"),
         "--split-seed": value("N", "seed of splits, where no official ones exist (default: 0)", type=natural),
+        "--no-cache": {
+            "default": argparse.SUPPRESS,
+            "action": "store_false",
+            "dest": "cached",
+            "help": "read image files anew, also where their sizes and times are as before",
+        },
     },
     "training": {
         "--train": value(
@@ -166,7 +172,7 @@ GROUPS: dict[str, dict[str, Option]] = {
 }
 """Every shared option by its group, in the order in which help shows them."""
 
-SUITE = ("--suite", "--zoo", "--data", "--image-side", "--groups", "--split-seed", "--results")
+SUITE = ("--suite", "--zoo", "--data", "--image-side", "--groups", "--split-seed", "--no-cache", "--results")
 MODEL = tuple(GROUPS["model trained elsewhere"])
 RUN = tuple(flag for group, its in GROUPS.items() for flag in its if flag not in MODEL and flag != "--json")
 

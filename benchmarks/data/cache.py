@@ -3,14 +3,17 @@ each in a file that can be mapped, the splits whose images are too many for memo
 
 Reading 300 MB of CSV or 35,887 small images takes seconds to minutes; reading back the arrays takes a fraction of one.
 The key is a hash of the source's bytes. A memo a source maps (path, size, modification time) of its files to that key,
-so a second start does not read the source at all. Damage is found by the fingerprint, computed again on every reading,
+so a second start does not read the source at all; pixels that were changed with both kept are those of before, until
+`--no-cache` reads the source again. Damage is found by the fingerprint, computed again on every reading,
 and by a digest of what it is not of.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +29,17 @@ from benchmarks.files import replace_atomically
 # Raise it when a reader comes to see other pixels, labels or notes in the same bytes.
 CACHE_VERSION = 6
 LOCK_SECONDS = 60
+_anew: ContextVar[bool] = ContextVar("anew", default=False)
+
+
+@contextmanager
+def reading_anew(anew: bool) -> Iterator[None]:
+    """Have `cached` take nothing from the cache, where `anew`, and put there what it reads."""
+    token = _anew.set(anew)
+    try:
+        yield
+    finally:
+        _anew.reset(token)
 
 
 def cached(
@@ -45,7 +59,7 @@ def cached(
     memo, key = _content_key(folder, root, files)
     path = folder / f"{name}-v{CACHE_VERSION}.{FINGERPRINT_VERSION}-{key}.safetensors"
     notes: list[str] = []
-    if path.is_file():
+    if path.is_file() and not _anew.get():
         try:
             return _read(path)
         except Exception as error:  # whatever a damaged file provokes in the parser: it is built again all the same
@@ -63,7 +77,7 @@ def cached(
 
 def _content_key(folder: Path, root: Path, files: Sequence[str]) -> tuple[Path, str]:
     """Return the memo's path and the hash of the files' bytes; read it from the memo where sizes and times are
-    unchanged."""
+    unchanged, and nothing is to be read anew."""
     listing = hashlib.blake2b(digest_size=16)
     for file in files:
         stat = os.stat(file)
@@ -72,7 +86,7 @@ def _content_key(folder: Path, root: Path, files: Sequence[str]) -> tuple[Path, 
     memo = folder / "memo" / listing.hexdigest()
     try:
         key = memo.read_text(encoding="ascii")
-        if len(key) == 32:
+        if len(key) == 32 and not _anew.get():
             return memo, key
     except (OSError, UnicodeDecodeError):
         pass  # no memo yet, or not one of ours

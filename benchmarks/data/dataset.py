@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,12 +15,14 @@ SPLIT_NAMES = ("train", "val", "test")
 @dataclass(frozen=True)
 class DataOptions:
     """`path` a file or folder (None: the usual places), `side` the stored images' side in pixels (None: the suite's),
-    `groups` what keeps images together in one split, `seed` of splits that no one has published."""
+    `groups` what keeps images together in one split, `seed` of splits that no one has published, `cached` whether what
+    was decoded from the same files before may be taken."""
 
     path: Path | None = None
     side: int | None = None
     groups: str = ""
     seed: int = 0
+    cached: bool = True
 
     def flags(self) -> dict[str, str]:
         """Return what was asked for beside the path, by the command line's name of it."""
@@ -34,7 +36,7 @@ class DataOptions:
     def from_flags(cls, flags: Mapping[str, str]) -> Self:
         """Return the options that `flags` gave, with `--data` for the path; other flags are not looked at."""
         given = {field: flags[flag] for field, flag in FLAGS.items() if flag in flags}
-        numbers = {field: int(value) for field, value in given.items() if field != "groups"}
+        numbers: dict[str, Any] = {field: int(value) for field, value in given.items() if field != "groups"}
         return cls(Path(flags["--data"]) if "--data" in flags else None, groups=given.get("groups", ""), **numbers)
 
 

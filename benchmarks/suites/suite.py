@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from benchmarks.data import DataError, DataOptions, Dataset
+from benchmarks.data.cache import reading_anew
 from benchmarks.data.dataset import FLAGS
 
 
@@ -115,6 +116,8 @@ class Suite:
         """Raise DataError where an option does not apply to the suite's data."""
         if self.packaged and options.path is not None:
             raise DataError(f"--data does not apply to the suite {self.name}: its images come with {self.packaged}.")
+        if self.packaged and not options.cached:
+            raise DataError(f"--no-cache does not apply to the suite {self.name}, whose images are not cached.")
         heeded = {FLAGS[field] for field in self.options}
         for flag in options.flags():
             if flag not in heeded:
@@ -123,4 +126,5 @@ class Suite:
     def read(self, options: DataOptions) -> Dataset:
         """Read the data; raise DataError, also where an option does not apply to it."""
         self.check(options)
-        return self.load(options)
+        with reading_anew(not options.cached):
+            return self.load(options)

@@ -19,7 +19,7 @@ from tests.helpers.runs import ROOT, cli, python
 
 HEAVY = "{'torch', 'timm', 'sklearn', 'matplotlib', 'xgboost', 'scipy', 'pandas'}"
 VERBS = list(verbs.verbs())
-LINES, COLUMNS = 40, 100  # of a screen
+LINES, COLUMNS = 41, 100  # of a screen
 NO_VERBS = {"check_others", "__init__", "command_line", "export_job", "hints", "old_flags", "options", "verbs"}
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
@@ -82,7 +82,8 @@ def test_every_option_is_explained():
     for option in ("--suite", "--members", "--ensemblers", "--seeds", "--data", "--download", "--image-side",
                    "--zoo", "--results", "--device", "--train", "--compile", "--epochs", "--time-budget", "--jobs",
                    "--quiet", "--name", "--reference", "--notes", "--groups", "--split-seed", "--from", "--set",
-                   "--replace", "--accept-suspicious", "--side-by-side", "--recipe", "--json"):  # fmt: skip
+                   "--replace", "--accept-suspicious", "--side-by-side", "--recipe", "--json",
+                   "--no-cache"):  # fmt: skip
         assert option in text
     for verb in VERBS:
         assert all(action.help for action in actions(verb)), verb
