@@ -19,7 +19,8 @@ class Ensembler(Classifier):
 
     A concrete ensembler is a dataclass. Its constructor stores the arguments as they are, and `fit` checks them. Fitted
     attributes end in an underscore, and a method that draws random numbers has a field `random_state: int = 0`. It
-    overrides `_fit` and `_predict_proba`, which receive checked arrays.
+    overrides `_fit` and `_predict_proba`, which receive checked arrays. `fitted` names the attributes that `_fit` sets
+    beside those of the classes above: what `ensembles.save` writes and `ensembles.load` sets again.
 
     Fitted attributes
     -----------------
@@ -36,6 +37,7 @@ class Ensembler(Classifier):
     takes_features: ClassVar[bool] = False
     streams: ClassVar[bool] = False  # reads StackedMembers a block at a time; others load them whole
     library: ClassVar[str] = ""  # the package whose release decides what is fitted: another gives other numbers
+    fitted: ClassVar[tuple[str, ...]] = ("weights_", "members_used_", "_fitted_shape_", "_fitted_features_")
     stacks: ClassVar[bool] = False  # a model on the members' outputs: may learn from out-of-fold train predictions
 
     weights_: FloatArray | None

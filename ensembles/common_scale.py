@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -101,6 +102,8 @@ def _usual_distance(below: FloatArray, ties: FloatArray) -> float:
 
 class OnCommonScale(Ensembler):
     """An ensembler that brings the members to a `CommonScale`: `temperatures_` and `reach_`, `[members]` both."""
+
+    fitted: ClassVar[tuple[str, ...]] = ("temperatures_", "reach_")
 
     temperatures_: FloatArray
     reach_: FloatArray

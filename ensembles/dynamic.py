@@ -32,6 +32,7 @@ class NearestOracles(OnCommonScale):
     neighbours: int = 7
 
     takes_features: ClassVar[bool] = True
+    fitted: ClassVar[tuple[str, ...]] = ("mean_", "spread_", "features_", "correct_")
 
     def _fit(self, logits: LogitArray, targets: IntArray, features: FloatArray | None = None) -> None:
         if self.neighbours < 1:

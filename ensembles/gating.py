@@ -50,6 +50,7 @@ class Gating(OnCommonScale):
     complexity: ClassVar[int] = 5
     cost: ClassVar[str] = "medium"
     use_when: ClassVar[str] = "Members that are good at different images; takes features"
+    fitted: ClassVar[tuple[str, ...]] = ("spreads_", "mean_", "axes_", "strength_", "coef_")
     takes_features: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray, features: FloatArray | None = None) -> None:

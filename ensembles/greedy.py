@@ -50,6 +50,7 @@ class GreedySorted(LinearPool):
     complexity: ClassVar[int] = 3
     cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "As `greedy`, where the first few choices overfit"
+    fitted: ClassVar[tuple[str, ...]] = ("start_", "order_")
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

@@ -89,6 +89,7 @@ class Classwise(Ensembler):
     complexity: ClassVar[int] = 4
     cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "Members that are good at different classes"
+    fitted: ClassVar[tuple[str, ...]] = ("strength_",)
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         by_class = np.ascontiguousarray(softmax(logits).transpose(2, 0, 1))  # [C, M, N]

@@ -40,6 +40,7 @@ class LogPoolWeighted(OnCommonScale):
     complexity: ClassVar[int] = 2
     cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "Probabilities count: the best weights for the log-loss of a product of members"
+    fitted: ClassVar[tuple[str, ...]] = ("exponents_",)
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         if not self.ridge > 0:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -20,7 +19,6 @@ from ensembles.base import Ensembler
 from ensembles.registry import get
 from ensembles.sealed import Damaged, publish, read, seal
 
-FITTED = re.compile(r"_?[a-z]\w*_", re.ASCII)  # no name of a method, nor one of Python's own
 FORMAT = "fer-ensembles/ensembler/1"
 Fitted = TypeVar("Fitted")
 
@@ -28,14 +26,16 @@ Fitted = TypeVar("Fitted")
 def save(fitted: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted ensembler (or another fitted dataclass that has a `name`) to `path`, atomically.
 
-    ValueError where it is not fitted, TypeError for a fitted attribute that is neither array nor JSON, OSError where
-    the file cannot be written."""
+    ValueError where it is not fitted or has an attribute that its class does not declare as `fitted`, TypeError for one
+    that is neither array nor JSON, OSError where the file cannot be written."""
     from safetensors.numpy import save as to_bytes
 
     options = {field.name for field in fields(fitted)}
     state = {name: value for name, value in vars(fitted).items() if name not in options}
     if not state:
         raise ValueError(f"{fitted.name} is not fitted: there is nothing to save")
+    if undeclared := sorted(state.keys() - _declared(type(fitted))):
+        raise ValueError(f"{fitted.name} has an attribute {undeclared[0]!r} that its class does not name in `fitted`")
     arrays = {name: np.ascontiguousarray(value) for name, value in state.items() if isinstance(value, np.ndarray)}
     header = {
         "name": fitted.name,
@@ -93,13 +93,18 @@ def _fitted(path: Any, ensembler: Any, header: dict[str, Any], arrays: dict[str,
     if unknown := sorted(set(header["options"]) - known):
         raise ValueError(f"{path}: {ensembler.name} has no option {unknown[0]!r}: it was saved by another version")
     state = {**header["state"], **arrays}
-    if foreign := sorted(name for name in state if not FITTED.fullmatch(name) or hasattr(ensembler, name)):
-        raise ValueError(f"{path}: {foreign[0]!r} is no fitted attribute, whose names are words that end in _")
+    if foreign := sorted(state.keys() - _declared(ensembler)):
+        raise ValueError(f"{path}: {foreign[0]!r} is no fitted attribute of {ensembler.name}")
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in header["options"].items()}
     fitted = ensembler(**options)
     for name, value in state.items():
         setattr(fitted, name, value)
     return fitted
+
+
+def _declared(kind: Any) -> set[str]:
+    """Return the attributes that a fit may leave: those that a class and the ones above it name in `fitted`."""
+    return {name for one in kind.__mro__ for name in vars(one).get("fitted", ())}
 
 
 def _plain(value: Any) -> Any:

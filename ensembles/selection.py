@@ -45,6 +45,7 @@ class Greedy(LinearPool):
     complexity: ClassVar[int] = 3
     cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "Many members, of which a few should be used; the score is the accuracy"
+    fitted: ClassVar[tuple[str, ...]] = ("order_",)
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

@@ -48,6 +48,7 @@ class StackLogistic(OnCommonScale):
     complexity: ClassVar[int] = 4
     cost: ClassVar[str] = "medium"
     use_when: ClassVar[str] = "Thousands of images, or out-of-fold predictions of the training images"
+    fitted: ClassVar[tuple[str, ...]] = ("spreads_", "inverse_temperature_", "strength_", "coef_")
     stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
@@ -173,6 +174,7 @@ class StackXGBoost(Ensembler):
     complexity: ClassVar[int] = 5
     cost: ClassVar[str] = "medium"
     use_when: ClassVar[str] = "As `stack_mlp`, by trees; needs many images, or it overfits"
+    fitted: ClassVar[tuple[str, ...]] = ("rounds_", "model_")
     library: ClassVar[str] = "xgboost"
     stacks: ClassVar[bool] = True
 

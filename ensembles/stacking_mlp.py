@@ -48,6 +48,9 @@ class StackMLP(OnCommonScale):
     complexity: ClassVar[int] = 5
     cost: ClassVar[str] = "medium"
     use_when: ClassVar[str] = "As `stack_logistic`, where classes depend on members in no linear way"
+    fitted: ClassVar[tuple[str, ...]] = (
+        "spreads_", "inverse_temperature_", "mean_", "axes_", "steps_", "inner_", "outer_",
+    )  # fmt: skip
     stacks: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

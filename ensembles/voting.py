@@ -87,6 +87,7 @@ class TopK(LinearPool):
     complexity: ClassVar[int] = 2
     cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "Members of unlike skill, where weights would overfit"
+    fitted: ClassVar[tuple[str, ...]] = ("k_",)
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:
         probabilities = softmax(logits)

@@ -34,6 +34,7 @@ class Weighted(LinearPool):
     complexity: ClassVar[int] = 2
     cost: ClassVar[str] = "low"
     use_when: ClassVar[str] = "The best weights for the log-loss: a convex problem, solved exactly"
+    fitted: ClassVar[tuple[str, ...]] = ("gap_",)
     streams: ClassVar[bool] = True
 
     def _fit(self, logits: LogitArray, targets: IntArray) -> None:

@@ -38,6 +38,7 @@ class FeatureBoosting:
     name: ClassVar[str] = "feature_boosting"
     title: ClassVar[str] = "XGBoost on features"
     reference: ClassVar[str] = "doi:10.3390/math11030776"
+    fitted: ClassVar[tuple[str, ...]] = ("num_classes_", "rounds_", "feature_count_", "model_")
 
     def fit(
         self,

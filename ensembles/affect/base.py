@@ -42,6 +42,7 @@ class AffectEnsembler(Parameters, ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     reference: ClassVar[str]
+    fitted: ClassVar[tuple[str, ...]] = ("weights_", "member_count_")
 
     weights_: FloatArray | None
 
@@ -192,6 +193,7 @@ class AffectStacking(AffectEnsembler):
     name: ClassVar[str] = "affect_stacking"
     title: ClassVar[str] = "Stacking of valence and arousal"
     reference: ClassVar[str] = "doi:10.1016/S0893-6080(05)80023-1"
+    fitted: ClassVar[tuple[str, ...]] = ("strength_", "coef_", "intercept_")
 
     def _fit(self, predictions: FloatArray, targets: FloatArray) -> None:
         from sklearn.linear_model import RidgeCV

@@ -75,8 +75,11 @@ def test_nothing_unfitted_is_saved(tmp_path: Path):
 
 def test_a_state_that_is_no_data_is_refused(tmp_path: Path):
     fitted = Greedy().fit(*make())
-    fitted.secret_ = object()  # type: ignore[attr-defined]
+    fitted.order_ = object()  # type: ignore[assignment]
     with pytest.raises(TypeError, match="of type object"):
+        save(fitted, tmp_path / "fitted")
+    fitted.secret_ = 1  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="greedy has an attribute 'secret_' that its class does not name in `fitted`"):
         save(fitted, tmp_path / "fitted")
     assert not list(tmp_path.iterdir())
 
