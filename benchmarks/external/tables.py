@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data.expressions import expression, suggestion
+from benchmarks.data.memory import arrow_within
 from benchmarks.external.incoming import SPLITS, Expected, Incoming, ignored, integers
 from benchmarks.text import told
 
@@ -52,7 +53,9 @@ def read_parquet(path: Path, expected: Expected) -> Incoming:
             # Of the groups as wholes: to ask a damaged file for the sizes of single columns aborts the process.
             sizes = [about.row_group(place).total_byte_size for place in range(about.num_row_groups)]
             _check_bytes(sum(sizes), expected)
-            return _of_table(file.read(), expected)
+            with arrow_within():
+                table = file.read(use_threads=False)
+            return _of_table(table, expected)
     except (ArrowException, OSError) as error:
         raise ValueError(f"cannot be read as parquet ({error})") from error
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import resource
+import sys
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -16,7 +18,7 @@ from benchmarks.external.alignment import align
 from benchmarks.external.formats import read
 from tests.helpers.damage import SEEDS
 from tests.helpers.generated import FACES
-from tests.helpers.hostile_predictions import COUNTS, WHOLE, expected, logits, targets, write
+from tests.helpers.hostile_predictions import COUNTS, WHOLE, expected, logits, lying_parquet, targets, write
 from tests.helpers.patience import patience
 
 LONGEST = 600
@@ -127,6 +129,17 @@ def test_a_parquet_of_few_bytes_and_many_rows_is_not_read(tmp_path: Path):
     before = pa.total_allocated_bytes()
     message = str(refusal(tmp_path / "mine.parquet"))
     assert "holds 300,000 rows" in message and pa.total_allocated_bytes() - before < 1e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_a_page_that_claims_gigabytes_is_not_given_them(tmp_path: Path):
+    path = tmp_path / "mine.parquet"
+    path.write_bytes(lying_parquet(WHOLE["mine.parquet"]()))
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    message = str(refusal(path))
+    check_message(message, path)
+    assert "cannot be read as parquet" in message and "2147483648" in message, "it asked, and got nothing"
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
 
 
 def test_long_texts_in_a_parquet_are_not_repeated_for_every_row(tmp_path: Path):

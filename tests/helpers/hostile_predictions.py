@@ -151,3 +151,42 @@ def write(folder: Path, name: str, seed: int) -> Path:
     path = folder / name
     path.write_bytes(mutated(name, WHOLE[name](), seed))
     return path
+
+
+def lying_parquet(content: bytes) -> bytes:
+    """A parquet file whose last page says that it unfolds to 2 GB; nothing else of it changes.
+
+    The page's header is three numbers, each behind the byte 0x15: its kind, its size unfolded, its size in the file. A
+    longer second number takes its place from the page, whose own size is made that much smaller.
+    """
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    about = pq.ParquetFile(io.BytesIO(content)).metadata
+    start = max(about.row_group(0).column(place).data_page_offset for place in range(about.num_columns))
+    kind, place = _number(content, start + 1)
+    unfolded, second = _number(content, place + 1)
+    stored, body = _number(content, second + 1)
+    claim = _zigzag(2**31 - 1)
+    longer = len(claim) - len(_zigzag(unfolded))
+    small = _zigzag(stored - longer)
+    assert (kind, len(small)) == (0, len(_zigzag(stored)))
+    header = b"\x15" + _zigzag(kind) + b"\x15" + claim + b"\x15" + small
+    return content[:start] + header + content[body : footer - longer] + content[footer:]
+
+
+def _number(content: bytes, place: int) -> tuple[int, int]:
+    """An integer of thrift's compact protocol, and the place behind it."""
+    value = shift = 0
+    while True:
+        byte = content[place]
+        value |= (byte & 127) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 128:
+            return (value >> 1) ^ -(value & 1), place
+
+
+def _zigzag(value: int) -> bytes:
+    rest, written = (value << 1) ^ (value >> 63), bytearray()
+    while rest > 127:
+        written.append(rest & 127 | 128)
+        rest >>= 7
+    return bytes([*written, rest])

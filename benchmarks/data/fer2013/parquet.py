@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.data.errors import DataError, first_line, shortened
 from benchmarks.data.fer2013.decode import decode_grey
 from benchmarks.data.fer2013.table import IMAGE_SIZE, GrowingImages, Rows, check_count, emotion_index, usage_index
+from benchmarks.data.memory import arrow_within
 
 MAGIC = b"PAR1"
 COLUMNS = ("image", "emotion", "Usage")
@@ -65,7 +66,12 @@ def _records(path: Path) -> Iterator[tuple[Any, Any, Any]]:
 
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=list(COLUMNS)):
+            batches = file.iter_batches(BATCH_ROWS, columns=list(COLUMNS), use_threads=False)
+            while True:
+                with arrow_within():
+                    batch = next(batches, None)
+                if batch is None:
+                    return
                 yield from zip(*(batch.column(name).to_pylist() for name in COLUMNS), strict=True)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: the parquet file cannot be read ({first_line(error)}).") from error
