@@ -33,12 +33,13 @@ def compact(results: Results) -> str:
     """Return headline, figure and one table: headline ensemble and floors, best members, best published results."""
     results = escaped(results)
     folder = f"results/{results['suite']}"
+    rows = short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
     body = [
         [
             row.rank, row.category, name_cell(row, results), percent(row.accuracy), interval(row.ci_low, row.ci_high),
             row.models, count(row.params), duration(row.train_seconds), row.init, row.tta,
         ]
-        for row in short_list(results, ENSEMBLES, MEMBERS, PUBLISHED)
+        for row in rows
     ]  # fmt: skip
     ranking = table("Rank|Kind|Name|Test|95 % interval|Models|Parameters|Training|Init|TTA", body, right={3, 5, 6, 7})
     parts = [
@@ -46,7 +47,7 @@ def compact(results: Results) -> str:
         effort(results),
         leak_warning(results),
         f"![{results['title']} benchmark chart]({folder}/figures/benchmark.png)",
-        ranking + row_class_notes(results),
+        ranking + row_class_notes(results, rows),
         f"All rows, all metrics, and what is known of published results: [leaderboard.md]({folder}/leaderboard.md).",
     ]
     return "\n\n".join(part for part in parts if part)

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.results.gains import gain
 from benchmarks.results.names import BEST_SINGLE, TOP_K, UNIFORM
 from benchmarks.results.probabilities import ProbabilityRow
+from benchmarks.results.row_classes import TOOLS
 from benchmarks.results.rows import LeaderboardRow, by_accuracy, ensemble_rows, member_rows, published_rows
 from benchmarks.results.schema import MetricColumn, Results
 
@@ -50,13 +51,18 @@ def leading_published(results: Results, limit: int | None = None) -> list[Leader
 def short_list(results: Results, ensembles: int, members: int, published: int) -> list[LeaderboardRow]:
     """Return the rows that stand for all where space is short, best first.
 
-    The headline, floors and the ensembles next to them by cross-fitted accuracy, the best members on test, and the best
-    comparable published results.
+    The headline, floors and the ensembles next to them by cross-fitted accuracy, the best members on test, the best
+    tool, and the best comparable published results.
     """
     models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
+    tool = [row for row in models[members:] if TOOLS in row.row_classes and not _any_tool(models[:members])][:1]
     return by_accuracy(
-        [*leading_ensembles(results, ensembles), *models[:members], *leading_published(results, published)]
+        [*leading_ensembles(results, ensembles), *models[:members], *tool, *leading_published(results, published)]
     )
+
+
+def _any_tool(rows: Iterable[LeaderboardRow]) -> bool:
+    return any(TOOLS in row.row_classes for row in rows)
 
 
 def probability_rows(results: Results, limit: int) -> list[ProbabilityRow]:

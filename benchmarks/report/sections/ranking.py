@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.formats import (
     count,
     duration,
@@ -73,19 +75,23 @@ def _again(results: Results) -> str:
     return f" ({often} of {len(times)} again with other folds: those within two standard errors of the best)"
 
 
-def row_class_notes(results: Results) -> str:
-    """Explain the classes of rows that stand apart, a paragraph each; empty where there are none."""
+def row_class_notes(results: Results, shown: Sequence[LeaderboardRow] | None = None) -> str:
+    """Explain the classes of rows that stand apart, a paragraph each; empty where there are none.
+
+    Those of the rows `shown`, by default of all members.
+    """
     members = member_rows(results)
+    rows = members if shown is None else shown
     notes = [
-        f"{row_class.mark} *{row_class.name.capitalize()}*: {_about(row_class, results, members)} "
+        f"{row_class.mark} *{row_class.name.capitalize()}*: {_about(row_class, results, rows)} "
         + _ensembles_of(row_class, members)
         for row_class in ROW_CLASSES.values()
-        if any(row_class in row.row_classes for row in members)
+        if any(row_class in row.row_classes for row in rows)
     ]
     return "".join(f"\n\n{note}" for note in notes)
 
 
-def _about(row_class: RowClass, results: Results, members: list[LeaderboardRow]) -> str:
+def _about(row_class: RowClass, results: Results, members: Sequence[LeaderboardRow]) -> str:
     """Say what the rows of a class are."""
     if row_class is EXTRA_LABELS:
         names = escape(", ".join(extra_labels(members)))
@@ -94,7 +100,7 @@ def _about(row_class: RowClass, results: Results, members: list[LeaderboardRow])
     rows = "; ".join(
         f"{escape(row.title.removesuffix(f' {row_class.mark}'))}: {escape(row.extra_data)}"
         for row in members
-        if row_class in row.row_classes
+        if row_class in row.row_classes and row.kind != "ensemble"
     )
     what = (
         "models that ship inside packages and that people use today, by the packages' own weights, preprocessing and "

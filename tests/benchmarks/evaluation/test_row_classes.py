@@ -233,6 +233,8 @@ def test_every_table_marks_what_comes_from_elsewhere(elsewhere: Any, tmp_path: P
     assert "‡ *Tools*: models that ship inside packages" in text and "pypi-x: what pypi-x's owner says." in text
     assert "§ *Checkpoint*: weights that an author published" in text and "theirs: what theirs's owner says." in text
     assert text.count("no ensemble has them as members") == 3
+    short = readme.compact(elsewhere)
+    assert "pypi-x ‡" in short and "‡ *Tools*" in short
     tex = tex_table(elsewhere)
     assert r"\emph{Tools}" in tex and r"pypi-x \textdaggerdbl{} &" in tex and r"theirs \S{} &" in tex
     html = page(elsewhere, tmp_path)
