@@ -15,13 +15,18 @@ endif
 PINS := $(PINS_$(VERSIONS))
 INSTALL = $(BIN)/pip install -q $(addprefix -c ,$(PINS))
 
-.PHONY: benchmark test faults check lint site gpu constraints clean
+.PHONY: benchmark test test-store faults check lint site gpu constraints clean
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+
+# Results in a bucket, with an S3 server that the other tests do without.
+test-store: $(VENV)/installed-test
+	$(BIN)/pip install -q -e ".[test-store]"
+	$(BIN)/python -m pytest tests/benchmarks/store/test_objects.py tests/end_to_end/test_shared_results.py
 
 # 10,000 damaged copies of each kind of file; `make test` tries 200.
 faults: $(VENV)/installed-test
@@ -66,13 +71,13 @@ $(VENV)/installed-dev: pyproject.toml $(PINS) | $(BIN)/python
 
 # Writes both constraints files: constraints.txt for every Python and platform at once, constraints-lowest.txt for the
 # oldest Python. What stands in constraints.txt stays where pyproject.toml allows; `make constraints UPGRADE=1` takes
-# today's newest. The extra `speed` is left out: its peers hold pandas below 3. So are CUDA's libraries and triton: each
-# build of torch names its own, exactly. torch stands there by its public version alone, which every build of it meets
-# (2.14.1 from the index, 2.14.1+cpu, 2.14.1+cu126, ...): who has one of them installed first keeps it. Who has another
-# version of torch and wants to keep it installs without constraints: `pip install -e .`.
+# today's newest. The extras `speed` and `test-store` are left out: they hold back pandas, pydantic and others. So are
+# CUDA's libraries and triton: each build of torch names its own, exactly. torch stands there by its public version alone,
+# which every build of it meets (2.14.1 from the index, 2.14.1+cpu, 2.14.1+cu126, ...): who has one of them installed
+# first keeps it. Who has another version of torch and wants to keep it installs without constraints: `pip install -e .`.
 UV := $(VENV)/uv/bin/uv
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make constraints" $(UV) pip compile pyproject.toml --quiet --no-annotate \
-	--python-version 3.11 --extra dev --extra download --extra weights
+	--python-version 3.11 --extra dev --extra download --extra store --extra weights
 BUILD_OF_TORCH := ^(cuda|nvidia)-|^triton=
 
 constraints: $(UV)

@@ -70,7 +70,18 @@ def replace_atomically(path: Path, write: Callable[[Path], Any], *, rebuilt: boo
 
 def draft_of(path: Path) -> Path:
     """Return where this process writes a file before it is put at `path`: beside it, on one file system."""
-    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.draft")
+    return path.with_name(f".{path.name}.{machine()}.{os.getpid()}.draft")
+
+
+def machine() -> str:
+    """Name what numbers of processes are of: this machine, and on Linux the namespace, as each container has one.
+
+    Containers may have the name of their host, and number processes from 1 all the same.
+    """
+    try:
+        return f"{platform.node()}-{os.readlink('/proc/self/ns/pid').strip('pid:[]')}"
+    except OSError:
+        return platform.node()
 
 
 def remove_drafts(folder: Path) -> None:
@@ -90,8 +101,8 @@ def remove_drafts(folder: Path) -> None:
 
 def _is_of_the_dead(draft: Path) -> bool:
     """Say whether a draft was written on this machine by a process that has ended."""
-    machine, _, process = draft.name.removesuffix(".draft").rpartition(".")
-    if os.name != "posix" or not machine.endswith(f".{platform.node()}") or not process.isdigit():
+    where, _, process = draft.name.removesuffix(".draft").rpartition(".")
+    if os.name != "posix" or not where.endswith(f".{machine()}") or not process.isdigit():
         return False
     try:
         os.kill(int(process), 0)

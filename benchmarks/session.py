@@ -21,8 +21,9 @@ from benchmarks.provenance import cpu_cores, resolve_device
 from benchmarks.store.external_members import external_names, transferred_names
 from benchmarks.store.folds import save_folds
 from benchmarks.store.identity import FROM, Configuration
+from benchmarks.store.mirror import mirror_of
 from benchmarks.store.predictions import PredictionStore
-from benchmarks.store.targets import save_targets
+from benchmarks.store.targets import save_targets, targets_path
 from benchmarks.suites.suite import Suite
 from zoo import registry
 from zoo.effective import without_effect
@@ -75,8 +76,10 @@ class Options:
     side_by_side: int | Literal["auto"] = 1
     fresh: bool = False  # fit and draw everything anew, also what is known
     threads: int | None = None  # of each training; None: as many as it has cores
+    cards: int = 1  # on which each member is trained
     checkpoint_every: float | None = None  # seconds; None: as suits a disk of this machine, or a shared one
     engine: str = ""  # address or file of the scheduler whose workers train
+    address: str = ""  # of the bucket that `results` mirrors, where the run is on another machine
     other_code: bool = False  # whether they may run other code than this run
     init_from: str = ""  # SUITE or SUITE:MEMBER[:SEED], whose trained weights members start from
     budget_flops: float | None = None  # of an image, at most, for the ensemble that is the headline
@@ -195,6 +198,7 @@ class Session:
         self.folder = options.results / suite.name
         _check_there(suite, options, self.folder)
         self.checkpoints = self.folder / "checkpoints"
+        self.mirror = mirror_of(options.results)
         self.store = store = PredictionStore(self.folder / "predictions")
         self.ensemblers = registry.select("ensembler", options.ensemblers, ensembles.names())
         with store.listed_once():
@@ -239,11 +243,19 @@ class Session:
     def keep_targets(self) -> None:
         """Store what scores the predictions of every fold, and beside the reports what data that was read lists."""
         for fold in self.folds:
-            save_targets(self.store.folder, fold.targets)
+            self._keep_targets_of(fold)
             for name, text in fold.listings.items():
                 write_atomic(self.folder / name, text)
         if len(self.folds) > 1:
             save_folds(self.store.folder, [fold.targets.fingerprint for fold in self.folds])
+
+    def _keep_targets_of(self, fold: Fold) -> None:
+        """Store the targets of a fold, also in the bucket: together with what another run has stored meanwhile."""
+        save_targets(self.store.folder, fold.targets)
+        name = f"{self.suite.name}/predictions/{targets_path(self.store.folder, fold.targets.fingerprint).name}"
+        if self.mirror is not None and not self.mirror.put_changed(name):
+            save_targets(self.store.folder, fold.targets)
+            self.mirror.put_changed(name)
 
     def jobs(self, predictions: int) -> int:
         """Return how many processes search among so many numbers, and draw the figures after it: as many as asked for,

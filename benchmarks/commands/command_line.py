@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from benchmarks.commands import hints, old_flags
+from benchmarks.commands import hints, old_flags, shared_results
 from benchmarks.commands.verbs import DEFAULT, Command, verbs
 from benchmarks.text import told
 
@@ -78,7 +78,8 @@ def parse(argv: Sequence[str]) -> tuple[Command, argparse.Namespace]:
 def execute(command: Command, arguments: argparse.Namespace) -> int | None:
     """Do what was typed; somebody's file of members that ends the program has not done it."""
     try:
-        return command.execute(arguments)
+        with shared_results.current(arguments):
+            return command.execute(arguments)
     except SystemExit as left:
         if left.code:
             raise

@@ -74,11 +74,22 @@ def amount(text: str) -> float:
 
 
 def folder(text: str) -> Path:
-    """A folder that is there, or may be made."""
+    """A folder that is there, or may be made; of the address of a bucket the one that mirrors it."""
+    if "://" in text:
+        return _mirrored(text)
     path = Path(text)
     if path.exists() and not path.is_dir():
         raise ArgumentTypeError(f"{text} is no folder")
     return path
+
+
+def _mirrored(address: str) -> Path:
+    from benchmarks.store.mirror import mirrored
+
+    try:
+        return mirrored(address)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 Option = dict[str, Any]  # what ArgumentParser.add_argument takes
@@ -154,6 +165,7 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "engine": {  # benchmarks/execution/README.md explains them: help is one screen
         "--threads": value("N", argparse.SUPPRESS, type=up_to(MOST_PROCESSES)),
+        "--cards": value("N", argparse.SUPPRESS, type=up_to(MOST_PROCESSES)),
         "--checkpoint-every": value("SECONDS", argparse.SUPPRESS, type=natural),
         "--other-code": switch(argparse.SUPPRESS, argparse.SUPPRESS),
     },

@@ -10,19 +10,20 @@ from functools import partial
 from itertools import count
 
 from benchmarks.execution.engine import Engine, Said
-from benchmarks.execution.executor import NOT_STARTED, Outcomes
+from benchmarks.execution.executor import LOOK, NOT_STARTED, Outcomes
 from benchmarks.execution.placement import Placement
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.queue import TaskQueue
+from benchmarks.execution.sharing import Turns, claims_of
 from benchmarks.execution.stopping import END_OF_RUN, interrupted
 from benchmarks.execution.tasks import Task
 from benchmarks.execution.train import outcome
 from benchmarks.execution.trainer import Order, options_for_workers, sources_of
 from benchmarks.session import Session
+from benchmarks.store.claims import Claims
 from benchmarks.store.predictions import Predictions
 from zoo.training.job import Progress
 
-LOOK = 0.2  # seconds between two looks at the reasons to stop
 LOSSES = 3
 """Workers that may be lost with one member in training: what takes along as many is its own doing."""
 ARRIVES = 30.0  # seconds that a file may take from one machine to another on a shared disk
@@ -35,17 +36,18 @@ def train_in_parallel(
 
     Raises Interrupted, and EngineLost.
     """
-    trainings = _Trainings(session, tasks, engine, display)
     why: str | None = None
-    while True:
-        if why is None and (why := stop()):
-            trainings.stop(why)
-        if why is None:
-            trainings.hand_out()
-        if not trainings.running and (why or not trainings.queue.waiting):
-            break
-        for said in engine.next(LOOK):
-            trainings.hear(said)
+    with claims_of(session) as claims:
+        trainings = _Trainings(session, tasks, engine, display, claims)
+        while True:
+            if why is None and (why := stop()):
+                trainings.stop(why)
+            if why is None:
+                trainings.hand_out()
+            if not trainings.running and (why or not trainings.queue.waiting):
+                break
+            for said in engine.next(LOOK):
+                trainings.hear(said)
     if why in END_OF_RUN:
         raise interrupted([task.label for task in trainings.stopped if task.stem in trainings.failed], why)
     return trainings.done, trainings.failed | {task.stem: NOT_STARTED for task in trainings.queue.waiting}
@@ -54,13 +56,16 @@ def train_in_parallel(
 class _Trainings:
     """The members in training and those that wait, by what the engine says of them."""
 
-    def __init__(self, session: Session, tasks: Sequence[Task], engine: Engine, display: NullProgress) -> None:
+    def __init__(
+        self, session: Session, tasks: Sequence[Task], engine: Engine, display: NullProgress, claims: Claims
+    ) -> None:
         self.queue = TaskQueue(tasks, longest_first=session.options.time_budget is None)
         self.running: dict[str, Task] = {}  # by the key of the order
         self.done: dict[str, Predictions] = {}
         self.failed: dict[str, str] = {}
         self.stopped: list[Task] = []  # those that were told to
-        self._session, self._engine, self._display = session, engine, display
+        self._session, self._engine, self._display, self._claims = session, engine, display, claims
+        self._turns = Turns(session, self.queue, claims, display.note)
         self._placement = Placement(engine, session.device, display)
         self._options = options_for_workers(session.options, session.device)
         self._sources = sources_of(session.options)
@@ -72,10 +77,13 @@ class _Trainings:
         """Give every free worker a member: the fastest worker the member that takes longest."""
         self._placement.look()
         for worker, stem in self._placement.meant():
-            if task := self.queue.next(list(self.running.values()), partial(_is_of, stem)):
+            task = self.queue.next(list(self.running.values()), partial(_is_of, stem))
+            if task and self._turns.claim(task):
                 self._give(worker, task)
         postponed = []
         while self._placement.free and (task := self.queue.next(list(self.running.values()))):
+            if not self._turns.claim(task):
+                continue
             if fastest := self._placement.worker_for(task.stem):
                 self._give(fastest, task)
             else:
@@ -93,6 +101,7 @@ class _Trainings:
         elif kind != "begun":
             del self.running[said["key"]]
             self._placement.answered(task.stem)
+            self._claims.release(task.stem)
             self._answers.get(kind, self._failed)(task, said)
 
     def stop(self, why: str) -> None:
@@ -114,6 +123,8 @@ class _Trainings:
     def _done(self, task: Task, said: Said) -> None:
         """Read what the worker has stored."""
         deadline = time.monotonic() + ARRIVES
+        if self._session.mirror is not None:
+            self._session.mirror.fetch_member(self._session.suite.name, task.stem)
         while (predictions := task.fold.load(task.step.configuration)) is None and time.monotonic() < deadline:
             time.sleep(LOOK)
         if predictions is None:

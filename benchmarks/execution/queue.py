@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 
 from benchmarks.execution.tasks import Task
+from benchmarks.store.identity import Configuration
 from zoo.recipes import named_members
 from zoo.registry import trained_as
 
@@ -22,6 +24,7 @@ class TaskQueue:
     def __init__(self, tasks: Sequence[Task], longest_first: bool) -> None:
         keys = {_key(task): task for task in tasks}
         self._needs = {task: [keys[key] for key in needed(task) if key in keys] for task in tasks}
+        self._not_before: dict[Task, float] = {}
         self.waiting = sorted(tasks, key=lambda task: -self._seconds(task, ())) if longest_first else list(tasks)
 
     def next(self, running: Collection[Task], wanted: Callable[[Task], bool] | None = None) -> Task | None:
@@ -32,14 +35,25 @@ class TaskQueue:
         """
         unfinished = {*self.waiting, *running}
         among = self.waiting if wanted is None else list(filter(wanted, self.waiting))
-        ready = (task for task in among if unfinished.isdisjoint(self._needs[task]))
-        chosen = next(ready, None if running or wanted or not self.waiting else self.waiting[0])
+        now = time.monotonic()
+        ready = (task for task in among if unfinished.isdisjoint(self._needs[task]) and self._may_be_next(task, now))
+        all_wait_for_each_other = not (running or wanted or self._not_before) and bool(self.waiting)
+        chosen = next(ready, self.waiting[0] if all_wait_for_each_other else None)
         if chosen is not None:
             self.waiting.remove(chosen)
+            self._not_before.pop(chosen, None)
         return chosen
+
+    def _may_be_next(self, task: Task, now: float) -> bool:
+        return self._not_before.get(task, 0.0) <= now
 
     def again(self, task: Task) -> None:
         """Put a task back that was taken out: it comes before all others."""
+        self.waiting.insert(0, task)
+
+    def postpone(self, task: Task, seconds: float) -> None:
+        """Put a task back that was taken out, for so long at least: another run is at it."""
+        self._not_before[task] = time.monotonic() + seconds
         self.waiting.insert(0, task)
 
     def _seconds(self, task: Task, above: tuple[Task, ...]) -> float:
@@ -50,9 +64,14 @@ class TaskQueue:
 
 
 def needed(task: Task) -> list[Key]:
-    """List the members whose weights or predictions a training asks for: teachers, judges, the network whose features
-    are classified, and the member that this one is with other views at test time."""
-    member, seed, fold = task.step.configuration.member, task.step.configuration.seed, task.fold.index
+    """List the members whose weights or predictions a training asks for, of the same fold."""
+    return [(name, seed, task.fold.index) for name, seed in needed_by(task.step.configuration)]
+
+
+def needed_by(configuration: Configuration) -> list[tuple[str, int]]:
+    """List the members, each with its seed, whose weights or predictions a training asks for: teachers, judges, the
+    network whose features are classified, and the member that this one is with other views at test time."""
+    member, seed = configuration.member, configuration.seed
     source = member.features_of or trained_as(member).name
     members = [(source, seed)] if source != member.name else []
     for text in filter(None, (member.recipe.labels.teacher, member.recipe.labels.judge)):
@@ -60,7 +79,7 @@ def needed(task: Task) -> list[Key]:
             members += named_members(text)
         except ValueError:  # its training says what is wrong with it
             continue
-    return [(name, its_seed, fold) for name, its_seed in members]
+    return members
 
 
 def _key(task: Task) -> Key:

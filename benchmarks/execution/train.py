@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from zoo import registry
 from zoo.recipes import Trees
 from zoo.training.compiling import is_of_compiler
 from zoo.training.job import TrainContext, TrainJob
+from zoo.training.world import World, backend_of
 
 if TYPE_CHECKING:
     from zoo.training.loop import Trained
@@ -152,31 +153,38 @@ def _train(
     context: TrainContext,
 ) -> None:
     """Train, and leave the best weights with their provenance; the checkpoints of the way there are then removed."""
-    from zoo.training.cross_validation import train_folds
-    from zoo.training.loop import train
-    from zoo.training.soups import train_soup
-
-    member, recipe = configuration.member, configuration.member.recipe
-    training = train_folds if recipe.folds else train_soup if recipe.soup != "none" else train
+    member = configuration.member
     peers = peers_of(configuration, dataset, store, context)
     start, origin = warm_start(configuration, dataset, store)
     classes, seed = configuration.num_classes, configuration.seed
     job = TrainJob(member, dataset, classes, seed, peers.predictions, start, configuration.stem)
-    trained, compiled = _compiled_if_possible(training, job, context)
+    with context.together(peers.predictions, start) as world:
+        trained, compiled = trained_network(job, replace(context, world=world))
     if trained.out_of_fold is not None:
         save_out_of_fold(store.folder, configuration, trained.out_of_fold)
-    about = _provenance(configuration, dataset, context.device, compiled, trained)
+    about = _provenance(configuration, dataset, context.device, compiled, trained) | _cards(world, context.device)
     provenance = {**about, **peers.provenance, **origin}
     write_weights(weights_path(context.checkpoints, configuration), trained.weights, provenance, trained.history)
     for state in states(context.checkpoints, configuration.stem):
         state.unlink(missing_ok=True)
 
 
-def _compiled_if_possible(
-    training: Callable[[TrainJob, TrainContext], Trained], job: TrainJob, context: TrainContext
-) -> tuple[Trained, bool]:
-    """Return what was trained, and whether compiled: a network that the compiler cannot deal with is trained as it is,
-    and that is said."""
+def _cards(world: World, device: str) -> dict[str, Any]:
+    """Return what the provenance says of a training in several processes."""
+    return {} if world.size == 1 else {"cards": world.size, "backend": backend_of(device)}
+
+
+def trained_network(job: TrainJob, context: TrainContext) -> tuple[Trained, bool]:
+    """Train as the recipe says, once, in folds or as a soup; return what came out, and whether it was compiled.
+
+    A network that the compiler cannot deal with is trained as it is, and that is said.
+    """
+    from zoo.training.cross_validation import train_folds
+    from zoo.training.loop import train
+    from zoo.training.soups import train_soup
+
+    recipe = job.member.recipe
+    training = train_folds if recipe.folds else train_soup if recipe.soup != "none" else train
     try:
         return training(job, context), context.compiled
     except RuntimeError as error:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.digests import code
 from benchmarks.execution.executor import CHECKPOINT_EVERY_SHARED, execute, limit_threads, reason, train_context
 from benchmarks.execution.progress import NullProgress
+from benchmarks.execution.sharing import bring, put
 from benchmarks.execution.slots import CARDS
 from benchmarks.execution.stopping import LEAVE
 from benchmarks.fold import Fold
@@ -26,6 +27,7 @@ from benchmarks.provenance import cpu_cores, device_name, library_versions, reso
 from benchmarks.session import Options, Session
 from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration
+from benchmarks.store.mirror import address_of, mirrored
 from zoo import registry
 from zoo.training.compiling import lacking_for_gpu_code
 
@@ -159,7 +161,9 @@ def _trained(order: Order, line: _Line) -> tuple[str, str]:
     known = registry.get(configuration.name)  # a file of the user's has another path, and module, on each machine
     configuration = replace(configuration, member=replace(configuration.member, builder=known.builder))
     fold = session.folds[order.fold]
+    bring(session, configuration)
     if order.options.train != "always" and _stored(fold, configuration):
+        put(session, configuration)  # it may have been kept back by a bucket that did not answer
         return "done", "its predictions were there"
     limit_threads(int(os.environ["OMP_NUM_THREADS"]))
     fingerprint = _hold(fold)
@@ -192,7 +196,11 @@ def _hold(fold: Fold) -> str:
 @lru_cache(maxsize=1)
 def session_of(options: Options, sources: Sources) -> Session:
     """Begin a session here with the options of a run; the user's modules come as text, and are written down."""
-    return Session(replace(options, zoo=tuple(_written(*source) for source in sources)))
+    results = mirrored(options.address) if options.address else options.results
+    session = Session(replace(options, results=results, zoo=tuple(_written(*source) for source in sources)))
+    if session.mirror is not None:
+        session.mirror.fetch(*(f"{session.suite.name}/predictions/{kind}." for kind in ("targets", "folds")))
+    return session
 
 
 def _written(name: str, text: str | None) -> str:
@@ -221,9 +229,8 @@ def options_for_workers(options: Options, device: str = "auto") -> Options:
     every = options.checkpoint_every
     if every is None and options.engine:
         every = CHECKPOINT_EVERY_SHARED
-    return replace(
-        options, data=data, results=results, device=device, checkpoint_every=every, engine="", side_by_side=1, zoo=()
-    )
+    options = replace(options, data=data, results=results, address=address_of(results), device=device)
+    return replace(options, checkpoint_every=every, engine="", side_by_side=1, zoo=())
 
 
 def fingerprint(options: Options, sources: Sources) -> str:

@@ -35,7 +35,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"worker: {error}", file=sys.stderr)
         return 2
     cards = visible_cards(arguments.device)
-    count = arguments.slots or max(1, len(cards) * arguments.a_card)
+    if arguments.cards > 1:
+        cards = [",".join(cards[first : first + arguments.cards]) for first in range(0, len(cards), arguments.cards)]
+    count = arguments.slots or max(1, len(cards) * (arguments.a_card if arguments.cards == 1 else 1))
     meeting = Meeting(address, arguments.patience, arguments.scratch, arguments.host)
     crew = Crew(slots(count, cards, arguments.threads), meeting)
     told = _hand_on_signals(crew)
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("scheduler", metavar="ADDRESS|FILE", help="tcp://HOST:PORT, tls://HOST:PORT, or a file with it")
     parser.add_argument("--slots", type=int, help="trainings at a time (default: 1 on CPUs, --a-card on each card)")
     parser.add_argument("--a-card", type=int, default=ON_A_CARD, help=f"trainings on each card (default: {ON_A_CARD})")
+    parser.add_argument("--cards", type=int, default=1, help="cards of each training, for it alone (default: 1)")
     parser.add_argument("--threads", type=int, help="threads of each training (default: its share of the cores)")
     parser.add_argument("--device", choices=("auto", "cpu"), default="auto", help="cpu: leave the cards alone")
     parser.add_argument("--scratch", metavar="DIR", help="folder for temporary files, best on a disk of this machine")

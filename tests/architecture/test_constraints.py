@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
-FREE = {"speed"}  # the one extra that is installed without constraints
+FREE = {"speed", "test-store"}  # extras that are installed without constraints
 
 
 def requirements() -> dict[str, Requirement]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import platform
 from pathlib import Path
 
 import pytest
 
+from benchmarks.files import machine
 from benchmarks.store.container import read_file
 from benchmarks.store.targets import Targets, load_targets, save_targets, targets_path
 from tests.helpers.runs import Outcome, cli, files
@@ -65,7 +65,7 @@ def test_damaged_targets_are_named_with_what_heals_them_and_set_aside_when_it_co
 
 def test_drafts_of_the_dead_are_gone_after_the_next_run(stored_results: Path):
     folders = (stored_results, stored_results / "fer2013", stored_results / "fer2013" / "predictions")
-    drafts = [folder / f".a.safetensors.{platform.node()}.999999999.draft" for folder in folders]
+    drafts = [folder / f".a.safetensors.{machine()}.999999999.draft" for folder in folders]
     for draft in drafts:
         draft.write_bytes(b"half")
     assert run(stored_results).code == 0

@@ -46,6 +46,7 @@ class State:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     snapshots: list[dict[str, Tensor]] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
+    world: int = 1  # processes that train it together
 
     @property
     def accuracies(self) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from zoo.member import Member
+from zoo.training.world import ALONE, World, alone
 
 if TYPE_CHECKING:
     from zoo.pretrained.warm_start import WarmStart
@@ -107,9 +109,11 @@ class TrainContext:
     """Where a training runs, and who follows it.
 
     Checkpoints are in the folder `checkpoints`; the state is saved after an epoch where the last time is
-    `checkpoint_every` seconds ago, and always at a stop. `stop` is called before each step, and training stops where it
+    `checkpoint_every` seconds ago, and always at a stop; `saved` is then called with the file, perhaps in a thread, and
+    may raise OSError as the saving may. `stop` is called before each step, and training stops where it
     returns a reason. `progress` is called with how far it is, `note` with what the user should know. `place` describes
-    where this is, for the record of which steps were trained where.
+    where this is, for the record of which steps were trained where. `world` says which of several
+    processes this is, and `together` starts the others.
     """
 
     checkpoints: Path
@@ -119,7 +123,10 @@ class TrainContext:
     progress: Callable[[Progress], None] = lambda progress: None
     note: Callable[[str], None] = lambda text: None
     checkpoint_every: float = 0.0
+    saved: Callable[[Path], None] = lambda path: None
     place: Mapping[str, Any] = field(default_factory=dict)
+    world: World = ALONE
+    together: Callable[[PeerPredictions, WarmStart | None], AbstractContextManager[World]] = alone
 
     def checkpoint(self, job: TrainJob) -> Path:
         """Return where the state of a job is saved."""

@@ -85,17 +85,23 @@ def train(job: TrainJob, context: TrainContext) -> Trained:
     Where the context says `compiled`, the network's passes are those of `torch.compile`, which give the same numbers
     but for rounding (zoo/training/compiling.py decides where that pays). Raises Stopped when asked to stop, after
     saving the state; TrainingDiverged where the loss is not finite; ValueError where the recipe needs what the data has
-    not.
+    not, and where the state is of another number of processes than train it now.
     """
     keep_freed_memory()
     checkpoint, state = context.checkpoint(job), None
-    if checkpoint.exists():
-        run = _Run(job, context, fresh=False)
-        state = checkpoints.load(checkpoint, run.parts, context.device)
+    with context.world.in_turn():  # one that cannot be used is set aside by the first
+        if checkpoint.exists():
+            run = _Run(job, context, fresh=False)
+            state = checkpoints.load(checkpoint, run.parts, context.device)
     if state is None:  # also where the checkpoint was unreadable, and may have been loaded in part
-        run, state = _Run(job, context, fresh=True), State()
+        run, state = _Run(job, context, fresh=True), State(world=context.world.size)
+    if state.world != context.world.size:
+        raise ValueError(
+            f"its training was begun with --cards {state.world}, and goes on with that number alone: another "
+            f"takes sums in another order; or remove {checkpoint}, and it is trained anew"
+        )
     run.state = state
-    _until_the_end(run, Saver(checkpoint, context.checkpoint_every))
+    _until_the_end(run, Saver(checkpoint, context.checkpoint_every, context.saved))
     weights = join(state.snapshots) if state.snapshots else state.best_weights
     speed = state.images / state.seconds
     return Trained(weights, state.best_epoch, state.history, state.seconds, speed, segments=state.segments)
@@ -111,10 +117,12 @@ def _until_the_end(run: _Run, saver: Saver) -> None:
         except Stopped:
             run.record_place(begun)
             told = _note_unsaved(saver.wait, run, told)
-            checkpoints.save(saver.path, state, run.parts)
+            if run.saves:
+                checkpoints.save(saver.path, state, run.parts)
+                run.context.saved(saver.path)
             raise
         run.record_place(begun)
-        if saver.is_due or is_finished(run.recipe, state):
+        if run.saves and (saver.is_due or is_finished(run.recipe, state)):
             told = _note_unsaved(partial(saver.save, state, run.parts), run, told)
     _note_unsaved(saver.wait, run, told)
 
@@ -160,6 +168,7 @@ class _Run:
 
     def __init__(self, job: TrainJob, context: TrainContext, fresh: bool) -> None:
         self.member, self.recipe, self.context = job.member, job.member.recipe, context
+        self.world, self.saves = context.world, context.world.rank == 0
         self.seed, self.device = job.seed, (device := context.device)
         train, val, num_classes = job.data.train, job.data.val, job.num_classes
         torch.manual_seed(job.seed)
@@ -224,7 +233,7 @@ class _Run:
         began, images_before, lagging = time.perf_counter(), state.images, AsyncScalar(self.device)
         set_phase(self.network, self.recipe.transfer, state.epoch)
         while state.step < self.steps:
-            reason = self.context.stop()
+            reason = self.world.agreed(self.context.stop())
             if reason:
                 state.loss_sum, state.correct = loss_sum.item(), correct.item()
                 state.seconds += time.perf_counter() - began
@@ -248,14 +257,14 @@ class _Run:
         recipe, state = self.recipe, self.state
         rows = order[state.step * recipe.batch_size : (state.step + 1) * recipe.batch_size]
         generator = self._generator(self.device, state.step)
-        _seed_global(self.device, generator.initial_seed())
+        _seed_global(self.device, generator.initial_seed() + self.world.rank)
         inputs = augmented(batch_of(self.images, rows), size, recipe, generator)
         targets = sample_class(self.targets[rows], generator) if recipe.labels.draw else self.targets[rows]
         affect = None if self.affect is None else self.affect[rows]
         inputs, targets, affect = mix_rated(inputs, targets, affect, recipe, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate() * group["scale"]
-        loss, logits = self._backward(inputs, targets, affect)
+        loss, right = self._backward(inputs, targets, affect)
         if isinstance(self.optimizer, SharpnessAware):
             self.optimizer.first_step()
             with statistics_kept(self.network):
@@ -264,27 +273,40 @@ class _Run:
         else:
             self.optimizer.step()
         self.average.update(self.network, state.epoch * self.steps + state.step)
-        return loss, (logits.argmax(1) == targets.argmax(1)).sum()
+        return loss, right
 
     def _backward(self, inputs: Tensor, targets: Tensor, affect: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Compute clipped gradients of the mean loss; return that loss and the logits, both detached."""
+        """Compute clipped gradients of the mean loss; return that loss, and how many were classified right."""
         recipe = self.recipe
         self.optimizer.zero_grad(set_to_none=True)
-        part = len(inputs) // recipe.accumulate
-        loss, logits = torch.zeros((), device=self.device), []
-        for first in range(0, len(inputs), part):
-            some = slice(first, first + part)
+        mine = self.world.rows(len(inputs), recipe.accumulate)
+        part = (mine.stop - mine.start) // recipe.accumulate
+        loss, right = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        for first in range(mine.start, mine.stop, part):
+            some = slice(first, min(first + part, mine.stop))
             with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
                 result = self.forward(inputs[some])
             share = self._loss(result, targets[some], None if affect is None else affect[some]) / recipe.accumulate
             share.backward()
             loss += share.detach()
-            logits.append(logits_of(result).detach())
+            right += (logits_of(result).detach().argmax(1) == targets[some].argmax(1)).sum()
+        self._add_up(loss, right)
         if recipe.l1:
             add_l1_gradient(self.network.parameters(), recipe.l1)
         if recipe.clip_norm:
             clip_grad_norm_(self.network.parameters(), recipe.clip_norm)
-        return loss, torch.cat(logits)
+        return loss, right
+
+    def _add_up(self, loss: Tensor, right: Tensor) -> None:
+        """Give every process the mean gradients, statistics and loss of all, and the number of all that are right."""
+        if self.world.size == 1:
+            return
+        gradients = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
+        statistics = [buffer for buffer in self.network.buffers() if buffer.is_floating_point()]
+        means = [*gradients, *statistics, loss]
+        self.world.add_up([*means, right])
+        for mean in means:
+            mean.div_(self.world.size)
 
     def _loss(self, result: Tensor | Outputs, targets: Tensor, affect: Tensor | None) -> Tensor:
         loss, options = self.criterion(logits_of(result).float(), targets), self.recipe.loss

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
 
@@ -14,8 +14,8 @@ from zoo.training.checkpoint import State, Stateful, packed
 class Saver:
     """Writes states of one training to a file, in a thread: the next steps do not wait for a disk elsewhere."""
 
-    def __init__(self, path: Path, every: float) -> None:
-        self.path, self._every = path, every
+    def __init__(self, path: Path, every: float, saved: Callable[[Path], None] = lambda path: None) -> None:
+        self.path, self._every, self._saved = path, every, saved
         self._last = float("-inf")
         self._writing: Thread | None = None
         self._error: OSError | None = None
@@ -48,5 +48,6 @@ class Saver:
     def _write(self, content: bytes) -> None:
         try:
             publish(self.path, content)
+            self._saved(self.path)
         except OSError as error:
             self._error = error
