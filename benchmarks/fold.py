@@ -10,7 +10,7 @@ from benchmarks.data import DataOptions, Dataset
 from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
-from benchmarks.store.targets import Targets
+from benchmarks.store.targets import Targets, kept_targets
 from benchmarks.suites.suite import Suite
 from zoo.member import Member
 
@@ -64,7 +64,7 @@ class Fold:
         if stored is not None:
             return stored
         with self.images() as dataset:
-            return Targets.of(dataset)
+            return Targets.of(dataset, kept_targets(self._store.folder, dataset.fingerprint))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.folds import SearchedModels, pool
-from benchmarks.evaluation.models import member_labels, scored_models
+from benchmarks.evaluation.models import member_labels, scored_models, stacked
 from benchmarks.evaluation.row_classes import split_row_classes
 from benchmarks.execution.distillation import changed_peers
 from benchmarks.execution.elsewhere import Elsewhere, place_of
@@ -129,6 +130,8 @@ def train_missing(session: Session, tasks: Sequence[Task], display: NullProgress
     missing = [task for task in tasks if task.step.train]
     if missing:
         check_writable(options.results)  # now, and not after hours
+        if session.mirror is not None:
+            session.mirror.check_writable()
     if missing or stored:
         session.keep_targets()
     here = options.train == "missing" and not isinstance(place, Elsewhere)
@@ -153,6 +156,8 @@ def _train(
     if isinstance(place, Elsewhere):
         return train_in_parallel(session, tasks, place.engine, stop, display)
     options = session.options
+    if options.cards > 1 and options.side_by_side != 1:
+        raise ValueError(f"--cards {options.cards} trains one member at a time here: leave out --side-by-side")
     cards = visible_cards(session.device) if options.side_by_side != 1 else []
     count = workers(options.side_by_side, session.device, len(tasks), len(cards))
     if count == 1:
@@ -201,7 +206,7 @@ def search_folds(
 def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place: Here = HERE) -> SearchedModels:
     """Search ensembles on val alone, and collect what they and all models, also those excluded from them, predict."""
     predictions, excluded = split_row_classes(everyone, session.suite.extra_labels)
-    targets, val = fold.targets, np.stack([member.val for member in predictions])
+    targets, val = fold.targets, stacked([member.val for member in predictions])
     labels = member_labels(predictions)
     groups = targets.val_groups
     if groups is not None and len(np.unique(groups)) == 1:
@@ -209,7 +214,7 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place
     folds = min(CROSS_FITS, len(targets.val) if groups is None else len(np.unique(groups)))
     data = Validation(val, targets.val, labels, groups, folds, session.options.method_seconds)
     known = KnownFits(data, session.folder / FITS, fresh=session.options.fresh)
-    with place.searching(session, val.size) as jobs:
+    with place.searching(session, math.prod(val.shape)) as jobs:
         ensembles = known.search(session.ensemblers, jobs)
     rows = scored_models(predictions, ensembles, excluded, known.predict)
     return SearchedModels(targets, predictions, ensembles, rows, excluded)

@@ -4,8 +4,9 @@ each in a file that can be mapped, the splits whose images are too many for memo
 Reading 300 MB of CSV or 35,887 small images takes seconds to minutes; reading back the arrays takes a fraction of one.
 The key is a hash of the source's bytes. A memo a source maps (path, size, modification time) of its files to that key,
 so a second start does not read the source at all; pixels that were changed with both kept are those of before, until
-`--no-cache` reads the source again. Damage is found by the fingerprint, computed again on every reading,
-and by a digest of what it is not of.
+`--no-cache` reads the source again. Damage is found by the fingerprint, computed again on every reading, and by a digest
+of what it is not of. Of images that are mapped that would take minutes: it is computed once for each state of their files
+(benchmarks/data/stamps.py).
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from benchmarks.data.dataset import SPLIT_NAMES, Dataset, Split
 from benchmarks.data.errors import first_line
 from benchmarks.data.fingerprint import FINGERPRINT_VERSION, assemble
 from benchmarks.data.mapped import cache_directory
+from benchmarks.data.stamps import Stamp
 from benchmarks.files import replace_atomically
 
 # Raise it when a reader comes to see other pixels, labels or notes in the same bytes.
@@ -119,11 +121,15 @@ def _read(path: Path) -> Dataset:
         )
         for name in SPLIT_NAMES
     }
-    dataset = assemble(splits, about["classes"], about["source"], about["notes"])
+    stamps = {name: Stamp(path, _images_path(path, name)) for name in about["mapped"]}
+    digests = {name: stamp.digests(splits[name]) for name, stamp in stamps.items()}
+    dataset = assemble(splits, about["classes"], about["source"], about["notes"], digests)
     if dataset.fingerprint != about["fingerprint"]:
         raise ValueError("its pixels or labels have another fingerprint than when they were written")
     if _digest_of_rest(dataset) != about["rest"]:
         raise ValueError("its rows, source or notes are not those that were written")
+    for name, stamp in stamps.items():
+        stamp.keep(digests[name])
     return dataset
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -11,6 +12,10 @@ from benchmarks.formats import labels
 from benchmarks.store.predictions import Predictions
 from ensembles import softmax
 from ensembles.search import SearchResult
+from ensembles.streaming import StackedMembers
+
+STACKED_BYTES = 2**30
+"""Logits of all members past this are not copied into one array; those of 1,000 members of FER2013 are a tenth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,22 +39,27 @@ class ScoredModel:
         return self.val[None] if self.held_out is None else self.held_out
 
 
+def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray | StackedMembers:
+    """Return logits [N, C] of members as [members, N, C]: in one array, or, past STACKED_BYTES, as they lie apart."""
+    return StackedMembers(arrays) if sum(array.nbytes for array in arrays) > STACKED_BYTES else np.stack(arrays)
+
+
 def member_labels(predictions: Sequence[Predictions]) -> list[str]:
     """Name the members as rows and reports do."""
     return labels((member.configuration.name, member.configuration.seed) for member in predictions)
 
 
-def predict_by(result: SearchResult, logits: np.ndarray) -> np.ndarray:
+def predict_by(result: SearchResult, logits: np.ndarray | StackedMembers) -> np.ndarray:
     """Return the probabilities float64 [N, C] that an ensembler, which was fitted, gives to members' logits."""
     assert result.ensembler is not None
-    return result.ensembler.predict_proba(logits)
+    return result.ensembler.predict_proba(cast(np.ndarray, logits))  # which checks treat as an array
 
 
 def scored_models(
     predictions: Sequence[Predictions],
     search_results: Sequence[SearchResult],
     excluded: Sequence[Predictions] = (),
-    predict: Callable[[SearchResult, np.ndarray], np.ndarray] = predict_by,
+    predict: Callable[[SearchResult, np.ndarray | StackedMembers], np.ndarray] = predict_by,
 ) -> list[ScoredModel]:
     """Return what every row predicts: members, then those `excluded` from the ensembles, then fitted ensemblers."""
     everyone = [*predictions, *excluded]
@@ -57,7 +67,7 @@ def scored_models(
         ScoredModel("member", label, label, softmax(member.val), softmax(member.test))
         for label, member in zip(member_labels(everyone), everyone, strict=True)
     ]
-    val, test = (np.stack([getattr(member, split) for member in predictions]) for split in ("val", "test"))
+    val, test = (stacked([getattr(member, split) for member in predictions]) for split in ("val", "test"))
     for result in search_results:
         if result.ensembler is not None:
             held_out = result.cross_fit_probabilities

@@ -1,4 +1,4 @@
-"""Workers of a Dask scheduler, seen from a run: each is handed one training at a time, and says how it goes.
+"""Trainings on the workers of a Dask scheduler: each is handed one at a time, and says how it goes.
 
 A training is a Dask task that only the chosen worker may take, so that it is known who has lost which member, and none
 waits for a worker that is busy. Dask moves nothing and tries nothing again: that is decided in parallel.py.
@@ -6,63 +6,39 @@ waits for a worker that is busy. Dask moves nothing and tries nothing again: tha
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.execution.connection import security
 from benchmarks.execution.crew import Crew
-from benchmarks.execution.facts import Facts
-from benchmarks.execution.quiet import quiet
-from benchmarks.execution.stopping import ToldToLeave
+from benchmarks.execution.roster import Roster
 
 if TYPE_CHECKING:
     from distributed import Future
 
     from benchmarks.execution.trainer import Order
 
-PATIENCE = 10  # seconds in which a scheduler has to answer
-REFRESH = 2.0  # seconds between two questions what workers do that another run has handed something
 ANSWERS = ("done", "left", "memory", "failed")  # what a worker says last of an order
 
 Said = dict[str, Any]
 """What was said of an order: its `key`, the `kind`, and more; `lost` is said where its worker is gone."""
 
 
-GOES_ON = "Workers store what they have begun, and the same command goes on from there."
-
-
-class EngineLost(ToldToLeave):
-    """The scheduler is gone; workers store what they have begun, and the same command goes on later."""
-
-
-class Engine:
-    """A run's way to the workers of a scheduler."""
+class Engine(Roster):
+    """A run's way to the workers of a scheduler, each of which is handed one training at a time."""
 
     def __init__(self, address: str, any_code: bool = False) -> None:
         """Connect; raise ValueError where no scheduler answers. Workers need the code of the run, or `any_code`."""
-        quiet()
-        from distributed import Client
-
+        super().__init__(address)
         self.has_own_workers = False  # which come by themselves
-        self.address, self.run, self.any_code = address, f"run-{uuid.uuid4().hex}", any_code
-        try:
-            self.client = Client(address, security=security(), set_as_default=False, timeout=PATIENCE)
-        except OSError as error:
-            raise ValueError(f"no scheduler answers at {address}: {type(error).__name__}: {error}") from error
-        self.facts: dict[str, Facts] = {}  # of the workers that there are, by address
+        self.run, self.any_code = f"run-{uuid.uuid4().hex}", any_code
         self.orders: dict[str, Order] = {}  # that workers hold, by address
-        self.elsewhere: dict[str, str] = {}  # what workers train for another run, one that is gone perhaps: its stem
         self._futures: dict[str, Future] = {}  # by the key of the order; Dask forgets a task without one
         self._begun: set[str] = set()  # keys
-        self._own: set[str] = set()  # stems of all orders
         self._heard: SimpleQueue[Said] = SimpleQueue()
-        self._looked = 0.0
         self.client.subscribe_topic(self.run, lambda event: self._heard.put(event[1]))
         self.client.subscribe_topic("all", lambda event: self._heard.put({"kind": "news", **event[1]}))
         self.look()
@@ -72,7 +48,7 @@ class Engine:
         from benchmarks.execution.trainer import train_member
 
         self.orders[worker] = order
-        self._own.add(order.configuration.stem)
+        self.own.add(order.configuration.stem)
         self._futures[order.key] = future = self.client.submit(
             train_member, order, key=order.key, workers=[worker], allow_other_workers=False, pure=False
         )
@@ -85,8 +61,7 @@ class Engine:
             heard.append(self._heard.get(timeout=seconds))
             while True:
                 heard.append(self._heard.get_nowait())
-        if self.client.status != "running":
-            raise EngineLost(f"The scheduler at {self.address} is gone. {GOES_ON}")
+        self.check_scheduler()
         return [said for one in heard if (said := self._understood(one))]
 
     def ask(self, why: str) -> None:
@@ -107,27 +82,6 @@ class Engine:
             for topic in (self.run, "all"):
                 self.client.unsubscribe_topic(topic)
             self.client.close(timeout=1)
-
-    def answer_of(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a function returns on one of the workers, or raise what it raises there."""
-        free = [worker for worker in self.facts if worker not in self.elsewhere] or list(self.facts)
-        return self.client.submit(function, *arguments, workers=free, pure=False).result()
-
-    def look(self) -> None:
-        """Ask the scheduler which workers there are, and what they do."""
-        self._looked = time.monotonic()
-        try:
-            there = self.client.scheduler_info(n_workers=-1)["workers"]
-        except OSError as error:
-            raise EngineLost(f"The scheduler at {self.address} is gone. {GOES_ON}") from error
-        self.facts = {worker: Facts(**its["trainer"]) for worker, its in there.items() if "trainer" in its}
-        training = {worker: its["metrics"].get("training", "") for worker, its in there.items()}
-        self.elsewhere = {worker: stem for worker, stem in training.items() if stem and stem not in self._own}
-
-    def look_again(self) -> None:
-        """Look, where workers are busy with something else, but not too often."""
-        if self.elsewhere and time.monotonic() - self._looked > REFRESH:
-            self.look()
 
     def watch(self, crew: Crew) -> None:
         """See to it that the processes of a crew live, from a thread of its own; without any, nobody would train."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from safetensors.numpy import load, save
@@ -22,6 +22,7 @@ import ensembles
 from benchmarks.digests import code, digest, libraries
 from benchmarks.files import write_atomic
 from ensembles.search import SearchResult, search
+from ensembles.streaming import StackedMembers
 from zoo.sealed import Damaged, read, seal
 
 FORMAT = "fer-ensembles/fits/1"
@@ -36,7 +37,7 @@ class Validation:
     """What ensemblers are fitted on: logits float32 [members, N, classes] and targets int64 [N] of val, the members'
     names, and groups [N] that are held out together."""
 
-    logits: np.ndarray
+    logits: np.ndarray | StackedMembers
     targets: np.ndarray
     labels: Sequence[str]
     groups: np.ndarray | None
@@ -59,7 +60,7 @@ class KnownFits:
         known = {name: found for name, stem in stems.items() if (found := _load(stem)) is not None}
         val = self.val
         results = search(
-            val.logits,
+            cast(np.ndarray, val.logits),  # which checks treat as an array
             val.targets,
             names,
             val.folds,
@@ -76,15 +77,15 @@ class KnownFits:
         _sweep(self.folder)
         return results
 
-    def predict(self, result: SearchResult, logits: np.ndarray) -> np.ndarray:
+    def predict(self, result: SearchResult, logits: np.ndarray | StackedMembers) -> np.ndarray:
         """Return the probabilities float64 [N, classes] that a fitted ensembler gives to members' logits."""
         assert result.ensembler is not None
         stem = self._stems.get(result.name)
-        path = None if stem is None else stem.with_name(f"{stem.name}.{digest([logits.tobytes()])[:16]}.predicted")
+        path = None if stem is None else stem.with_name(f"{stem.name}.{digest(_bytes_of(logits))[:16]}.predicted")
         known = {} if path is None or self.fresh else _read(path, b"")[1]
         if PREDICTED in known:
             return known[PREDICTED]
-        probabilities: np.ndarray = result.ensembler.predict_proba(logits)
+        probabilities: np.ndarray = result.ensembler.predict_proba(cast(np.ndarray, logits))
         if path is not None:
             with suppress(OSError):  # as in `_save`
                 _write(path, {}, {PREDICTED: probabilities}, b"")
@@ -96,7 +97,7 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     data = digest(
         [
             *(str(part) for part in (val.logits.shape, val.logits.dtype, val.targets.dtype, val.folds)),
-            np.ascontiguousarray(val.logits).tobytes(),
+            *_bytes_of(val.logits),
             np.ascontiguousarray(val.targets).tobytes(),
             *val.labels,
             "" if val.groups is None else "|".join(map(str, val.groups)),
@@ -110,6 +111,11 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _repeats(result: SearchResult | None) -> int:
     return 0 if result is None or result.cross_fit_probabilities is None else len(result.cross_fit_probabilities)
+
+
+def _bytes_of(logits: np.ndarray | StackedMembers) -> Iterator[bytes]:
+    """Yield the bytes of an array, or those of one member after the other where these lie apart."""
+    yield from (np.ascontiguousarray(part).tobytes() for part in getattr(logits, "members", [logits]))
 
 
 def _save(result: SearchResult, stem: Path) -> None:

@@ -58,9 +58,12 @@ class Targets:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Targets:
-        """Take the targets of a data set that was read."""
+    def of(cls, dataset: Dataset, kept: Targets | None = None) -> Targets:
+        """Take the targets of a data set that was read; what of its images `kept` ones of the same data know already,
+        which images stand in two splits, is theirs."""
         train, val, test = dataset.train, dataset.val, dataset.test
+        known = {} if kept is None or kept.fingerprint != dataset.fingerprint else kept.overlaps()
+        overlaps = {name: known[name] if name in known else _overlap(dataset, name) for name in OVERLAPS}
         val_rows, test_rows = (None if split.rows is None else split.rows.astype(np.int32) for split in (val, test))
         val_affect, test_affect = (
             None if split.affect is None else split.affect.astype(np.float32) for split in (val, test)
@@ -73,10 +76,7 @@ class Targets:
             len(train),
             val_rows=val_rows,
             test_rows=test_rows,
-            val_in_train=also_in(val.images, train.images),
-            test_in_train=also_in(test.images, train.images),
-            test_in_val=also_in(test.images, val.images),
-            test_near_train=near_copies_in(test.images, train.images),
+            **overlaps,
             val_affect=val_affect,
             test_affect=test_affect,
             val_groups=None if val.groups is None else val.groups.astype(np.int32),
@@ -92,6 +92,13 @@ class Targets:
     def overlaps(self) -> dict[str, np.ndarray]:
         """Return what is known of images that stand in two splits."""
         return {name: marks for name, marks in self.extras().items() if name in OVERLAPS}
+
+
+def _overlap(dataset: Dataset, name: str) -> np.ndarray | None:
+    """Compare the images of two splits, as the name of an overlap says; None where that cannot be told."""
+    of, how, among = name.split("_")
+    images, others = (dataset.splits()[split].images for split in (of, among))
+    return near_copies_in(images, others) if how == "near" else also_in(images, others)
 
 
 def save_targets(folder: Path, targets: Targets) -> None:
@@ -138,6 +145,14 @@ def load_targets(folder: Path, fingerprint: str) -> Targets:
     if not path.exists():
         raise StoreError(f"{path.name}: is missing, and with it the targets of data {fingerprint}; {MEND}")
     return read_targets(path)
+
+
+def kept_targets(folder: Path, fingerprint: str) -> Targets | None:
+    """Load the targets that a store keeps of that data; None where it has none that can be used."""
+    try:
+        return load_targets(folder, fingerprint)
+    except StoreError:
+        return None
 
 
 def read_targets(path: Path) -> Targets:

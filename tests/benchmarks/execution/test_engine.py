@@ -22,9 +22,10 @@ from benchmarks.execution import elsewhere, placement
 from benchmarks.execution.connection import address_of
 from benchmarks.execution.crew import Crew
 from benchmarks.execution.elsewhere import Elsewhere
-from benchmarks.execution.engine import Engine, EngineLost
+from benchmarks.execution.engine import Engine
 from benchmarks.execution.executor import NOT_STARTED, train_serially
 from benchmarks.execution.progress import NullProgress
+from benchmarks.execution.roster import EngineLost
 from benchmarks.execution.serving import Meeting
 from benchmarks.execution.slots import Slot
 from benchmarks.execution.stopping import BUDGET_SPENT, INTERRUPT, LEAVE, Interrupted, ToldToLeave
