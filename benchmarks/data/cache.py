@@ -4,8 +4,8 @@ each in a file that can be mapped, the splits whose images are too many for memo
 Reading 300 MB of CSV or 35,887 small images takes seconds to minutes; reading back the arrays takes a fraction of one.
 The key is a hash of the source's bytes. A memo a source maps (path, size, modification time) of its files to that key,
 so a second start does not read the source at all; pixels that were changed with both kept are those of before, until
-`--no-cache` reads the source again. Damage is found by the fingerprint, computed again on every reading, and by a digest
-of what it is not of. Of images that are mapped that would take minutes: it is computed once for each state of their files
+`--no-cache` reads the source again. Damage is found by the fingerprint, computed at every reading, and by a digest
+of what that is not of. Of mapped images that would take minutes: it is computed once for each state of their files
 (benchmarks/data/stamps.py).
 """
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.execution.slots import Slot, available, inherited, visible_cards
+from benchmarks.execution.stopping import signals_held_back
 from benchmarks.fold import Fold
 from benchmarks.session import Options, Session
 from benchmarks.store.identity import Configuration
@@ -80,7 +81,8 @@ def world_of(
     for rank in range(1, size):
         part = Part(options, fold.index, configuration, peers, start, *where, threads, rank, store.port)
         process = get_context("spawn").Process(target=_take_part, args=(part, os.getpid()), daemon=True)
-        with inherited(Slot(tuple(available()), threads, cards[rank] if cards else "")):
+        slot = Slot(tuple(available()), threads, cards[rank] if cards else "")
+        with inherited(slot), signals_held_back():  # it is the first process that is asked to stop
             process.start()
         others.append(process)
     try:
@@ -111,13 +113,14 @@ def _end(processes: list[BaseProcess]) -> None:
 
 def _take_part(part: Part, first: int) -> None:
     """Train as a further process; what comes out is the first one's."""
-    from benchmarks.execution.executor import limit_threads
+    import torch
+
     from benchmarks.execution.train import trained_network
     from zoo.training.job import TrainJob
-    from zoo.training.loop import Stopped
+    from zoo.training.loop import Stopped, TrainingDiverged
 
     threading.Thread(target=_end_with, args=(first,), daemon=True).start()
-    limit_threads(part.threads)
+    torch.set_num_threads(part.threads)
     session = Session(part.options)
     fold, configuration = session.folds[part.fold], part.configuration
     store = meeting_place(part.options.cards, part.port)
@@ -134,8 +137,8 @@ def _take_part(part: Part, first: int) -> None:
         )
         try:
             trained_network(job, TrainContext(part.checkpoints, part.device, part.compiled, world=world))
-        except Stopped:
-            return
+        except (Stopped, TrainingDiverged, ValueError):
+            return  # the first process says so
 
 
 def _end_with(first: int) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -13,7 +11,7 @@ from multiprocessing.synchronize import Event
 
 from benchmarks.execution.serving import Meeting, serve
 from benchmarks.execution.slots import Slot, inherited
-from benchmarks.execution.stopping import LEAVE_SIGNALS
+from benchmarks.execution.stopping import signals_held_back
 
 
 class Crew:
@@ -68,21 +66,7 @@ class Crew:
         with self._lock:
             if self._ending:
                 return False
-            with inherited(slot), _signals_held_back():
+            with inherited(slot), signals_held_back():
                 process.start()
                 self._processes[process] = (slot, joined)
         return True
-
-
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Have a process that is started meanwhile begin deaf to signals: a terminal sends Ctrl-C to all of them, and a
-    batch system its signals, before they could say that it is the first one who answers."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *LEAVE_SIGNALS})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -65,3 +65,17 @@ def stop_signal(deadline: float | None) -> Iterator[Callable[[], str | None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Have a process that is started meanwhile begin deaf to signals: a terminal sends Ctrl-C to all of them, and a
+    batch system its signals, before they could say that it is the first one who answers."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *LEAVE_SIGNALS})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
