@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.evaluation.budgets import mark_costly
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.folds import SearchedModels, pool
 from benchmarks.evaluation.models import member_labels, scored_models, stacked
@@ -197,6 +198,7 @@ def search_folds(
     session: Session, predictions: Sequence[list[Predictions]], display: NullProgress, place: Here = HERE
 ) -> list[SearchedModels]:
     """Search ensembles in every fold, on its own validation split."""
+    predictions = [mark_costly(models, session.limits) for models in predictions]
     members, kinds = len(split_row_classes(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
     by_fold = zip(session.folds, predictions, strict=True)

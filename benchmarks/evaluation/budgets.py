@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from benchmarks.evaluation.cost import total_milliseconds, total_of_views
+from benchmarks.evaluation.cost import forward_passes, milliseconds, total_milliseconds, total_of_views
 from benchmarks.files import CsvRow
 from benchmarks.results.analyses import Budget
+from benchmarks.results.row_classes import COSTLY
 from benchmarks.results.schema import EnsembleFacts, MemberFacts
+from benchmarks.store.predictions import Predictions
 from ensembles.splits import stratified_splits
 
 Cost = Callable[[Sequence[int]], float | None]  # of an image for members together, by their places
@@ -48,6 +50,29 @@ def cost_of(members: Sequence[MemberFacts], unit: str) -> Cost:
         return total_milliseconds([members[place] for place in places])
 
     return {"flops": flops, "ms": milliseconds}[unit]
+
+
+def mark_costly(members: Sequence[Predictions], limits: Mapping[str, float]) -> list[Predictions]:
+    """Mark members whose cost of an image alone is not known, or above a limit: no ensemble within it can use them.
+
+    A class that they are of already stays.
+    """
+    return [
+        member
+        if member.provenance.get("row_class") or _keeps_to(member, limits)
+        else replace(member, provenance={**member.provenance, "row_class": COSTLY.name})
+        for member in members
+    ]
+
+
+def _keeps_to(member: Predictions, limits: Mapping[str, float]) -> bool:
+    known, recipe = member.provenance, member.configuration.described()["recipe"]
+    macs = known.get("macs")
+    costs = {
+        "flops": 2 * forward_passes(known.get("tta"), recipe) * macs if macs else None,
+        "ms": milliseconds(known.get("inference_seconds"), len(member.val) + len(member.test)),
+    }
+    return all((cost := costs[unit]) is not None and cost <= limit for unit, limit in limits.items())
 
 
 def within_limits(ensembles: Sequence[EnsembleFacts], limits: Mapping[str, float]) -> set[str]:

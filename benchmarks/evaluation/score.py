@@ -27,7 +27,7 @@ from benchmarks.evaluation.models import ScoredModel, member_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
 from benchmarks.results import UNIFORM
 from benchmarks.results.analyses import Failed
-from benchmarks.results.row_classes import FROM_ELSEWHERE
+from benchmarks.results.row_classes import ROW_CLASSES
 from benchmarks.results.schema import Ensemble, EnsembleFacts, Member, MemberFacts, Scores
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
@@ -196,5 +196,5 @@ def _apart(models: Sequence[Mapping[str, Any]]) -> Any:
     """Name what sets any of the models apart: labels beside the suite's own, and classes; nothing where none is."""
     names = sorted({model["extra_labels"] for model in models if model.get("extra_labels")})
     given = {name for model in models for name in (model.get("row_class"), *model.get("row_classes", ())) if name}
-    classes = [name for name in FROM_ELSEWHERE if name in given]
+    classes = [name for name in ROW_CLASSES if name in given]
     return {**({"extra_labels": ", ".join(names)} if names else {}), **({"row_classes": classes} if classes else {})}

@@ -36,7 +36,7 @@ SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", "±": r"$\pm$", "≥": r"$\ge$", "≤": r"$\le$", "κ": r"$\kappa$", "…": r"\ldots{}",
-    "†": r"\textdagger{}", "‡": r"\textdaggerdbl{}", "§": r"\S{}",
+    "†": r"\textdagger{}", "‡": r"\textdaggerdbl{}", "§": r"\S{}", "¶": r"\P{}",
 }  # fmt: skip
 KNOWN = frozenset(map(chr, (*range(0x20, 0x7F), *range(0xA1, 0x180)))) | set("€‰™") - {"\N{SOFT HYPHEN}"}
 """Letters that LaTeX knows with the encodings of the preamble."""

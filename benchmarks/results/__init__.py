@@ -36,7 +36,7 @@ from benchmarks.results.names import (
     VOTES_COMMAND,
 )
 from benchmarks.results.reading import UnreadableResults, read_results
-from benchmarks.results.row_classes import CHECKPOINT, EXTRA_LABELS, ROW_CLASSES, TOOLS, RowClass
+from benchmarks.results.row_classes import CHECKPOINT, COSTLY, EXTRA_LABELS, ROW_CLASSES, TOOLS, RowClass
 from benchmarks.results.rows import (
     LeaderboardRow,
     by_accuracy,
@@ -51,6 +51,7 @@ __all__ = [
     "AFFECT_SCORES",
     "BEST_SINGLE",
     "CHECKPOINT",
+    "COSTLY",
     "DIMENSIONS",
     "EXTERNAL",
     "EXTRA_LABELS",

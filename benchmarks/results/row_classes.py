@@ -28,7 +28,8 @@ class RowClass:
 EXTRA_LABELS = RowClass("extra labels", "†", "Members, extra labels")
 TOOLS = RowClass("tools", "‡", "Tools")
 CHECKPOINT = RowClass("checkpoint", "§", "Published checkpoints")
-ROW_CLASSES = {row_class.name: row_class for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT)}
+COSTLY = RowClass("over the limit", "¶", "Members over the limit")
+ROW_CLASSES = {row_class.name: row_class for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT, COSTLY)}
 FROM_ELSEWHERE = (TOOLS.name, CHECKPOINT.name)  # a store's file says it of itself
 
 

@@ -90,7 +90,7 @@ class Model(TypedDict):
     ms_per_image: float | None
     train_seconds: float | None
     extra_labels: NotRequired[str]  # learnt from, beside the suite's own
-    row_classes: NotRequired[list[str]]  # of FROM_ELSEWHERE in benchmarks.results.row_classes
+    row_classes: NotRequired[list[str]]  # see benchmarks.results.row_classes; extra labels have a key of their own
 
 
 class ExternalSource(TypedDict):

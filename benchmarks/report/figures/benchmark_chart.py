@@ -33,6 +33,7 @@ from benchmarks.report.figures.style import (
 from benchmarks.results import (
     BEST_SINGLE,
     CHECKPOINT,
+    COSTLY,
     EXTERNAL,
     EXTRA_LABELS,
     TOOLS,
@@ -106,8 +107,9 @@ def groups(results: Results) -> list[Group]:
     models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
     usual = [row for row in models if not row.row_classes]
     external, members = ([row for row in usual if (row.kind == EXTERNAL) is yes] for yes in (True, False))
-    extra, tools, checkpoints = (
-        [row for row in models if row_class in row.row_classes] for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT)
+    extra, tools, checkpoints, costly = (
+        [row for row in models if row.row_classes and row.row_classes[0] is row_class]
+        for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT, COSTLY)
     )
     published = [row for row in by_accuracy(published_rows(results)) if row.chart]
     comparable, others = ([row for row in published if row.comparable is yes] for yes in (True, False))
@@ -115,6 +117,7 @@ def groups(results: Results) -> list[Group]:
         Group("Ensembles", leading_ensembles(results, MAX_ENSEMBLES), BLUE, "D"),
         Group("Members", members[:MAX_MEMBERS], ORANGE, "o"),
         Group(EXTRA_LABELS.heading, extra[:MAX_MEMBERS], ORANGE, "p", aside=", ".join(extra_labels(extra))),
+        Group(COSTLY.heading, costly[:MAX_MEMBERS], ORANGE, "P", aside="an image takes more"),
         Group("External models", external[:MAX_MEMBERS], PINK, "^"),
         Group(CHECKPOINT.heading, checkpoints[:MAX_MEMBERS], PINK, ">", aside="their training is not known"),
         Group(TOOLS.heading, tools[:MAX_MEMBERS], PINK, "v", aside="that ship inside packages"),

@@ -22,6 +22,7 @@ from benchmarks.report.sections.probabilities import separation
 from benchmarks.report.sections.ranking import row_class_notes
 from benchmarks.results import (
     CHECKPOINT,
+    COSTLY,
     EXTERNAL,
     EXTRA_LABELS,
     ROW_CLASSES,
@@ -53,6 +54,7 @@ GROUPS = {  # heading of the chip and whether its rows are there at first
     "external": ("External models", True),
     TOOLS.slug: (TOOLS.heading, True),
     CHECKPOINT.slug: (CHECKPOINT.heading, True),
+    COSTLY.slug: (COSTLY.heading, True),
     "published": ("Published, comparable", True),
     "doubtful": ("Published, not comparable", False),
 }

@@ -17,6 +17,7 @@ from benchmarks.formats import (
     table,
 )
 from benchmarks.results import (
+    COSTLY,
     EXTRA_LABELS,
     ROW_CLASSES,
     TOOLS,
@@ -97,6 +98,8 @@ def _about(row_class: RowClass, results: Results, members: Sequence[LeaderboardR
         names = escape(", ".join(extra_labels(members)))
         title = escape(results["title"])
         return f"also learnt from the {names} of the training images, which are not {title}'s own labels."
+    if row_class is COSTLY:
+        return "what an image takes by the member alone is above the limit of this run, or not known."
     rows = "; ".join(
         f"{escape(row.title.removesuffix(f' {row_class.mark}'))}: {escape(row.extra_data)}"
         for row in members

@@ -12,9 +12,11 @@ import pytest
 
 from benchmarks.evaluation.budgets import NothingAffordable, choose_within, cost_of, curve, within, within_limits
 from benchmarks.evaluation.evaluate import evaluate
-from benchmarks.pipeline import search_fold
+from benchmarks.pipeline import SILENT, search_folds
 from benchmarks.report.sections.budgets import budgets_section
 from benchmarks.report.sections.headline import headline
+from benchmarks.report.sections.ranking import ranking_section
+from benchmarks.results import best_single
 from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets
@@ -107,9 +109,14 @@ def results_within(tmp_path: Path, faces: Targets) -> Callable[..., Any]:
     save_targets(store.folder, faces)
     costly = {"vgg_fer": (3.0, 1000), "mini_xception": (1.5, 10), "resnet18": (1.0, 1)}
     members = [stored_predictions(store, faces, name, skill=skill, macs=macs) for name, (skill, macs) in costly.items()]
-    session = Session(Options("fer2013", results=tmp_path, ensemblers=("best_single", "uniform")))
-    searched = search_fold(session, session.folds[0], members)
-    return lambda **limits: evaluate(session.suite, searched, tmp_path, not_run=[], notes=[], limits=limits)
+
+    def found(**limits: float) -> Any:
+        asked = {f"budget_{unit}": limit for unit, limit in limits.items()}
+        session = Session(Options("fer2013", results=tmp_path, ensemblers=("best_single", "uniform"), **asked))
+        (searched,) = search_folds(session, [members], SILENT)
+        return evaluate(session.suite, searched, tmp_path, not_run=[], notes=[], limits=session.limits)
+
+    return found
 
 
 def test_a_limit_chooses_another_headline_and_says_so(results_within: Callable[..., Any]):
@@ -120,8 +127,20 @@ def test_a_limit_chooses_another_headline_and_says_so(results_within: Callable[.
     assert limited["headline"] == "best_single" and limited["limits"] == {"flops": costs["uniform"] - 1}
     assert "of the ensembles that take at most" in headline(limited) and "at most" not in headline(free)
     assert [row["test_accuracy"] for row in limited["ensembles"]] == [row["test_accuracy"] for row in free["ensembles"]]
+
+
+def test_members_over_the_limit_stand_apart_and_the_others_make_the_ensembles(results_within: Callable[..., Any]):
+    least = min(row["flops"] for row in results_within()["members"])
+    limited = results_within(flops=11 * least)
+    assert {row["name"]: row.get("row_classes") for row in limited["members"]} == {
+        "mini_xception": None, "resnet18": None, "vgg_fer": ["over the limit"],
+    }  # fmt: skip
+    assert all("vgg_fer" not in row["members_used"] for row in limited["ensembles"])
+    single = best_single(limited)
+    assert single is not None and single.name == "mini_xception"
+    assert "¶ *Over the limit*" in ranking_section(limited)
     with pytest.raises(NothingAffordable):
-        results_within(flops=1.0)
+        results_within(flops=least / 2)
 
 
 def test_the_table_of_budgets_is_shown_and_an_old_or_damaged_one_is_named(
