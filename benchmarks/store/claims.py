@@ -13,6 +13,7 @@ import platform
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any
@@ -115,11 +116,22 @@ def _is_over(claim: Mapping[str, Any]) -> bool:
         return False
     try:
         os.kill(claim["process"], 0)
+        return _has_ended(claim["process"])
     except (ProcessLookupError, OverflowError):
         return True
     except OSError:  # it is another user's
         return False
-    return False
+
+
+def _has_ended(process: int) -> bool:
+    """Say whether a process has ended that nobody has waited for, as in containers without an init; Linux says so."""
+    try:
+        state = (
+            Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+        )
+    except (OSError, IndexError):
+        return False
+    return state in ("Z", "X")
 
 
 def _clock(seconds: float) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -238,6 +240,17 @@ def test_a_claim_is_over_where_it_is_old_or_its_process_gone(tmp_path: Path, cha
     claim_of(store, **changed)
     with Claims(store, "checkpoints") as claims:
         assert (claims.take("m.s0.1") is None) is is_over
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_a_claim_of_one_that_was_killed_is_over_before_anybody_waits_for_it(tmp_path: Path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as holder:
+        claim_of(Folder(tmp_path), machine=machine(), process=holder.pid)
+        with Claims(Folder(tmp_path), "checkpoints") as claims:
+            assert claims.take("m.s0.1")
+            holder.kill()
+            os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+            assert claims.take("m.s0.1") is None
 
 
 def test_a_claim_is_renewed_and_one_that_was_lost_is_not_removed(tmp_path: Path):
