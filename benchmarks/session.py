@@ -37,7 +37,7 @@ Mode = Literal["auto", "missing", "always", "never"]
 
 ROOT = Path(__file__).resolve().parents[1]
 USUAL = DataOptions()
-DATA_OPTIONS = {"data": "path", "image_side": "side", "groups": "groups", "split_seed": "seed"}
+DATA_OPTIONS = {"data": "path", "image_side": "side", "groups": "groups", "split_seed": "seed", "cached": "cached"}
 """The field of DataOptions that each argument of the command line sets."""
 IDLE = {"time_budget": "--time-budget", "side_by_side": "--side-by-side", "compiling": "--compile"}
 """Arguments that say how members are trained."""
@@ -157,7 +157,26 @@ def _as_asked(names: Sequence[str], options: Options, suite: Suite) -> list[Memb
         members = list(dict.fromkeys(registry.with_recipe(member, options.recipe) for member in members))
     epochs = () if options.epochs is None else (f"recipe.epochs={options.epochs}",)
     changed = [override(member, [*suite.changes, *options.changes, *epochs]) for member in members]
+    _check_names(changed, options.changes)
     return [_starting(member, options.init_from) for member in changed]
+
+
+def _check_names(members: Sequence[Member], changes: Sequence[str]) -> None:
+    """Raise UnknownName or ValueError for optimizers, teachers and judges that the user names and no training could
+    have, before anything is trained.
+
+    Names of optimizers are those of two libraries, whose import takes seconds: it waits until somebody names one.
+    """
+    named = {change.partition("=")[0].strip() for change in changes}
+    for recipe in dict.fromkeys(member.recipe for member in members):
+        if "recipe.optimizer" in named:
+            from zoo.training.optimizers import optimizer_of
+
+            optimizer_of(recipe)
+        for setting, text in (("teacher", recipe.labels.teacher), ("judge", recipe.labels.judge)):
+            if f"recipe.labels.{setting}" in named and text:
+                for name, _ in named_members(text):
+                    registry.get(name)
 
 
 def _starting(member: Member, origin: str) -> Member:

@@ -27,7 +27,8 @@ SETTINGS = (
     "image_size=nan",
     "recipe.lr=nan", "recipe.lr=1e999", "recipe.__class__=x", "recipe.epochs.real=1", "builder=os:system",
     "name=../x",
-    "recipe.optimizer=\x1b[31m", "recipe.labels.teacher=" + MUONS, LONG, f"{LONG}=1", "recipe.labels.votes=perhaps",
+    "recipe.optimizer=\x1b[31m", "recipe.optimizer=nonsense",
+    "recipe.labels.teacher=" + MUONS, LONG, f"{LONG}=1", "recipe.labels.votes=perhaps",
 )  # fmt: skip
 
 LINES: list[tuple[object, ...]] = [
@@ -65,6 +66,7 @@ LINES: list[tuple[object, ...]] = [
     (*SUITE, "--from", "digits"), (*SUITE, "--train", "never", "--time-budget", "9"),
     (*SUITE, "--train", "never", "--compile", "never"),
     (*SUITE, "--train", "never", "--side-by-side", "2"), (*SUITE, "--split-seed", "3"), (*SUITE, "--groups", "(x)"),
+    (*SUITE, "--no-cache"),
     (*SUITE, "--image-side", "9"), (*SUITE, "--download"), (*SUITE, "--from", "fer2013", "--train", "missing"),
     ("train-queue", "--status", "--time-budget", "5"), ("export", "x.onnx", "--format", "web", "--weights", "int8"),
     ("predict", "file", "--resume"), ("export", "--card", "--format", "onnx"), ("export", "--runtime", "file"),

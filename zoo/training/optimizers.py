@@ -63,15 +63,10 @@ def build_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer
     passes for each step. Raises UnknownName for a name that neither torch nor pytorch-optimizer knows, and ValueError
     for an optimizer that is refused (`UNSUITED`), or has no weight decay where the recipe asks for it.
     """
-    name = recipe.optimizer.lower()
-    if name in UNSUITED:
-        raise ValueError(f"optimizer {name!r} cannot be used here: {UNSUITED[name]}")
-    kind = _kind(name)
+    name, kind = recipe.optimizer.lower(), optimizer_of(recipe)
     on_gpu = all(parameter.is_cuda for parameter in network.parameters())
     if name == "muon" and not (on_gpu or supports_bf16()):
         kind = _muon_in_float32(kind)
-    if recipe.weight_decay and "weight_decay" not in inspect.signature(kind).parameters:
-        raise ValueError(f"optimizer {name!r} has no weight decay: set the recipe's weight_decay to 0")
     options = OPTIONS[name](recipe) if name in OPTIONS else {}
     if name in FUSED and on_gpu:
         options = {**options, "fused": True}
@@ -82,6 +77,17 @@ def build_optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer
 
         optimizer = Lookahead(optimizer)
     return SharpnessAware(optimizer, recipe.sam) if recipe.sam else optimizer
+
+
+def optimizer_of(recipe: Recipe) -> Builder:
+    """Return what builds the recipe's optimizer; raise UnknownName and ValueError as `build_optimizer` does."""
+    name = recipe.optimizer.lower()
+    if name in UNSUITED:
+        raise ValueError(f"optimizer {name!r} cannot be used here: {UNSUITED[name]}")
+    kind = _kind(name)
+    if recipe.weight_decay and "weight_decay" not in inspect.signature(kind).parameters:
+        raise ValueError(f"optimizer {name!r} has no weight decay: set the recipe's weight_decay to 0")
+    return kind
 
 
 def _kind(name: str) -> Builder:
