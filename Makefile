@@ -15,7 +15,7 @@ endif
 PINS := $(PINS_$(VERSIONS))
 INSTALL = $(BIN)/pip install -q $(addprefix -c ,$(PINS))
 
-.PHONY: benchmark test test-store faults check lint site gpu constraints clean
+.PHONY: benchmark test test-store faults kills check lint site gpu constraints clean
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
@@ -31,6 +31,11 @@ test-store: $(VENV)/installed-test
 # 10,000 damaged copies of each kind of file; `make test` tries 200.
 faults: $(VENV)/installed-test
 	FAULT_TRIALS=10000 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal tests/faults
+
+# Runs that are killed, and what is left after the next one; `make test` kills two.
+KILLS ?= 500
+kills: $(VENV)/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kills $(KILLS)
 
 check: $(VENV)/installed
 	$(BIN)/python benchmark.py --check results
