@@ -19,6 +19,7 @@ BROWSER = next(
 )
 DRIVER = shutil.which("chromedriver")
 STARTS_WITHIN = 30.0  # seconds
+PATIENCE = 300  # seconds for one command, on however busy a machine
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's id in the protocol
 
 
@@ -30,7 +31,11 @@ class Browser:
             "binary": BROWSER,
             "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *flags],
         }
-        wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        wanted = {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"},
+            "timeouts": {"script": 1000 * PATIENCE, "pageLoad": 1000 * PATIENCE},
+        }
         self._session = address
         created = self._send("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self._session = f"{address}/session/{created['sessionId']}"
@@ -45,6 +50,12 @@ class Browser:
     def run(self, script: str, *arguments: Any) -> Any:
         """What the function body `script` returns in the page."""
         return self._send("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def first(self, script: str) -> None:
+        """Have a script run in every page that is opened from now on, before the page's own."""
+        self._send(
+            "POST", "/goog/cdp/execute", {"cmd": "Page.addScriptToEvaluateOnNewDocument", "params": {"source": script}}
+        )
 
     def settled(self, script: str, expected: Any, seconds: float = 5.0) -> Any:
         """What the script returns once that is as expected, or in the end: pages answer some events a moment later."""
@@ -87,7 +98,7 @@ class Browser:
             self._session + path, data, {"Content-Type": "application/json"}, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(json.load(error)["value"]["message"]) from error
