@@ -38,6 +38,7 @@ SCRIPTS = (
     "stacking",
     "search",
     "scale",
+    "memory",
 )
 """Those that measure with their defaults alone, in the order of the report; tracks and designs come last."""
 
@@ -49,7 +50,7 @@ NOTES = {
     "installed there). Where its weights cannot be fetched they are random, on which its time does not depend.",
     "stacking": "Peers start from probabilities, ours from logits; ours chooses its penalty by cross-validation, 13 "
     "fits to the peers' one.",
-    "scale": "Members are made up: no store has as many.",
+    **dict.fromkeys(("scale", "memory"), "Members are made up: no store has as many."),
 }
 """What a table does not say, by script."""
 
