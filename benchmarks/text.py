@@ -19,6 +19,8 @@ JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}\N{SOFT HYPHEN}\N{LEFT-
 
 def printable(text: str) -> str:
     """Return text fit for a terminal: what could steer it, or is not seen, is written as `\\x1b`; line feeds stay."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter == "\n" or not _unseen(letter) else _spelled(letter) for letter in text)
 
 

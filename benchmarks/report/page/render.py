@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmarks.formats import bounds, count, duration, interval, linked, milliseconds, p_value, percent, points
+from benchmarks.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 LINK = re.compile(r"\[([^\]]+)\]\((https://\S+?)\)(?=[\s;,]|$)")  # as `linked` writes them; a DOI may hold brackets
@@ -29,7 +30,8 @@ def render(template: str, *scripts: str, **context: Any) -> str:
 
 
 def fill(template: str, **context: Any) -> str:
-    """Return a part of a page, or all of it. What is no Markup is escaped."""
+    """Return a part of a page, or all of it. What is no Markup is escaped, and what is not seen is spelled out: a
+    letter that turns the direction of reading would turn all that follows."""
     return _environment().get_template(template).render(**context)
 
 
@@ -46,12 +48,16 @@ def _policy(*scripts: str) -> str:
 
 def links(source: str) -> Markup:
     """Return a reference with its arXiv, DOI and GitHub ids as links, all else escaped."""
-    pieces = LINK.split(linked(source) or "")
+    pieces = LINK.split(printable(linked(source) or ""))
     texts, labels, targets = pieces[::3], pieces[1::3], pieces[2::3]
     whole = escape(texts[0])
     for label, target, text in zip(labels, targets, texts[1:], strict=True):
         whole += Markup('<a href="{}" rel="noreferrer">{}</a>{}').format(target, label, text)
     return whole
+
+
+def _seen(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @cache
@@ -64,6 +70,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_seen,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
