@@ -35,7 +35,7 @@ addEventListener('securitypolicyviolation', one => happened.push(one.violatedDir
 """
 CLICK = """
 const all = [...document.querySelectorAll('button, summary, th, tr, [role=button], [tabindex]')];
-for (const one of all.slice(arguments[0], arguments[1])) one.click();
+for (const one of all.slice(arguments[0], arguments[1])) if (one.checkVisibility()) one.click();
 return all.length;
 """
 SEARCH = """
@@ -88,7 +88,7 @@ class Watched:
         return " ".join(found.split())
 
     def touch(self) -> None:
-        """Click on all that can be clicked, and search for a text that is none."""
+        """Click on all that a reader can click on, and search for a text that is none."""
         place, count = 0, 1
         while place < count:
             count = self.window.run(CLICK, place, place + AT_ONCE)

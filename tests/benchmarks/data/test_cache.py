@@ -35,8 +35,8 @@ def changed_unseen(root: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def fingerprint(root: Path, **options: bool) -> str:
-    return suites.get("folder").read(DataOptions(root, **options)).fingerprint
+def fingerprint(root: Path, *, cached: bool = True) -> str:
+    return suites.get("folder").read(DataOptions(root, cached=cached)).fingerprint
 
 
 def test_pixels_changed_with_size_and_time_kept_are_read_where_the_cache_is_not_asked(faces: Path):
