@@ -128,7 +128,7 @@ GROUPS: dict[str, dict[str, Option]] = {
             "default": argparse.SUPPRESS,
             "action": "store_false",
             "dest": "cached",
-            "help": "read image files anew, also where their sizes and times are as before",
+            "help": "read image files anew, even where size and time are as before",
         },
     },
     "training": {

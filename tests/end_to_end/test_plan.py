@@ -39,7 +39,8 @@ def test_a_plan_leaves_out_what_does_not_fit_the_time(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("recipe.optimizer=nonsense", "no optimizer matches 'nonsense': known: "),
+        ("recipe.optimizer=nonsense", "no optimizer matches 'nonsense': did you mean "),
+        ("recipe.optimizer=qqqq", "no optimizer matches 'qqqq': known: "),
         ("recipe.optimizer=adamv", "no optimizer matches 'adamv': did you mean "),
         ("recipe.optimizer=lbfgs", "optimizer 'lbfgs' cannot be used here: it evaluates the loss itself"),
         ("recipe.labels.teacher=resnet_digit", "no member matches 'resnet_digit': did you mean resnet_digits"),

@@ -19,7 +19,7 @@ from tests.helpers.runs import ROOT, cli, python
 
 HEAVY = "{'torch', 'timm', 'sklearn', 'matplotlib', 'xgboost', 'scipy', 'pandas'}"
 VERBS = list(verbs.verbs())
-LINES, COLUMNS = 41, 100  # of a screen
+LINES, COLUMNS = 44, 100  # of a screen
 NO_VERBS = {"check_others", "__init__", "command_line", "export_job", "hints", "old_flags", "options", "verbs"}
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
