@@ -31,7 +31,7 @@ from zoo.member import Member
 from zoo.overrides import override
 from zoo.recipes import named_members
 from zoo.training.compiling import Choice
-from zoo.variants import FROM_SUITE
+from zoo.variants import start_part
 
 Mode = Literal["auto", "missing", "always", "never"]
 
@@ -181,7 +181,7 @@ def _check_names(members: Sequence[Member], changes: Sequence[str]) -> None:
 
 def _starting(member: Member, origin: str) -> Member:
     """Return the member as one that starts from trained weights: those of `SUITE` are its own there, those of
-    `SUITE:MEMBER` another member's."""
+    `SUITE:MEMBER` another member's. Its name says which, so that later runs list what is stored under it."""
     if not origin:
         return member
     suite, _, name = origin.partition(":")
@@ -189,8 +189,9 @@ def _starting(member: Member, origin: str) -> Member:
         raise ValueError(f"--init-from {origin}: write it as SUITE or SUITE:MEMBER")
     if name:
         registry.get(named_members(name)[0][0])  # UnknownName for what no one can have trained
-    started = member.starting_from(suite, name or member.name)
-    return replace(started, name=f"{member.name}@{FROM_SUITE}{suite}")
+    other = "" if name in ("", member.name) else name
+    started = member.starting_from(suite, other or member.name)
+    return replace(started, name=f"{member.name}@{start_part(suite, other)}")
 
 
 def long_enough(member: Member, train_size: int, least: int) -> Member:

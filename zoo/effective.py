@@ -55,6 +55,7 @@ RULES = (
     _of_recipe(
         "labels.teacher_weight",
         "labels.temperature",
+        "labels.matched",
         where=lambda r: r.labels.teacher,
         why="there is no labels.teacher",
     ),

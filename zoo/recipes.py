@@ -84,7 +84,8 @@ class Labels:
 
     Distillation (arXiv:1503.02531): `teacher` is a member of the store ("vgg_fer", "vgg_fer:1" for seed 1) or several
     joined by "+". Their mean probabilities, softened by `temperature`, make up `teacher_weight` of the target; votes
-    and label make up the rest.
+    and label make up the rest. With `matched` the teachers see each augmented view along with the student
+    (arXiv:2106.05237), else the stored image, once for all epochs.
 
     Label cleaning (arXiv:1911.00068): `judge` names members that were trained with `folds`. The share `clean` of the
     training images, those whose label is least likely under the judge's out-of-fold predictions, is left out. Of these,
@@ -97,6 +98,7 @@ class Labels:
     teacher: str = ""
     teacher_weight: float = 0.5
     temperature: float = 2.0
+    matched: bool = False
     judge: str = ""
     clean: float = 0.0
     pseudo: float = 0.0

@@ -26,7 +26,7 @@ from zoo.member import Member, Pretrained, load_builder
 from zoo.overrides import override
 from zoo.recipes import NAMED, Recipe
 from zoo.sources import FOLDER, sources
-from zoo.variants import FROM_SUITE, VARIANTS
+from zoo.variants import FROM_SUITE, VARIANTS, start_part, started_from
 
 if TYPE_CHECKING:
     from zoo.profile import Facts
@@ -206,8 +206,8 @@ def get(name: str) -> Member:
     """Return the member of that name, such as `vgg_fer` or `vgg_fer@muon@mixup`.
 
     Behind an @ stands a named recipe (zoo/recipes.py), a variant (zoo/variants.py), or `from_SUITE`, which starts from
-    what the member has learnt on another suite; they are applied from left to right. Raises UnknownName with near
-    matches, also for a variant that changes nothing.
+    what the member has learnt on another suite (`from_SUITE--OTHER`: what another member has); they are applied from
+    left to right. Raises UnknownName with near matches, also for a variant that changes nothing.
     """
     known = members()
     base, _, last = name.rpartition("@")
@@ -222,10 +222,18 @@ def get(name: str) -> Member:
         return replace(member, name=name, recipe=NAMED[last])
     if last in VARIANTS:
         return _varied(member, name)
-    if last.startswith(FROM_SUITE) and last != FROM_SUITE:
-        return replace(member.starting_from(last.removeprefix(FROM_SUITE), base), name=name)
+    if last.startswith(FROM_SUITE) and (start := _started(last, base)):
+        return replace(member.starting_from(*start), name=name)
     own = [RECIPE_OF_PAPER] if f"{base}@{RECIPE_OF_PAPER}" in known else []
     raise UnknownName(f"recipe of {base}", last, [*own, *NAMED, *VARIANTS])
+
+
+def _started(part: str, base: str) -> tuple[str, str] | None:
+    """Return the suite and the member that `from_SUITE` of a name means; None for another way to write one, or none."""
+    suite, other = started_from(part)
+    if not suite or other == base or (other and not is_known(other.partition(":")[0])):
+        return None
+    return (suite, other or base) if start_part(suite, other) == part else None
 
 
 def _varied(member: Member, name: str) -> Member:

@@ -6,11 +6,16 @@ name identifies stored results and never changes; people are shown its title.
 
 from __future__ import annotations
 
+import re
+
 STUDENT = ("recipe.labels.teacher_weight=0.7", "recipe.labels.temperature=1", "recipe.loss.label_smoothing=0")
 """How much of a student's target its teachers make, whoever they are."""
 
 FROM_SUITE = "from_"
 """Begins the part of a name that says on which suite the weights were trained that a member starts from."""
+
+OF = "--"
+"""In that part, between the suite, the member and the member's own parts where it is not the same member."""
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "long": ("recipe.epochs=40",),
@@ -50,6 +55,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "+resnet_fer@muon@strong@batch512@hundred+ferplus_vgg13@muon@strong@batch512@hundred",
         *STUDENT,
     ),
+    "matched": ("recipe.labels.matched=true",),
     "votes": ("recipe.labels.votes=true", "recipe.labels.votes_weight=0.5"),
     "scale_tta": ("recipe.tta=scale",),
     "grid_tta": ("recipe.tta=grid",),
@@ -58,6 +64,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 """What each changes. `taught` learns from the three members that led FER2013's leaderboard before it, so that one
 network follows an ensemble (arXiv:1805.04770); `reborn` learns from the three that led after that, a student of
 `taught` among them; `third` learns from three that a GPU trains in minutes (benchmarks/suites/gpu_queue.csv).
+`matched` goes with a variant that names teachers, `@third@matched`, and needs their weights.
 `batch512` is four times the usual batch at twice Muon's usual rate: a GPU's step of 128 images waits for its launches.
 `strong` is `geometric`, `erasing` and `cutmix` at once, for trainings of 60 epochs and more: with the usual
 augmentation, accuracy stops rising after 30 to 40."""
@@ -83,6 +90,7 @@ TITLES = {
     "taught": "distilled",
     "reborn": "born-again",
     "third": "distilled from three",
+    "matched": "teachers see its views",
     "votes": "soft labels",
     "scale_tta": "multi-scale TTA",
     "grid_tta": "scale and rotation TTA",
@@ -98,6 +106,30 @@ TITLES = {
 """What people are shown of a variant or a recipe in a member's name."""
 
 
+def start_part(suite: str, member: str) -> str:
+    """Return the part of a name that says what a member starts from: of a suite, NAME or NAME:SEED; "" for its own.
+
+    >>> start_part("fer2013", "")
+    'from_fer2013'
+    >>> start_part("fer2013", "vgg_fer@muon:1")
+    'from_fer2013--vgg_fer--muon--s1'
+
+    Raises ValueError for a member whose name cannot be told apart in it.
+    """
+    name, _, seed = member.partition(":")
+    part = OF.join([FROM_SUITE + suite, *(name.split("@") if name else []), *([f"s{seed}"] if seed else [])])
+    if started_from(part) != (suite, member):
+        raise ValueError(f"{member} of {suite} started elsewhere itself, and its name has no room in another's")
+    return part
+
+
+def started_from(part: str) -> tuple[str, str]:
+    """Undo `start_part`: return the suite, and NAME, NAME:SEED, or "" for the member's own name."""
+    suite, *parts = part.removeprefix(FROM_SUITE).split(OF)
+    seed = f":{parts.pop()[1:]}" if len(parts) > 1 and re.fullmatch(r"s\d+", parts[-1]) else ""
+    return suite, "@".join(parts) + seed
+
+
 def display_title(name: str, seed: int | None = None) -> str:
     """Return a member's name as people are shown it; a part that has no title stays as it is.
 
@@ -107,11 +139,20 @@ def display_title(name: str, seed: int | None = None) -> str:
     'vgg_fer (no label smoothing, seed 1)'
     >>> display_title("vgg_fer@from_fer2013")
     'vgg_fer (from fer2013)'
+    >>> display_title("vgg_fer@from_fer2013--vgg_fer--muon")
+    'vgg_fer (from vgg_fer@muon of fer2013)'
     >>> display_title("vgg_fer")
     'vgg_fer'
     """
     network, *changes = name.split("@")
-    details = [TITLES.get(change, change.replace(FROM_SUITE, "from ")) for change in changes]
+    details = [_title(change) for change in changes]
     if seed is not None:
         details.append(f"seed {seed}")
     return f"{network} ({', '.join(details)})" if details else network
+
+
+def _title(change: str) -> str:
+    if not change.startswith(FROM_SUITE):
+        return TITLES.get(change, change)
+    suite, member = started_from(change)
+    return f"from {member} of {suite}" if member else f"from {suite}"

@@ -41,6 +41,7 @@ def schedule(session: Session, place: Here) -> str:
     """What a run would load, train at a place and leave out, with estimates."""
     from benchmarks.evaluation.models import member_labels
     from benchmarks.execution import tasks
+    from benchmarks.execution.plan import cost_of_views
 
     members, notes = tasks.schedule(session, place)
     external, unusable = tasks.external_members(session)
@@ -53,8 +54,9 @@ def schedule(session: Session, place: Here) -> str:
     end = (
         f"{len(session.ensemblers)} ensemblers; {sum(map(bool, trained))} {what}, about {duration(seconds)} by estimate"
     )
+    views = [cost_of_views(its[0].step.configuration.member) for its in members if its[0].step.train]
     unused = [f"not used: {note}" for note in [*notes, *unusable]]
-    return "\n".join([columns(rows), "", end, *session.without_effect(), *unused])
+    return "\n".join([columns(rows), "", end, *filter(None, views), *session.without_effect(), *unused])
 
 
 def _row(task: Task) -> dict[str, Any]:

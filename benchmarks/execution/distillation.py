@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,11 +15,14 @@ from benchmarks.store.identity import Configuration, Identity
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.train_logits import TrainLogits, load_in_sample, load_out_of_fold, say_the_same
-from benchmarks.store.weights import shared_weights, weights_path
+from benchmarks.store.weights import read_weights, shared_weights, weights_digest, weights_path
 from ensembles import softmax
 from zoo import registry
 from zoo.recipes import named_members
 from zoo.training.job import PeerPredictions, TrainContext
+
+if TYPE_CHECKING:
+    from zoo.training.matched import Teacher
 
 TAUGHT_BY, JUDGED_BY = "taught_by", "judged_by"  # in a student's provenance: digests of logits by member and seed
 
@@ -35,19 +39,24 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
     """Collect the probabilities of the teachers and the judges that a member's recipe names, where it names any.
 
     A teacher's out-of-fold logits come first, then those of its own training images in the store, then its weights; a
-    judge's are out of fold. Raises ValueError where there are none, with the command that makes them.
+    judge's are out of fold. Of teachers that see the student's views, the weights alone will do. Raises ValueError
+    where there are none, with the command that makes them.
     """
     labels = configuration.member.recipe.labels
+    networks: dict[tuple[str, int], tuple[Teacher, str]] = {}
+    if labels.teacher and labels.matched:
+        networks = {
+            (name, seed): _teacher_network(_peer(name, seed, configuration, dataset), context)
+            for name, seed in _registered(labels.teacher)
+        }
     teachers = {
         (name, seed): _teacher_logits(
-            Configuration(
-                registry.get(name), seed, dataset.fingerprint, len(dataset.classes), channels=configuration.channels
-            ),
+            _peer(name, seed, configuration, dataset),
             dataset,
             store,
             context,
         )
-        for name, seed in _registered(labels.teacher)
+        for name, seed in (() if networks else _registered(labels.teacher))
     }
     judges = {
         (name, seed): _judge_logits(name, seed, dataset, store)
@@ -58,7 +67,28 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
         for key, peers in ((TAUGHT_BY, teachers), (JUDGED_BY, judges))
         if peers
     }
-    return Peers(PeerPredictions(_mean(teachers.values()), _mean(judges.values())), provenance)
+    if networks:
+        provenance[TAUGHT_BY] = {shared_weights(*peer): {"weights": digest} for peer, (_, digest) in networks.items()}
+    looking = tuple(teacher for teacher, _ in networks.values())
+    return Peers(PeerPredictions(_mean(teachers.values()), _mean(judges.values()), looking), provenance)
+
+
+def _peer(name: str, seed: int, student: Configuration, dataset: Dataset) -> Configuration:
+    classes = len(dataset.classes)
+    return Configuration(registry.get(name), seed, dataset.fingerprint, classes, channels=student.channels)
+
+
+def _teacher_network(configuration: Configuration, context: TrainContext) -> tuple[Teacher, str]:
+    """Return a teacher that is asked about views, and the digest of its weights."""
+    from zoo.training.matched import Teacher
+
+    name, seed, path = configuration.name, configuration.seed, weights_path(context.checkpoints, configuration)
+    if not path.exists():
+        raise ValueError(
+            f"{name}, seed {seed}, cannot teach by the student's views: that takes its weights, and they are not in "
+            f"{context.checkpoints}; they are made by --members {name} --seeds {seed} --train always"
+        )
+    return Teacher(registry.trained_as(configuration.member), read_weights(path)[0]), weights_digest(path)
 
 
 def _mean(peers: Iterable[TrainLogits]) -> np.ndarray | None:

@@ -14,11 +14,15 @@ from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
-from zoo.recipes import Recipe
+from zoo import registry
+from zoo.member import Member
+from zoo.recipes import Recipe, named_members
 from zoo.training.compiling import SAVED, Choice, Execution, execution
 
 AUTO_SECONDS = 120.0
 """Without a GPU and without a time budget, `--train auto` trains what all together takes no longer than this."""
+
+UNKNOWN_MACS = 10**8  # of a network that was never counted
 
 # Multiply-adds a second in training where nothing was measured yet: between plain and depthwise networks at 48 pixels.
 MACS_PER_SECOND = {"cpu": 5e10, "cuda": 4e13}  # of one core; of one card
@@ -58,8 +62,27 @@ def estimate(
         speed *= 1 - SAVED[device] if known.get("compiled") else 1.0
         return images_seen(recipe, train_size) / speed
     rate = MACS_PER_SECOND[device] * (cores if device == "cpu" else 1)
-    macs = 3 * (member.macs or 10**8) * images_seen(recipe, train_size) * size_share(recipe, member.image_size)
-    return macs / rate
+    seen = images_seen(recipe, train_size)
+    own = 3 * (member.macs or UNKNOWN_MACS) * size_share(recipe, member.image_size)
+    return seen * (own + sum(macs for _, macs in teachers_passes(member))) / rate
+
+
+def teachers_passes(member: Member) -> list[tuple[str, int]]:
+    """List the teachers that look at each of a member's views, with the multiply-adds that this takes of an image."""
+    labels = member.recipe.labels
+    named = named_members(labels.teacher) if labels.teacher and labels.matched else []
+    teachers = [(name, registry.get(name)) for name, _ in named if registry.is_known(name)]
+    return [(name, (one.recipe.folds or 1) * (one.macs or UNKNOWN_MACS)) for name, one in teachers]
+
+
+def cost_of_views(member: Member) -> str:
+    """Say what a member's training pays for teachers that look at each of its views; empty where it has none."""
+    passes = teachers_passes(member)
+    if not passes:
+        return ""
+    share = sum(macs for _, macs in passes) / (3 * (member.macs or UNKNOWN_MACS))
+    who = ", ".join(name for name, _ in passes)
+    return f"{member.name}: {who} look at each of its views, which adds {100 * share:.0f} % to its own multiply-adds"
 
 
 def images_seen(recipe: Recipe, train_size: int) -> int:

@@ -15,6 +15,7 @@ from zoo.training.world import ALONE, World, alone
 
 if TYPE_CHECKING:
     from zoo.pretrained.warm_start import WarmStart
+    from zoo.training.matched import Teacher
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,12 @@ class PeerPredictions:
     """Probabilities [N,K] that other members give the training images, where the recipe's labels ask for them.
 
     A student learns from those of the `teacher`. Those of the `judge` are out-of-fold; they find doubtful labels.
+    Teachers that see each of the student's views come as `networks` instead.
     """
 
     teacher: np.ndarray | None = None
     judge: np.ndarray | None = None
+    networks: tuple[Teacher, ...] = ()
 
 
 class TrainingData(Protocol):

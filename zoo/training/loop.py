@@ -38,6 +38,7 @@ from zoo.training.compiling import compiled_passes
 from zoo.training.finetune import set_phase
 from zoo.training.job import Progress, TrainContext, TrainJob
 from zoo.training.losses import affect_loss, build_loss, rated_concordance
+from zoo.training.matched import Teachers
 from zoo.training.mixup import mix_rated
 from zoo.training.optimizers import build_optimizer
 from zoo.training.regularise import add_l1_gradient, drop_features
@@ -160,6 +161,10 @@ def together(
 def augmented(images: Tensor, size: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """Turn uint8 images [B,C,H,W] into training input: float [B,C,size,size], augmented and normalised."""
     floats = augment(images, size, recipe.augment, generator, recipe.crop_ratio)
+    return _normalised(floats, recipe)
+
+
+def _normalised(floats: Tensor, recipe: Recipe) -> Tensor:
     return normalise(floats, recipe.normalise).contiguous(memory_format=torch.channels_last)
 
 
@@ -192,6 +197,9 @@ class _Run:
         self.affect = None if learned.affect is None else torch.from_numpy(learned.affect).to(device)
         self.val_targets = torch.from_numpy(val.targets).to(device)
         self.val_affect = None if val.affect is None else torch.from_numpy(val.affect).float().to(device)
+        channels = train.images.shape[1]
+        matched = self.recipe.labels.teacher and self.recipe.labels.matched
+        self.teachers = Teachers(job.peers.networks, self.recipe, num_classes, channels, device) if matched else None
         self.criterion = build_loss(self.recipe.loss, torch.bincount(self.classes, minlength=num_classes).to(device))
         self.bf16 = device == "cuda" or (self.recipe.bf16_on_cpu and supports_bf16())
         self.state = State()
@@ -258,10 +266,16 @@ class _Run:
         rows = order[state.step * recipe.batch_size : (state.step + 1) * recipe.batch_size]
         generator = self._generator(self.device, state.step)
         _seed_global(self.device, generator.initial_seed() + self.world.rank)
-        inputs = augmented(batch_of(self.images, rows), size, recipe, generator)
+        images = batch_of(self.images, rows)
         targets = sample_class(self.targets[rows], generator) if recipe.labels.draw else self.targets[rows]
         affect = None if self.affect is None else self.affect[rows]
-        inputs, targets, affect = mix_rated(inputs, targets, affect, recipe, generator)
+        if self.teachers is None:
+            inputs = augmented(images, size, recipe, generator)
+            inputs, targets, affect = mix_rated(inputs, targets, affect, recipe, generator)
+        else:  # mixed before it is normalised, which each network does in its own way
+            views = augment(images, size, recipe.augment, generator, recipe.crop_ratio)
+            views, targets, affect = mix_rated(views, targets, affect, recipe, generator)
+            inputs, targets = _normalised(views, recipe), self.teachers.targets(views, targets)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate() * group["scale"]
         loss, right = self._backward(inputs, targets, affect)

@@ -39,7 +39,7 @@ def training_targets(
     targets = _one_hot(split.targets, num_classes)
     if labels.votes:
         targets = _voted(targets, split.votes, labels)
-    if labels.teacher:
+    if labels.teacher and not labels.matched:  # else its share depends on the view
         targets = _distilled(targets, _needed(peers.teacher, "teacher"), labels)
     affect = None if split.affect is None else split.affect.astype(np.float32)
     if not labels.clean:

@@ -92,6 +92,35 @@ def test_a_member_of_the_store_teaches_another(results: Path):
     assert taught == {f"{name}.s0": kept_logits(results, name).digests() for name in ("lenet", "mlp")}
 
 
+MATCHED = ("--members", "linear", "--set", "recipe.labels.teacher=lenet+mlp", "recipe.epochs=2")
+
+
+def test_teachers_may_see_the_students_views(results: Path):
+    before = stored(results, "linear")
+    done = run(results, *MATCHED, "recipe.labels.matched=true")
+    assert done.code == 0, done.err
+    (student,) = set(stored(results, "linear")) - set(before)
+    expected = {f"{name}.s0": {"weights": kept_logits(results, name).weights} for name in ("lenet", "mlp")}
+    assert read_header(student)["taught_by"] == expected
+    assert run(results, *MATCHED, "recipe.labels.matched=true").code == 0
+    assert notes(results) == []
+    plan = cli(
+        "plan", "--suite", "digits", "--results", results, "--train", "always", *MATCHED, "recipe.labels.matched=true"
+    )
+    lenet, mlp, linear = (registry.get(name).macs or 0 for name in ("lenet", "mlp", "linear"))
+    share = f"{100 * (lenet + mlp) / (3 * linear):.0f} %"
+    assert f"linear: lenet, mlp look at each of its views, which adds {share} to its own multiply-adds" in plan.out
+
+
+def test_a_teacher_without_weights_cannot_see_views(results: Path):
+    for path in (results / "digits" / "checkpoints").glob("mlp.*"):
+        path.unlink()
+    assert run(results, *MATCHED).code == 0, "what it says of the stored images is kept"
+    failed = run(results, *MATCHED, "recipe.labels.matched=true")
+    assert "mlp, seed 0, cannot teach by the student's views" in failed.err + failed.out
+    assert "--members mlp --seeds 0 --train always" in failed.err + failed.out
+
+
 def test_a_student_whose_teacher_now_says_something_else_is_named(results: Path):
     student = ("--members", "linear", "--set", "recipe.labels.teacher=lenet+mlp", "recipe.epochs=2")
     assert run(results, *student).code == 0

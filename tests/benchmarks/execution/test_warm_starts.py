@@ -71,6 +71,23 @@ def test_the_name_alone_says_the_same_and_the_digest_of_the_weights_is_kept(resu
     assert again.code == 0 and "epoch" not in again.out  # it is there already
 
 
+@pytest.mark.parametrize("origin", ["digits", "digits:linear@muon", "digits:linear:1"])
+def test_what_was_started_elsewhere_stays_on_the_board(results: Path, origin: str):
+    """Its name says what it started from, so that a run which asks for nobody finds it as it is stored."""
+    member, _, seed = origin.partition(":")[2].partition(":")
+    given = ("--members", member or "linear", "--seeds", int(seed or 0), "--epochs", 1, "--train", "missing")
+    if member:
+        assert cli("--suite", "digits", "--results", results, "--ensemblers", "uniform", "--quiet", *given).code == 0
+    done = run(results, "--members", "linear", "--init-from", origin, "--set", "recipe.epochs=30")
+    assert done.code == 0, done.err
+    names = lambda: {row["name"] for row in json.loads((results / "few" / "results.json").read_text())["members"]}  # noqa: E731
+    (name,) = names()
+    assert (
+        cli("--suite", "few", "--results", results, "--ensemblers", "uniform", "--train", "never", "--quiet").code == 0
+    )
+    assert name in names()
+
+
 def test_weights_of_another_member_are_named_and_have_to_be_of_its_architecture(results: Path):
     done = run(results, "--members", "linear", "--init-from", "digits:mlp", "--epochs", 1)
     assert done.code == 2 and "the two are of different architectures" in done.err

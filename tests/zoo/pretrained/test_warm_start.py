@@ -15,7 +15,7 @@ from zoo.pretrained.initialise import initialise
 from zoo.pretrained.packages import WeightsUnavailable
 from zoo.pretrained.warm_start import WarmStart, start_from
 from zoo.state_dicts import join
-from zoo.variants import display_title
+from zoo.variants import display_title, start_part, started_from
 
 NETWORKS = ("lenet", "mini_xception", "resnet10t")  # the classifier: a layer, a convolution with a row a class, timm's
 
@@ -92,7 +92,29 @@ def test_a_member_says_in_its_name_what_it_starts_from():
     assert registry.get("efficientnet_lite0_imagenet").trained_elsewhere is None
     assert registry.trained_as(registry.get("vgg_fer@from_kdef@scale_tta")).name == "vgg_fer@from_kdef"
     assert display_title("vgg_fer@muon@from_fer2013") == "vgg_fer (Muon, from fer2013)"
-    assert not registry.is_known("vgg_fer@from_")
+    other = registry.get("vgg_fer@from_fer2013--vgg_fer--muon--s1@long")
+    assert (other.init, other.weights) == ("fer2013", "fer2013:vgg_fer@muon:1")
+    assert display_title(other.name) == "vgg_fer (from vgg_fer@muon:1 of fer2013, 40 epochs)"
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["from_", "from_--vgg_fer", "from_kdef--", "from_kdef--vgg_fer", "from_kdef--nobody", "from_kdef--resnet_fer--s"],
+)
+def test_a_start_has_one_name(part: str):
+    assert not registry.is_known(f"vgg_fer@{part}")
+
+
+@pytest.mark.parametrize(
+    "member", ["", "vgg_fer", "vgg_fer:12", "vgg_fer@muon@long", "vgg_fer@muon@long:3", "s1", "s1:2"]
+)
+def test_what_a_name_says_of_a_start_can_be_read_again(member: str):
+    assert started_from(start_part("fer2013-dedup", member)) == ("fer2013-dedup", member)
+
+
+def test_a_start_from_what_started_elsewhere_is_refused():
+    with pytest.raises(ValueError, match="started elsewhere itself"):
+        start_part("kdef", "vgg_fer@from_fer2013--resnet_fer")
 
 
 def test_without_those_weights_there_is_no_such_network():
