@@ -21,6 +21,7 @@ from benchmarks.report.figures.cost import cost, size
 from benchmarks.report.figures.curves import histories, training
 from benchmarks.report.figures.differences import differences
 from benchmarks.report.figures.diversity import disagreement, kappa_error
+from benchmarks.report.figures.equal_time import equal_time
 from benchmarks.report.figures.glyphs import drawable, missing
 from benchmarks.report.figures.members import validation
 from benchmarks.report.figures.risk_coverage import risk_coverage
@@ -61,6 +62,7 @@ def charts(results: Results, known: Mapping[str, History] | None = None) -> dict
         "cost": cost(results),
         "validation": validation(results),
         "training": training(results, known or {}),
+        "equal_time": equal_time(results, known or {}),
         "class_scores": class_scores(results),
         "confusion": confusion(results),
         "reliability": reliability(results),

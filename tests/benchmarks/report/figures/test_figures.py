@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("nowhere_else")
 
 EVERY = {
     "benchmark", "differences", "size", "cost", "validation", "training", "class_scores", "confusion", "reliability",
-    "disagreement", "kappa_error", "agreement", "scores", "risk_coverage", "sets",
+    "disagreement", "kappa_error", "agreement", "scores", "risk_coverage", "sets", "equal_time",
 }  # fmt: skip
 MANY = (
     "vgg_fer", "resnet18", "mini_xception", "resnet10t", "vgg_fer@muon@taught@equalised", "convnext_atto",
@@ -41,6 +41,7 @@ def learnt(results: Any, epochs: int = 5) -> dict[str, History]:
     rise = [0.3 + 0.4 * (1 - 0.6**epoch) for epoch in range(epochs)]
     fall = [2.0 - value for value in rise]
     columns = {"val_accuracy": rise, "train_accuracy": rise, "val_loss": fall, "train_loss": fall}
+    columns["seconds"] = [600.0 * (epoch + 1) for epoch in range(epochs)]
     return {member["label"]: columns for member in results["members"]}
 
 
@@ -53,7 +54,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("many")
     votes = {"val": random.multinomial(10, [0.1] * 10, 300), "test": random.multinomial(10, [0.1] * 10, 400)}
     save_votes(folder / "fer2013" / "predictions", targets, votes)
-    return evaluated(folder, targets, *members, ("vgg_fer", 1, 1.2))
+    return evaluated(folder, targets, *members, ("vgg_fer", 1, 1.2), device="a CPU, 2 cores")
 
 
 def texts(chart: Chart) -> tuple[Any, list[tuple[str, Any, bool]]]:
@@ -121,7 +122,7 @@ def test_two_members_with_little_known_are_drawn_where_it_makes_sense(tmp_path: 
     unknown = {"macs": None, "inference_seconds": None, "params": None, "train_seconds": None, "best_epoch": None}
     results = evaluated(tmp_path, faces, ("vgg_fer", 0, 2.0), ("resnet18", 0, 1.5), **unknown)
     found = {name: chart for name, chart in figures.charts(results).items() if chart is not None}
-    assert set(found) == EVERY - {"cost", "training", "disagreement", "kappa_error", "agreement"}
+    assert set(found) == EVERY - {"cost", "training", "equal_time", "disagreement", "kappa_error", "agreement"}
     assert [flaw for chart in found.values() for flaw in flaws(chart)] == []
 
 
@@ -219,7 +220,7 @@ def drawn(many: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_figures_are_byte_identical_when_processes_draw_them_again(many: Any, drawn: Path, tmp_path: Path):
     paths = figures.draw(copy.deepcopy(many), tmp_path, jobs=2)
     assert files(tmp_path) == files(drawn)  # nor is a stale file left
-    assert {path.stem for path in paths} == EVERY - {"training"}
+    assert {path.stem for path in paths} == EVERY - {"training", "equal_time"}
     assert {path.suffix for path in paths} == {".png", ".svg"}
     assert max(path.stat().st_size for path in paths) < 500_000
     assert not any(b"dc:date" in path.read_bytes() for path in paths)

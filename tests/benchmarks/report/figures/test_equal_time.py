@@ -1,0 +1,56 @@
+"""Which curve stands for a backbone at equal training time, and what the figure says of it."""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks.report.epochs import History
+from benchmarks.report.figures.equal_time import HOURS, curves_of, equal_time
+from tests.helpers.results import blank_results
+
+
+def row(name: str, device: str | None = "AMD EPYC, 2 cores", classes: tuple[str, ...] = ()) -> Any:
+    return SimpleNamespace(name=name, title=name, device=device, row_classes=classes)
+
+
+def history(*points: tuple[float, float]) -> History:
+    """Of hours on two cores and accuracies."""
+    return {"seconds": [1800 * hours for hours, _ in points], "val_accuracy": [accuracy for _, accuracy in points]}
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    rows: list[Any] = []
+    module = importlib.import_module("benchmarks.report.figures.equal_time")  # the package has a function of that name
+    monkeypatch.setattr(module, "member_rows", lambda results: rows)
+    return rows
+
+
+def test_of_each_backbone_the_recipe_that_is_best_within_the_budget_stands(rows: list[Any]):
+    rows += [row("vgg"), row("vgg@long"), row("res@muon"), row("net"), row("gpu", "NVIDIA H200"), row("odd", None)]
+    rows += [row("voted", classes=("extra labels",)), row("slow"), row("unknown")]
+    known = {
+        "vgg": history((0.5, 0.5), (1.0, 0.66), (1.5, 0.6)),
+        "vgg@long": history((1.5, 0.6), (2.5, 0.9)),
+        "res@muon": history((1.0, 0.7), (2.0, 0.71)),
+        "net": history((0.1, 0.3)),
+        "slow": history((2.1, 0.99)),
+        **{name: history((0.1, 0.95)) for name in ("gpu", "odd", "voted")},
+    }
+    curves = curves_of(blank_results(), known)
+    assert [(one.backbone, one.within) for one in curves] == [("res", 71.0), ("vgg", 66.0), ("net", 30.0)]
+    assert curves[1].hours == (0.5, 1.0, 1.5) and curves[1].accuracy == (50.0, 66.0, 66.0), "never falls"
+    chart = equal_time(blank_results(), known)
+    assert chart is not None
+    reached = f"res reaches 71.0 % on val split within {HOURS:g} core-hours"
+    assert chart.title == f"{reached}; none of the other 2 backbones come within 2 points"
+
+
+def test_two_backbones_are_no_comparison(rows: list[Any]):
+    rows += [row("vgg"), row("vgg@long"), row("res")]
+    known = {name: history((0.5, 0.5)) for name in ("vgg", "vgg@long", "res")}
+    assert equal_time(blank_results(), known) is None and equal_time(blank_results(), {}) is None
