@@ -199,15 +199,24 @@ def search_folds(
 ) -> list[SearchedModels]:
     """Search ensembles in every fold, on its own validation split."""
     predictions = [mark_costly(models, session.limits) for models in predictions]
-    members, kinds = len(split_row_classes(predictions[0], session.suite.extra_labels)[0]), len(session.ensemblers)
+    members, kinds = len(_split(session, session.folds[0], predictions[0])[0]), len(session.ensemblers)
     display.note(f"searching {kinds} kinds of ensembles of {members} members on {session.suite.split_names[1]}")
     by_fold = zip(session.folds, predictions, strict=True)
     return [search_fold(session, fold, models, place) for fold, models in by_fold]
 
 
+def _split(session: Session, fold: Fold, everyone: list[Predictions]) -> tuple[list[Predictions], list[Predictions]]:
+    """Split members into those that ensembles are made of and the others.
+
+    Budgets are judged where there is one val: folds would each judge for themselves, and differ.
+    """
+    val = fold.targets.val if len(session.folds) == 1 else None
+    return split_row_classes(everyone, session.suite.extra_labels, val)
+
+
 def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place: Here = HERE) -> SearchedModels:
     """Search ensembles on val alone, and collect what they and all models, also those excluded from them, predict."""
-    predictions, excluded = split_row_classes(everyone, session.suite.extra_labels)
+    predictions, excluded = _split(session, fold, everyone)
     targets, val = fold.targets, stacked([member.val for member in predictions])
     labels = member_labels(predictions)
     groups = targets.val_groups

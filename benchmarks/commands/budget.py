@@ -70,7 +70,7 @@ def known_members(session: Session) -> Known:
     rows, _ = schedule(session)
     external, _ = external_members(session)
     stored = [*(task[0].step.stored for task in rows if task[0].step.stored is not None), *external[0]]
-    members, _ = split_row_classes(stored, session.suite.extra_labels)
+    members, _ = split_row_classes(stored, session.suite.extra_labels, session.folds[0].targets.val)
     results = read_results(session.folder / "results.json")
     facts = {member["label"]: member for member in results["members"]}
     pairs = [

@@ -118,7 +118,7 @@ def _read(folder: Path, suite: str) -> Run:
 
 def _correctness(run: Run, session: Session) -> Correct:
     """Which test images each row gets right: the headline, the ensembles, the models."""
-    members, _ = split_row_classes(run.predictions, session.suite.extra_labels)
+    members, _ = split_row_classes(run.predictions, session.suite.extra_labels, run.targets.val)
     val, test = (np.stack([getattr(member, split) for member in members]) for split in ("val", "test"))
     targets = run.targets
     found = search(val, targets.val, session.ensemblers, n_jobs=session.jobs(val.size))

@@ -41,10 +41,9 @@ def stored_models(session: Session) -> StoredModels:
     rows, _ = schedule(session)
     done = {task.stem: task.step.stored for row in rows for task in row if task.step.stored is not None}
     external, _ = external_members(session)
-    predictions, excluded = split_row_classes(
-        [*complete_members(rows, done, 1)[0], *external[0]], session.suite.extra_labels
-    )
-    return StoredModels(predictions, excluded, session.folds[0].targets)
+    everyone, targets = [*complete_members(rows, done, 1)[0], *external[0]], session.folds[0].targets
+    predictions, excluded = split_row_classes(everyone, session.suite.extra_labels, targets.val)
+    return StoredModels(predictions, excluded, targets)
 
 
 def trained_members(session: Session, chosen: Chosen) -> list[TrainedMember]:

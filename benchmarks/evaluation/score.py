@@ -27,11 +27,13 @@ from benchmarks.evaluation.models import ScoredModel, member_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
 from benchmarks.results import UNIFORM
 from benchmarks.results.analyses import Failed
-from benchmarks.results.row_classes import ROW_CLASSES
+from benchmarks.results.row_classes import FROM_ELSEWHERE, ROW_CLASSES
 from benchmarks.results.schema import Ensemble, EnsembleFacts, Member, MemberFacts, Scores
+from benchmarks.store.identity import FROM
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles.search import SearchResult
+from zoo.variants import display_title
 
 
 def score(
@@ -62,7 +64,8 @@ def score(
     uniform = len(members) + names.index(UNIFORM) if UNIFORM in names else None
     single = int(np.argmax([member["val_accuracy"] for member in candidates]))
     # What may have been chosen on test is measured, and pushes nobody off the front.
-    flops = [None if model.get("row_classes") else model["flops"] for model in (*members, *ensembles)]
+    elsewhere = [not {*FROM_ELSEWHERE}.isdisjoint(model.get("row_classes", ())) for model in (*members, *ensembles)]
+    flops = [None if apart else model["flops"] for apart, model in zip(elsewhere, (*members, *ensembles), strict=True)]
     scores = _scores(rows, flops, targets, single, uniform)
     return (
         [Member(**facts, **scored) for facts, scored in zip(members, scores[: len(members)], strict=True)],
@@ -139,11 +142,18 @@ def _member(predictions: Predictions, label: str, row: ScoredModel, targets: Tar
         **_apart([provenance]),
         **({"weights_of": provenance["weights_of"]} if provenance.get("weights_of") else {}),
         **_folds_of_train(provenance.get("fold_accuracies")),
+        **_display(about["kind"], about["name"]),
         "label": label,
         "val_accuracy": float((predictions.val.argmax(1) == targets.val).mean()),
         "val_metrics": metrics.scores(row.val, targets.val, "validation"),
     }
     return cast(MemberFacts, described)  # identities describe themselves
+
+
+def _display(kind: str, name: str) -> Any:
+    """Return the title of a member of the zoo, where it is not its name; models from elsewhere have their own names."""
+    title = display_title(name) if kind == "member" and FROM not in name else name
+    return {} if title == name else {"display": title}
 
 
 def _folds_of_train(accuracies: list[float] | None) -> Any:

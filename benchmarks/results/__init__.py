@@ -36,7 +36,15 @@ from benchmarks.results.names import (
     VOTES_COMMAND,
 )
 from benchmarks.results.reading import UnreadableResults, read_results
-from benchmarks.results.row_classes import CHECKPOINT, COSTLY, EXTRA_LABELS, ROW_CLASSES, TOOLS, RowClass
+from benchmarks.results.row_classes import (
+    CHECKPOINT,
+    COSTLY,
+    EXTRA_LABELS,
+    ROW_CLASSES,
+    SHORT_BUDGET,
+    TOOLS,
+    RowClass,
+)
 from benchmarks.results.rows import (
     LeaderboardRow,
     by_accuracy,
@@ -59,6 +67,7 @@ __all__ = [
     "KINDS",
     "MOST_ERRORS",
     "ROW_CLASSES",
+    "SHORT_BUDGET",
     "TOOLS",
     "TOP_K",
     "TRAINED_ALIKE",

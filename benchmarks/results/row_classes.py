@@ -29,7 +29,8 @@ EXTRA_LABELS = RowClass("extra labels", "†", "Members, extra labels")
 TOOLS = RowClass("tools", "‡", "Tools")
 CHECKPOINT = RowClass("checkpoint", "§", "Published checkpoints")
 COSTLY = RowClass("over the limit", "¶", "Members over the limit")
-ROW_CLASSES = {row_class.name: row_class for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT, COSTLY)}
+SHORT_BUDGET = RowClass("short budget", "‖", "Members, short budgets")
+ROW_CLASSES = {row_class.name: row_class for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT, COSTLY, SHORT_BUDGET)}
 FROM_ELSEWHERE = (TOOLS.name, CHECKPOINT.name)  # a store's file says it of itself
 
 

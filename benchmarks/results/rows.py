@@ -63,6 +63,7 @@ class LeaderboardRow:
     chart: bool = field(default=True, repr=False)
     extra_labels: str | None = field(default=None, repr=False)  # learnt from, beside the suite's own; in extra_data
     row_classes: tuple[RowClass, ...] = field(default=(), repr=False)
+    display: str | None = field(default=None, repr=False)  # the title in words: `vgg_fer (Muon, 40 epochs)`
 
     @property
     def category(self) -> str:
@@ -103,6 +104,7 @@ def _member_row(member: Member, results: Results, title: str) -> LeaderboardRow:
         kind=member["kind"],
         name=member["name"],
         title=_marked(title, member),
+        display=_marked(_in_words(member, title), member),
         seed=member["seed"],
         val_accuracy=member["val_accuracy"],
         models=1,
@@ -199,6 +201,14 @@ def _published_row(row: Published) -> LeaderboardRow:
         reference=row["source"],
         chart=row["chart"],
     )
+
+
+def _in_words(member: Member, title: str) -> str:
+    """Return a member's title in words, with its seed where the title has it."""
+    display, seed = member.get("display", member["name"]), title.removeprefix(member["name"]).strip(" ()")
+    if not seed:
+        return display
+    return f"{display[:-1]}, {seed})" if display.endswith(")") else f"{display} ({seed})"
 
 
 def _marked(title: str, model: Model) -> str:

@@ -112,6 +112,7 @@ class MemberFacts(Model):
     image_size: int | None
     recipe: dict[str, Any] | None  # what differs from the defaults
     hash: str
+    display: NotRequired[str]  # the name as people are shown it, where that is another
     folds: NotRequired[list[str]]  # hashes
     weights_of: NotRequired[str]  # whose training this is
     folds_of_train: NotRequired[FoldsOfTrain]

@@ -58,7 +58,7 @@ def read_members(options: Namespace, seed: int = 0) -> Members:
     everyone = complete_members(rows, stored, 1)[0] + external_members(session)[0][0]
     if not everyone:
         raise ValueError(f"{session.store.folder} has no predictions: give --results, or --made-up with three numbers")
-    members, _ = split_row_classes(everyone, session.suite.extra_labels)
+    members, _ = split_row_classes(everyone, session.suite.extra_labels, session.folds[0].targets.val)
     targets, val = session.folds[0].targets.val, session.suite.split_names[1]
     return Members(
         f"the {len(members)} members of {options.suite}, {len(targets):,} images of {val}",

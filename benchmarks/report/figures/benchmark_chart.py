@@ -36,6 +36,7 @@ from benchmarks.results import (
     COSTLY,
     EXTERNAL,
     EXTRA_LABELS,
+    SHORT_BUDGET,
     TOOLS,
     LeaderboardRow,
     Results,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MAX_ENSEMBLES, MAX_MEMBERS = 8, 14
+MAX_ENSEMBLES, MAX_MEMBERS, MAX_SHORT = 8, 14, 3
 ROOM = 3.0  # points of axis right of the best comparable row; what lies beyond is drawn at the edge with its number
 WIDTH = 18.0  # points of axis at least: the reasons stand left of the dots
 INCHES_A_ROW, INCHES_ABOVE, INCHES_BELOW = 0.19, 0.3, 0.5
@@ -107,9 +108,9 @@ def groups(results: Results) -> list[Group]:
     models = [row for row in by_accuracy(member_rows(results)) if row.accuracy is not None]
     usual = [row for row in models if not row.row_classes]
     external, members = ([row for row in usual if (row.kind == EXTERNAL) is yes] for yes in (True, False))
-    extra, tools, checkpoints, costly = (
+    extra, tools, checkpoints, costly, short = (
         [row for row in models if row.row_classes and row.row_classes[0] is row_class]
-        for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT, COSTLY)
+        for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT, COSTLY, SHORT_BUDGET)
     )
     published = [row for row in by_accuracy(published_rows(results)) if row.chart]
     comparable, others = ([row for row in published if row.comparable is yes] for yes in (True, False))
@@ -118,6 +119,7 @@ def groups(results: Results) -> list[Group]:
         Group("Members", members[:MAX_MEMBERS], ORANGE, "o"),
         Group(EXTRA_LABELS.heading, extra[:MAX_MEMBERS], ORANGE, "p", aside=", ".join(extra_labels(extra))),
         Group(COSTLY.heading, costly[:MAX_MEMBERS], ORANGE, "P", aside="an image takes more"),
+        Group(SHORT_BUDGET.heading, short[:MAX_SHORT], ORANGE, "d", aside="still rising on val at the end"),
         Group("External models", external[:MAX_MEMBERS], PINK, "^"),
         Group(CHECKPOINT.heading, checkpoints[:MAX_MEMBERS], PINK, ">", aside="their training is not known"),
         Group(TOOLS.heading, tools[:MAX_MEMBERS], PINK, "v", aside="that ship inside packages"),

@@ -20,6 +20,7 @@ from benchmarks.results import (
     COSTLY,
     EXTRA_LABELS,
     ROW_CLASSES,
+    SHORT_BUDGET,
     TOOLS,
     LeaderboardRow,
     Results,
@@ -100,6 +101,12 @@ def _about(row_class: RowClass, results: Results, members: Sequence[LeaderboardR
         return f"also learnt from the {names} of the training images, which are not {title}'s own labels."
     if row_class is COSTLY:
         return "what an image takes by the member alone is above the limit of this run, or not known."
+    if row_class is SHORT_BUDGET:
+        val = escape(results["splits"]["val"]["name"])
+        return (
+            f"trained for so few epochs that accuracy on {val} still rose at the end, more than 4 points below the "
+            "best member's there. Such a row says what its budget is worth, and not what its architecture could reach."
+        )
     rows = "; ".join(
         f"{escape(row.title.removesuffix(f' {row_class.mark}'))}: {escape(row.extra_data)}"
         for row in members
@@ -171,8 +178,8 @@ def _scored(results: Results) -> list[LeaderboardRow]:
 
 
 def name_cell(row: LeaderboardRow, results: Results) -> str:
-    """Return the row's title as tables show it: headline bold, published in italics, remarks behind."""
-    name = escape(row.title)
+    """Return the row's title, in words, as tables show it: headline bold, published in italics, remarks behind."""
+    name = escape(row.display or row.title)
     if row.error:
         return f"{name}: failed, {escape(row.error)}"
     if row.kind == "published":
