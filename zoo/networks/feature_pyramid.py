@@ -41,7 +41,7 @@ class PyramidTrunk(nn.Module):
             level = finer + F.interpolate(level, size=finer.shape[-2:], mode="nearest")
             levels.insert(0, level)
         smoothed = (smooth(level) for smooth, level in zip(self.smooth, levels, strict=True))
-        return torch.cat([F.adaptive_avg_pool2d(level, x.shape[-2:]) for level in smoothed], dim=1)
+        return torch.cat([F.adaptive_avg_pool2d(level, (x.shape[2], x.shape[3])) for level in smoothed], dim=1)
 
 
 def _stages(trunk: nn.Sequential) -> Iterator[nn.Sequential]:

@@ -27,6 +27,7 @@ from benchmarks.report.figures.style import (
     sheet,
 )
 from benchmarks.results import LeaderboardRow, Results, member_rows, split_names
+from benchmarks.results.schema import Member
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,9 +65,10 @@ def equal_time(results: Results, known: Mapping[str, History]) -> Chart | None:
     rest = f"{len(close) or 'none'} of the other {len(curves) - 1} backbones come within {NEAR:g} points"
     machines = [f"{name} ({count})" for name, count in Counter(CORES.sub("", one.device) for one in curves).items()]
     note = (
-        "Of each backbone, the recipe that is best by then; highest accuracy so far by epoch, dots where a training "
-        "ended. Rates fall towards the end of a training: where a curve passes the line is not what one planned for "
-        f"{HOURS:g} hours would reach. Hours are those of the machine it ran on, not corrected: {joined(machines)}."
+        "Of each backbone, the recipe that is best by then, without teachers; highest accuracy so far by epoch, dots "
+        "where a training ended. Rates fall towards the end of a training: where a curve passes the line is not what "
+        f"one planned for {HOURS:g} hours would reach. Hours are those of the machine it ran on, not corrected: "
+        f"{joined(machines)}."
     )
     alt = f"Accuracy on {val} by training time of {plural(len(curves), 'backbone')}, one curve each."
     return Chart(f"{reached}; {rest}", alt, partial(_draw, f"{reached}; {rest}", note, curves, val))
@@ -75,11 +77,17 @@ def equal_time(results: Results, known: Mapping[str, History]) -> Chart | None:
 def curves_of(results: Results, known: Mapping[str, History]) -> list[Curve]:
     """Return a curve for each backbone, the best within the budget first; ties by name."""
     chosen: dict[str, Curve] = {}
-    for row in member_rows(results):
-        curve = _curve(row, known.get(row.title, {}))
+    for member, row in zip(results["members"], member_rows(results), strict=True):
+        curve = None if _stands_on_others(member) else _curve(row, known.get(row.title, {}))
         if curve is not None and (curve.backbone not in chosen or curve.within > chosen[curve.backbone].within):
             chosen[curve.backbone] = curve
     return sorted((one for one in chosen.values() if one.within), key=lambda one: (-one.within, one.backbone))
+
+
+def _stands_on_others(member: Member) -> bool:
+    """Tell whether other trainings of ours came before a member's own: their hours are not in its own."""
+    labels = (member["recipe"] or {}).get("labels", {})
+    return bool(labels.get("teacher") or labels.get("judge")) or "@from_" in member["name"]
 
 
 def _curve(row: LeaderboardRow, history: History) -> Curve | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from zoo import registry
 from zoo.errors import ChangesNothing
 from zoo.inference.pixels import normalise
+from zoo.overrides import override
 from zoo.recipes import Labels, Recipe
 from zoo.state_dicts import join
 from zoo.training import loop
@@ -30,8 +31,7 @@ STUDENT = replace(
 
 
 def teacher(name: str, seed: int, normalisation: str = "fixed") -> Teacher:
-    member = registry.get(name)
-    member = replace(member, recipe=replace(member.recipe, normalise=normalisation, bf16_on_cpu=False))
+    member = override(registry.get(name), [f"recipe.normalise={normalisation}", "recipe.bf16_on_cpu=false"])
     torch.manual_seed(seed)
     return Teacher(member, member.build(4, 1).state_dict())
 

@@ -41,10 +41,14 @@ def test_of_each_backbone_the_recipe_that_is_best_within_the_budget_stands(rows:
         "slow": history((2.1, 0.99)),
         **{name: history((0.1, 0.95)) for name in ("gpu", "odd", "voted")},
     }
-    curves = curves_of(blank_results(), known)
+    rows += [row("taught"), row("vgg@from_kdef")]
+    known |= {name: history((0.1, 0.95)) for name in ("taught", "vgg@from_kdef")}
+    results = blank_results(members=[{"name": one.name, "recipe": None} for one in rows])
+    results["members"][-2]["recipe"] = {"labels": {"teacher": "net"}}
+    curves = curves_of(results, known)
     assert [(one.backbone, one.within) for one in curves] == [("res", 71.0), ("vgg", 66.0), ("net", 30.0)]
     assert curves[1].hours == (0.5, 1.0, 1.5) and curves[1].accuracy == (50.0, 66.0, 66.0), "never falls"
-    chart = equal_time(blank_results(), known)
+    chart = equal_time(results, known)
     assert chart is not None
     reached = f"res reaches 71.0 % on val split within {HOURS:g} core-hours"
     assert chart.title == f"{reached}; none of the other 2 backbones come within 2 points"
@@ -53,4 +57,5 @@ def test_of_each_backbone_the_recipe_that_is_best_within_the_budget_stands(rows:
 def test_two_backbones_are_no_comparison(rows: list[Any]):
     rows += [row("vgg"), row("vgg@long"), row("res")]
     known = {name: history((0.5, 0.5)) for name in ("vgg", "vgg@long", "res")}
-    assert equal_time(blank_results(), known) is None and equal_time(blank_results(), {}) is None
+    results = blank_results(members=[{"name": one.name, "recipe": None} for one in rows])
+    assert equal_time(results, known) is None and equal_time(results, {}) is None
