@@ -58,12 +58,12 @@ def test_folds_fit_the_images_and_the_groups(
 ):
     of_val = targets(count, None if people is None else np.arange(count, dtype=np.int32) % people)
     suite = SimpleNamespace(extra_labels=None)
-    options = SimpleNamespace(fresh=False)
+    options = SimpleNamespace(fresh=False, method_seconds=None)
     session: Any = SimpleNamespace(
-        suite=suite, ensemblers=["uniform"], jobs=lambda size: 1, folder=Path(), options=options
+        suite=suite, ensemblers=["uniform"], jobs=lambda size: 1, folder=Path(), options=options, folds=[None]
     )
     fold: Any = SimpleNamespace(targets=of_val)
-    predictions: Any = SimpleNamespace(val=np.zeros((count, 7), dtype=np.float32))
+    predictions: Any = SimpleNamespace(val=np.zeros((count, 7), dtype=np.float32), provenance={})
     pipeline.search_fold(session, fold, [predictions])
     assert asked["folds"] == folds
     assert (asked["groups"] is not None) == grouped
