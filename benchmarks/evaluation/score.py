@@ -27,7 +27,7 @@ from benchmarks.evaluation.models import ScoredModel, member_labels
 from benchmarks.evaluation.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
 from benchmarks.results import UNIFORM
 from benchmarks.results.analyses import Failed
-from benchmarks.results.row_classes import FROM_ELSEWHERE, ROW_CLASSES
+from benchmarks.results.row_classes import ROW_CLASSES
 from benchmarks.results.schema import Ensemble, EnsembleFacts, Member, MemberFacts, Scores
 from benchmarks.store.identity import FROM
 from benchmarks.store.predictions import Predictions
@@ -64,8 +64,7 @@ def score(
     uniform = len(members) + names.index(UNIFORM) if UNIFORM in names else None
     single = int(np.argmax([member["val_accuracy"] for member in candidates]))
     # What may have been chosen on test is measured, and pushes nobody off the front.
-    elsewhere = [not {*FROM_ELSEWHERE}.isdisjoint(model.get("row_classes", ())) for model in (*members, *ensembles)]
-    flops = [None if apart else model["flops"] for apart, model in zip(elsewhere, (*members, *ensembles), strict=True)]
+    flops = [None if model.get("row_classes") else model["flops"] for model in (*members, *ensembles)]
     scores = _scores(rows, flops, targets, single, uniform)
     return (
         [Member(**facts, **scored) for facts, scored in zip(members, scores[: len(members)], strict=True)],
