@@ -82,7 +82,7 @@ def read_facts(path: Path) -> dict[str, str]:
 
 def publish(path: Path, content: bytes) -> None:
     """Put a file in its place, whole and on the disk, or leave what was there; raise OSError, with no draft left."""
-    draft = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.draft")
+    draft = draft_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with draft.open("wb") as file:
@@ -93,6 +93,19 @@ def publish(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+def draft_of(path: Path) -> Path:
+    """Return where this process writes a file before it takes its name; who sweeps up reads from it whose it was."""
+    return path.with_name(f".{path.name}.{_machine()}.{os.getpid()}.draft")
+
+
+def _machine() -> str:
+    """Name what numbers of processes are of: this machine, and on Linux the namespace, as each container has one."""
+    try:
+        return f"{platform.node()}-{os.readlink('/proc/self/ns/pid').strip('pid:[]')}"
+    except OSError:
+        return platform.node()
 
 
 def _start(content: bytes) -> int:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-import ensembles
+import ensembles.sealed
+import zoo.sealed
 from benchmarks.files import CannotWrite, draft_of, remove_drafts, replace_atomically, write_atomic
 from benchmarks.store import locks
 from benchmarks.store.container import write_file
@@ -29,6 +30,12 @@ from tests.helpers.small_disk import small_disk
 def test_both_packages_have_the_same_sealed_files():
     """Neither may import the other: `zoo/sealed.py` and `ensembles/sealed.py` are one text."""
     assert (ROOT / "zoo" / "sealed.py").read_text() == (ROOT / "ensembles" / "sealed.py").read_text()
+
+
+def test_all_writers_name_their_drafts_alike(tmp_path: Path):
+    """Or the sweeping of one would not know those of the others for what a dead process left."""
+    path = tmp_path / "a.safetensors"
+    assert zoo.sealed.draft_of(path) == ensembles.sealed.draft_of(path) == draft_of(path)
 
 
 @pytest.mark.parametrize(
