@@ -37,12 +37,12 @@ def read(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     source.write_text("images")
 
     def build() -> Dataset:
-        return Dataset(*(mapped(split) for split in dataset.splits().values()), *about)
+        train, val, test = (mapped(split) for split in dataset.splits().values())
+        return Dataset(train, val, test, dataset.classes, dataset.fingerprint, dataset.source)
 
     def mapped(split: stamps.Split) -> stamps.Split:
         return split.take(np.arange(len(split.targets)))
 
-    about = dataset.classes, dataset.fingerprint, dataset.source, ()
     return lambda: cached("data", source, [str(source)], build, tmp_path)
 
 
