@@ -289,7 +289,7 @@ class Session:
         changed = options.changes or options.init_from or options.epochs is not None
         as_they_are = options.recipe == "house" and not changed
         selective = options.members or options.zoo or options.seeds or not as_they_are or options.ensemblers != ("*",)
-        selective = selective or self.limits
+        selective = selective or bool(self.limits)
         return readme if options.results == ROOT / "results" and not selective and readme.exists() else None
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ def folded_big_xception(files: Mapping[str, bytes]) -> nn.Module:
 def face_expression(files: Mapping[str, bytes]) -> nn.Module:
     """Fill the expression network of face-api with its arrays, which are named after its layers."""
     arrays = _tensors("face_expression_model-weights_manifest.json", files)
-    network = FaceExpressionNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast
+    network = FaceExpressionNet().to(memory_format=torch.channels_last)  # twice as fast
     theirs = {}
     for name, array in arrays.items():
         layer, kind = name.rsplit("/", 1)
@@ -135,7 +135,7 @@ def _transposed(array: np.ndarray) -> np.ndarray:
 
 
 def _filled(
-    network: nn.Module, convolutions: list[Mapping[str, np.ndarray]], norms: list[Mapping[str, np.ndarray]]
+    network: nn.Module, convolutions: Sequence[Mapping[str, np.ndarray]], norms: Sequence[Mapping[str, np.ndarray]]
 ) -> nn.Module:
     """Fill convolutions and norms in the order in which the network lists them."""
     tensors: dict[str, Tensor] = {}

@@ -111,7 +111,7 @@ def results_within(tmp_path: Path, faces: Targets) -> Callable[..., Any]:
     members = [stored_predictions(store, faces, name, skill=skill, macs=macs) for name, (skill, macs) in costly.items()]
 
     def found(**limits: float) -> Any:
-        asked = {f"budget_{unit}": limit for unit, limit in limits.items()}
+        asked: Any = {f"budget_{unit}": limit for unit, limit in limits.items()}
         session = Session(Options("fer2013", results=tmp_path, ensemblers=("best_single", "uniform"), **asked))
         (searched,) = search_folds(session, [members], SILENT)
         return evaluate(session.suite, searched, tmp_path, not_run=[], notes=[], limits=session.limits)

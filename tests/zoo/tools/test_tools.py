@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -56,14 +57,14 @@ def hwio(kernel: Tensor) -> np.ndarray:
     return np.ascontiguousarray(kernel.numpy().transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0)))
 
 
-def parts(network: nn.Module, kind: type) -> list[nn.Module]:
+def parts(network: nn.Module, kind: type) -> list[Any]:
     return [module for module in network.modules() if type(module) is kind]
 
 
 def keras_file(network: nn.Module, begin: int = 1) -> bytes:
     """mini-Xception as Keras writes it: numbered in the order of creation, shortcuts before their branches."""
     convolutions, norms = parts(network, nn.Conv2d), parts(network, nn.BatchNorm2d)
-    plain, separable, order = convolutions[:2], list[tuple[nn.Module, nn.Module]](), norms[:2]
+    plain, separable, order = convolutions[:2], list[tuple[Any, Any]](), norms[:2]
     for module in range(4):
         first, second, third, fourth, shortcut = convolutions[2 + 5 * module : 7 + 5 * module]
         separable += [(first, second), (third, fourth)]
@@ -117,7 +118,7 @@ def tfjs(arrays: Mapping[str, np.ndarray], quantise: bool) -> tuple[list[dict], 
     """A manifest and its shard; with `quantise` kernels are stored as one byte a number."""
     entries, shard = [], b""
     for name, array in arrays.items():
-        entry = {"name": name, "shape": list(array.shape), "dtype": "float32"}
+        entry: dict[str, Any] = {"name": name, "shape": list(array.shape), "dtype": "float32"}
         if quantise and array.ndim > 1:
             low, scale = float(array.min()), float(array.max() - array.min()) / 255.0
             entry["quantization"] = {"dtype": "uint8", "scale": scale, "min": low}
