@@ -20,7 +20,9 @@ from tests.helpers.runs import ROOT, cli, python
 HEAVY = "{'torch', 'timm', 'sklearn', 'matplotlib', 'xgboost', 'scipy', 'pandas'}"
 VERBS = list(verbs.verbs())
 LINES, COLUMNS = 44, 100  # of a screen
-NO_VERBS = {"check_others", "__init__", "command_line", "export_job", "hints", "old_flags", "options", "verbs"}
+NO_VERBS = {
+    "check_others", "__init__", "command_line", "export_job", "hints", "old_flags", "options", "shared_results", "verbs",
+}  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
 
