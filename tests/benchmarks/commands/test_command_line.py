@@ -21,7 +21,8 @@ HEAVY = "{'torch', 'timm', 'sklearn', 'matplotlib', 'xgboost', 'scipy', 'pandas'
 VERBS = list(verbs.verbs())
 LINES, COLUMNS = 44, 100  # of a screen
 NO_VERBS = {
-    "check_others", "__init__", "command_line", "export_job", "hints", "old_flags", "options", "shared_results", "verbs",
+    "__init__", "check_others", "command_line", "export_job", "hints", "old_flags", "options", "shared_results",
+    "verbs",
 }  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("nowhere_else")
