@@ -64,7 +64,8 @@ def test_the_catalogue_says_of_a_member_what_its_file_says(name: str):
 def test_a_member_has_all_its_facts(name: str):
     member = registry.get(name)
     builder = member.builder.partition(":")[2]
-    start = "" if member.init == "scratch" else f"_{member.init.replace('-', '_')}"
+    starts = {"scratch": "", "face (VGGFace2)": "_vggface2", "face (dlib)": "_dlib"}
+    start = starts.get(member.init, f"_{member.init.replace('-', '_')}")
     trees = "_xgboost" if member.features_of else ""
     assert member.name == name in {builder + start + trees, f"{builder}{start}@paper"}
     assert member.features_of == (name.removesuffix("_xgboost") if trees else "")
