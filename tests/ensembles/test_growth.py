@@ -18,14 +18,13 @@ def make(members: int, samples: int, classes: int, seed: int = 0) -> tuple[np.nd
 
 
 def test_borda_gives_many_classes_the_points_of_every_two_compared(monkeypatch: pytest.MonkeyPatch):
-    logits, targets = make(3, 40, 20)
+    logits, _ = make(3, 40, 20)
     logits[0] = np.round(logits[0])  # ties of several classes
     logits[1, :, 5:9] = -1.0
     logits[2, 0] = 0.0
-    sorted_, compared = ensembles.create("borda").fit(logits, targets), ensembles.create("borda").fit(logits, targets)
-    by_order = sorted_.points(logits)
+    by_order = voting.Borda().points(logits)
     monkeypatch.setattr(voting, "FEW_CLASSES", 20)
-    np.testing.assert_array_equal(by_order, compared.points(logits))
+    np.testing.assert_array_equal(by_order, voting.Borda().points(logits))
     np.testing.assert_allclose(by_order.sum(axis=1), 3 * 20 * 19 / 2)
 
 
@@ -43,16 +42,20 @@ def test_few_components_of_many_features_are_those_of_the_whole_covariance(monke
 
 def test_draws_in_blocks_are_the_same_draws(monkeypatch: pytest.MonkeyPatch):
     logits, targets = make(4, 100, 3)
-    whole = ensembles.create("pseudo_bma").fit(logits, targets)
+    whole, blocks = bayesian.PseudoBMA(), bayesian.PseudoBMA()
+    whole.fit(logits, targets)
     monkeypatch.setattr(bayesian, "SHARES_AT_ONCE", 700)
-    np.testing.assert_allclose(ensembles.create("pseudo_bma").fit(logits, targets).weights_, whole.weights_, rtol=1e-9)
+    blocks.fit(logits, targets)
+    assert whole.weights_ is not None and blocks.weights_ is not None
+    np.testing.assert_allclose(blocks.weights_, whole.weights_, rtol=1e-9)
 
 
 def test_neighbours_are_searched_among_so_many_images_at_most(monkeypatch: pytest.MonkeyPatch):
     logits, targets = make(3, 90, 3)
     every_third, kept = slice(None, None, 3), 30
     monkeypatch.setattr(dynamic, "MOST_SEARCHED", kept)
-    few = ensembles.create("knora_u").fit(logits[:, :88], targets[:88])
+    few = dynamic.KnoraUnion()
+    few.fit(logits[:, :88], targets[:88])
     assert few.features_.shape[0] == few.correct_.shape[0] == kept
     right = logits[:, :88][:, every_third].argmax(axis=2) == targets[:88][every_third]
     np.testing.assert_array_equal(few.correct_, right.T)

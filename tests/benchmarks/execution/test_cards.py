@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def session(results: Path, cards: int, *changes: str) -> Session:
     return Session(replace(asked, changes=changes))
 
 
-def train(one: Session, **more: object) -> Predictions:
+def train(one: Session, **more: Any) -> Predictions:
     context: TrainContext = replace(executor.train_context(one, lambda: None, NullProgress()), **more)
     (configuration,) = one.configurations(one.folds[0])
     return executor.execute(one, one.folds[0], configuration, context)

@@ -64,7 +64,7 @@ def test_every_ensembler_is_read_as_it_was_fitted(val: Validation, tmp_path: Pat
     assert fitted == names
     for one, other in zip(first, again, strict=True):
         assert one.error is None, one.error
-        same(one, other, val.logits)
+        same(one, other, np.asarray(val.logits))
 
 
 def test_only_what_is_missing_is_fitted(val: Validation, tmp_path: Path, fitted: list[str]):
@@ -95,7 +95,7 @@ def test_fresh_fits_everything(val: Validation, tmp_path: Path, fitted: list[str
 
 
 def of_another_image(val: Validation) -> Validation:
-    logits = val.logits.copy()
+    logits = np.array(val.logits)
     logits[0, 0, 0] = np.nextafter(logits[0, 0, 0], np.float32(9))
     return replace(val, logits=logits)
 
@@ -105,7 +105,7 @@ def of_another_image(val: Validation) -> Validation:
     [
         of_another_image,
         lambda val: replace(val, targets=np.roll(val.targets, 1)),
-        lambda val: replace(val, logits=val.logits[::-1]),
+        lambda val: replace(val, logits=np.asarray(val.logits)[::-1]),
         lambda val: replace(val, folds=4),
         lambda val: replace(val, labels=("a", "b", "d")),
         lambda val: replace(val, groups=np.arange(90) // 2),
@@ -139,7 +139,7 @@ def test_a_damaged_file_is_fitted_again(val: Validation, tmp_path: Path, fitted:
             path.write_bytes(damaged)
             found = fits._load(next(iter(stems(tmp_path))))
             if found is not None:  # a bit that says nothing
-                same(first[0], found, val.logits)
+                same(first[0], found, np.asarray(val.logits))
         path.write_bytes(whole[: len(whole) // 2])
         del fitted[:]
         same_but_seconds = searched(val, tmp_path, ["super_learner"])[0]
@@ -153,7 +153,7 @@ def stems(folder: Path) -> set[Path]:
 
 
 def test_a_method_that_fails_is_tried_again(val: Validation, tmp_path: Path, fitted: list[str]):
-    few = replace(val, logits=val.logits[:, :3], targets=val.targets[:3])
+    few = replace(val, logits=np.asarray(val.logits)[:, :3], targets=val.targets[:3])
     failed = [result.name for result in searched(few, tmp_path / "few", list(ensembles.names())) if result.error]
     assert failed
     del fitted[:]
@@ -176,11 +176,11 @@ def test_what_an_ensembler_predicts_is_known_by_its_fit_and_the_logits(
         known = KnownFits(val, tmp_path, fresh=fresh)
         return known.predict(known.search(["super_learner"])[0], logits)
 
-    first = predicted(val, val.logits)
-    np.testing.assert_array_equal(predicted(val, val.logits, fresh=True), first)
+    first = predicted(val, np.asarray(val.logits))
+    np.testing.assert_array_equal(predicted(val, np.asarray(val.logits), fresh=True), first)
     other = of_another_image(val)
-    predicted(val, other.logits)
-    predicted(other, other.logits)
+    predicted(val, np.asarray(other.logits))
+    predicted(other, np.asarray(other.logits))
     assert len(list(tmp_path.glob("*.predicted"))) == 3
     monkeypatch.setattr(ensembles.get("super_learner"), "predict_proba", None)
-    np.testing.assert_array_equal(predicted(val, val.logits), first)
+    np.testing.assert_array_equal(predicted(val, np.asarray(val.logits)), first)
