@@ -13,11 +13,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RowClass:
-    """A class of rows: what tables call it, the mark behind its titles, and the heading over its rows."""
+    """A class of rows: what tables call it, its mark behind titles, the headings over its rows and over one alone."""
 
     name: str
     mark: str
     heading: str
+    alone: str
+    like_members: bool = True  # trained here, and not from elsewhere
 
     @property
     def slug(self) -> str:
@@ -25,11 +27,11 @@ class RowClass:
         return self.name.replace(" ", "-")
 
 
-EXTRA_LABELS = RowClass("extra labels", "†", "Members, extra labels")
-TOOLS = RowClass("tools", "‡", "Tools")
-CHECKPOINT = RowClass("checkpoint", "§", "Published checkpoints")
-COSTLY = RowClass("over the limit", "¶", "Members over the limit")
-SHORT_BUDGET = RowClass("short budget", "‖", "Members, short budgets")
+EXTRA_LABELS = RowClass("extra labels", "†", "Members, extra labels", "Member, extra labels")
+TOOLS = RowClass("tools", "‡", "Tools", "Tool", like_members=False)
+CHECKPOINT = RowClass("checkpoint", "§", "Published checkpoints", "Published checkpoint", like_members=False)
+COSTLY = RowClass("over the limit", "¶", "Members over the limit", "Member over the limit")
+SHORT_BUDGET = RowClass("short budget", "‖", "Members, short budgets", "Member, short budget")
 ROW_CLASSES = {row_class.name: row_class for row_class in (EXTRA_LABELS, TOOLS, CHECKPOINT, COSTLY, SHORT_BUDGET)}
 FROM_ELSEWHERE = (TOOLS.name, CHECKPOINT.name)  # a store's file says it of itself
 

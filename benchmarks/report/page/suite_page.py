@@ -21,12 +21,8 @@ from benchmarks.report.sections.headline import cheaper, gap_warning, seen_warni
 from benchmarks.report.sections.probabilities import separation
 from benchmarks.report.sections.ranking import row_class_notes
 from benchmarks.results import (
-    CHECKPOINT,
-    COSTLY,
     EXTERNAL,
-    EXTRA_LABELS,
     ROW_CLASSES,
-    TOOLS,
     UNIFORM,
     LeaderboardRow,
     Results,
@@ -47,16 +43,14 @@ from benchmarks.results import (
 
 LIMIT = 2_950_000  # bytes of a page; figures get what the rest leaves of it
 FIGURES = Markup("<!-- figures -->")  # where they go: what comes from data is escaped and cannot hold it
-GROUPS = {  # heading of the chip and whether its rows are there at first
-    "ensemble": ("Ensembles", True),
-    "member": ("Members", True),
-    EXTRA_LABELS.slug: (EXTRA_LABELS.heading, True),
-    "external": ("External models", True),
-    TOOLS.slug: (TOOLS.heading, True),
-    CHECKPOINT.slug: (CHECKPOINT.heading, True),
-    COSTLY.slug: (COSTLY.heading, True),
-    "published": ("Published, comparable", True),
-    "doubtful": ("Published, not comparable", False),
+GROUPS = {  # heading of the chip, that of one row, and whether its rows are there at first
+    "ensemble": ("Ensembles", "Ensemble", True),
+    "member": ("Members", "Member", True),
+    **{known.slug: (known.heading, known.alone, True) for known in ROW_CLASSES.values() if known.like_members},
+    "external": ("External models", "External model", True),
+    **{known.slug: (known.heading, known.alone, True) for known in ROW_CLASSES.values() if not known.like_members},
+    "published": ("Published, comparable", "Published, comparable", True),
+    "doubtful": ("Published, not comparable", "Published, not comparable", False),
 }
 RANGES = (("accuracy", "Test accuracy, %", 100.0), ("params", "Parameters, millions", 1e-6), ("year", "Year", 1.0))
 
@@ -72,6 +66,11 @@ class PageRow:
     remarks: list[str]  # what stands beside the name as a badge
     under: str  # what stands below it
     detail: Detail
+
+    @property
+    def kind(self) -> str:
+        """Say what the row is, in words."""
+        return GROUPS[self.group][1]
 
 
 def write(results: Results, folder: Path) -> Path:
@@ -144,7 +143,7 @@ def _group(row: LeaderboardRow) -> str:
 def _groups(rows: list[LeaderboardRow]) -> list[tuple[str, str, bool, int]]:
     """Return key, heading, shown at first, and number of rows of each group that has any."""
     counts = {key: sum(_group(row) == key for row in rows) for key in GROUPS}
-    return [(key, *GROUPS[key], number) for key, number in counts.items() if number]
+    return [(key, GROUPS[key][0], GROUPS[key][2], number) for key, number in counts.items() if number]
 
 
 def _remarks(row: LeaderboardRow, results: Results) -> list[str]:
