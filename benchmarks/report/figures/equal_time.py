@@ -26,7 +26,7 @@ from benchmarks.report.figures.style import (
     plural,
     sheet,
 )
-from benchmarks.results import LeaderboardRow, Results, member_rows, split_names
+from benchmarks.results import EXTRA_LABELS, LeaderboardRow, Results, member_rows, split_names
 from benchmarks.results.schema import Member
 
 if TYPE_CHECKING:
@@ -62,7 +62,9 @@ def equal_time(results: Results, known: Mapping[str, History]) -> Chart | None:
     best = curves[0]
     close = [curve for curve in curves[1:] if curve.within >= best.within - NEAR]
     reached = f"{best.backbone} reaches {best.within:.1f} % on {val} within {HOURS:g} core-hours"
-    rest = f"{len(close) or 'none'} of the other {len(curves) - 1} backbones come within {NEAR:g} points"
+    others = len(curves) - 1
+    few = f"{len(close) or 'none'} of the other {others} backbones" if len(close) < others else f"all {others} others"
+    rest = f"{few} come within {NEAR:g} points"
     machines = [f"{name} ({count})" for name, count in Counter(CORES.sub("", one.device) for one in curves).items()]
     note = (
         "Of each backbone, the recipe that is best by then, without teachers; highest accuracy so far by epoch, dots "
@@ -93,7 +95,8 @@ def _stands_on_others(member: Member) -> bool:
 def _curve(row: LeaderboardRow, history: History) -> Curve | None:
     """Return the curve of a member that was trained on a CPU, from labels that all have; None of another."""
     cores = CORES.search(row.device or "")
-    if cores is None or row.row_classes or not history.get("seconds"):
+    other = any(row_class is EXTRA_LABELS or not row_class.like_members for row_class in row.row_classes)
+    if cores is None or other or not history.get("seconds"):
         return None
     hours = tuple(int(cores[1]) * seconds / 3600 for seconds in history["seconds"])
     accuracy = tuple(100 * value for value in accumulate(history["val_accuracy"], max))
