@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from benchmarks.formats import escape, interval, percent, table
+from benchmarks.formats import count, escape, interval, milliseconds, percent, table
 from benchmarks.results import Results, command_for, split_names
 
-UNITS = {"flops": "FLOPs", "ms": "ms"}
+UNITS = {"flops": ("FLOPs", count), "ms": ("ms", milliseconds)}
 
 
 def budgets_section(results: Results) -> str:
@@ -16,7 +16,7 @@ def budgets_section(results: Results) -> str:
     _, val, test = split_names(results)
     body = [
         [
-            f"{row['budget']:.3g} {UNITS[row['unit']]}", f"{row['cost']:.3g}", percent(row["cross_fitted"]),
+            _amount(row["budget"], row["unit"]), _amount(row["cost"], row["unit"]), percent(row["cross_fitted"]),
             percent(row["accuracy"]), interval(*row["interval"]), escape(row["members"]),
         ]
         for row in rows
@@ -34,5 +34,11 @@ def budgets_section(results: Results) -> str:
 
 def within_limits(results: Results) -> str:
     """Say what limits the headline was chosen under; empty without any."""
-    limits = [f"{limit:.3g} {UNITS[unit]}" for unit, limit in results.get("limits", {}).items()]
+    limits = [_amount(limit, unit) for unit, limit in results.get("limits", {}).items()]
     return f", of the ensembles that take at most {' and '.join(limits)} an image" if limits else ""
+
+
+def _amount(number: float, unit: str) -> str:
+    """Print 4.06e7 `flops` as 40.6M FLOPs, 0.776 `ms` as 0.78 ms."""
+    name, printed = UNITS[unit]
+    return f"{printed(number)} {name}"

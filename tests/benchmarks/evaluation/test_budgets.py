@@ -155,7 +155,7 @@ def test_the_table_of_budgets_is_shown_and_an_old_or_damaged_one_is_named(
          "interval": [0.395, 0.425], "members": "mini_xception + resnet18"}
     ]  # fmt: skip
     text = budgets_section(results)
-    assert "| 2e+03 FLOPs | 22 | 40.00 | 41.00 | [39.5, 42.5] | mini_xception + resnet18 |" in text
+    assert "| 2.0k FLOPs | 22 FLOPs | 40.00 | 41.00 | [39.5, 42.5] | mini_xception + resnet18 |" in text
     for line, why in (
         ('FLOPs,2e+03,22,40.00,41.00,"[39.5, 42.5]",gone', "names members that are not here"),
         ('parsecs,2e+03,22,40.00,41.00,"[39.5, 42.5]",resnet18', "none of its own"),
