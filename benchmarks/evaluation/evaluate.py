@@ -113,10 +113,12 @@ def _budgets(folder: Path, labels: Collection[str]) -> tuple[list[Budget], list[
     try:
         rows = budgets_of(table)
     except (KeyError, ValueError) as error:
-        return [], [f"budgets.csv: holds what is none of its own ({error}); python benchmark.py budget writes it anew"]
+        return [], [
+            f"budgets.csv: holds what is none of its own ({error}); written anew by: python benchmark.py budget"
+        ]
     if all(label in labels for row in rows for label in row["members"].split(" + ")):
         return rows, []
-    return [], ["budgets.csv: names members that are not here; python benchmark.py budget writes it anew"]
+    return [], ["budgets.csv: names members that are not here; written anew by: python benchmark.py budget"]
 
 
 def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedModels, results: Path) -> None:

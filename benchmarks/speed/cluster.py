@@ -160,9 +160,13 @@ def simulated(members: int = MEMBERS, workers: int = WORKERS) -> Iterator[Compar
     """Hand out many members, and compare with the least time in which it could be done."""
     tasks = made_up_tasks(members)
     engine: Any = Clockwork({task.stem: task.step.seconds for task in tasks}, workers)
-    session: Any = SimpleNamespace(options=Options(), device="cpu")
-    began = time.process_time()
-    done, failed = train_in_parallel(session, tasks, engine, lambda: None, NullProgress())
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        session: Any = SimpleNamespace(
+            options=Options(), device="cpu", mirror=None, folder=place, checkpoints=place / "checkpoints"
+        )
+        began = time.process_time()
+        done, failed = train_in_parallel(session, tasks, engine, lambda: None, NullProgress())
     assert len(done) == members and not failed
     what = f"{members:,} members on {workers} workers"
     seconds = time.process_time() - began

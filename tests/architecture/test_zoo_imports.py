@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "sealed": set(),
     "multitask": {"outputs", "structure"},
     "profile": set(),
-    "networks": {"outputs", "recipes", "registry"},
+    "networks": {"member", "outputs", "pretrained", "recipes", "registry"},
     "backbones": {"member", "recipes", "registry"},
     # what is done with them: training evaluates by inference, and starts from trained weights
     "cpu": set(),

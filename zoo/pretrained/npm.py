@@ -80,7 +80,7 @@ def unpack(path: Path, wanted: Callable[[str], bool], folder: Path) -> None:
                 files = [one for one in packed if one.isfile() and wanted(Path(one.name).name)]
                 packed.extractall(draft, files, filter="data")
         except (OSError, EOFError, tarfile.TarError) as error:
-            raise CannotFetch(f"{path}: is no archive of npm ({error})") from error
+            raise CannotFetch(f"{path}: is no archive of npm ({str(error).splitlines()[0]})") from error
         if not (found := Path(draft) / ROOT).is_dir():
             raise CannotFetch(f"{path}: is no archive of npm with what is needed")
         shutil.rmtree(folder, ignore_errors=True)  # an unfinished one

@@ -10,10 +10,11 @@ import pytest
 
 from benchmarks.report.epochs import History
 from benchmarks.report.figures.equal_time import HOURS, curves_of, equal_time
+from benchmarks.results.row_classes import EXTRA_LABELS, SHORT_BUDGET, RowClass
 from tests.helpers.results import blank_results
 
 
-def row(name: str, device: str | None = "AMD EPYC, 2 cores", classes: tuple[str, ...] = ()) -> Any:
+def row(name: str, device: str | None = "AMD EPYC, 2 cores", classes: tuple[RowClass, ...] = ()) -> Any:
     return SimpleNamespace(name=name, title=name, device=device, row_classes=classes)
 
 
@@ -32,12 +33,13 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_of_each_backbone_the_recipe_that_is_best_within_the_budget_stands(rows: list[Any]):
     rows += [row("vgg"), row("vgg@long"), row("res@muon"), row("net"), row("gpu", "NVIDIA H200"), row("odd", None)]
-    rows += [row("voted", classes=("extra labels",)), row("slow"), row("unknown")]
+    rows += [row("voted", classes=(EXTRA_LABELS,)), row("short", classes=(SHORT_BUDGET,)), row("slow"), row("unknown")]
     known = {
         "vgg": history((0.5, 0.5), (1.0, 0.66), (1.5, 0.6)),
         "vgg@long": history((1.5, 0.6), (2.5, 0.9)),
         "res@muon": history((1.0, 0.7), (2.0, 0.71)),
         "net": history((0.1, 0.3)),
+        "short": history((0.1, 0.2)),
         "slow": history((2.1, 0.99)),
         **{name: history((0.1, 0.95)) for name in ("gpu", "odd", "voted")},
     }
@@ -46,12 +48,17 @@ def test_of_each_backbone_the_recipe_that_is_best_within_the_budget_stands(rows:
     results = blank_results(members=[{"name": one.name, "recipe": None} for one in rows])
     results["members"][-2]["recipe"] = {"labels": {"teacher": "net"}}
     curves = curves_of(results, known)
-    assert [(one.backbone, one.within) for one in curves] == [("res", 71.0), ("vgg", 66.0), ("net", 30.0)]
+    assert [(one.backbone, one.within) for one in curves] == [
+        ("res", 71.0),
+        ("vgg", 66.0),
+        ("net", 30.0),
+        ("short", 20.0),
+    ]
     assert curves[1].hours == (0.5, 1.0, 1.5) and curves[1].accuracy == (50.0, 66.0, 66.0), "never falls"
     chart = equal_time(results, known)
     assert chart is not None
     reached = f"res reaches 71.0 % on val split within {HOURS:g} core-hours"
-    assert chart.title == f"{reached}; none of the other 2 backbones come within 2 points"
+    assert chart.title == f"{reached}; none of the other 3 backbones come within 2 points"
 
 
 def test_two_backbones_are_no_comparison(rows: list[Any]):
