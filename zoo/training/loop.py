@@ -267,13 +267,14 @@ class _Run:
         generator = self._generator(self.device, state.step)
         _seed_global(self.device, generator.initial_seed() + self.world.rank)
         images = batch_of(self.images, rows)
-        targets = sample_class(self.targets[rows], generator) if recipe.labels.draw else self.targets[rows]
         affect = None if self.affect is None else self.affect[rows]
         if self.teachers is None:
             inputs = augmented(images, size, recipe, generator)
+            targets = self._targets(rows, generator)
             inputs, targets, affect = mix_rated(inputs, targets, affect, recipe, generator)
         else:  # mixed before it is normalised, which each network does in its own way
             views = augment(images, size, recipe.augment, generator, recipe.crop_ratio)
+            targets = self._targets(rows, generator)
             views, targets, affect = mix_rated(views, targets, affect, recipe, generator)
             inputs, targets = _normalised(views, recipe), self.teachers.targets(views, targets)
         for group in self.optimizer.param_groups:
@@ -288,6 +289,10 @@ class _Run:
             self.optimizer.step()
         self.average.update(self.network, state.epoch * self.steps + state.step)
         return loss, right
+
+    def _targets(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the targets of these images; where the recipe says so, drawn after the numbers of their views."""
+        return sample_class(self.targets[rows], generator) if self.recipe.labels.draw else self.targets[rows]
 
     def _backward(self, inputs: Tensor, targets: Tensor, affect: Tensor | None) -> tuple[Tensor, Tensor]:
         """Compute clipped gradients of the mean loss; return that loss, and how many were classified right."""
