@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from time import perf_counter
 from typing import cast
 
@@ -38,6 +39,11 @@ class SearchResult:
     error: str | None = None
     fitted_on: str = "val"  # or "train": out-of-fold predictions of training images
     cross_fit_probabilities: FloatArray | None = None  # [repeats, N, C] of the images while held out; None on failure
+
+    @property
+    def repeats(self) -> int:
+        """How often every image was held out."""
+        return 0 if self.cross_fit_probabilities is None else len(self.cross_fit_probabilities)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +106,17 @@ def search(
     if train is not None and train.logits.shape[::2] != val.logits.shape[::2]:
         raise ValueError(f"train_logits {list(train.logits.shape)} are not of the members and classes of the logits")
     together = None if groups is None else np.asarray(groups)
-    rounds = _rounds(stratified_splits(val.targets, folds, repeats, random_state, together), len(val.targets))
+
+    @cache  # where all is known, no split is drawn
+    def rounds() -> list[list[tuple[IntArray, IntArray]]]:
+        splits = stratified_splits(val.targets, folds, repeats, random_state, together)
+        return _rounds(splits, len(val.targets))
+
     asked = list(registered_names() if names is None else names)
     found = {name: result for name, result in (known or {}).items() if name in asked}
     new = [_new(name, random_state) for name in asked if name not in found]
+    if new:
+        rounds()  # folds that cannot be are told before anything is fitted
     for ensembler in new:
         learns_from_train = ensembler.stacks and train is not None
         source = train if learns_from_train and train is not None else val
@@ -111,21 +124,24 @@ def search(
         found[ensembler.name] = _fitted(ensembler, outcome, len(val.targets))
         if learns_from_train:
             found[ensembler.name] = _scored_on_val(found[ensembler.name], val)
-    for number, splits in enumerate(rounds):
+    for number in range(repeats):
         able = [name for name in asked if found[name].error is None and found[name].fitted_on == "val"]
         near = able if number == 0 else _near_the_best([found[name] for name in able], val.targets)
-        lacking = [name for name in near if _repeats(found[name]) <= number]
-        jobs = [
-            (_new(name, random_state), val.logits, val.targets, *split, method_seconds)
-            for name in lacking
-            for split in splits
-        ]
-        outcomes = iter(_run(jobs, n_jobs))
-        for name in lacking:
-            held_out = [next(outcomes) for _ in splits]
-            found[name] = _with_repeat(found[name], held_out, [scored for _, scored in splits], val.targets)
-        for name in set(able) - set(near):
-            found[name] = _first_repeats(found[name], number, val.targets)
+        lacking = [name for name in near if found[name].repeats <= number]
+        if lacking:
+            splits = rounds()[number]
+            jobs = [
+                (_new(name, random_state), val.logits, val.targets, *split, method_seconds)
+                for name in lacking
+                for split in splits
+            ]
+            outcomes = iter(_run(jobs, n_jobs))
+            for name in lacking:
+                held_out = [next(outcomes) for _ in splits]
+                found[name] = _with_repeat(found[name], held_out, [scored for _, scored in splits], val.targets)
+        for name in set(able) - set(near):  # what an earlier search knew beyond this is left out
+            if found[name].repeats > number:
+                found[name] = _cross_fitted(found[name], found[name].cross_fit_probabilities, val.targets, number)
     return [found[name] for name in asked]
 
 
@@ -162,33 +178,26 @@ def _behind(correct: FloatArray, best: FloatArray) -> float:
 
 def _near_the_best(results: Sequence[SearchResult], targets: IntArray) -> list[str]:
     """Return the names of those within two standard errors of the best by the first cross-fit of each."""
-    first = {result.name: _correct(result, 1, targets) for result in results if result.error is None}
+    first = {
+        result.name: _cross_fitted(result, result.cross_fit_probabilities, targets, 1).cross_fit_correct
+        for result in results
+    }
     best = max(first.values(), key=lambda correct: float(correct.mean()), default=None)
     return [name for name, correct in first.items() if best is not None and _behind(correct, best) <= 2.0]
 
 
-def _correct(result: SearchResult, repeats: int, targets: IntArray) -> FloatArray:
-    """Return how often each image was right while held out `[N]`, as a share of the first repeats."""
-    assert result.cross_fit_probabilities is not None, "cross-fitted"
-    right: FloatArray = (result.cross_fit_probabilities[:repeats].argmax(axis=2) == targets).mean(axis=0)
-    return right
-
-
-def _repeats(result: SearchResult) -> int:
-    return 0 if result.cross_fit_probabilities is None else len(result.cross_fit_probabilities)
-
-
-def _first_repeats(result: SearchResult, repeats: int, targets: IntArray) -> SearchResult:
-    """Return the result as it is after its first repeats: what an earlier search knew beyond them is left out."""
-    if _repeats(result) <= repeats:
-        return result
-    assert result.cross_fit_probabilities is not None
-    correct = _correct(result, repeats, targets)
+def _cross_fitted(
+    result: SearchResult, probabilities: FloatArray | None, targets: IntArray, repeats: int | None = None
+) -> SearchResult:
+    """Return the result as the first `repeats` (None: all) of its held-out predictions [repeats, N, C] score it."""
+    assert probabilities is not None, "cross-fitted"
+    kept = probabilities[:repeats]
+    correct: FloatArray = (kept.argmax(axis=2) == targets).mean(axis=0)
     return replace(
         result,
         cross_fit_accuracy=float(correct.mean()),
         cross_fit_correct=correct,
-        cross_fit_probabilities=result.cross_fit_probabilities[:repeats],
+        cross_fit_probabilities=kept,
     )
 
 
@@ -272,17 +281,29 @@ def _attempt(
 
 def _fitted(ensembler: Ensembler, whole: _Outcome, samples: int) -> SearchResult:
     """Return what a fit on all images says of a method, before it is cross-fitted on `samples` of validation."""
-    failed = whole.error is not None
-    return SearchResult(
+    result = SearchResult(
         name=ensembler.name,
         title=ensembler.title,
         complexity=ensembler.complexity,
-        ensembler=None if failed else ensembler,
-        fit_accuracy=float("nan") if failed else float(whole.correct.mean()),
+        ensembler=ensembler,
+        fit_accuracy=float(whole.correct.mean()),
         cross_fit_accuracy=float("nan"),
         cross_fit_correct=np.full(samples, np.nan),
         seconds=whole.seconds,
-        error=whole.error,
+    )
+    return result if whole.error is None else _failed(result, whole.error)
+
+
+def _failed(result: SearchResult, error: str) -> SearchResult:
+    nan = float("nan")
+    return replace(
+        result,
+        ensembler=None,
+        fit_accuracy=nan,
+        cross_fit_accuracy=nan,
+        cross_fit_correct=np.full(len(result.cross_fit_correct), nan),
+        cross_fit_probabilities=None,
+        error=error,
     )
 
 
@@ -291,15 +312,8 @@ def _scored_on_val(fitted: SearchResult, val: _Split) -> SearchResult:
     if fitted.ensembler is None:
         return replace(fitted, fitted_on="train")
     probabilities = fitted.ensembler.predict_proba(val.logits)
-    correct = (probabilities.argmax(axis=1) == val.targets).astype(float)
-    return replace(
-        fitted,
-        title=f"{fitted.title} (on out-of-fold train)",
-        cross_fit_accuracy=float(correct.mean()),
-        cross_fit_correct=correct,
-        fitted_on="train",
-        cross_fit_probabilities=probabilities[None],
-    )
+    told = replace(fitted, title=f"{fitted.title} (on out-of-fold train)", fitted_on="train")
+    return _cross_fitted(told, probabilities[None], val.targets)
 
 
 def _with_repeat(
@@ -308,15 +322,10 @@ def _with_repeat(
     """Return the result with one more repeat: every image predicted by the fit that it was held out of."""
     error = next((outcome.error for outcome in outcomes if outcome.error is not None), None)
     if error is not None:
-        nothing = np.full(len(targets), np.nan)
-        nan = float("nan")
-        failed = replace(result, ensembler=None, fit_accuracy=nan, cross_fit_accuracy=nan, cross_fit_correct=nothing)
-        return replace(failed, error=error, cross_fit_probabilities=None)
+        return _failed(result, error)
     parts = [outcome.probabilities for outcome in outcomes if outcome.probabilities is not None]
     repeat = np.empty((1, len(targets), parts[0].shape[1]))
     for images, part in zip(scored, parts, strict=True):
         repeat[0, images] = part
     before = result.cross_fit_probabilities
-    together = replace(result, cross_fit_probabilities=repeat if before is None else np.concatenate([before, repeat]))
-    correct = _correct(together, _repeats(together), targets)
-    return replace(together, cross_fit_accuracy=float(correct.mean()), cross_fit_correct=correct)
+    return _cross_fitted(result, repeat if before is None else np.concatenate([before, repeat]), targets)

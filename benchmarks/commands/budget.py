@@ -21,17 +21,17 @@ from benchmarks.execution.tasks import external_members, schedule
 from benchmarks.files import csv_text_of, write_atomic
 from benchmarks.formats import columns, interval, percent
 from benchmarks.results import read_results
+from benchmarks.results.analyses import BUDGET_UNITS
 from benchmarks.results.schema import MemberFacts
 from benchmarks.session import Session, options_from
 from ensembles import softmax
 
-UNITS = {"flops": "FLOPs", "ms": "ms"}
 FILE = "budgets.csv"
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the limits."""
-    suite_arguments(parser, "--members", "--seeds", *(f"--budget-{unit}" for unit in UNITS))
+    suite_arguments(parser, "--members", "--seeds", *(f"--budget-{unit}" for unit in BUDGET_UNITS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +50,13 @@ def execute(arguments: Namespace) -> None:
     """Print what is best within the budgets; without one, write the curve."""
     session = Session(replace(options_from(arguments), train="never"))
     known = known_members(session)
-    asked = {unit: budget for unit in UNITS if (budget := getattr(arguments, f"budget_{unit}", None)) is not None}
+    asked = {
+        unit: budget for unit in BUDGET_UNITS if (budget := getattr(arguments, f"budget_{unit}", None)) is not None
+    }
     if asked:
         print(columns([row(known, unit, budget) for unit, budget in asked.items()]))
         return
-    rows = [row(known, unit, budget) for unit in UNITS for budget in _curve(known, cost_of(known.facts, unit))]
+    rows = [row(known, unit, budget) for unit in BUDGET_UNITS for budget in _curve(known, cost_of(known.facts, unit))]
     if not rows:
         raise ValueError(f"{session.folder / 'results.json'} knows no member's cost: nothing can be put into a budget")
     write_atomic(session.folder / FILE, csv_text_of(rows))
@@ -94,7 +96,7 @@ def row(known: Known, unit: str, budget: float) -> dict[str, object]:
     correct = known.test[list(choice.members)].mean(axis=0).argmax(axis=1) == known.test_targets
     (bounds,) = bootstrap_intervals(correct[None], groups=known.test_groups)
     return {
-        "unit": UNITS[unit],
+        "unit": BUDGET_UNITS[unit],
         "budget": f"{budget:.4g}",
         "cost": f"{choice.cost:.4g}",
         "val, cross-fitted": percent(choice.cross_fitted),

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.evaluation.affect_metrics import affect_scores
 from benchmarks.evaluation.models import member_labels
-from benchmarks.evaluation.significance import DRAWS_AT_ONCE, image_counts
+from benchmarks.evaluation.significance import bootstrap_means
 from benchmarks.results import DIMENSIONS
 from benchmarks.results.analyses import Affect, AffectDimension, AffectRow, Failed, PublishedAffect
 from benchmarks.store.predictions import Predictions
@@ -162,10 +162,7 @@ def bootstrap_concordance(
     own, other = predicted - centre, np.broadcast_to(truth - centre, predicted.shape)
     moments = np.stack([own, other, own**2, other**2, own * other])  # [5, R, N, 2]
     columns = moments.transpose(2, 0, 1, 3).reshape(predicted.shape[1], -1)
-    random = np.random.default_rng(random_state)
-    sizes = [min(DRAWS_AT_ONCE, draws - start) for start in range(0, draws, DRAWS_AT_ONCE)]
-    drawn = np.concatenate([image_counts(random, size, len(columns)).astype(np.float64) @ columns for size in sizes])
-    means = (drawn / len(columns)).reshape(draws, 5, len(predicted), 2)
+    means = bootstrap_means(columns.T, draws, random_state).reshape(draws, 5, len(predicted), 2)
     mean, mean_truth, square, square_truth, product = means.transpose(1, 0, 2, 3)
     room = square + square_truth - 2 * mean * mean_truth  # both variances and the squared distance of the means
     covariance = product - mean * mean_truth

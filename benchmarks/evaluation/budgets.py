@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.evaluation.cost import forward_passes, milliseconds, total_milliseconds, total_of_views
 from benchmarks.files import CsvRow
-from benchmarks.results.analyses import Budget
+from benchmarks.results.analyses import BUDGET_UNITS, Budget
 from benchmarks.results.row_classes import COSTLY
 from benchmarks.results.schema import EnsembleFacts, MemberFacts
 from benchmarks.store.predictions import Predictions
@@ -21,7 +21,7 @@ Cost = Callable[[Sequence[int]], float | None]  # of an image for members togeth
 GAIN = 1e-9  # nats below which one more member is no gain
 FOLDS = 5
 NO_LIMITS: Mapping[str, float] = MappingProxyType({})
-UNITS = {"FLOPs": "flops", "ms": "ms"}  # as tables write them, and as code does
+UNITS = {shown: unit for unit, shown in BUDGET_UNITS.items()}
 COSTS = {"flops": "flops", "ms": "ms_per_image"}  # of a row, by unit
 
 

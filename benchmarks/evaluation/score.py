@@ -192,8 +192,8 @@ def _ensemble(
         "left_out": left_out(row, member_rows, result.ensembler.members_used_.tolist(), targets.val),
         **_apart(used),
     }
-    if result.cross_fit_probabilities is not None:
-        facts["cross_fits"] = len(result.cross_fit_probabilities)
+    if result.repeats:
+        facts["cross_fits"] = result.repeats
     if len(fits) > 1:
         facts["models"] = mean([len(fit) for fit in fits]) or 0.0
     if library := result.ensembler.library:

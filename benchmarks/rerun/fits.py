@@ -72,7 +72,8 @@ class KnownFits:
         )
         for result in results:
             stem = self._stems.get(result.name)
-            if result.error is None and stem is not None and _repeats(result) > _repeats(known.get(result.name)):
+            before = known[result.name].repeats if result.name in known else 0
+            if result.error is None and stem is not None and result.repeats > before:
                 _save(result, stem)
         _sweep(self.folder)
         return results
@@ -107,10 +108,6 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         if ensembles.get(name).__module__.partition(".")[0] == "ensembles":  # of other code nobody has a digest
             yield name, digest([common, name])[:16]
-
-
-def _repeats(result: SearchResult | None) -> int:
-    return 0 if result is None or result.cross_fit_probabilities is None else len(result.cross_fit_probabilities)
 
 
 def _bytes_of(logits: np.ndarray | StackedMembers) -> Iterator[bytes]:

@@ -5,6 +5,10 @@ from typing import NotRequired, TypedDict
 Interval = list[float]  # lower and upper bound, 95 %
 
 
+BUDGET_UNITS = {"flops": "FLOPs", "ms": "ms"}
+"""What a budget is counted in, an image: as code names it, and as people are shown it."""
+
+
 class Budget(TypedDict):
     """The best average of members within a budget an image, `unit` flops or ms, as labels joined by ` + `."""
 

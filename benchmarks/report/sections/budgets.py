@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from benchmarks.formats import count, escape, interval, milliseconds, percent, table
 from benchmarks.results import Results, command_for, split_names
+from benchmarks.results.analyses import BUDGET_UNITS
 
-UNITS = {"flops": ("FLOPs", count), "ms": ("ms", milliseconds)}
+PRINTED = {"flops": count, "ms": milliseconds}
 
 
 def budgets_section(results: Results) -> str:
@@ -40,5 +41,4 @@ def within_limits(results: Results) -> str:
 
 def _amount(number: float, unit: str) -> str:
     """Print 4.06e7 `flops` as 40.6M FLOPs, 0.776 `ms` as 0.78 ms."""
-    name, printed = UNITS[unit]
-    return f"{printed(number)} {name}"
+    return f"{PRINTED[unit](number)} {BUDGET_UNITS[unit]}"
