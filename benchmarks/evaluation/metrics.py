@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.evaluation.reliability import BINS, calibration_error, class_calibration_errors
-from benchmarks.evaluation.selective import risk_values
+from benchmarks.evaluation.selective import comparable, risk_values
 from benchmarks.results.schema import MetricColumn
 
 Probabilities = NDArray[np.floating]
@@ -173,7 +173,7 @@ def _tied_ranks(probabilities: Probabilities, targets: Targets) -> tuple[NDArray
     The first and the last place of the samples tied with it, and whether it is the target (0 or 1).
     """
     _check(probabilities, targets)
-    scores = np.ascontiguousarray(probabilities.T)
+    scores = comparable(np.ascontiguousarray(probabilities.T))
     order = np.argsort(-scores, axis=1)
     scores = np.take_along_axis(scores, order, axis=1)
     places, size = np.arange(scores.shape[1]), scores.shape[1]

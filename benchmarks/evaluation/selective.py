@@ -9,6 +9,21 @@ import numpy as np
 
 FEWEST = 50  # answers on val that a threshold must leave: a share of fewer says little
 POINTS = 100  # of a risk-coverage curve
+COMPARED_BITS = 40  # of the 53 of a float64: the last ones of an exponential differ between processors
+
+
+def comparable(probabilities: np.ndarray) -> np.ndarray:
+    """Return probabilities, float64, without the digits that rounding decides: what was equal ties on every processor.
+
+    Of images that a model is wholly sure of, those digits would make an order.
+    """
+    fraction, exponent = np.frexp(np.asarray(probabilities, dtype=np.float64))
+    return np.ldexp(np.rint(np.ldexp(fraction, COMPARED_BITS)), exponent - COMPARED_BITS)
+
+
+def confidence(probabilities: np.ndarray) -> np.ndarray:
+    """Return how sure each answer is, `[N]`: its top probability, as it can be compared."""
+    return comparable(probabilities.max(axis=1))
 
 
 def threshold(probabilities: np.ndarray, targets: np.ndarray, asked: float) -> float | None:
@@ -16,7 +31,7 @@ def threshold(probabilities: np.ndarray, targets: np.ndarray, asked: float) -> f
 
     That leaves as many answers as possible. None where not even the surest are right so often.
     """
-    sure = probabilities.max(axis=1)
+    sure = confidence(probabilities)
     order = np.argsort(-sure, kind="stable")
     right = np.cumsum(probabilities.argmax(axis=1)[order] == targets[order]) / np.arange(1, len(order) + 1)
     enough = np.flatnonzero(right >= asked)
@@ -34,7 +49,7 @@ def risk_values(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
     Area: Geifman et al. 2019, arXiv:1805.08206.
     """
-    count, sure = len(targets), probabilities.max(axis=1)
+    count, sure = len(targets), confidence(probabilities)
     order = np.argsort(-sure, kind="stable")
     sure, wrong = sure[order], (probabilities.argmax(axis=1) != targets)[order].astype(np.float64)
     tied = np.cumsum(np.concatenate([[False], sure[1:] != sure[:-1]]))
@@ -54,7 +69,7 @@ def risk_values(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 def risk_curve(probabilities: np.ndarray, targets: np.ndarray, points: int = POINTS) -> list[float]:
     """Return the share of errors among the surest 1/points, 2/points ... of the images, the last among all."""
-    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    order = np.argsort(-confidence(probabilities), kind="stable")
     wrong = np.cumsum((probabilities.argmax(axis=1) != targets)[order])
     taken = np.ceil(np.arange(1, points + 1) * len(order) / points).astype(np.int64)
     return (wrong[taken - 1] / taken).tolist()

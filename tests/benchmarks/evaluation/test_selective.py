@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.evaluation.metrics import macro_auprc, macro_auroc
 from benchmarks.evaluation.selective import risk_curve, risk_values
 from benchmarks.evaluation.significance import bootstrap_means, image_counts, quantile_intervals
 
@@ -70,3 +71,16 @@ def test_paired_intervals_of_the_area_cover_the_truth_as_often_as_they_say():
 def test_the_curve_ends_at_the_error_rate_and_starts_with_the_surest():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
     assert risk_curve(probabilities, np.array([0, 1, 1, 1]), points=4) == [0.0, 0.5, 1 / 3, 0.5]
+
+
+def test_last_digits_of_an_exponential_order_no_images():
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=(400, 5)) * 25  # many are wholly sure
+    targets = rng.integers(5, size=400)
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    elsewhere = probabilities * (1 + np.finfo(np.float64).eps * rng.integers(-2, 3, probabilities.shape))
+    assert (probabilities != elsewhere).any()
+    for score in (risk_values, macro_auroc, macro_auprc):
+        np.testing.assert_array_equal(score(probabilities, targets), score(elsewhere, targets))
+    assert risk_curve(probabilities, targets) == risk_curve(elsewhere, targets)
