@@ -25,10 +25,35 @@ def stratified_splits(
         raise ValueError(f"{len(targets)} samples cannot be split into {folds} folds")
     if groups is not None:
         return _grouped_splits(targets, folds, repeats, random_state, groups)
-    from sklearn.model_selection import RepeatedStratifiedKFold
+    random = np.random.RandomState(random_state)
+    strata = _by_first_sample(_strata(targets, folds))
+    splits = []
+    for _ in range(repeats):
+        fold_of = _drawn_folds(strata, folds, random)
+        splits += [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(folds)]
+    return splits
 
-    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=random_state)
-    return list(splitter.split(np.zeros(len(targets)), _strata(targets, folds)))
+
+def _drawn_folds(strata: IntArray, folds: int, random: np.random.RandomState) -> IntArray:
+    """Draw each sample's fold `[N]`: those that scikit-learn's StratifiedKFold draws, whose import takes a second.
+
+    Samples sorted by stratum are dealt out to the folds in turn, which says how many of each a fold has; which they are
+    is drawn stratum by stratum.
+    """
+    dealt = [np.bincount(np.sort(strata)[fold::folds], minlength=strata.max() + 1) for fold in range(folds)]
+    fold_of = np.empty(len(strata), dtype=np.int64)
+    for stratum, sizes in enumerate(np.transpose(dealt)):
+        drawn = np.repeat(np.arange(folds), sizes)
+        random.shuffle(drawn)
+        fold_of[strata == stratum] = drawn
+    return fold_of
+
+
+def _by_first_sample(strata: IntArray) -> IntArray:
+    """Number strata in the order in which they first appear."""
+    _, first, of = np.unique(strata, return_index=True, return_inverse=True)
+    numbers: IntArray = np.argsort(np.argsort(first))[of]
+    return numbers
 
 
 def _grouped_splits(
