@@ -121,7 +121,7 @@ def start(options: Options) -> Session:
         check_writable(options.results)  # others are read, and the table printed, where nothing can be written
     for folder in (options.results, session.folder, *session.folder.glob("*"), session.folder / FITS):
         remove_drafts(folder)
-    remove_finished(session.checkpoints)
+    remove_finished(session.checkpoints, session.store.folder)
     return session
 
 

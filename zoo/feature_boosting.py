@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+STRETCH = 10  # rounds after which a fit begins anew with its trees: what xgboost draws hangs on where that was
 MOST_NEIGHBOURS = 5  # of SMOTE, as in its paper; fewer where the smallest class has fewer
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Rounds of a fit that are done: the trees, bytes of xgboost's own format, and the log-loss on validation after
+    each round."""
+
+    trees: bytes = b""
+    losses: tuple[float, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.losses)
+
+    @property
+    def best(self) -> int:
+        """How many rounds have the lowest log-loss; 0 before the first."""
+        return int(np.argmin(self.losses)) + 1 if self.losses else 0
 
 
 @dataclass
@@ -47,10 +68,16 @@ class FeatureBoosting:
         val_features: npt.ArrayLike,
         val_targets: npt.ArrayLike,
         num_classes: int | None = None,
+        begun: Rounds | None = None,
+        after_round: Callable[[Rounds], None] = lambda rounds: None,
     ) -> Self:
         """Fit on train features `[N, F]` and targets `[N]`, stop on validation features `[V, F]` and targets `[V]`.
 
-        `num_classes` is needed where the last classes may be absent from all targets. ValueError on bad input."""
+        `num_classes` is needed where the last classes may be absent from all targets. A fit goes on from the rounds
+        that another has `begun` on the same data: the trees are the same as without a break. `after_round` is called
+        with the rounds to go on from, of which there are more after every tenth; it ends the fit by raising.
+        ValueError on bad input.
+        """
         xgboost = _import_xgboost()
         train, held_out = _check_features(features), _check_features(val_features)
         if train.shape[1] != held_out.shape[1]:
@@ -60,17 +87,22 @@ class FeatureBoosting:
         val_truth = _check_targets(val_targets, len(held_out), self.num_classes_)
         if self.smote:
             train, truth = _oversample(train, truth, self.random_state)
-        stopped = xgboost.train(
-            self._parameters(),
-            xgboost.DMatrix(train, label=truth, nthread=self.jobs),
-            num_boost_round=self.max_rounds,
-            evals=[(xgboost.DMatrix(held_out, label=val_truth, nthread=self.jobs), "val")],
-            early_stopping_rounds=self.patience,
-            verbose_eval=False,
-        )
-        self.rounds_ = int(stopped.best_iteration) + 1
+        learnt = xgboost.DMatrix(train, label=truth, nthread=self.jobs)
+        unseen = xgboost.DMatrix(held_out, label=val_truth, nthread=self.jobs)
+        kept = done = begun or Rounds()
+        booster = self._booster(kept, [learnt, unseen])
+        while True:
+            booster.update(learnt, done.count)
+            done = Rounds(losses=(*done.losses, float(booster.eval(unseen).rpartition(":")[2])))
+            after_round(kept)
+            if done.count >= self.max_rounds or done.count - done.best >= self.patience:
+                break
+            if done.count % STRETCH == 0:
+                kept = Rounds(bytes(booster.save_raw("ubj")), done.losses)
+                booster = self._booster(kept, [learnt, unseen])
+        self.rounds_ = done.best
         self.feature_count_ = train.shape[1]
-        self.model_ = np.frombuffer(stopped[: self.rounds_].save_raw("ubj"), dtype=np.uint8)
+        self.model_ = np.frombuffer(booster[: self.rounds_].save_raw("ubj"), dtype=np.uint8)
         return self
 
     def predict_logits(self, features: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -93,6 +125,13 @@ class FeatureBoosting:
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         return probabilities
 
+    def _booster(self, done: Rounds, data: list[Any]) -> Any:
+        """Return what goes on from these rounds, with random numbers of its own."""
+        xgboost = _import_xgboost()
+        seed = np.random.SeedSequence([self.random_state, done.count]).generate_state(1)[0] >> 1
+        parameters = {**self._parameters(), "seed": int(seed)}
+        return xgboost.Booster(parameters, cache=data, model_file=bytearray(done.trees) or None)
+
     def _parameters(self) -> dict[str, Any]:
         return {
             "objective": "multi:softprob",
@@ -106,7 +145,6 @@ class FeatureBoosting:
             "reg_lambda": self.reg_lambda,
             "nthread": self.jobs,
             "device": self.device,
-            "seed": self.random_state,
         }
 
 

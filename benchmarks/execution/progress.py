@@ -61,12 +61,13 @@ class LogProgress(NullProgress):
 
     def start(self, label: str) -> None:
         self.begun, self.label = self.begun + 1, label
-        self.running[label] = _Line(f"[{self.begun}/{self.count}] {label}", 0, time.monotonic())
+        self.running[label] = _Line(f"[{self.begun}/{self.count}] {label}", ("", 0), time.monotonic())
 
     def progress(self, progress: Progress, label: str = "") -> None:
         line, now = self.running[label or self.label], time.monotonic()
-        if progress.epoch > line.epoch and now - line.printed > self.PAUSE:
-            line.epoch, line.printed = progress.epoch, now
+        reached = (progress.unit, progress.epoch)
+        if progress.epoch and reached != line.reached and now - line.printed > self.PAUSE:
+            line.reached, line.printed = reached, now
             print(f"{line.title}: {_state(progress)}", flush=True)
 
     def done(self, label: str, outcome: str) -> None:
@@ -78,7 +79,7 @@ class _Line:
     """What was printed last of a member in training."""
 
     title: str
-    epoch: int
+    reached: tuple[str, int]  # unit and number
     printed: float  # when, as of time.monotonic
 
 
@@ -132,7 +133,8 @@ def _state(progress: Progress) -> str:
     val = "" if progress.val_accuracy is None else f", val {100 * progress.val_accuracy:.2f} %"
     speed = f"{progress.images_per_second:.0f} images/s"
     best = ", saved new best" if progress.is_best else ""
-    return f"epoch {progress.epoch} of {progress.epochs}, {speed}, {duration(progress.seconds_left)} left{val}{best}"
+    reached = f"{progress.unit} {progress.epoch} of {progress.epochs}"
+    return f"{reached}, {speed}, {duration(progress.seconds_left)} left{val}{best}"
 
 
 def display(quiet: bool) -> NullProgress:

@@ -28,6 +28,7 @@ from benchmarks.store.weights import (
     read_weights,
     shared_weights,
     states,
+    weights_digest,
     weights_path,
     write_weights,
 )
@@ -60,8 +61,16 @@ def train_or_load(
     weights, provenance, history = _weights(network, dataset, store, context)
     if borrowed:
         provenance["weights_of"] = shared_weights(network.name, network.seed)
-    predict = _predict_by_trees if configuration.member.features_of else _predict
-    saved = store.save(predict(configuration, weights, provenance, dataset, context.device), history)
+    if configuration.member.features_of:
+        digest = weights_digest(weights_path(context.checkpoints, network))
+        val, test, about = fit_boosting(configuration, weights, digest, dataset, context)
+        seconds = round(provenance["train_seconds"] + about["trees_seconds"], 1)
+        about = {**provenance, **about, "train_seconds": seconds}
+        saved = store.save(Predictions(configuration, val, test, about), history)
+        for state in states(context.checkpoints, configuration.stem):
+            state.unlink(missing_ok=True)
+    else:
+        saved = store.save(_predict(configuration, weights, provenance, dataset, context.device), history)
     if keeps_in_sample(network, len(dataset.train)):
         in_sample_logits(network, dataset, store, context)
     return saved
@@ -229,15 +238,6 @@ def _published(segments: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {**segment, "host": hosts.index(segment["host"]) + 1} if "host" in segment else dict(segment)
         for segment in segments
     ]
-
-
-def _predict_by_trees(
-    configuration: Configuration, weights: dict[str, Any], provenance: dict[str, Any], dataset: Dataset, device: str
-) -> Predictions:
-    """Predict with trees, which know classes alone, on the features of a network of these weights."""
-    val, test, about = fit_boosting(configuration, weights, dataset, device)
-    seconds = round(provenance["train_seconds"] + about["trees_seconds"], 1)
-    return Predictions(configuration, val, test, {**provenance, **about, "train_seconds": seconds})
 
 
 def _predict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -124,11 +125,16 @@ def weights_digest(path: Path) -> str:
     return found.arrays
 
 
-def remove_finished(checkpoints: Path) -> None:
-    """Remove the states of trainings whose weights lie beside them: they were killed just before they did so."""
-    for path in checkpoints.glob(f"*{WEIGHTS}"):
-        for state in states(checkpoints, path.name.removesuffix(WEIGHTS)):
-            with suppress(OSError):  # results that may only be read
+def remove_finished(checkpoints: Path, predictions: Path) -> None:
+    """Remove the states of trainings that were killed just before they did so: whose weights lie beside them, or, of
+    trees, which leave no weights, whose predictions were written after them."""
+    done = {path.name.removesuffix(WEIGHTS) for path in checkpoints.glob(f"*{WEIGHTS}")}
+    for state in checkpoints.glob("*.pt"):
+        with suppress(OSError):  # results that may only be read, or a state that another run has removed
+            stem = state.name.removesuffix(".pt")
+            written = predictions / f"{stem}.safetensors"
+            later = written.exists() and written.stat().st_mtime_ns > state.stat().st_mtime_ns
+            if re.sub(r"\.part\d+$", "", stem) in done or later:
                 state.unlink(missing_ok=True)
 
 

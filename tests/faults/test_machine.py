@@ -90,8 +90,21 @@ def test_drafts_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path):
 def test_the_state_of_a_training_whose_weights_are_there_is_removed(tmp_path: Path):
     for name in ("a.s0.1.weights.safetensors", "a.s0.1.pt", "a.s0.1.part0.pt", "a.s0.12.pt", "b.s0.2.pt"):
         (tmp_path / name).touch()
-    remove_finished(tmp_path)
+    remove_finished(tmp_path, tmp_path / "predictions")
     assert {path.name for path in tmp_path.iterdir()} == {"a.s0.1.weights.safetensors", "a.s0.12.pt", "b.s0.2.pt"}
+
+
+def test_the_state_of_trees_whose_predictions_were_written_later_is_removed(tmp_path: Path):
+    states, predictions = tmp_path / "checkpoints", tmp_path / "predictions"
+    for folder, names in ((states, ("done", "again", "new")), (predictions, ("done", "again"))):
+        folder.mkdir()
+        for name in names:
+            path = folder / f"{name}_xgboost.s0.1.{'pt' if folder == states else 'safetensors'}"
+            path.touch()
+            os.utime(path, (1e9 if name == "done" and folder == states else 2e9,) * 2)
+    os.utime(states / "again_xgboost.s0.1.pt", (3e9,) * 2)
+    remove_finished(states, predictions)
+    assert {path.name.partition("_")[0] for path in states.iterdir()} == {"again", "new"}
 
 
 def test_a_folder_that_another_process_holds_is_told_of_with_whom_and_since_when(tmp_path: Path):

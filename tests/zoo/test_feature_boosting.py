@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zoo import feature_boosting
-from zoo.feature_boosting import FeatureBoosting
+from zoo.feature_boosting import FeatureBoosting, Rounds
 
 
 def make(samples: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -31,6 +31,36 @@ def test_validation_stops_the_fit_on_noise():
     features, _ = make()
     noise = np.random.default_rng(0).integers(0, 3, 300)
     assert FeatureBoosting(patience=3).fit(features, noise, *make(seed=1)).rounds_ < 10
+
+
+def test_a_fit_that_was_stopped_goes_on_to_the_same_trees():
+    class Enough(Exception):
+        pass
+
+    def settings() -> FeatureBoosting:
+        return FeatureBoosting(max_rounds=40, patience=4, subsample=0.7, colsample_bytree=0.6)
+
+    data = (*make(), *make(seed=1))
+    kept: list[Rounds] = []
+
+    def stop_after_13(rounds: Rounds) -> None:
+        kept.append(rounds)
+        if len(kept) == 13:
+            raise Enough
+
+    with pytest.raises(Enough):
+        settings().fit(*data, after_round=stop_after_13)
+    assert [rounds.count for rounds in kept] == [0] * 10 + [10] * 3
+    whole, parts = settings().fit(*data), settings().fit(*data, begun=kept[-1])
+    assert parts.rounds_ == whole.rounds_ > 13
+    assert parts.model_.tobytes() == whole.model_.tobytes()
+
+
+def test_a_fit_goes_on_to_the_same_end_from_any_of_its_rounds():
+    data = (*make(), *make(seed=1))
+    kept: list[Rounds] = []
+    fitted = FeatureBoosting(patience=6).fit(*data, after_round=kept.append)
+    assert fitted.model_.tobytes() == FeatureBoosting(patience=6).fit(*data, begun=kept[-1]).model_.tobytes()
 
 
 def test_only_the_best_rounds_are_kept():

@@ -30,6 +30,7 @@ class Progress:
     seconds_left: float
     val_accuracy: float | None  # of the last complete epoch
     is_best: bool = False  # the last epoch was the best so far, and its weights are kept
+    unit: str = "epoch"  # or "round", of boosting
 
 
 class LabelledImages(Protocol):
