@@ -163,7 +163,7 @@ class Recipe:
     mixup: float = 0.0  # parameter of the beta distribution (arXiv:1710.09412), 0: off
     cutmix: float = 0.0  # the same (arXiv:1905.04899); where both are on, each batch takes one of them
     mix_probability: float = 1.0  # share of the batches that are mixed
-    preprocess: Literal["none", "equalise", "median"] = "none"  # of every image, at training and test
+    preprocess: Literal["none", "align", "equalise", "median"] = "none"  # of every image, at training and test
     normalise: Literal["fixed", "image", "imagenet", "signed", "unit"] = "fixed"
     crop_ratio: float = 1.0  # the network sees this share of the image side: the centre at test, anywhere in training
     start_size: float = 1.0  # progressive resizing (arXiv:2104.00298): share of the image side in the first epochs

@@ -64,6 +64,8 @@ def load_trained(checkpoints: Path, predictions: Predictions, label: str) -> Tra
         raise WeightsMissing(f"{label} was trained on {configuration.suite}: export it there (--suite)")
     if configuration.member.features_of:
         raise WeightsMissing(f"{label} is XGBoost on the features of a network: its trees are not kept, nor exported")
+    if configuration.member.recipe.preprocess == "align":
+        raise WeightsMissing(f"{label} sees faces that the landmarks of another network have moved: no file holds both")
     path = weights_path(checkpoints, configuration)
     if not path.exists():
         raise WeightsMissing(f"the weights of {label} are not at hand: {path.name} is not in {checkpoints}")

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "backbones": {"member", "recipes", "registry"},
     # what is done with them: training evaluates by inference, and starts from trained weights
     "cpu": set(),
-    "inference": {"cpu", "errors", "member", "outputs", "recipes", "state_dicts", "structure"},
+    "inference": {"cpu", "errors", "member", "outputs", "recipes", "state_dicts", "structure", "use"},
     "pretrained": {"errors", "member", "multitask", "sealed", "state_dicts", "structure"},
     "training": {
         "cpu",

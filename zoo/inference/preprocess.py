@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import UnknownName
+from zoo.inference.align import align
 
 CHUNK = 2**22  # pixels filtered at once: about 100 MB of temporary tensors
 
@@ -69,5 +70,5 @@ def _sorted(first: Tensor, second: Tensor, third: Tensor) -> tuple[Tensor, Tenso
     return torch.minimum(less, rest), torch.maximum(less, rest), greatest
 
 
-FILTERS: dict[str, Callable[[Tensor], Tensor]] = {"equalise": equalise, "median": median}
+FILTERS: dict[str, Callable[[Tensor], Tensor]] = {"align": align, "equalise": equalise, "median": median}
 """Name to a function of uint8 images [N,C,H,W]; a new filter is one entry."""

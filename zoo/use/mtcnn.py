@@ -8,6 +8,7 @@ Python 3.13 no longer has.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,9 @@ from zoo.pretrained.packages import DETECTORS, WeightsUnavailable, read
 from zoo.use.bundle import session
 from zoo.use.detections import Detection, groups, resized
 from zoo.use.errors import NoDetector
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 CELL, STRIDE = 12, 2  # of the first network: what one of its answers sees, and the step to the next
 SIDES = (24, 48)  # what the second and the third see
@@ -78,14 +82,48 @@ class MTCNN:
             best = _best(placed, scores, 0.7)
             return _squares(placed[best]), scores[best], np.empty((0, 5, 2))
         corner, size = squares[:, None, :2], (squares[:, 2:] - squares[:, :2])[:, None]
-        return placed, scores, points[0][chosen].reshape(-1, 2, 5).transpose(0, 2, 1) * size + corner
+        return placed, scores, _places(points[0][chosen]) * size + corner
 
     def _run(self, stage: int, pictures: np.ndarray) -> Sequence[np.ndarray]:
-        """The outputs of one network for uint8 [N,H,W,3]; it was trained with rows and columns exchanged."""
-        floats = (pictures.transpose(0, 2, 1, 3).astype(np.float32) - 127.5) / 128
-        network = self.sessions[stage]
-        outputs: Sequence[np.ndarray] = network.run(None, {network.get_inputs()[0].name: floats})
-        return outputs
+        """The outputs of one network for uint8 [N,H,W,3]."""
+        return _outputs(self.sessions[stage], pictures)
+
+
+def landmarks(faces: np.ndarray, threads: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return five places in each cut-out face, uint8 [N,H,W,3], and how much each looks like a face, by the last
+    network alone.
+
+    The places are float32 [N,5,2], x and y as shares of width and height: left eye, right eye, nose, left and right
+    corner of the mouth, as the picture shows them. The scores, float32 [N], lie between 0 and 1. Raises NoDetector.
+    """
+    network = session(_network("onet.onnx"), MTCNN.name, threads)
+    small = _scaled(faces, SIDES[1])
+    outputs = [_outputs(network, small[start : start + BATCH]) for start in range(0, len(small), BATCH)]
+    if not outputs:
+        return np.empty((0, 5, 2), np.float32), np.empty(0, np.float32)
+    _, points, probabilities = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
+    return _places(points), probabilities[:, 1]
+
+
+def _scaled(faces: np.ndarray, side: int) -> np.ndarray:
+    """Faces uint8 [N,H,W,3] at the side that a network sees."""
+    if faces.shape[1:3] == (side, side):
+        return faces
+    small = [np.asarray(Image.fromarray(face).resize((side, side), Image.Resampling.BILINEAR)) for face in faces]
+    return np.stack(small) if small else np.empty((0, side, side, 3), np.uint8)
+
+
+def _outputs(network: InferenceSession, pictures: np.ndarray) -> Sequence[np.ndarray]:
+    """The outputs for uint8 [N,H,W,3] of a network that was trained with rows and columns exchanged."""
+    floats = (pictures.transpose(0, 2, 1, 3).astype(np.float32) - 127.5) / 128
+    outputs: Sequence[np.ndarray] = network.run(None, {network.get_inputs()[0].name: floats})
+    return outputs
+
+
+def _places(points: np.ndarray) -> np.ndarray:
+    """Five places [N,5,2] of what the last network says: five x, then five y."""
+    places: np.ndarray = points.reshape(-1, 2, 5).transpose(0, 2, 1)
+    return places
 
 
 def _shifted(boxes: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -125,7 +163,11 @@ def _detection(box: np.ndarray, score: float, points: np.ndarray) -> Detection:
 
 def mtcnn(threads: int | None = None) -> MTCNN:
     """Return MTCNN, where its package is installed; raises NoDetector."""
+    return MTCNN([_network(file) for file in ("pnet.onnx", "rnet.onnx", "onet.onnx")], threads)
+
+
+def _network(file: str) -> bytes:
     try:
-        return MTCNN([read(DETECTORS[file]) for file in ("pnet.onnx", "rnet.onnx", "onet.onnx")], threads)
+        return read(DETECTORS[file])
     except WeightsUnavailable as error:
         raise NoDetector(f"MTCNN is not here: {error}") from error
