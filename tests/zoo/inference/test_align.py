@@ -112,10 +112,10 @@ def test_pictures_without_a_face_stay_as_they_are():
 @pytest.mark.parametrize("degrees", [-25, 0, 25])
 def test_the_face_of_a_photograph_is_turned_level(degrees: int):
     pytest.importorskip("onnxruntime")
-    left, top, width, height = photographs.BOXES["astronaut"]
+    left, top, width, height = photographs.BOXES["grace_hopper"]
     side = width / 0.88
     centre = (left + width / 2, top + height / 2 - 0.04 * side)
-    picture = photographs.image("astronaut").rotate(degrees, Image.Resampling.BICUBIC, center=centre)
+    picture = photographs.image("grace_hopper").rotate(degrees, Image.Resampling.BICUBIC, center=centre)
     left, top, reach = (round(number) for number in (centre[0] - side / 2, centre[1] - side / 2, side))
     face = picture.crop((left, top, left + reach, top + reach)).convert("L").resize((48, 48))
     images = torch.from_numpy(np.array(face))[None, None]
