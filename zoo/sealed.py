@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ ARRAYS, FACTS = "arrays_sha256", "facts_sha256"
 METADATA = "__metadata__"
 LENGTH = 8  # bytes in front of the header, which say how long it is
 ALIGNMENT = 8  # of the arrays in the file
+PIECES = re.compile(rb'"arrays|ys_sha256"|"facts|cts_sha256"|":"[0-9a-f]{41,}"')  # of names and digests that were cut
 
 
 class Damaged(ValueError):
@@ -49,28 +51,33 @@ def seal(content: bytes) -> bytes:
     return len(text).to_bytes(LENGTH, "little") + text + data
 
 
-def read(path: Path) -> SealedFile:
-    """Read a file, and prove it by its digests where it has any; raise Damaged, and OSError where it cannot be read."""
-    return unseal(path.read_bytes())
+def read(path: Path, *, always_sealed: bool = False) -> SealedFile:
+    """Read a file, and prove it by its digests where it has any; raise Damaged, and OSError where it cannot be read.
+
+    A file of a kind that is `always_sealed` is damaged where it has none.
+    """
+    return unseal(path.read_bytes(), always_sealed=always_sealed)
 
 
-def unseal(content: bytes) -> SealedFile:
+def unseal(content: bytes, *, always_sealed: bool = False) -> SealedFile:
     """Prove the bytes of a file by the digests in them, where there are any; raise Damaged."""
-    facts, expected = _facts(_parsed(content))
+    header = _parsed(content)
+    facts, expected = _facts(header, content, always_sealed)
     arrays = hashlib.sha256(memoryview(content)[_start(content) :]).hexdigest()
     if expected is not None and arrays != expected:
         raise Damaged("its arrays are not those that were written: their SHA-256 is another")
     return SealedFile(facts, content, expected is not None, arrays)
 
 
-def read_facts(path: Path) -> dict[str, str]:
+def read_facts(path: Path, *, always_sealed: bool = False) -> dict[str, str]:
     """Read what a file says of itself, proven where it has digests, and none of its arrays; raise Damaged, OSError."""
     with path.open("rb") as file:
         start, size = file.read(LENGTH), os.fstat(file.fileno()).st_size
         if _start(start) > size:
             raise Damaged("it ends before its header does")
-        header = _parsed(start + file.read(_start(start) - LENGTH))
-    facts, _ = _facts(header)
+        content = start + file.read(_start(start) - LENGTH)
+    header = _parsed(content)
+    facts, _ = _facts(header, content, always_sealed)
     try:
         end = max((array["data_offsets"][1] for name, array in header.items() if name != METADATA), default=0)
     except (TypeError, KeyError, IndexError):
@@ -126,21 +133,26 @@ def _parsed(content: bytes) -> dict[str, Any]:
     return header
 
 
-def _facts(header: dict[str, Any]) -> tuple[dict[str, str], str | None]:
+def _facts(header: dict[str, Any], content: bytes, always_sealed: bool) -> tuple[dict[str, str], str | None]:
     """Return what the header says, without the digests, and the digest of the arrays where there is one."""
     metadata = header.get(METADATA, {})
     arrays, facts = metadata.get(ARRAYS), metadata.get(FACTS)
-    if (arrays is None) != (facts is None) or any(map(_is_misspelt, metadata)):
-        raise Damaged("one of its two digests is missing")
-    if facts is not None and facts != _facts_digest(header):
+    if arrays is None or facts is None:
+        if always_sealed or arrays is not facts or _had_digests(metadata, content[: _start(content)]):
+            raise Damaged("it has no digests, or has lost them")
+    elif facts != _facts_digest(header):
         raise Damaged("what it says of itself is not what was written: the SHA-256 of its header is another")
     return {name: text for name, text in metadata.items() if name not in (ARRAYS, FACTS)}, arrays
 
 
-def _is_misspelt(name: str) -> bool:
-    """Say whether this was the name of a digest until bits were flipped: the file would pass for an older one."""
-    alike = (known for known in (ARRAYS, FACTS) if len(known) == len(name) and known != name)
-    return any(sum(map(str.__eq__, known, name)) > len(known) / 2 for known in alike)
+def _had_digests(metadata: dict[str, str], header: bytes) -> bool:
+    """Say whether a file without digests shows that it had them: it would pass for an older one, which has none.
+
+    Their names are misspelt where bits were flipped, and in pieces where blocks were moved.
+    """
+    alike = ((known, name) for known in (ARRAYS, FACTS) for name in metadata if len(known) == len(name))
+    misspelt = any(sum(map(str.__eq__, known, name)) > len(known) / 2 for known, name in alike)
+    return misspelt or PIECES.search(header) is not None
 
 
 def _facts_digest(header: dict[str, Any]) -> str:

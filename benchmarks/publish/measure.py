@@ -108,7 +108,7 @@ def save_probabilities(path: Path, probabilities: dict[str, np.ndarray]) -> None
 def load_probabilities(path: Path) -> dict[str, np.ndarray]:
     """Read what `save_probabilities` wrote; raise ValueError where it is damaged."""
     try:
-        found: dict[str, np.ndarray] = load(read(path).content)
+        found: dict[str, np.ndarray] = load(read(path, always_sealed=True).content)
     except (Damaged, SafetensorError, ValueError, OSError) as error:
         raise Damaged(f"{path} is damaged or no safetensors file ({error})") from error
     return found

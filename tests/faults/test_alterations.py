@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 
 from benchmarks.store.container import StoreError
 from benchmarks.store.folds import stored_targets
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
+from tests.helpers.damage import TRIALS
 from tests.helpers.runs import ROOT, cli
-from zoo.sealed import seal
+from zoo.sealed import Damaged, read, read_facts, seal, unseal
 
 COMMITTED = ROOT / "results" / "fer2013" / "predictions"
 MEMBER = "vgg_fer.s0.b40816527c50"
@@ -120,6 +121,30 @@ def test_a_file_without_digests_is_read_and_said_to_have_none(store: PredictionS
     checked = cli("check", store.folder.parents[1])
     assert checked.code == 0
     assert f"{MEMBER}.safetensors: ok, as far as can be judged: it has no digests" in checked.out
+
+
+def test_a_file_whose_digests_lost_their_names_is_no_older_one():
+    small = seal(save({"w": np.zeros(2, np.float32)}, {"format": "a", "member": "net"}))
+    random, end = np.random.default_rng(0), len(small) - 8
+    for _ in range(50 * TRIALS):  # one of 3,000 such moves leaves a header that parses and names no digest
+        places, copy = sorted(map(int, random.integers(8, end, 2))), bytearray(small)
+        size = min(int(random.integers(1, 118)), end - places[1])
+        for place, other in (places, places[::-1]):
+            copy[place : place + size] = small[other : other + size]
+        if copy != small:
+            try:
+                assert unseal(bytes(copy)).proven, bytes(copy)
+            except Damaged:
+                continue
+
+
+def test_what_was_always_sealed_is_damaged_without_digests(tmp_path: Path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save({"w": np.zeros(2, np.float32)}, {"format": "a"}))
+    assert not read(path).proven and read_facts(path) == {"format": "a"}
+    for reader in (read, read_facts):
+        with pytest.raises(Damaged, match="has no digests, or has lost them"):
+            reader(path, always_sealed=True)
 
 
 @pytest.mark.parametrize(

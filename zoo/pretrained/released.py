@@ -42,7 +42,7 @@ def released(results: Path | None = None) -> list[Released]:
 
 def _read(path: Path) -> Released:
     try:
-        about = read_facts(path)
+        about = read_facts(path, always_sealed=True)
     except (Damaged, OSError) as error:
         raise WeightsUnavailable(f"{path} is damaged or no safetensors file ({error})") from error
     if about.get("format") != FORMAT:
@@ -74,7 +74,7 @@ def load_released(network: nn.Module, one: Released, num_classes: int, in_chans:
     trained = len(one.classes)
     classes = list(range(trained)) if num_classes == trained else [None] * num_classes
     try:
-        stored = load(read(one.path).content)
+        stored = load(read(one.path, always_sealed=True).content)
     except (Damaged, SafetensorError, OSError) as error:
         raise WeightsUnavailable(f"{one.path} is damaged or no safetensors file ({error})") from error
     start_from(network, WarmStart(in_float(stored), classes, trained))

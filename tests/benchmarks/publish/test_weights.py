@@ -11,6 +11,7 @@ from benchmarks.publish.weights import in_int8, save_weights
 from tests.helpers.random_models import CLASSES, random_member
 from zoo.pretrained.packages import WeightsUnavailable
 from zoo.pretrained.released import choose, in_float, load_released, released
+from zoo.sealed import seal
 
 
 def saved(results: Path, suite: str, classes: tuple[str, ...] = CLASSES, limit: int | None = None) -> Path:
@@ -71,6 +72,9 @@ def test_what_is_no_file_of_ours_is_refused(tmp_path: Path):
     from safetensors.torch import save_file
 
     save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(WeightsUnavailable, match="it has no digests, or has lost them"):
+        released(tmp_path)
+    path.write_bytes(seal(path.read_bytes()))
     with pytest.raises(WeightsUnavailable, match="has no 'fer-ensembles/weights/1' in its header"):
         released(tmp_path)
 
