@@ -20,6 +20,9 @@ from typing import Any
 CsvRow = dict[str, str]
 FORMULA = re.compile(r"\s*[=+@-].|[\t\n]", re.DOTALL)  # what begins so, spreadsheets compute
 NUMBER = re.compile(r"[+-]?[\d.,]+(e[+-]?\d+)?|[+-](inf|nan)", re.IGNORECASE)
+SUCCESSOR = ".successor.draft"
+"""How the name of a draft ends that several processes may want to make, which therefore does not say whose it is. Its
+writer makes it as a second name of a draft of its own, and keeps that one longer."""
 OLD = 3600.0  # seconds after which a draft whose writer cannot be asked for is taken for given up
 
 
@@ -89,11 +92,12 @@ def remove_drafts(folder: Path) -> None:
 
     Processes of other machines cannot be asked for: theirs go when they are an hour old. What cannot be removed stays.
     """
-    for draft in folder.glob(".*.draft"):
+    for draft in sorted(folder.glob(".*.draft"), key=lambda draft: draft.name.endswith(SUCCESSOR)):
         try:
             about = draft.stat()
             mine = not hasattr(os, "getuid") or about.st_uid == os.getuid()
-            if mine and (_is_of_the_dead(draft) or time.time() - about.st_mtime > OLD):
+            left = draft.name.endswith(SUCCESSOR) and about.st_nlink == 1
+            if mine and (left or _is_of_the_dead(draft) or time.time() - about.st_mtime > OLD):
                 draft.unlink(missing_ok=True)
         except OSError:
             continue

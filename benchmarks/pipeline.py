@@ -38,6 +38,7 @@ from benchmarks.rerun.fits import KnownFits, Validation
 from benchmarks.results import Results
 from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
+from benchmarks.store.claims import remove_given_up
 from benchmarks.store.external_members import remarks
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.weights import remove_finished
@@ -122,6 +123,7 @@ def start(options: Options) -> Session:
     for folder in (options.results, session.folder, *session.folder.glob("*"), session.folder / FITS):
         remove_drafts(folder)
     remove_finished(session.checkpoints, session.store.folder)
+    remove_given_up(session.checkpoints)
     return session
 
 

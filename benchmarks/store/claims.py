@@ -93,6 +93,17 @@ class Claims:
         return json.dumps(claim).encode()
 
 
+def remove_given_up(folder: Path) -> None:
+    """Remove the claims in a folder of this machine that are over: their runs were killed, and nobody may ask again.
+
+    A run that takes one over at this very moment loses its claim, which spares work and guards nothing.
+    """
+    for path in folder.glob("*.claim"):
+        with contextlib.suppress(OSError):  # results that may only be read
+            if _is_over(_read(path.read_bytes())):
+                path.unlink(missing_ok=True)
+
+
 def _read(content: bytes) -> Mapping[str, Any]:
     """Read a claim; one that cannot be read is over."""
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from benchmarks.files import CannotWrite, write_atomic
+from benchmarks.files import SUCCESSOR, CannotWrite, draft_of, write_atomic
 
 SCHEMES = ("s3", "gs", "az", "memory")
 RETRY = timedelta(minutes=5)
@@ -154,12 +153,8 @@ class Folder:
     def create(self, name: str, content: bytes) -> str | None:
         path = self._path / name
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".draft") as draft:
-                draft.write(content)
-                draft.flush()
-                os.fsync(draft.fileno())
-                os.link(draft.name, path)  # fails where there is one, also on network file systems
+            with _draft(path, content) as draft:
+                os.link(draft, path)  # fails where there is one, also on network file systems
         except FileExistsError:
             return None
         except OSError as error:
@@ -171,21 +166,24 @@ class Folder:
         if etag is None:
             write_atomic(path, content)
             return hashlib.sha256(content).hexdigest()
-        successor = path.with_name(f".{path.name}.{etag[:16]}.draft")  # of this version, which one writer makes
+        successor = path.with_name(f".{path.name}.{etag[:16]}{SUCCESSOR}")  # of this version, which one writer makes
         with contextlib.suppress(FileNotFoundError):
             if time.time() - successor.stat().st_mtime > GIVEN_UP:
                 successor.unlink(missing_ok=True)
-        if self.create(successor.relative_to(self._path).as_posix(), content) is None:
-            return None
         try:
-            found = self._tag(path)
-            if found is None or found[0] != etag:
-                return None
-            os.replace(successor, path)
+            with _draft(path, content) as draft:
+                os.link(draft, successor)
+                try:
+                    found = self._tag(path)
+                    if found is None or found[0] != etag:
+                        return None
+                    os.replace(successor, path)
+                finally:
+                    successor.unlink(missing_ok=True)
+        except FileExistsError:
+            return None
         except OSError as error:
             raise CannotWrite(path, error) from error
-        finally:
-            successor.unlink(missing_ok=True)
         return hashlib.sha256(content).hexdigest()
 
     def delete(self, name: str) -> None:
@@ -218,6 +216,21 @@ def check_conditions(store: ObjectStore) -> None:
         )
     if first is None or following is None or found is None or found[0] != b"fourth":
         raise CannotReach(f"{store.url}: what was written there is not what is read; use a folder, or another server")
+
+
+@contextlib.contextmanager
+def _draft(path: Path, content: bytes) -> Iterator[Path]:
+    """Give a file beside `path` with that content, on the disk; its name is this call's alone, and gone at the end."""
+    draft = draft_of(path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with draft.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _is_object(path: Path) -> bool:

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 import ensembles.sealed
 import zoo.sealed
-from benchmarks.files import CannotWrite, draft_of, remove_drafts, replace_atomically, write_atomic
+from benchmarks.files import SUCCESSOR, CannotWrite, draft_of, remove_drafts, replace_atomically, write_atomic
 from benchmarks.store import locks
 from benchmarks.store.container import write_file
 from benchmarks.store.locks import Occupied, locked
@@ -85,6 +85,18 @@ def test_drafts_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path):
     os.utime(old, (time.time() - 7200,) * 2)
     remove_drafts(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([mine, other])
+
+
+def test_a_successor_goes_with_the_draft_of_its_dead_writer(tmp_path: Path):
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    mine, theirs = (draft_of(tmp_path / f"{name}.claim.0123") for name in "ab")
+    gone = theirs.with_name(theirs.name.replace(f".{os.getpid()}.", f".{dead.stdout.strip()}."))
+    successors = [tmp_path / f".{name}.claim.0123456789abcdef{SUCCESSOR}" for name in "ab"]
+    for draft, successor in zip((mine, gone), successors, strict=True):
+        draft.write_text("next")
+        os.link(draft, successor)
+    remove_drafts(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([mine, successors[0]])
 
 
 def test_the_state_of_a_training_whose_weights_are_there_is_removed(tmp_path: Path):

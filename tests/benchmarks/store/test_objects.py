@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.files import machine
-from benchmarks.store.claims import EXPIRES, Claims
+from benchmarks.files import SUCCESSOR, machine
+from benchmarks.store.claims import EXPIRES, Claims, remove_given_up
 from benchmarks.store.mirror import Mirror, address_of, mirror_of, mirrored
 from benchmarks.store.objects import Bucket, CannotReach, Folder, ObjectStore, check_conditions
 from tests.helpers.buckets import BUCKET, careless_server, credentials, s3_server
@@ -242,6 +242,16 @@ def test_a_claim_is_over_where_it_is_old_or_its_process_gone(tmp_path: Path, cha
         assert (claims.take("m.s0.1") is None) is is_over
 
 
+def test_claims_that_are_over_are_removed_and_others_stay(tmp_path: Path):
+    store = Folder(tmp_path)
+    claim_of(store, machine=machine(), process=2**22 + 1)
+    remove_given_up(tmp_path / "checkpoints")
+    assert store.read("checkpoints/m.s0.1.claim") is None
+    claim_of(store)
+    remove_given_up(tmp_path / "checkpoints")
+    assert store.read("checkpoints/m.s0.1.claim") is not None
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
 def test_a_claim_of_one_that_was_killed_is_over_before_anybody_waits_for_it(tmp_path: Path):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as holder:
@@ -272,7 +282,7 @@ def test_a_replacement_that_was_given_up_keeps_nobody(tmp_path: Path):
     store = Folder(tmp_path)
     tag = store.create("claim", b"one")
     assert tag
-    left = tmp_path / f".claim.{tag[:16]}.draft"
+    left = tmp_path / f".claim.{tag[:16]}{SUCCESSOR}"
     left.write_bytes(b"of a process that was killed")
     assert store.replace("claim", b"two", tag) is None
     os.utime(left, (0, 0))
