@@ -1,14 +1,15 @@
 """What JSON has to look like, said by types: one check for everything that is read back.
 
-A shape is a TypedDict, `list[...]`, `dict[str, ...]`, `X | Y`, `Literal[...]`, `str`, `bool`, `int`, `float` (a finite
-number), `Number` (any number, also none that is finite), `Any`, or one of these with a range:
-`Annotated[float, Between(0, 1)]`.
+A shape is a TypedDict, `list[...]`, `dict[str, ...]`, `X | Y`, `Literal[...]`, `str`, `bool`, `int` (of 64 bits),
+`float` (a finite number), `Number` (any number, also none that is finite), `Any`, or one of these with a range:
+`Annotated[float, Between(0, 1)]`. JSON has whole numbers of any length: what no float can hold is no number here.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from benchmarks.files import DamagedFile
 
 MOST_NAMED = 5  # departures that one message names
+WHOLE, LARGEST = 2**63, int(sys.float_info.max)  # whole numbers stay below the first, and floats hold up to the second
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,11 @@ def _of_alternatives(value: Any, shapes: tuple[Any, ...], place: str) -> Iterato
 
 def _is(value: Any, kind: type) -> bool:
     if kind is float or kind is Number:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and (kind is Number or math.isfinite(value))
+        if isinstance(value, float):
+            return kind is Number or math.isfinite(value)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
     if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < WHOLE
     return isinstance(value, kind)
 
 

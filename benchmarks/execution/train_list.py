@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,11 +12,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from benchmarks.data.errors import shortened
 from benchmarks.execution.queue import needed
 from benchmarks.execution.tasks import Task, schedule
 from benchmarks.session import Options, Session
 
 COLUMNS = ("suite", "member", "seed", "why")
+SEED = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -96,19 +99,20 @@ def _entries(path: Path) -> list[Entry]:
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
-            there = ", ".join(reader.fieldnames or ()) or "nothing"
+            there = shortened(", ".join(reader.fieldnames or ()) or "nothing")
             raise ValueError(f"{path}: the first line must name the columns {', '.join(COLUMNS)}; there is {there}")
         entries: dict[tuple[str, str, int], Entry] = {}
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
                 raise ValueError(f"{where}: {len(COLUMNS)} values are needed; put a text with commas in quotes")
-            if not row["seed"].isdigit():
-                raise ValueError(f"{where}: the seed must be a whole number, not {row['seed']!r}")
+            if not SEED.fullmatch(row["seed"]):
+                raise ValueError(f"{where}: the seed must be a whole number, not {shortened(row['seed'])!r}")
             entry = Entry(row["suite"], row["member"], int(row["seed"]), row["why"])
             key = (entry.suite, entry.member, entry.seed)
             if key in entries:
-                raise ValueError(f"{where}: {entry.member}, seed {entry.seed}, of {entry.suite} stands above already")
+                named = shortened(f"{entry.member}, seed {entry.seed}, of {entry.suite}")
+                raise ValueError(f"{where}: {named} stands above already")
             entries[key] = entry
     return list(entries.values())
 

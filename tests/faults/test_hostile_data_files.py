@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchmarks.data.affectnet.forms import stored_number
 from benchmarks.data.errors import DataError
 from benchmarks.data.fer2013 import pixel_csv
 from benchmarks.data.ferplus.votes import read_votes
+from benchmarks.execution import train_list
 from benchmarks.results import UnreadableResults, read_results
 from tests.helpers.damage import SEEDS
 from tests.helpers.hostile_data import FORMS, mutated
@@ -34,6 +36,7 @@ def refusal(path: Path) -> str | None:
 
 def check_message(message: str, path: Path) -> None:
     assert 0 < len(message) < LONGEST + len(str(path)), message
+    assert path.name in message, message
     assert "pickle" not in message.lower()
 
 
@@ -98,4 +101,23 @@ def test_results_that_are_nested_without_end_are_refused(tmp_path: Path):
     (tmp_path / "results.json").write_text(json.dumps({"format": "x" * 100_000}))
     with pytest.raises(UnreadableResults) as caught:
         read_results(tmp_path / "results.json")
+    assert len(str(caught.value)) < LONGEST
+
+
+def test_a_number_that_no_float_can_hold_is_no_number(tmp_path: Path):
+    path, whole = tmp_path / "results.json", FORMS["results.json"][0]()
+    for name in (b'"val_accuracy": ', b'"params": '):
+        assert name in whole
+        path.write_bytes(re.sub(name + rb"[\d.]+", name + b"9" * 400, whole, count=1))
+        with pytest.raises(UnreadableResults, match=rf"results\.json.*{name.decode()[1:-3]} \(no .*number\)") as caught:
+            read_results(path)
+        assert len(str(caught.value)) < LONGEST
+
+
+@pytest.mark.parametrize("seed", ["\u00b2", "9" * 5000, "-1", "1.5", ""])
+def test_a_seed_of_a_queue_that_is_no_number_is_named_with_its_line(seed: str, tmp_path: Path):
+    path = tmp_path / "queue.csv"
+    path.write_text(f"suite,member,seed,why\ndigits,mlp,{seed},x\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"queue\.csv, line 2: the seed must be a whole number") as caught:
+        train_list.read_list(path)
     assert len(str(caught.value)) < LONGEST

@@ -79,13 +79,13 @@ def results() -> bytes:
 
 def table_in(path: Path) -> None:
     if (reason := pixel_csv.why_not(path)) is not None:
-        raise ValueError(reason)
+        raise ValueError(f"{path}: {reason}")  # as those say it who look for the data
     pixel_csv.read(path)
 
 
 def images_in(path: Path) -> None:
     if (reason := parquet.why_not(path)) is not None:
-        raise ValueError(reason)
+        raise ValueError(f"{path}: {reason}")
     parquet.read([path])
 
 
