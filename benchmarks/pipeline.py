@@ -40,6 +40,7 @@ from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
 from benchmarks.store.claims import remove_given_up
 from benchmarks.store.external_members import remarks
+from benchmarks.store.locks import remove_left_holder
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.weights import remove_finished
 
@@ -124,6 +125,7 @@ def start(options: Options) -> Session:
         remove_drafts(folder)
     remove_finished(session.checkpoints, session.store.folder)
     remove_given_up(session.checkpoints)
+    remove_left_holder(session.store.folder)
     return session
 
 

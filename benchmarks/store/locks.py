@@ -50,6 +50,13 @@ def locked(folder: Path, patience: float = PATIENCE) -> Iterator[None]:
         lock.release()
 
 
+def remove_left_holder(folder: Path) -> None:
+    """Remove what a process that was killed has left to say that it holds a folder; where one holds it, that stays."""
+    if (folder / HOLDER).exists():
+        with contextlib.suppress(Occupied, CannotWrite), locked(folder, patience=0):
+            pass
+
+
 def _myself() -> str:
     try:
         user = getpass.getuser()

@@ -130,6 +130,18 @@ def test_a_folder_that_another_process_holds_is_told_of_with_whom_and_since_when
     assert not (tmp_path / locks.HOLDER).exists()
 
 
+def test_what_a_killed_process_left_to_say_that_it_holds_a_folder_is_removed(tmp_path: Path):
+    holder = tmp_path / locks.HOLDER
+    holder.write_text("bob on abacus (process 8)")
+    with FileLock(tmp_path / locks.NAME):
+        locks.remove_left_holder(tmp_path)
+        assert holder.exists(), "it is held"
+    locks.remove_left_holder(tmp_path)
+    assert not holder.exists()
+    locks.remove_left_holder(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_the_search_goes_on_without_a_process_that_was_killed(monkeypatch: pytest.MonkeyPatch):
     parent, module = os.getpid(), sys.modules["ensembles.search"]
     alone = module._attempt
