@@ -23,6 +23,7 @@ from benchmarks.evaluation.protocols import contrast
 from benchmarks.evaluation.quantised import quantised
 from benchmarks.evaluation.rivals import summary
 from benchmarks.evaluation.score import failures, score
+from benchmarks.evaluation.significance import forget_draws
 from benchmarks.evaluation.tta import views_worth
 from benchmarks.files import DamagedFile, read_csv, rounded
 from benchmarks.results import FORMAT, Results
@@ -92,6 +93,7 @@ def evaluate(
     if limits:
         evaluated["limits"] = dict(limits)
     _add_optional_parts(evaluated, suite, searched, results)
+    forget_draws()
     return cast(Results, rounded(evaluated))
 
 

@@ -94,15 +94,15 @@ def _curve(row: ScoredModel, targets: np.ndarray) -> RiskCurve:
     return {"kind": row.kind, "name": row.name, "title": row.title, "risk": risk_curve(row.test, targets)}
 
 
-def _means(values: np.ndarray, targets: Targets) -> np.ndarray:
-    """Return means over the test images of `values [K, R, N]` in every draw: `[draws, K, R]`."""
-    kinds, rows, images = values.shape
-    return bootstrap_means(values.reshape(-1, images), groups=targets.test_groups).reshape(-1, kinds, rows)
-
-
-def _intervals(means: np.ndarray) -> np.ndarray:
-    """Return intervals `[K, R, 2]` of means `[draws, K, R]`."""
-    return quantile_intervals(means.reshape(len(means), -1)).reshape(*means.shape[1:], 2)
+def _intervals(values: np.ndarray, targets: Targets, *references: int | None) -> list[np.ndarray]:
+    """Return intervals `[K, R, 2]` of the means over the test images of `values [K, R, N]`, one array a reference: of
+    the means themselves for None, else of their differences to that row."""
+    found = []
+    for kind in values:  # one by one: the means of all draws are larger than all else that a board holds
+        means = bootstrap_means(kind, groups=targets.test_groups)
+        apart = (means if row is None else means - means[:, [row]] for row in references)
+        found.append([quantile_intervals(one) for one in apart])
+    return list(np.array(found).swapaxes(0, 1))
 
 
 def _scores(
@@ -110,25 +110,24 @@ def _scores(
 ) -> tuple[list[dict[str, PairedScore]], list[tuple[float, np.ndarray]]]:
     """Return each row's paired scores, and what vector scaling changes of its log-loss, with the interval of that."""
     values = np.stack([_values(kind, targets.test) for kind in kinds], axis=1)
-    means, measured = _means(values, targets), values.mean(axis=2)
-    own, apart = _intervals(means), _compared(means, measured, single)
-    from_uniform = None if uniform is None else _compared(means, measured, uniform)
+    measured, to_uniform = values.mean(axis=2), [] if uniform is None else [uniform]
+    own, from_single, *from_uniform = _intervals(values, targets, None, single, *to_uniform)
     by_row = [
         {
             name: PairedScore(
                 value=float(measured[score, row]),
                 interval=own[score, row].tolist(),
-                single=float(apart[0][score, row]),
-                single_interval=apart[1][score, row].tolist(),
-                uniform=None if from_uniform is None else float(from_uniform[0][score, row]),
-                uniform_interval=None if from_uniform is None else from_uniform[1][score, row].tolist(),
+                single=float(measured[score, row] - measured[score, single]),
+                single_interval=from_single[score, row].tolist(),
+                uniform=None if uniform is None else float(measured[score, row] - measured[score, uniform]),
+                uniform_interval=from_uniform[0][score, row].tolist() if from_uniform else None,
             )
             for score, name in enumerate(SCORES)
         }
         for row in range(len(kinds))
     ]
     temperature_loss = SCORES.index("log_loss_scaled")
-    changes = quantile_intervals(means[:, -1] - means[:, temperature_loss])
+    changes = quantile_intervals(bootstrap_means(values[-1] - values[temperature_loss], groups=targets.test_groups))
     return by_row, list(zip((measured[-1] - measured[temperature_loss]).tolist(), changes, strict=True))
 
 
@@ -147,11 +146,6 @@ def _values(kinds: Mapping[str, np.ndarray], targets: np.ndarray) -> np.ndarray:
     )
 
 
-def _compared(means: np.ndarray, measured: np.ndarray, reference: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return differences `[K, R]` to a row, and their intervals `[K, R, 2]`."""
-    return measured - measured[:, [reference]], _intervals(means - means[:, :, [reference]])
-
-
 def _sets(
     val: Sequence[np.ndarray],
     test: Sequence[np.ndarray],
@@ -164,8 +158,8 @@ def _sets(
     held = [prediction_sets(ours, quantiles(theirs, targets.val, COVERAGE)) for theirs, ours in pairs]
     covered = np.stack([row[np.arange(len(row)), targets.test] for row in held])
     sizes = np.stack([row.sum(axis=1) for row in held])
-    means, classes = _means(np.stack([covered, sizes]), targets), held[0].shape[1]
-    (covered_bounds, size_bounds), (_, apart) = _intervals(means), _intervals(means - means[:, :, [single]])
+    bounds, from_single = _intervals(np.stack([covered, sizes]), targets, None, single)
+    (covered_bounds, size_bounds), (_, apart), classes = bounds, from_single, held[0].shape[1]
     images_of = [targets.test == label for label in range(classes)]
     return [
         {
@@ -188,7 +182,7 @@ def _selective(val: Sequence[np.ndarray], test: Sequence[np.ndarray], targets: T
     least = np.array([[threshold(row, targets.val, asked) or np.inf for row in val] for asked in ASKED])
     answered = np.stack([confidence(row) for row in test]) >= least[:, :, None]
     right = answered & np.stack([metrics.correctness(row, targets.test) for row in test])
-    bounds = _intervals(_means(answered, targets))
+    (bounds,) = _intervals(answered, targets, None)
     return [
         [
             _answers(

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Z95 = 1.959964  # of the normal distribution, 97.5 % lie below
 DRAWS_AT_ONCE = 64  # 64 x 3,589 counts stay in a core's second-level cache, where counting is fastest
+ROWS_AT_ONCE = 16  # whose draws are sorted, in copies
 KEPT_COUNTS = 64_000_000  # bytes of counts kept for the next rows on the same images: counting is slower than summing
 EXACT = 2**24  # float32 holds all whole numbers up to here
 
@@ -56,8 +57,9 @@ def bootstrap_means(
 
 def quantile_intervals(means: NDArray[np.float64], level: float = 0.95) -> NDArray[np.float64]:
     """Return percentile intervals `[R, 2]` of means `[draws, R]`."""
-    tail = (1.0 - level) / 2.0
-    return np.quantile(means, [tail, 1.0 - tail], axis=0).T
+    tail, rows = (1.0 - level) / 2.0, range(0, means.shape[1], ROWS_AT_ONCE)
+    blocks = [np.quantile(means[:, row : row + ROWS_AT_ONCE], [tail, 1.0 - tail], axis=0).T for row in rows]
+    return np.concatenate(blocks) if blocks else np.empty((0, 2))
 
 
 def _draw_means(
@@ -73,7 +75,9 @@ def _draw_means(
     blocks: Iterable[NDArray[np.number]] = (_kept_counts if few else _counts)(random_state, draws, len(columns))
     for place, counts in enumerate(blocks):
         sums[place * DRAWS_AT_ONCE : place * DRAWS_AT_ONCE + len(counts)] = counts.astype(columns.dtype) @ columns
-    return sums.astype(np.float64) / len(columns)
+    means = sums.astype(np.float64, copy=False)
+    means /= len(columns)
+    return means
 
 
 def _counts(random_state: int, draws: int, images: int) -> Iterator[NDArray[np.float32]]:
@@ -87,6 +91,11 @@ def _counts(random_state: int, draws: int, images: int) -> Iterator[NDArray[np.f
 def _kept_counts(random_state: int, draws: int, images: int) -> list[NDArray[np.uint8]]:
     # No image is drawn 256 times: in as many draws as there are images, it is once on average.
     return [counts.astype(np.uint8) for counts in _counts(random_state, draws, images)]
+
+
+def forget_draws() -> None:
+    """Free the counts that were kept for the next rows, of which there are none."""
+    _kept_counts.cache_clear()
 
 
 def _group_means(
