@@ -1,6 +1,7 @@
 """Check files of predictions, your own or stored ones: `python benchmark.py check mine.npz`.
 
-The dry run of `add` for files made elsewhere, and whether the files of a store can be trusted.
+The dry run of `add` for files made elsewhere, and whether the files of a store, or of an exported model by the JSON
+that lies with it, can be trusted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import suites
-from benchmarks.commands.check_others import check_others, unproven
+from benchmarks.commands.check_others import check_model, check_others, unproven
 from benchmarks.commands.options import MODEL, suite_arguments
 from benchmarks.external import importer as external
 from benchmarks.external.plausibility import Implausible, examine
@@ -31,7 +32,7 @@ from zoo.sealed import Damaged, read_facts
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the files, and what would be said of a model that is added."""
-    files = "to be added, or in a store; or folders of results"
+    files = "to be added, or in a store; folders of results; or the JSON of an exported model"
     parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help=files)
     suite_arguments(parser, *MODEL)
 
@@ -49,7 +50,8 @@ def check(options: Options, paths: Iterable[Path], details: external.Details) ->
     """What was found of every file, or of every file of a folder of results; raises CheckFailed where one is wrong.
 
     A folder may be a store, a suite's results, or all results. A file of a store is judged beside the store it lies in,
-    any other as one that is to be added to the suite and the results of `options`.
+    any other as one that is to be added to the suite and the results of `options`; what is JSON, as the facts of an
+    exported model, whose files lie beside it.
     """
     reports: list[str] = []
     failures: list[str] = []
@@ -57,7 +59,9 @@ def check(options: Options, paths: Iterable[Path], details: external.Details) ->
         try:
             if not path.exists():
                 raise ValueError(f"{path}: there is no such file or folder")
-            if path.is_dir() or _is_stored(path):
+            if path.suffix == ".json" and path.is_file():
+                reports.append(f"{path.name}: ok{check_model(path)}")
+            elif path.is_dir() or _is_stored(path):
                 reports += _check_store_files(path, failures)
             else:
                 session = Session(options)

@@ -31,7 +31,7 @@ def check_others(folder: Path, predictions: Collection[Path], failures: list[str
 def _check(file: Path) -> str:
     """What has to be said of a file that is in order; raises ValueError naming it where it is not."""
     if file.suffix == ".json":
-        return _check_model(file)
+        return check_model(file)
     if file.match("targets.*"):
         read_targets(file)
     elif file.match("votes.*"):
@@ -55,8 +55,11 @@ class _Model(TypedDict):
     files: dict[str, _Described]
 
 
-def _check_model(facts: Path) -> str:
-    """Compare the files of a released model with the digests that its facts have of them."""
+def check_model(facts: Path) -> str:
+    """Compare the files of an exported or released model with the digests that its facts have of them.
+
+    Returns the end of a report, which names them; raises DamagedFile.
+    """
     files = read_json(facts, _Model)["files"]
     for name, described in files.items():
         path = facts.parent / Path(name).name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -95,8 +96,9 @@ def _torch_is_new_enough() -> bool:
 def export(job: Job, folder: Path) -> Written:
     """Write a model into a folder, which is made; the files are put there once the check is passed.
 
-    Beside the model lie its facts and the check as JSON, and the fitted ensembler (`ensembles.load` reads it). Raises
-    CannotExport and ExportFailed, and leaves nothing then.
+    Beside the model lies the fitted ensembler (`ensembles.load` reads it), and as JSON its facts, the check, and the
+    SHA-256 of every file: OpenVINO's and TorchScript's prove themselves by it alone. Raises CannotExport and
+    ExportFailed, and leaves nothing then.
     """
     with staged(folder) as draft:
         written = write_checked(job, draft / f"{job.stem}{FORMATS[job.format].suffix}")
@@ -104,9 +106,10 @@ def export(job: Job, folder: Path) -> Written:
             found = check.in_batches(FORMATS[job.format].open(written.path), crops_of(job.dataset.val.images))
             accuracy = float((found.argmax(axis=1) == job.dataset.val.targets).mean())
             written = with_accuracy(job, written, accuracy)
-        write_atomic(draft / f"{job.stem}.json", json_text(described(job, written)))
         if job.spec.fitted is not None:
             ensembles.save(job.spec.fitted, draft / f"{job.spec.name}.ensembler.safetensors")
+        facts = {**described(job, written), "files": described_files(draft)}
+        write_atomic(draft / f"{job.stem}.json", json_text(facts))
     return replace(written, path=folder / written.path.name)
 
 
@@ -172,15 +175,24 @@ def described(job: Job, written: Written) -> dict[str, Any]:
     }
 
 
+def described_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return bytes and SHA-256 of each file of a folder by name, as `benchmark.py check` compares them again."""
+    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {name: {"bytes": len(one), "sha256": hashlib.sha256(one).hexdigest()} for name, one in contents.items()}
+
+
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """Give an empty folder whose files are put into `folder` at the end; after an error nothing is left of them."""
+    """Give an empty folder whose files are put into `folder` at the end, each on the disk before it takes its name;
+    after an error nothing is left of them."""
     made = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
     try:
         yield draft
         for path in sorted(draft.iterdir()):
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
             os.replace(path, folder / path.name)
     except BaseException:
         shutil.rmtree(draft)

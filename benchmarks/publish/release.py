@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,16 @@ from typing import Any
 import ensembles
 from benchmarks.files import json_text, write_atomic
 from benchmarks.publish.card import card
-from benchmarks.publish.export import CannotExport, Job, Written, described, staged, with_accuracy, write_checked
+from benchmarks.publish.export import (
+    CannotExport,
+    Job,
+    Written,
+    described,
+    described_files,
+    staged,
+    with_accuracy,
+    write_checked,
+)
 from benchmarks.publish.formats import FORMATS
 from benchmarks.publish.measure import Scored, measured, pace, predicted, save_probabilities
 from benchmarks.publish.selection import Chosen
@@ -156,7 +164,7 @@ def _write_facts(
         "origin": board.origin,
         **more,
         **({} if scored is None else {"measured": scored.measured, "pace": scored.pace}),
-        "files": {path.name: _described_file(path) for path in sorted(folder.iterdir())},
+        "files": described_files(folder),
     }
     write_atomic(folder / name, json_text(facts))
     write_atomic(folder / CARD, card(facts, board.results))
@@ -170,11 +178,6 @@ def _write_weights(folder: Path, spec: ModelSpec, results: Results, limit: int |
         save_weights(folder / name, one, results["suite"], spec.classes, spec.image_shape[0], limit)
     if spec.fitted is not None:
         ensembles.save(spec.fitted, folder / "ensembler.safetensors")
-
-
-def _described_file(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def rewrite_card(folder: Path, results: Results) -> Path:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.helpers.bundles import write_bundle
+from tests.helpers.damage import damaged_copies
 from tests.helpers.digits import read, stored_weights
 from tests.helpers.runs import Outcome, cli, files
 
@@ -55,6 +56,22 @@ def test_an_ensembler_becomes_one_file_of_its_members(digits_run: tuple[Path, Ou
     assert [member["label"] for member in told["members"]] == row["members_used"]
     assert [member["weight"] for member in told["members"]] == [row["weights"][label] for label in row["members_used"]]
     assert Path("here/greedy.ensembler.safetensors").exists()
+
+
+def test_a_copy_of_an_export_is_checked_by_its_json(digits_run: tuple[Path, Outcome]):
+    assert export(digits_run[0], "greedy", *SCRIPT).code == 0
+    facts, model = Path("exported/greedy.json"), Path("exported/greedy.pt")
+    checked = cli("check", facts)
+    assert (checked.code, checked.out) == (0, "greedy.json: ok, with greedy.ensembler.safetensors, greedy.pt\n")
+    said = "greedy.pt: is missing, or not the file that greedy.json describes"
+    for what, damaged in damaged_copies(model.read_bytes(), trials=20):
+        model.write_bytes(damaged)
+        checked = cli("check", facts)
+        assert checked.code == 2 and said in checked.err, what
+    model.unlink()
+    assert said in cli("check", facts).err
+    facts.write_text("{}")
+    assert "greedy.json: lacks files" in cli("check", facts).err
 
 
 def test_the_best_single_member_is_exported_as_a_member(digits_run: tuple[Path, Outcome]):

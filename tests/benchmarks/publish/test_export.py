@@ -48,6 +48,7 @@ def test_a_file_lies_with_its_facts_and_the_fitted_ensembler(job: Job, tmp_path:
     told = json.loads((tmp_path / "a" / "b" / "weighted.json").read_text())
     assert told["classes"] == list(CLASSES) and told["stored"] == "fp32"
     assert told["check"]["of"] == "made-up images" and told["check"]["largest_difference"] < 1e-5
+    assert list(told["files"]) == ["weighted.ensembler.safetensors", "weighted.pt"]
     kept, fitted = ensembles.load(tmp_path / "a" / "b" / "weighted.ensembler.safetensors"), job.spec.fitted
     assert fitted is not None and np.array_equal(kept.predict_proba(LOGITS), fitted.predict_proba(LOGITS))
 
