@@ -40,7 +40,7 @@ def unchanged_results(options: Options) -> Results | None:
         if json.loads(record.read_text(encoding="utf-8")) != inputs(options) | _outputs(options):
             return None
         return read_results(_folder(options) / "results.json")
-    except (UnreadableResults, ValueError, OSError):
+    except (UnreadableResults, ValueError, OSError, RecursionError):
         return None  # the run that follows says what is wrong
 
 

@@ -20,7 +20,7 @@ facts stand in the file's `metadata_props`, as text, and as JSON where they have
 | `restricted` | `true` where the data's terms forbid to hand the file on, else `false` |
 
 Behind them stands `file_sha256`, of all bytes before it (`zoo.use.onnx_file.seal`). It is checked before the parser of
-onnxruntime sees a byte; files without it are from before there was one.
+onnxruntime sees a byte; a file without it is not opened: blocks that were moved leave one that had it without a trace.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Facts:
                 raise NoModel(f"{name} is no model of this project: its metadata lacks the key {field.name!r}")
             try:
                 values[field.name] = _READ.get(field.name, _text)(metadata[field.name])
-            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as error:
                 reason = str(error)[:LONGEST]
                 raise NoModel(f"{name}: its metadata has a {field.name!r} that cannot be read: {reason}") from error
         return cls(**values)
@@ -217,10 +217,11 @@ class Bundle:
 
 
 def _check_seal(model: bytes, name: str) -> None:
-    try:
-        is_sealed(model)
-    except ValueError as error:
-        raise NoModel(f"{name} is damaged: {error}") from None
+    if not is_sealed(model):
+        raise NoModel(
+            f"{name} is no model of this project, is damaged, or was exported by an older version: it does not end in "
+            "the SHA-256 of its bytes; copy or export it again"
+        )
 
 
 def session(model: bytes, name: str, threads: int | None = None) -> InferenceSession:

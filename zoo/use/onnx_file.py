@@ -40,18 +40,8 @@ def seal(model: bytes) -> bytes:
 
 
 def is_sealed(model: bytes) -> bool:
-    """Say whether the SHA-256 at the end of a model proves its bytes; raise ValueError where it is that of others.
-
-    Models from elsewhere have none.
-    """
-    expected = _seal_of(model[: -len(_seal_of(b""))])
-    if model.endswith(expected):
-        return True
-    name = expected[: -len(hashlib.sha256().hexdigest())]  # with what parts it from the digest
-    tail = model[-len(expected) :][: len(name)]
-    if SEAL.encode() in model or sum(map(int.__eq__, tail, name)) > len(name) / 2:
-        raise ValueError("it is not what was written: the SHA-256 of its bytes is another")
-    return False
+    """Say whether the SHA-256 at the end of a model proves its bytes; models from elsewhere have none."""
+    return model.endswith(_seal_of(model[: -len(_seal_of(b""))]))
 
 
 def _seal_of(model: bytes) -> bytes:

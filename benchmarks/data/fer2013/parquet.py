@@ -32,7 +32,7 @@ def why_not(path: Path) -> str | None:
 
     try:
         schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         return f"damaged or truncated parquet ({first_line(error)})"
     missing = [name for name in COLUMNS if name not in schema.names]
     if missing:
@@ -73,5 +73,5 @@ def _records(path: Path) -> Iterator[tuple[Any, Any, Any]]:
                 if batch is None:
                     return
                 yield from zip(*(batch.column(name).to_pylist() for name in COLUMNS), strict=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: the parquet file cannot be read ({first_line(error)}).") from error
