@@ -177,7 +177,7 @@ def test_sources_that_all_fail_are_an_error(predict: Any, party: Path):
         (("--faces", "blaze"), "no detector is called 'blaze'"),
         (("--faces", "none.onnx"), "none.onnx: there is no face detector to be read"),
         (("--model", "none.onnx"), "none.onnx: there is no model to be read"),
-        (("--model", "photos/c.png"), "c.png is no ONNX model"),
+        (("--model", "photos/c.png"), "c.png is no model of this project"),
     ],
 )
 def test_arguments_that_are_wrong(party: Path, model: Path, marked: str, arguments: tuple[str, ...], message: str):
