@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 
 from benchmarks.data import DataOptions, Dataset
+from benchmarks.data.unlabelled import with_unlabelled
 from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
@@ -46,12 +48,15 @@ class Fold:
                 self._dataset = None
 
     def training_data(self, member: Member, dataset: Dataset) -> Dataset:
-        """Return the data as a member learns from it: with the suite's extra labels where its recipe asks for votes.
+        """Return the data as a member learns from it: with the suite's extra labels where its recipe asks for votes,
+        and with images without labels where it names who labels them.
 
         Raises DataError where they are missing.
         """
-        extra = self._suite.extra_labels
-        return extra.join(dataset, self._options) if extra is not None and member.recipe.labels.votes else dataset
+        extra, labels = self._suite.extra_labels, member.recipe.labels
+        if extra is not None and labels.votes:
+            dataset = extra.join(dataset, self._options)
+        return with_unlabelled(dataset, self._options.unlabelled, member.name) if labels.annotator else dataset
 
     @cached_property
     def targets(self) -> Targets:
@@ -59,7 +64,7 @@ class Fold:
 
         A folder of one's own that is gone leaves what is stored of it. Raises DataError where neither is there.
         """
-        named = self._options != DataOptions() and not self._suite.gone(self._options)
+        named = replace(self._options, unlabelled=None) != DataOptions() and not self._suite.gone(self._options)
         stored = None if named else stored_targets(self._store.folder, self.index if self.count > 1 else None)
         if stored is not None:
             return stored

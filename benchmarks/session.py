@@ -29,7 +29,7 @@ from zoo import registry
 from zoo.effective import without_effect
 from zoo.member import Member
 from zoo.overrides import override
-from zoo.recipes import named_members
+from zoo.recipes import GUIDES, named_members
 from zoo.training.compiling import Choice
 from zoo.variants import start_part
 
@@ -37,7 +37,14 @@ Mode = Literal["auto", "missing", "always", "never"]
 
 ROOT = Path(__file__).resolve().parents[1]
 USUAL = DataOptions()
-DATA_OPTIONS = {"data": "path", "image_side": "side", "groups": "groups", "split_seed": "seed", "cached": "cached"}
+DATA_OPTIONS = {
+    "data": "path",
+    "image_side": "side",
+    "groups": "groups",
+    "split_seed": "seed",
+    "cached": "cached",
+    "unlabelled": "unlabelled",
+}
 """The field of DataOptions that each argument of the command line sets."""
 IDLE = {"time_budget": "--time-budget", "side_by_side": "--side-by-side", "compiling": "--compile"}
 """Arguments that say how members are trained."""
@@ -173,8 +180,8 @@ def _check_names(members: Sequence[Member], changes: Sequence[str]) -> None:
             from zoo.training.optimizers import optimizer_of
 
             optimizer_of(recipe)
-        for setting, text in (("teacher", recipe.labels.teacher), ("judge", recipe.labels.judge)):
-            if f"recipe.labels.{setting}" in named and text:
+        for setting in GUIDES:
+            if f"recipe.labels.{setting}" in named and (text := getattr(recipe.labels, setting)):
                 for name, _ in named_members(text):
                     registry.get(name)
 
@@ -224,6 +231,11 @@ class Session:
         with store.listed_once():
             names = store.members(), [*external_names(store), *adding], transferred_names(store)
         self.participants = choose_participants(options, suite, *names)
+        if options.data.unlabelled and not any(one.recipe.labels.annotator for one in self.participants.members):
+            raise ValueError(
+                "--unlabelled has no effect: no member here learns from images without labels. Name who labels them: "
+                "--set recipe.labels.annotator=MEMBER"
+            )
         self.folds = [Fold(suite, options.data, store, index) for index in range(max(1, len(suite.folds)))]
 
     @cached_property

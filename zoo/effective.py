@@ -60,6 +60,7 @@ RULES = (
         why="there is no labels.teacher",
     ),
     _of_recipe("labels.judge", "labels.pseudo", where=lambda r: r.labels.clean, why="labels.clean is 0"),
+    _of_recipe("labels.sure", where=lambda r: r.labels.annotator, why="there is no labels.annotator"),
     _of_recipe(
         "labels.draw",
         where=lambda r: r.labels.votes or r.labels.teacher or r.mixup or r.cutmix,

@@ -75,6 +75,10 @@ class Transfer:
     unfreeze_epochs: int = 0
 
 
+GUIDES = ("teacher", "judge", "annotator")
+"""The settings of `Labels` that name other members, joined by +."""
+
+
 @dataclass(frozen=True)
 class Labels:
     """What a member learns from, besides the labels of the training split.
@@ -90,6 +94,9 @@ class Labels:
     Label cleaning (arXiv:1911.00068): `judge` names members that were trained with `folds`. The share `clean` of the
     training images, those whose label is least likely under the judge's out-of-fold predictions, is left out. Of these,
     images for which the judge gives some class at least the probability `pseudo` come back with that label (0: none).
+
+    Images without labels (arXiv:1911.04252): `annotator` names members, as `teacher` does. Images of a further folder
+    for which their mean probability of some class is at least `sure` are trained on with that label.
     """
 
     votes: bool = False
@@ -102,6 +109,8 @@ class Labels:
     judge: str = ""
     clean: float = 0.0
     pseudo: float = 0.0
+    annotator: str = ""
+    sure: float = 0.9
 
 
 @dataclass(frozen=True)

@@ -118,17 +118,18 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "data": {
         "--data": value("DIR", "image folder (default: $BENCHMARK_DATA/<suite>, data/<suite>)", type=Path),
-        "--download": switch("download the images first, to --data or data/<suite>"),
+        "--download": switch("fetch them first, to --data or data/<suite>"),
         "--image-side": value(
             "N", "side in pixels of the stored images, where image files are read", type=up_to(MOST_SIDE)
         ),
         "--groups": value("WHAT", "keep in one split, for example a person: a CSV, or a path pattern"),
+        "--unlabelled": value("DIR", "further images, without labels, to learn from", type=Path),
         "--split-seed": value("N", "seed of splits, where no official ones exist (default: 0)", type=natural),
         "--no-cache": {
             "default": argparse.SUPPRESS,
             "action": "store_false",
             "dest": "cached",
-            "help": "read image files anew, even where size and time are as before",
+            "help": "read image files anew, whatever the cache holds",
         },
     },
     "training": {

@@ -16,13 +16,15 @@ SPLIT_NAMES = ("train", "val", "test")
 class DataOptions:
     """`path` a file or folder (None: the usual places), `side` the stored images' side in pixels (None: the suite's),
     `groups` what keeps images together in one split, `seed` of splits that no one has published, `cached` whether what
-    was decoded from the same files before may be taken."""
+    was decoded from the same files before may be taken, `unlabelled` a folder of further images, without labels, for
+    members that learn from some: it decides nothing of the suite."""
 
     path: Path | None = None
     side: int | None = None
     groups: str = ""
     seed: int = 0
     cached: bool = True
+    unlabelled: Path | None = None
 
     def flags(self) -> dict[str, str]:
         """Return what was asked for beside the path, by the command line's name of it."""
@@ -106,6 +108,7 @@ class Dataset:
     source       a few words on the form the data was read from, never a path
     notes        what the user should know and nothing failed over, one sentence each
     listings     texts by file name that say in full what a note says in short, such as which images were left out
+    unlabelled   uint8 [M, C, H, W] as those of the splits, images without labels; None where none are asked for
     """
 
     train: Split
@@ -116,6 +119,7 @@ class Dataset:
     source: str
     notes: tuple[str, ...] = ()
     listings: Mapping[str, str] = field(default_factory=dict)
+    unlabelled: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, split in self.splits().items():

@@ -16,7 +16,7 @@ from benchmarks.results.row_classes import SHORT_BUDGET
 from benchmarks.store.predictions import Predictions
 from benchmarks.suites.suite import ExtraLabels
 from zoo import registry
-from zoo.recipes import named_members
+from zoo.recipes import GUIDES, named_members
 
 LAG = 0.04  # of accuracy on val behind the best member
 LATE = 0.1  # share of the epochs
@@ -82,14 +82,14 @@ def _distance(member: Predictions) -> int:
 
 
 def learns_from_votes(recipe: Mapping[str, Any]) -> bool:
-    """Tell whether a recipe asks for votes, or for a teacher or a judge that does.
+    """Tell whether a recipe asks for votes, or for a teacher, a judge or an annotator that does.
 
     The recipe is given as what differs from the defaults.
 
-    Teachers and judges are taken as they are registered.
+    They are taken as they are registered.
     """
     labels = recipe.get("labels", {})
-    guides = [name for key in ("teacher", "judge") if labels.get(key) for name, _ in named_members(labels[key])]
+    guides = [name for key in GUIDES if labels.get(key) for name, _ in named_members(labels[key])]
     return bool(labels.get("votes")) or any(
         learns_from_votes(registry.get(name).recipe.changes()) for name in guides if registry.is_known(name)
     )

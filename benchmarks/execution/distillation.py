@@ -1,15 +1,16 @@
-"""What a recipe's teachers and judges say of the training images, and whether they still say what a student learnt."""
+"""What a recipe's teachers, judges and annotators say of images, and whether they still say what a student learnt."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.data import Dataset
 from benchmarks.execution.in_sample import in_sample_logits
+from benchmarks.execution.pseudo_labels import pseudo_labelled
 from benchmarks.store.container import StoreError
 from benchmarks.store.identity import Configuration, Identity
 from benchmarks.store.predictions import Predictions, PredictionStore
@@ -32,15 +33,15 @@ class Peers:
     """What the teachers and judges of a recipe say, and what a student's provenance says of it."""
 
     predictions: PeerPredictions
-    provenance: dict[str, dict[str, dict[str, str]]]
+    provenance: dict[str, Any]
 
 
 def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext) -> Peers:
     """Collect the probabilities of the teachers and the judges that a member's recipe names, where it names any.
 
     A teacher's out-of-fold logits come first, then those of its own training images in the store, then its weights; a
-    judge's are out of fold. Of teachers that see the student's views, the weights alone will do. Raises ValueError
-    where there are none, with the command that makes them.
+    judge's are out of fold. Of teachers that see the student's views, and of annotators, the weights alone will do.
+    Raises ValueError where there are none, with the command that makes them.
     """
     labels = configuration.member.recipe.labels
     networks: dict[tuple[str, int], tuple[Teacher, str]] = {}
@@ -62,7 +63,8 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
         (name, seed): _judge_logits(name, seed, dataset, store)
         for name, seed in (_registered(labels.judge) if labels.clean else ())
     }
-    provenance = {
+    more, about = pseudo_labelled(configuration, dataset, context)
+    provenance: dict[str, Any] = about | {
         key: {shared_weights(*peer): logits.digests() for peer, logits in peers.items()}
         for key, peers in ((TAUGHT_BY, teachers), (JUDGED_BY, judges))
         if peers
@@ -70,7 +72,7 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
     if networks:
         provenance[TAUGHT_BY] = {shared_weights(*peer): {"weights": digest} for peer, (_, digest) in networks.items()}
     looking = tuple(teacher for teacher, _ in networks.values())
-    return Peers(PeerPredictions(_mean(teachers.values()), _mean(judges.values()), looking), provenance)
+    return Peers(PeerPredictions(_mean(teachers.values()), _mean(judges.values()), looking, more), provenance)
 
 
 def _peer(name: str, seed: int, student: Configuration, dataset: Dataset) -> Configuration:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from benchmarks.execution.tasks import Task
 from benchmarks.store.identity import Configuration
-from zoo.recipes import named_members
+from zoo.recipes import GUIDES, named_members
 from zoo.registry import trained_as
 
 Key = tuple[str, int, int]  # name of the member, seed, fold
@@ -69,12 +69,12 @@ def needed(task: Task) -> list[Key]:
 
 
 def needed_by(configuration: Configuration) -> list[tuple[str, int]]:
-    """List the members, each with its seed, whose weights or predictions a training asks for: teachers, judges, the
-    network whose features are classified, and the member that this one is with other views at test time."""
+    """List the members, each with its seed, whose weights or predictions a training asks for: those that its labels
+    name, the network whose features are classified, and the member that this one is with other views at test time."""
     member, seed = configuration.member, configuration.seed
     source = member.features_of or trained_as(member).name
     members = [(source, seed)] if source != member.name else []
-    for text in filter(None, (member.recipe.labels.teacher, member.recipe.labels.judge)):
+    for text in filter(None, (getattr(member.recipe.labels, setting) for setting in GUIDES)):
         try:
             members += named_members(text)
         except ValueError:  # its training says what is wrong with it

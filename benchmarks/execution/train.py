@@ -172,7 +172,8 @@ def _train(
     if trained.out_of_fold is not None:
         save_out_of_fold(store.folder, configuration, trained.out_of_fold)
     about = _provenance(configuration, dataset, context.device, compiled, trained) | _cards(world, context.device)
-    provenance = {**about, **peers.provenance, **origin}
+    said = [part["extra_data"] for part in (peers.provenance, origin) if "extra_data" in part]
+    provenance = {**about, **peers.provenance, **origin, **({"extra_data": "; ".join(said)} if said else {})}
     write_weights(weights_path(context.checkpoints, configuration), trained.weights, provenance, trained.history)
     for state in states(context.checkpoints, configuration.stem):
         state.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks import suites
 from benchmarks.data import Dataset
+from benchmarks.data.channels import in_channels
 from benchmarks.data.expressions import shared_classes
 from benchmarks.fold import Fold
 from benchmarks.results import command_for, read_results
@@ -26,7 +27,6 @@ from ensembles import log_softmax
 from zoo import registry
 
 ABSENT = -15.0  # log-probability of a class that the training data did not have: below what a network says of any
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green and blue in grey (ITU-R BT.601)
 
 
 def transfer(session: Session, source: str, members: Sequence[str], device: str) -> None:
@@ -94,15 +94,6 @@ def map_classes(logits: np.ndarray, shared: Sequence[int | None]) -> np.ndarray:
     result = np.full((len(logits), len(shared)), ABSENT, dtype=np.float32)
     result[:, [place for place, index in enumerate(shared) if index is not None]] = np.maximum(kept, ABSENT)
     return result
-
-
-def in_channels(images: np.ndarray, channels: int) -> np.ndarray:
-    """Convert uint8 [N,C,H,W] to so many channels: colour to grey by luma, grey to colour by repetition."""
-    if images.shape[1] == channels:
-        return images
-    if channels == 1:
-        return np.rint(np.einsum("nchw,c->nhw", images, LUMA)).astype(np.uint8)[:, None]
-    return np.repeat(images, channels, axis=1)
 
 
 def _asked(trained: Sequence[Configuration], patterns: Sequence[str]) -> list[Configuration]:

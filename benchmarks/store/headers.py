@@ -57,6 +57,7 @@ class Provenance(TypedDict, total=False):
     libraries: dict[str, str]
     taught_by: dict[str, dict[str, str]]
     judged_by: dict[str, dict[str, str]]
+    annotated_by: dict[str, str]
     started_from: dict[str, str]
 
 

@@ -65,4 +65,4 @@ def fold_rows(split: LabelledImages, folds: int, seed: int) -> list[tuple[np.nda
 
 def _rows(peers: PeerPredictions, rows: np.ndarray) -> PeerPredictions:
     teacher, judge = (None if given is None else given[rows] for given in (peers.teacher, peers.judge))
-    return PeerPredictions(teacher, judge, peers.networks)
+    return replace(peers, teacher=teacher, judge=judge)

@@ -56,17 +56,27 @@ class LabelledImages(Protocol):
     def groups(self) -> np.ndarray | None: ...
 
 
+@dataclass(frozen=True, eq=False)
+class PseudoLabelled:
+    """Images uint8 [M,C,H,W] beside the training split, and the classes int64 [M] that other members gave them."""
+
+    images: np.ndarray
+    targets: np.ndarray
+
+
 @dataclass(frozen=True)
 class PeerPredictions:
     """Probabilities [N,K] that other members give the training images, where the recipe's labels ask for them.
 
     A student learns from those of the `teacher`. Those of the `judge` are out-of-fold; they find doubtful labels.
-    Teachers that see each of the student's views come as `networks` instead.
+    Teachers that see each of the student's views come as `networks` instead. `more` are images that have no other
+    label than those of members.
     """
 
     teacher: np.ndarray | None = None
     judge: np.ndarray | None = None
     networks: tuple[Teacher, ...] = ()
+    more: PseudoLabelled | None = None
 
 
 class TrainingData(Protocol):

@@ -24,10 +24,22 @@ class TrainingTargets:
 def training_targets(
     split: LabelledImages, num_classes: int, recipe: Recipe, peers: PeerPredictions, seed: int
 ) -> TrainingTargets:
-    """Return images and soft targets as the recipe says.
+    """Return images and soft targets as the recipe says; behind them those that members have labelled.
 
     Raises ValueError where the recipe needs votes, ratings, a teacher or out-of-fold predictions that are missing.
     """
+    own, more = _own_targets(split, num_classes, recipe, peers, seed), peers.more
+    if more is None:
+        return own
+    if own.affect is not None and recipe.affect:
+        raise ValueError("recipe.affect needs valence and arousal, which images without labels have not")
+    images = np.concatenate([own.images, more.images])
+    return TrainingTargets(images, np.concatenate([own.targets, _one_hot(more.targets, num_classes)]))
+
+
+def _own_targets(
+    split: LabelledImages, num_classes: int, recipe: Recipe, peers: PeerPredictions, seed: int
+) -> TrainingTargets:
     if recipe.affect and split.affect is None:
         raise ValueError("recipe.affect needs valence and arousal of the training images, and this data set has none")
     if recipe.oversample != "none":

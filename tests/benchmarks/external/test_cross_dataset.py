@@ -13,10 +13,11 @@ import pytest
 
 from benchmarks import suites
 from benchmarks.data import DataError, DataOptions, Dataset, Split
+from benchmarks.data.channels import in_channels
 from benchmarks.data.derive import of_classes
 from benchmarks.data.expressions import shared_classes
 from benchmarks.data.fingerprint import assemble
-from benchmarks.external.cross_dataset import ABSENT, in_channels, map_classes
+from benchmarks.external.cross_dataset import ABSENT, map_classes
 from benchmarks.store.folds import stored_targets
 from benchmarks.store.identity import Transferred
 from benchmarks.store.predictions import PredictionStore
