@@ -118,18 +118,17 @@ GROUPS: dict[str, dict[str, Option]] = {
     },
     "data": {
         "--data": value("DIR", "image folder (default: $BENCHMARK_DATA/<suite>, data/<suite>)", type=Path),
-        "--download": switch("fetch them first, to --data or data/<suite>"),
+        "--download": switch("download the images first, to --data or data/<suite>"),
         "--image-side": value(
             "N", "side in pixels of the stored images, where image files are read", type=up_to(MOST_SIDE)
         ),
         "--groups": value("WHAT", "keep in one split, for example a person: a CSV, or a path pattern"),
-        "--unlabelled": value("DIR", "further images, without labels, to learn from", type=Path),
         "--split-seed": value("N", "seed of splits, where no official ones exist (default: 0)", type=natural),
         "--no-cache": {
             "default": argparse.SUPPRESS,
             "action": "store_false",
             "dest": "cached",
-            "help": "read image files anew, whatever the cache holds",
+            "help": "read image files anew, even where size and time are as before",
         },
     },
     "training": {
@@ -164,11 +163,12 @@ GROUPS: dict[str, dict[str, Option]] = {
             dest="compiling",
         ),
     },
-    "engine": {  # benchmarks/execution/README.md explains them: help is one screen
+    "engine": {  # benchmarks/execution/README.md explains them, zoo/README.md the last one: help is one screen
         "--threads": value("N", argparse.SUPPRESS, type=up_to(MOST_PROCESSES)),
         "--cards": value("N", argparse.SUPPRESS, type=up_to(MOST_PROCESSES)),
         "--checkpoint-every": value("SECONDS", argparse.SUPPRESS, type=natural),
         "--other-code": switch(argparse.SUPPRESS, argparse.SUPPRESS),
+        "--unlabelled": value("DIR", argparse.SUPPRESS, type=Path),
     },
     "model trained elsewhere": {
         "--name": value("NAME", "name of the model (default: the file's)", default=None),
