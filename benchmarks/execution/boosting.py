@@ -50,6 +50,7 @@ def fit_boosting(
     )
     targets, val_targets = dataset.train.targets, dataset.val.targets
     trees.fit(train, targets, val, val_targets, configuration.num_classes, fit.rounds, fit.after_round)
+    fit.saved()
     about = {"trees_seconds": round(fit.seconds, 1), "rounds": trees.rounds_, "tta": "none"}
     return trees.predict_logits(val), trees.predict_logits(test), about
 
@@ -86,17 +87,21 @@ class _Fit:
         if kept.count > self._saved and (reason or self._saver.is_due):
             self._save(kept)
         if reason:
-            self._told(self._saver.wait)
+            self.saved()
             raise Stopped(reason)
         if self._done % max(1, self._most // TOLD) == 0:
             self._context.progress(self._progress())
 
+    def saved(self) -> None:
+        """Wait until what was to be saved is."""
+        self._noting(self._saver.wait)
+
     def _save(self, kept: Rounds) -> None:
         self._state.epoch, self._state.seconds = kept.count, self.seconds
-        self._told(partial(self._saver.save, self._state, {"trees": replace(self._kept, rounds=kept)}))
+        self._noting(partial(self._saver.save, self._state, {"trees": replace(self._kept, rounds=kept)}))
         self._saved = kept.count
 
-    def _told(self, save: Callable[[], None]) -> None:
+    def _noting(self, save: Callable[[], None]) -> None:
         try:
             save()
         except OSError as error:
