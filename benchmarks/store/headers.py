@@ -75,6 +75,7 @@ class TargetsHeader(TypedDict):
     classes: list[str]
     train_size: Count
     notes: NotRequired[list[str]]
+    near_by: NotRequired[str]  # the version of the detector of near copies
 
 
 class VotesHeader(TypedDict):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data import Dataset
-from benchmarks.data.copies import near_copies_in
+from benchmarks.data.copies import DETECTOR, near_copies_in
 from benchmarks.data.fingerprint import also_in
 from benchmarks.store.container import StoreError, read_file, set_aside, write_file
 from benchmarks.store.headers import TargetsHeader
@@ -32,7 +32,8 @@ class Targets:
     line up predictions made elsewhere. None where the form of the data did not tell.
     `val_in_train`, `test_in_train` and `test_in_val` say which images also stand, pixel for pixel, in another split:
     bool [N], None where a file that was written before they were kept does not know. `test_near_train` also counts what
-    shows the same photograph in other pixels (data/copies.py).
+    shows the same photograph in other pixels (data/copies.py), as its detector of today finds them: what an earlier one
+    left in a file counts as not known.
     `val_affect` and `test_affect`, float32 [N, 2], are valence and arousal in [-1, 1], NaN or -2 where an image has no
     rating; None where the data has none.
     `val_groups` and `test_groups`, int32 [N], say which images belong together, such as those of one person; None where
@@ -121,6 +122,7 @@ def save_targets(folder: Path, targets: Targets) -> None:
             "classes": list(targets.classes),
             "train_size": targets.train_size,
             "notes": list(targets.notes),
+            "near_by": DETECTOR,
         }
         write_file(path, {**labels, **_as_bytes(kept), **_as_bytes(targets.extras())}, header)
 
@@ -166,6 +168,8 @@ def read_targets(path: Path) -> Targets:
     val, test = (arrays[split].astype(np.int64) for split in ("val", "test"))
     known: dict[str, Any] = {name: arrays[name] for name in OPTIONAL if name in arrays}
     known |= {name: known[name].astype(bool) for name in OVERLAPS if name in known}
+    if header.get("near_by") != DETECTOR:
+        known.pop("test_near_train", None)
     known["notes"] = tuple(header.get("notes", ()))
     return Targets(val, test, header["fingerprint"], tuple(header["classes"]), header["train_size"], **known)
 

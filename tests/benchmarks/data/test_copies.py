@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.data.copies import near_copies_in, near_pairs, thumbnails
+from benchmarks.data.copies import near_copies_in, near_pairs
 from benchmarks.data.copy_groups import components, copy_groups
+from benchmarks.data.crops import candidates
 from benchmarks.data.dataset import Split
 from benchmarks.data.derive import deduplicated
 from benchmarks.data.fingerprint import assemble
+from benchmarks.data.thumbnails import thumbnails
 
 SIDE = 48
 
@@ -37,8 +39,26 @@ def jpeg(picture: np.ndarray) -> np.ndarray:
     return np.asarray(Image.open(data))
 
 
-def shifted(picture: np.ndarray) -> np.ndarray:
-    return np.pad(picture, 1, mode="edge")[2 : SIDE + 2, :SIDE]
+def shifted(down: int, across: int) -> Callable[[np.ndarray], np.ndarray]:
+    far = max(abs(down), abs(across))
+
+    def shift(picture: np.ndarray) -> np.ndarray:
+        padded = np.pad(picture, far, mode="edge")
+        return padded[far + down : far + down + SIDE, far + across : far + across + SIDE]
+
+    return shift
+
+
+def cropped(top: float, left: float, share: float, size: int = SIDE) -> Callable[[np.ndarray], np.ndarray]:
+    """Keep a share of the sides, that lies so far down and right of what is left over, enlarged to `size`."""
+    side = SIDE * share
+    y, x = top * (SIDE - side), left * (SIDE - side)
+
+    def crop(picture: np.ndarray) -> np.ndarray:
+        box = (x, y, x + side, y + side)
+        return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+    return crop
 
 
 def marked(picture: np.ndarray) -> np.ndarray:
@@ -54,7 +74,14 @@ def resized(side: int) -> Callable[[np.ndarray], np.ndarray]:
 KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the same": lambda picture: picture,
     "mirrored": lambda picture: picture[:, ::-1],
-    "shifted": shifted,
+    "shifted by one pixel": shifted(1, -1),
+    "shifted by two": shifted(2, 0),
+    "shifted by four": shifted(-4, 4),
+    "cropped to 95 %": cropped(0.1, 0.9, 0.95),
+    "cropped to 90 % at a corner": cropped(1, 1, 0.9),
+    "cropped to 85 % at an edge": cropped(0.5, 0, 0.85),
+    "cropped to 85 %, mirrored": lambda picture: cropped(0, 0.3, 0.85)(picture)[:, ::-1],
+    "cropped to 85 %, twice as large": cropped(0.8, 0.2, 0.85, 2 * SIDE),
     "re-encoded": jpeg,
     "brighter": lambda picture: (0.8 * picture + 60).clip(0, 255).astype(np.uint8),
     "darker": lambda picture: (0.5 * picture).astype(np.uint8),
@@ -88,12 +115,24 @@ def test_pictures_of_one_colour_are_copies_of_nothing():
     assert (thumbnails(flat, 16) == 0).all()
 
 
-def test_pairs_within_a_set_are_named_once():
+@pytest.mark.parametrize("kind", ["mirrored", "cropped to 90 % at a corner", "shifted by four"])
+@pytest.mark.parametrize("copies_first", [False, True])
+def test_pairs_within_a_set_are_named_once_whichever_comes_first(kind: str, copies_first: bool):
     pictures = photographs(20)
-    pairs = near_pairs(np.concatenate([pictures, pictures[:5, :, :, ::-1]]))
-    assert sorted(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == [
-        (row, 20 + row) for row in range(5)
-    ]
+    copies = np.stack([KINDS[kind](picture[0])[None] for picture in pictures[:5]])
+    pairs = near_pairs(np.concatenate([copies, pictures] if copies_first else [pictures, copies]))
+    expected = [(row, (5 if copies_first else 20) + row) for row in range(5)]
+    assert sorted(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == expected
+
+
+def test_a_crop_is_laid_where_it_was_taken_from():
+    pictures = photographs(8)
+    crops = np.stack([cropped(0.25, 0.75, 0.84)(picture[0])[None] for picture in pictures])
+    found = candidates(crops, pictures)
+    own = found.first == found.second
+    assert own.sum() == 8
+    expected = np.array([0.08, 1, -0.08, 1]) / 0.84  # where the middle of the whole lies in the crop, and its scale
+    assert np.abs(found.places()[own] - expected).max() < 0.15
 
 
 def test_no_images_have_no_copies():

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.data import Dataset
+from benchmarks.store import targets as store_targets
 from benchmarks.store.targets import Targets, load_targets, save_targets
 
 
@@ -38,3 +40,17 @@ def test_rows_are_those_of_the_file_that_was_read_last(tmp_path: Path, faces: Ta
     found = load_targets(tmp_path, faces.fingerprint)
     np.testing.assert_array_equal(found.test_rows, moved.test_rows)
     np.testing.assert_array_equal(found.val_rows, first.val_rows)
+
+
+def test_near_copies_that_an_earlier_detector_found_are_looked_for_again(
+    tmp_path: Path, faces: Targets, monkeypatch: pytest.MonkeyPatch
+):
+    marked = replace(faces, test_near_train=np.arange(84) < 5)
+    with monkeypatch.context() as before:
+        before.setattr(store_targets, "DETECTOR", "an earlier one")
+        save_targets(tmp_path, marked)
+        assert load_targets(tmp_path, faces.fingerprint).test_near_train is not None
+    assert load_targets(tmp_path, faces.fingerprint).test_near_train is None
+    save_targets(tmp_path, replace(faces, test_near_train=np.arange(84) < 9))
+    found = load_targets(tmp_path, faces.fingerprint).test_near_train
+    assert found is not None and found.sum() == 9
