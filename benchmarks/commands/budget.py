@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.commands.options import suite_arguments
-from benchmarks.evaluation.budgets import Choice, Cost, cost_of, curve, within
+from benchmarks.evaluation.budgets import OFFERED, Choice, Cost, cost_of, curve, offered, within
 from benchmarks.evaluation.models import member_labels
 from benchmarks.evaluation.row_classes import split_row_classes
 from benchmarks.evaluation.significance import bootstrap_intervals
@@ -24,6 +24,7 @@ from benchmarks.results import read_results
 from benchmarks.results.analyses import BUDGET_UNITS
 from benchmarks.results.schema import MemberFacts
 from benchmarks.session import Session, options_from
+from benchmarks.store.predictions import Predictions
 from ensembles import softmax
 
 FILE = "budgets.csv"
@@ -44,6 +45,7 @@ class Known:
     val_targets: np.ndarray
     test_targets: np.ndarray
     test_groups: np.ndarray | None
+    offered: str
 
 
 def execute(arguments: Namespace) -> None:
@@ -59,7 +61,7 @@ def execute(arguments: Namespace) -> None:
     rows = [row(known, unit, budget) for unit in BUDGET_UNITS for budget in _curve(known, cost_of(known.facts, unit))]
     if not rows:
         raise ValueError(f"{session.folder / 'results.json'} knows no member's cost: nothing can be put into a budget")
-    write_atomic(session.folder / FILE, csv_text_of(rows))
+    write_atomic(session.folder / FILE, csv_text_of([{**line, OFFERED: known.offered} for line in rows]))
     print(f"{columns(rows)}\n{session.folder / FILE}")
 
 
@@ -75,14 +77,15 @@ def known_members(session: Session) -> Known:
     members, _ = split_row_classes(stored, session.suite.extra_labels, session.folds[0].targets.val)
     results = read_results(session.folder / "results.json")
     facts = {member["label"]: member for member in results["members"]}
-    pairs = [
-        (facts[label], model) for label, model in zip(member_labels(members), members, strict=True) if label in facts
+    pairs: list[tuple[Predictions, MemberFacts]] = [
+        (model, facts[label]) for label, model in zip(member_labels(members), members, strict=True) if label in facts
     ]
     if not pairs:
         raise ValueError(f"no member of {session.suite.name} has predictions and a row in results.json; run it first")
     targets = session.folds[0].targets
-    val, test = (softmax(np.stack([getattr(model, split) for _, model in pairs])) for split in ("val", "test"))
-    return Known([fact for fact, _ in pairs], val, test, targets.val, targets.test, targets.test_groups)
+    val, test = (softmax(np.stack([getattr(model, split) for model, _ in pairs])) for split in ("val", "test"))
+    offer = offered(pairs, targets)
+    return Known([known for _, known in pairs], val, test, targets.val, targets.test, targets.test_groups, offer)
 
 
 def _curve(known: Known, cost: Cost) -> Sequence[float]:

@@ -1,4 +1,5 @@
-"""What lies with predictions: whether targets, votes, logits, weights and a released model are as they were written."""
+"""What lies with predictions: whether targets, votes, logits, weights and a released model are as they were written,
+and whether the table of budgets is of today's predictions."""
 
 from __future__ import annotations
 
@@ -7,12 +8,17 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TypedDict
 
-from benchmarks.files import DamagedFile
+from benchmarks.commands.budget import FILE as BUDGETS
+from benchmarks.commands.budget import known_members
+from benchmarks.evaluation.budgets import OFFERED, STALE_BUDGETS
+from benchmarks.files import DamagedFile, read_csv
+from benchmarks.session import Options, Session
 from benchmarks.shapes import Count, read_json
 from benchmarks.store.container import opened, read_file, read_header
 from benchmarks.store.headers import TrainLogitsHeader
 from benchmarks.store.targets import load_targets, read_targets
 from benchmarks.store.votes import kept_votes
+from benchmarks.suites import suites
 
 
 def check_others(folder: Path, predictions: Collection[Path], failures: list[str]) -> list[str]:
@@ -26,6 +32,22 @@ def check_others(folder: Path, predictions: Collection[Path], failures: list[str
         except ValueError as error:
             failures.append(str(error))
     return reports
+
+
+def check_budgets(folder: Path, failures: list[str]) -> list[str]:
+    """A report on the table of budgets in a suite's folder, where there is one; that it was chosen of other members
+    than today's goes to `failures`."""
+    path, suite = folder / BUDGETS, folder.name
+    if not path.is_file() or suite not in suites():
+        return []
+    try:
+        offer = known_members(Session(Options(suite, results=folder.parent, train="never"))).offered
+        if not all(row.get(OFFERED) == offer for row in read_csv(path)):
+            raise DamagedFile(f"{path.name}: {STALE_BUDGETS}")
+    except ValueError as error:
+        failures.append(str(error))
+        return []
+    return [f"{path.name}: ok"]
 
 
 def _check(file: Path) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from benchmarks.digests import digest
 from benchmarks.evaluation.cost import forward_passes, milliseconds, total_milliseconds, total_of_views
 from benchmarks.files import CsvRow
 from benchmarks.results.analyses import BUDGET_UNITS, Budget
 from benchmarks.results.row_classes import COSTLY
 from benchmarks.results.schema import EnsembleFacts, MemberFacts
 from benchmarks.store.predictions import Predictions
+from benchmarks.store.targets import Targets
 from ensembles.splits import stratified_splits
 
 Cost = Callable[[Sequence[int]], float | None]  # of an image for members together, by their places
@@ -23,6 +25,11 @@ FOLDS = 5
 NO_LIMITS: Mapping[str, float] = MappingProxyType({})
 UNITS = {shown: unit for unit, shown in BUDGET_UNITS.items()}
 COSTS = {"flops": "flops", "ms": "ms_per_image"}  # of a row, by unit
+OFFERED = "chosen of"  # the column that says which offer a line was chosen of
+STALE_BUDGETS = (
+    "was chosen of other members, or of what they said or took then; written anew by: python benchmark.py budget"
+)
+TABLE = "1"  # counts with how a table is made: those of an earlier way are made anew
 
 
 class NothingAffordable(ValueError):
@@ -95,6 +102,22 @@ def within_limits(ensembles: Sequence[EnsembleFacts], limits: Mapping[str, float
             f"{limit:g}` chooses members for it"
         )
     return found
+
+
+def offered(members: Iterable[tuple[Predictions, MemberFacts]], targets: Targets) -> str:
+    """Return a digest of what decides a table of budgets: the members to choose among, what they answer and cost, and
+    the targets. Their order decides nothing."""
+    each = [
+        digest([model.configuration.hash, model.val.tobytes(), model.test.tobytes(), *_costs(known)])
+        for model, known in members
+    ]
+    return digest([TABLE, targets.fingerprint, targets.val.tobytes(), targets.test.tobytes(), *sorted(each)])[:16]
+
+
+def _costs(facts: MemberFacts) -> list[str]:
+    """Return what an image costs a member, with as many digits as results.json and the results themselves share."""
+    costs = (facts["flops"], facts["ms_per_image"])
+    return [str(facts["device"]), *("unknown" if cost is None else f"{cost:.3g}" for cost in costs)]
 
 
 def budgets_of(table: Sequence[CsvRow]) -> list[Budget]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -12,7 +12,7 @@ from benchmarks.evaluation import metrics
 from benchmarks.evaluation.ablations import ablations
 from benchmarks.evaluation.affect import affect_part
 from benchmarks.evaluation.audit import audit
-from benchmarks.evaluation.budgets import NO_LIMITS, budgets_of, within_limits
+from benchmarks.evaluation.budgets import NO_LIMITS, OFFERED, STALE_BUDGETS, budgets_of, offered, within_limits
 from benchmarks.evaluation.cost import effort
 from benchmarks.evaluation.cross_validated import cross_validated
 from benchmarks.evaluation.diversity import diversity
@@ -28,8 +28,10 @@ from benchmarks.evaluation.tta import views_worth
 from benchmarks.files import DamagedFile, read_csv, rounded
 from benchmarks.results import FORMAT, Results
 from benchmarks.results.analyses import Budget, Views
-from benchmarks.results.schema import NotRun, Split, Splits
+from benchmarks.results.row_classes import COSTLY
+from benchmarks.results.schema import Member, MemberFacts, NotRun, Split, Splits
 from benchmarks.store.container import StoreError
+from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from benchmarks.store.votes import kept_votes
 from benchmarks.suites.published_results import read_published, read_published_affect
@@ -59,7 +61,7 @@ def evaluate(
     chosen = choose([result for result in fitted if result.name in affordable]) if fitted else None
     audited, headline = audit(rows, predictions, targets), chosen.name if chosen else None
     views, unused = _views(results / suite.name)
-    budgets, unusable = _budgets(results / suite.name, {member["label"] for member in members})
+    budgets, unusable = _budgets(results / suite.name, offered(_within_any_budget(searched, members), targets))
     temperatures = [row["temperature"] for row in audited["rows"]]
     evaluated: Results = {
         "format": FORMAT,
@@ -106,8 +108,17 @@ def _views(folder: Path) -> tuple[list[Views], list[str]]:
     return views_worth(table), []
 
 
-def _budgets(folder: Path, labels: Collection[str]) -> tuple[list[Budget], list[str]]:
-    """Return what was chosen for budgets, by the table in a suite's folder, and a note where that is damaged or old."""
+def _within_any_budget(searched: SearchedModels, members: Sequence[Member]) -> list[tuple[Predictions, MemberFacts]]:
+    """Return the members that a budget may choose among: those of the ensembles, and those over today's limit."""
+    costly = [model.provenance.get("row_class") == COSTLY.name for model in searched.excluded]
+    chosen = [*(True for _ in searched.predictions), *costly]
+    everyone = zip([*searched.predictions, *searched.excluded], members, chosen, strict=True)
+    return [(model, facts) for model, facts, is_chosen in everyone if is_chosen]
+
+
+def _budgets(folder: Path, offer: str) -> tuple[list[Budget], list[str]]:
+    """Return what was chosen for budgets, by the table in a suite's folder, and a note where that is damaged, or was
+    chosen of another offer than today's, as `offered` says."""
     try:
         table = read_csv(folder / "budgets.csv", ("unit", "members"), ("budget", "cost", "val, cross-fitted", "test"))
     except DamagedFile as error:
@@ -118,9 +129,9 @@ def _budgets(folder: Path, labels: Collection[str]) -> tuple[list[Budget], list[
         return [], [
             f"budgets.csv: holds what is none of its own ({error}); written anew by: python benchmark.py budget"
         ]
-    if all(label in labels for row in rows for label in row["members"].split(" + ")):
+    if all(row.get(OFFERED) == offer for row in table):
         return rows, []
-    return [], ["budgets.csv: names members that are not here; written anew by: python benchmark.py budget"]
+    return [], [f"budgets.csv: {STALE_BUDGETS}"]
 
 
 def _add_optional_parts(evaluated: Results, suite: Suite, searched: SearchedModels, results: Path) -> None:

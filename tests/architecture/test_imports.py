@@ -32,7 +32,7 @@ ROOMS = {
     "report": ("results", "formats", "files", "digests"),
     "fold": ("suites", "store"),
     "session": ("fold", "suites", "store", "zoo", "ensembles"),
-    "evaluation": ("store", "suites", "results", "ensembles"),
+    "evaluation": ("store", "suites", "results", "digests", "ensembles"),
     "external": ("session", "store", "evaluation"),
     "execution": ("session", "store", "zoo", "digests"),
     "publish": ("evaluation", "store", "suites", "results", "report", "files", "zoo", "ensembles"),

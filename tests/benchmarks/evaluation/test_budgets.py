@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.evaluation import evaluate as evaluate_module
 from benchmarks.evaluation.budgets import NothingAffordable, choose_within, cost_of, curve, within, within_limits
 from benchmarks.evaluation.evaluate import evaluate
+from benchmarks.files import read_csv
 from benchmarks.pipeline import SILENT, search_folds
 from benchmarks.report.sections.budgets import budgets_section
 from benchmarks.report.sections.headline import headline
@@ -21,6 +24,7 @@ from benchmarks.session import Options, Session
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import stored_predictions
+from tests.helpers.runs import cli
 
 COSTS = (1.0, 2.0, 2.0, 3.0, 5.0, 8.0)
 
@@ -143,12 +147,13 @@ def test_members_over_the_limit_stand_apart_and_the_others_make_the_ensembles(re
         results_within(flops=least / 2)
 
 
-def test_the_table_of_budgets_is_shown_and_an_old_or_damaged_one_is_named(
-    results_within: Callable[..., Any], tmp_path: Path
+def test_the_table_of_budgets_is_shown_and_a_damaged_one_is_named(
+    results_within: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(evaluate_module, "offered", lambda members, targets: "today")
     path = tmp_path / "fer2013" / "budgets.csv"
-    head = 'unit,budget,cost,"val, cross-fitted",test,95 %,members\n'
-    path.write_text(head + 'FLOPs,2e+03,22,40.00,41.00,"[39.5, 42.5]",mini_xception + resnet18\n')
+    head = 'unit,budget,cost,"val, cross-fitted",test,95 %,members,chosen of\n'
+    path.write_text(head + 'FLOPs,2e+03,22,40.00,41.00,"[39.5, 42.5]",mini_xception + resnet18,today\n')
     results = results_within()
     assert results["budgets"] == [
         {"unit": "flops", "budget": 2000.0, "cost": 22.0, "cross_fitted": 0.4, "accuracy": 0.41,
@@ -157,11 +162,46 @@ def test_the_table_of_budgets_is_shown_and_an_old_or_damaged_one_is_named(
     text = budgets_section(results)
     assert "| 2.0k FLOPs | 22 FLOPs | 40.00 | 41.00 | [39.5, 42.5] | mini_xception + resnet18 |" in text
     for line, why in (
-        ('FLOPs,2e+03,22,40.00,41.00,"[39.5, 42.5]",gone', "names members that are not here"),
-        ('parsecs,2e+03,22,40.00,41.00,"[39.5, 42.5]",resnet18', "none of its own"),
-        ('FLOPs,2e+03,22,40.00,41.00,"[39.5]",resnet18', "none of its own"),
-        ("FLOPs,much,22,40.00,41.00,x,resnet18", "has no number"),
+        ('FLOPs,2e+03,22,40.00,41.00,"[39.5, 42.5]",resnet18,yesterday', "of other members"),
+        ('parsecs,2e+03,22,40.00,41.00,"[39.5, 42.5]",resnet18,today', "none of its own"),
+        ('FLOPs,2e+03,22,40.00,41.00,"[39.5]",resnet18,today', "none of its own"),
+        ("FLOPs,much,22,40.00,41.00,x,resnet18,today", "has no number"),
     ):
         path.write_text(head + line + "\n")
         results = results_within()
         assert "budgets" not in results and any(why in note for note in results["notes"]), line
+
+
+def test_a_table_is_shown_until_members_change_or_what_they_say(tmp_path: Path, faces: Targets, no_figures: None):
+    store = PredictionStore(tmp_path / "fer2013" / "predictions")
+    save_targets(store.folder, faces)
+    for name, macs in (("vgg_fer", 1000), ("mini_xception", 10)):
+        stored_predictions(store, faces, name, macs=macs)
+    table, asked = tmp_path / "fer2013" / "budgets.csv", ("--suite", "fer2013", "--results", tmp_path)
+
+    def board() -> Any:
+        assert cli(*asked, "--ensemblers", "uniform").code == 0
+        return json.loads((tmp_path / "fer2013" / "results.json").read_text())
+
+    board()
+    assert cli("budget", *asked).code == 0 and table.exists()
+    assert len(board()["budgets"]) == len(read_csv(table))
+    assert cli("check", tmp_path / "fer2013").code == 0
+
+    def is_stale() -> bool:
+        results = board()
+        notes = [note for note in results["notes"] if "budgets.csv: was chosen of other" in note]
+        checked = cli("check", tmp_path / "fer2013")
+        found = [bool(notes), "budgets" not in results, checked.code == 2, "budgets.csv: was chosen" in checked.err]
+        assert len(set(found)) == 1, found
+        return found[0]
+
+    assert not is_stale()
+    stored_predictions(store, faces, "resnet18", macs=1)  # a new one, which may win
+    assert is_stale()
+    assert cli("budget", *asked).code == 0 and not is_stale()
+    stored_predictions(store, faces, "resnet18", macs=1, skill=1.1)  # trained anew
+    assert is_stale()
+    assert cli("budget", *asked).code == 0 and not is_stale()
+    stored_predictions(store, faces, "resnet18", macs=2, skill=1.1)  # it takes more
+    assert is_stale()
