@@ -35,6 +35,7 @@ from benchmarks.results import (
     split_names,
 )
 from benchmarks.results.analyses import GreedyPath, LearningCurve
+from benchmarks.results.row_classes import ROW_CLASSES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,10 +129,22 @@ def cost(results: Results) -> Chart | None:
     note = (
         "Orange dots: members; blue diamonds: ensembles, the sum of their members, views of one network once. The line "
         "is the front: no row beats those on it in accuracy at as few FLOPs. Named are its larger steps and, of "
-        "members that cost the same, the best."
+        f"members that cost the same, the best.{_apart(rows)}"
     )
     alt = f"Accuracy on {test} against FLOPs an image of {len(rows)} members and ensembles, with the Pareto front."
     return Chart(title, alt, partial(_draw_cost, title, note, rows, front, headline_row(results), test))
+
+
+def _apart(rows: Sequence[LeaderboardRow]) -> str:
+    """Say which classes of rows are drawn without being asked for the front; empty where there are none."""
+    classes = [
+        f"{row_class.name} {row_class.mark}"
+        for row_class in ROW_CLASSES.values()
+        if any(row.pareto is None and row_class in row.row_classes for row in rows)
+    ]
+    if not classes:
+        return ""
+    return f" Not asked for the front: rows that stand apart ({', '.join(classes)})."
 
 
 def _worth(row: LeaderboardRow) -> str:

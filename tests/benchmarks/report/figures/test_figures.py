@@ -189,6 +189,20 @@ def test_of_members_that_cost_the_same_the_best_is_named(many: Any):
     assert len(best) == len(every) / 2
 
 
+def test_the_note_on_cost_names_the_classes_that_are_not_asked_for_the_front(many: Any):
+    def note(**apart: object) -> str:
+        results = copy.deepcopy(many)
+        results["members"][0].update(apart)
+        chart = figures.charts(results)["cost"]
+        assert chart is not None
+        return " ".join(text for text, _, _ in texts(chart)[1])
+
+    assert "Not asked for the front" not in note()
+    said = note(row_classes=["tools"], pareto=None)
+    assert "Not asked for the front: rows that stand apart (tools ‡)." in said
+    assert "Not asked" not in note(extra_labels="votes")  # they are asked
+
+
 def test_many_members_are_cut_to_the_best(many: Any):
     results = copy.deepcopy(many)
     results["members"] = [
