@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.commands.options import suite_arguments
 from benchmarks.data import Split
 from benchmarks.evaluation.metrics import accuracy, log_loss
-from benchmarks.evaluation.tta import views_worth
+from benchmarks.evaluation.tta import of_other_weights, views_worth
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.report.sections.ablations import views_table
 from benchmarks.session import Session, options_from
@@ -63,9 +63,13 @@ def run(session: Session, device: str) -> list[CsvRow]:
     trained = [one for one in own if weights_path(checkpoints, one).exists()]
     if not trained:
         raise ValueError(f"no trained weights in {checkpoints}: train members first, with --train missing")
+    stored = [model for one in trained if (model := session.store.load(one, fold.targets)) is not None]
+    known = {model.configuration.stem for model in stored}
+    old = known.intersection(of_other_weights(read_csv(path), stored, fold.targets))
     with fold.images() as dataset:
         for configuration, kind in product(trained, VIEWS):
-            rows = read_csv(path)
+            rows = [row for row in read_csv(path) if row["stem"] not in old]
+            old.discard(configuration.stem)
             if not any((row["stem"], row["tta"]) == (configuration.stem, kind) for row in rows):
                 row = measured(checkpoints, dataset.val, configuration, kind, device)
                 ordered: list[CsvRow] = sorted([*rows, row], key=lambda known: known["stem"])

@@ -24,7 +24,7 @@ from benchmarks.evaluation.quantised import quantised
 from benchmarks.evaluation.rivals import summary
 from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.significance import forget_draws
-from benchmarks.evaluation.tta import views_worth
+from benchmarks.evaluation.tta import of_other_weights, views_worth
 from benchmarks.files import DamagedFile, read_csv, rounded
 from benchmarks.results import FORMAT, Results
 from benchmarks.results.analyses import Budget, Views
@@ -60,7 +60,7 @@ def evaluate(
     affordable = within_limits(ensembles, limits)
     chosen = choose([result for result in fitted if result.name in affordable]) if fitted else None
     audited, headline = audit(rows, predictions, targets), chosen.name if chosen else None
-    views, unused = _views(results / suite.name)
+    views, unused = _views(results / suite.name, searched)
     budgets, unusable = _budgets(results / suite.name, offered(_within_any_budget(searched, members), targets))
     temperatures = [row["temperature"] for row in audited["rows"]]
     evaluated: Results = {
@@ -99,13 +99,20 @@ def evaluate(
     return cast(Results, rounded(evaluated))
 
 
-def _views(folder: Path) -> tuple[list[Views], list[str]]:
-    """Return what views of an image are worth, by the table in a suite's folder, and a note where that is damaged."""
+def _views(folder: Path, searched: SearchedModels) -> tuple[list[Views], list[str]]:
+    """Return what views of an image are worth, by the table in a suite's folder, and a note where that is damaged, or
+    has members that are not here as they were."""
     try:
         table = read_csv(folder / "tta.csv", ("stem", "tta"), ("val_accuracy", "val_log_loss", "seconds"))
     except DamagedFile as error:
         return [], [str(error)]
-    return views_worth(table), []
+    old = []
+    if searched.test_folds is None:  # of several folds, the table is of the first one's networks
+        old = of_other_weights(table, [*searched.predictions, *searched.excluded], searched.targets)
+    notes = (
+        [f"tta.csv: left out, trained anew since or not here: {', '.join(old)}; python benchmark.py tta"] if old else []
+    )
+    return views_worth([row for row in table if row["stem"] not in old]), notes
 
 
 def _within_any_budget(searched: SearchedModels, members: Sequence[Member]) -> list[tuple[Predictions, MemberFacts]]:

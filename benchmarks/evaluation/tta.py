@@ -6,8 +6,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from benchmarks.evaluation.metrics import log_loss
 from benchmarks.files import CsvRow
 from benchmarks.results.analyses import Views
+from benchmarks.store.identity import Configuration
+from benchmarks.store.predictions import Predictions
+from benchmarks.store.targets import Targets
+from ensembles import softmax
+
+AGREES = 1e-3  # of log-loss on val: other machines and precisions differ by less, networks trained anew by more
+
+
+def of_other_weights(rows: Sequence[CsvRow], models: Sequence[Predictions], targets: Targets) -> list[str]:
+    """Return the stems in a table of views whose members are not among `models`, or were trained anew since: with the
+    member's own views, the table has another log-loss than what it predicts."""
+    stored = {model.configuration.stem: model for model in models if isinstance(model.configuration, Configuration)}
+    old = {row["stem"] for row in rows} - stored.keys()
+    for row in rows:
+        model = stored.get(row["stem"])
+        if model is None or row["tta"] != model.provenance.get("tta"):
+            continue
+        if abs(log_loss(softmax(model.val), targets.val) - float(row["val_log_loss"])) > AGREES:
+            old.add(row["stem"])
+    return sorted(old)
 
 
 def views_worth(rows: Sequence[CsvRow]) -> list[Views]:
