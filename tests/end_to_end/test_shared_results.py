@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.numpy import load_file
 
 import benchmark
-from benchmarks import pipeline
 from benchmarks.execution import executor, trainer
 from benchmarks.execution.progress import NullProgress
 from benchmarks.execution.tasks import schedule
@@ -23,13 +18,13 @@ from benchmarks.store import mirror
 from benchmarks.store.mirror import mirrored
 from benchmarks.store.objects import Folder
 from tests.helpers.buckets import BUCKET, credentials, s3_server
-from tests.helpers.runs import PATIENCE, ROOT
-
-torch.set_num_threads(1)
+from tests.helpers.warm_runs import WarmRun, begin, begin_function
 
 MEMBERS = ("linear", "mlp")
-RUN = ("--suite", "digits", "--train", "missing", "--device", "cpu", "--threads", "1", "--epochs", "3")
-ARGUMENTS = (*RUN, "--ensemblers", "uniform", "--members", *MEMBERS, "--results", BUCKET)
+RUN = (
+    "--suite", "digits", "--train", "missing", "--device", "cpu", "--threads", "1", "--epochs", "3",
+    "--ensemblers", "uniform", "--members", *MEMBERS,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,19 +39,10 @@ def asked(results: Path) -> Options:
     return Options("digits", MEMBERS, results=results, device="cpu", train="missing", epochs=3, threads=1)
 
 
-def begun(machine: Path, endpoint: str) -> subprocess.Popen[str]:
+def begun(machine: Path, *arguments: str, **environment: str) -> WarmRun:
     """A run on a machine of its own, which draws nothing."""
-    environment = os.environ | credentials(endpoint) | {"BENCHMARK_CACHE": str(machine), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.helpers.short_reports", *ARGUMENTS]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-
-
-def ended(run: subprocess.Popen[str]) -> str:
-    said, _ = run.communicate(timeout=PATIENCE)
-    assert run.returncode == 0, said
-    return said
+    machine.mkdir(exist_ok=True)
+    return begin(machine / "said.txt", (*RUN, *arguments), {"BENCHMARK_CACHE": str(machine), **environment})
 
 
 def predictions(folder: Path) -> dict[str, dict[str, bytes]]:
@@ -74,17 +60,14 @@ def alone(results: Path) -> dict[str, dict[str, bytes]]:
     return predictions(results / "digits" / "predictions")
 
 
-def test_two_runs_share_a_bucket_and_each_member_has_one_owner(
-    tmp_path: Path, endpoint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    runs = [begun(tmp_path / machine, endpoint) for machine in ("one", "two")]
-    expected = alone(tmp_path / "results")
-    said = [ended(run) for run in runs]
-    for name, value in (credentials(endpoint) | {"BENCHMARK_CACHE": str(tmp_path / "three")}).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(pipeline, "report", lambda *about: None)
-    assert benchmark.main([*ARGUMENTS]) == 0
-    assert "epoch" not in capsys.readouterr().out, "a third finds all trained"
+def test_two_runs_share_a_bucket_and_each_member_has_one_owner(tmp_path: Path, endpoint: str):
+    results = tmp_path / "results"
+    runs = [begun(tmp_path / machine, "--results", BUCKET, **credentials(endpoint)) for machine in ("one", "two")]
+    begun(tmp_path / "serial", "--results", str(results)).ended()
+    expected = predictions(results / "digits" / "predictions")
+    said = [run.ended() for run in runs]
+    third = begun(tmp_path / "three", "--results", BUCKET, **credentials(endpoint)).ended()
+    assert "epoch" not in third, "a third finds all trained"
     for machine in ("one", "two", "three"):
         (folder,) = (tmp_path / machine / "buckets").glob("*/digits")
         assert predictions(folder / "predictions") == expected
@@ -98,12 +81,17 @@ def test_a_bucket_that_cannot_be_reached_is_told_of_in_one_line(
 ):
     for name, value in (credentials(endpoint) | {"BENCHMARK_CACHE": str(tmp_path)}).items():
         monkeypatch.setenv(name, value)
-    assert benchmark.main([*ARGUMENTS[:-1], "s3://nobody/results"]) == 2
+    assert benchmark.main([*RUN, "--results", "s3://nobody/results"]) == 2
     assert "s3://nobody/results: " in capsys.readouterr().err
 
 
-def test_a_worker_brings_and_puts_what_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_worker_brings_and_puts_what_it_trains(tmp_path: Path):
+    begin_function(tmp_path / "said.txt", worker_brings_and_puts, tmp_path).ended()
+
+
+def worker_brings_and_puts(tmp_path: Path) -> None:
     """On a machine that shares nothing with that of the run but the bucket, here a folder."""
+    monkeypatch = pytest.MonkeyPatch()  # of a process that ends with this function
     monkeypatch.setattr(mirror, "Bucket", lambda address: Folder(tmp_path / "bucket"))
     trainer.session_of.cache_clear()
     machines = {}
