@@ -39,6 +39,25 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
         return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
 
 
+def on_disk(array: np.ndarray) -> np.ndarray:
+    """Return an array as a read-only memory map of a file that goes when it does: its memory can be had again.
+
+    Raises DataError where the disk has no room for the file.
+    """
+    folder = cache_directory()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            array.tofile(file)
+            file.flush()
+        except OSError as error:
+            raise DataError(
+                f"{folder}: {array.nbytes / 1e9:.1f} GB of probabilities do not fit on this disk ({error}). Set "
+                "BENCHMARK_CACHE to a folder elsewhere"
+            ) from error
+        return np.memmap(file, dtype=array.dtype, mode="r", shape=array.shape)
+
+
 def take(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Take `images[rows]` of uint8 [N,...] and int64 [M], past the limit with one block of it at a time in memory."""
     chosen = empty((len(rows), *images.shape[1:]))

@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from benchmarks.data.mapped import on_disk
 from benchmarks.formats import labels
 from benchmarks.store.predictions import Predictions
 from ensembles import softmax
@@ -61,16 +62,20 @@ def scored_models(
     excluded: Sequence[Predictions] = (),
     predict: Callable[[SearchResult, np.ndarray | StackedMembers], np.ndarray] = predict_by,
 ) -> list[ScoredModel]:
-    """Return what every row predicts: members, then those `excluded` from the ensembles, then fitted ensemblers."""
+    """Return what every row predicts: members, then those `excluded` from the ensembles, then fitted ensemblers.
+
+    Past STACKED_BYTES of logits it lies on the disk, so that memory does not grow with the rows.
+    """
     everyone = [*predictions, *excluded]
+    val, test = (stacked([getattr(member, split) for member in predictions]) for split in ("val", "test"))
+    kept = on_disk if isinstance(val, StackedMembers) or isinstance(test, StackedMembers) else np.asarray
     rows = [
-        ScoredModel("member", label, label, softmax(member.val), softmax(member.test))
+        ScoredModel("member", label, label, kept(softmax(member.val)), kept(softmax(member.test)))
         for label, member in zip(member_labels(everyone), everyone, strict=True)
     ]
-    val, test = (stacked([getattr(member, split) for member in predictions]) for split in ("val", "test"))
     for result in search_results:
         if result.ensembler is not None:
             held_out = result.cross_fit_probabilities
-            on_val, on_test = predict(result, val), predict(result, test)
+            on_val, on_test = kept(predict(result, val)), kept(predict(result, test))
             rows.append(ScoredModel("ensemble", result.name, result.title, on_val, on_test, held_out))
     return rows

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 import ensembles
+from benchmarks.data.mapped import on_disk
 from benchmarks.digests import code, digest, libraries
 from benchmarks.files import write_atomic
 from ensembles.search import SearchResult, search
@@ -76,7 +77,7 @@ class KnownFits:
             if result.error is None and stem is not None and result.repeats > before:
                 _save(result, stem)
         _sweep(self.folder)
-        return results
+        return [_apart(result) for result in results] if isinstance(val.logits, StackedMembers) else results
 
     def predict(self, result: SearchResult, logits: np.ndarray | StackedMembers) -> np.ndarray:
         """Return the probabilities float64 [N, classes] that a fitted ensembler gives to members' logits."""
@@ -91,6 +92,12 @@ class KnownFits:
             with suppress(OSError):  # as in `_save`
                 _write(path, {}, {PREDICTED: probabilities}, b"")
         return probabilities
+
+
+def _apart(result: SearchResult) -> SearchResult:
+    """Return a result whose probabilities lie on the disk: where logits are many, so are these."""
+    held_out = result.cross_fit_probabilities
+    return result if held_out is None else replace(result, cross_fit_probabilities=on_disk(held_out))
 
 
 def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -116,7 +116,8 @@ def save_targets(folder: Path, targets: Targets) -> None:
         kept = _lacking(path, targets)  # another process may have written them meanwhile
         if kept is None:
             return
-        labels = {"val": targets.val.astype(np.uint8), "test": targets.test.astype(np.uint8)}
+        kind = np.min_scalar_type(max(0, len(targets.classes) - 1))  # uint8, or uint16 of more than 256 classes
+        labels = {"val": targets.val.astype(kind), "test": targets.test.astype(kind)}
         header = {
             "fingerprint": targets.fingerprint,
             "classes": list(targets.classes),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,10 @@ import pytest
 
 from benchmarks.evaluation import models
 from benchmarks.rerun.fits import KnownFits, Validation
+from benchmarks.store.predictions import PredictionStore
+from benchmarks.store.targets import Targets
 from ensembles.streaming import StackedMembers
+from tests.helpers.generated import stored_predictions
 
 NAMES = ["uniform", "greedy", "hard_vote"]
 
@@ -29,3 +34,38 @@ def test_members_that_lie_apart_give_the_same_fits(tmp_path: Path, monkeypatch: 
     for (accuracy, probabilities), (expected, its) in zip(*found, strict=True):
         assert accuracy == expected
         np.testing.assert_array_equal(probabilities, its)
+
+
+def test_memory_does_not_grow_with_rows_where_logits_are_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faces: Targets, nowhere_else: None
+):
+    """What all rows predict is 40 arrays of 2 MB; of these, a few may be held at a time."""
+    images, classes = 2500, 100
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, classes, images)
+    many = replace(faces, val=targets, test=targets, classes=tuple(map(str, range(classes))))
+    store = PredictionStore(tmp_path)
+    names = ("vgg_fer", "resnet18", "mini_xception", "resnet_fer", "vgg_fer_wide", "resnet10t")
+    members = [stored_predictions(store, many, name) for name in names]
+    logits = [member.val for member in members]
+
+    def held() -> tuple[float, list[models.ScoredModel]]:
+        """Memory that the rows hold and the most while they were made, in splits of one row."""
+        val = models.stacked(logits)
+        known = KnownFits(Validation(val, targets, names, None, 2), tmp_path / "fits", fresh=True)
+        before = tracemalloc.get_traced_memory()[0]
+        rows = models.scored_models(members, known.search(["uniform", "best_single", "hard_vote"]))
+        return (tracemalloc.get_traced_memory()[0] - before) / (8 * images * classes), rows
+
+    tracemalloc.start()
+    try:
+        whole, expected = held()
+        monkeypatch.setattr(models, "STACKED_BYTES", 0)
+        apart, rows = held()
+    finally:
+        tracemalloc.stop()
+    assert whole > 2 * len(rows), "two splits of each row, and what was held out"
+    assert apart < 1, f"{apart:.1f}"
+    for row, its in zip(rows, expected, strict=True):
+        np.testing.assert_array_equal(row.val, its.val)
+        np.testing.assert_array_equal(row.unseen, its.unseen)

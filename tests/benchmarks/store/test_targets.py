@@ -54,3 +54,13 @@ def test_near_copies_that_an_earlier_detector_found_are_looked_for_again(
     save_targets(tmp_path, replace(faces, test_near_train=np.arange(84) < 9))
     found = load_targets(tmp_path, faces.fingerprint).test_near_train
     assert found is not None and found.sum() == 9
+
+
+@pytest.mark.parametrize("classes", [7, 256, 257, 1000])
+def test_targets_of_as_many_classes_as_there_are_come_back(tmp_path: Path, faces: Targets, classes: int):
+    names = tuple(map(str, range(classes)))
+    last = replace(faces, classes=names, val=np.full(70, classes - 1), test=np.arange(84) % classes)
+    save_targets(tmp_path, last)
+    found = load_targets(tmp_path, faces.fingerprint)
+    np.testing.assert_array_equal(found.val, last.val)
+    np.testing.assert_array_equal(found.test, last.test)
