@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from benchmarks.store.identity import Configuration, Identity
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.train_logits import TrainLogits, load_in_sample, load_out_of_fold, say_the_same
-from benchmarks.store.weights import read_weights, shared_weights, weights_digest, weights_path
+from benchmarks.store.weights import as_stored, read_weights, shared_weights, weights_digest, weights_path
 from ensembles import softmax
 from zoo import registry
 from zoo.recipes import named_members
@@ -47,12 +47,12 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
     networks: dict[tuple[str, int], tuple[Teacher, str]] = {}
     if labels.teacher and labels.matched:
         networks = {
-            (name, seed): _teacher_network(_peer(name, seed, configuration, dataset), context)
+            (name, seed): _teacher_network(_peer(name, seed, configuration, store), context)
             for name, seed in _registered(labels.teacher)
         }
     teachers = {
         (name, seed): _teacher_logits(
-            _peer(name, seed, configuration, dataset),
+            _peer(name, seed, configuration, store),
             dataset,
             store,
             context,
@@ -63,7 +63,7 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
         (name, seed): _judge_logits(name, seed, dataset, store)
         for name, seed in (_registered(labels.judge) if labels.clean else ())
     }
-    more, about = pseudo_labelled(configuration, dataset, context)
+    more, about = pseudo_labelled(configuration, dataset, store, context)
     provenance: dict[str, Any] = about | {
         key: {shared_weights(*peer): logits.digests() for peer, logits in peers.items()}
         for key, peers in ((TAUGHT_BY, teachers), (JUDGED_BY, judges))
@@ -75,9 +75,8 @@ def peers_of(configuration: Configuration, dataset: Dataset, store: PredictionSt
     return Peers(PeerPredictions(_mean(teachers.values()), _mean(judges.values()), looking, more), provenance)
 
 
-def _peer(name: str, seed: int, student: Configuration, dataset: Dataset) -> Configuration:
-    classes = len(dataset.classes)
-    return Configuration(registry.get(name), seed, dataset.fingerprint, classes, channels=student.channels)
+def _peer(name: str, seed: int, student: Configuration, store: PredictionStore) -> Configuration:
+    return as_stored(replace(student, member=registry.get(name), seed=seed), store)
 
 
 def _teacher_network(configuration: Configuration, context: TrainContext) -> tuple[Teacher, str]:
@@ -160,7 +159,7 @@ def _stored(peer: str, key: str, store: PredictionStore, targets: Targets, stude
             configuration = Configuration(
                 registry.get(name), int(seed), targets.fingerprint, classes, channels=channels
             )
-            logits = load_in_sample(store.folder, configuration, images)
+            logits = load_in_sample(store.folder, as_stored(configuration, store), images)
     except StoreError:
         return None  # whoever learns from it next is told
     return logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from benchmarks.data import Dataset
 from benchmarks.data.copies import near_copies_in
 from benchmarks.data.fingerprint import also_in
 from benchmarks.store.identity import Configuration
-from benchmarks.store.weights import read_weights, shared_weights, weights_digest, weights_path
+from benchmarks.store.predictions import PredictionStore
+from benchmarks.store.weights import as_stored, read_weights, shared_weights, weights_digest, weights_path
 from ensembles import softmax
 from zoo import registry
 from zoo.recipes import named_members
@@ -21,7 +23,7 @@ ANNOTATED_BY = "annotated_by"  # in the provenance: digests of the annotators' w
 
 
 def pseudo_labelled(
-    configuration: Configuration, dataset: Dataset, context: TrainContext
+    configuration: Configuration, dataset: Dataset, store: PredictionStore, context: TrainContext
 ) -> tuple[PseudoLabelled | None, dict[str, Any]]:
     """Label the images that the data has without labels as the member's recipe says, and say so for its provenance.
 
@@ -33,7 +35,7 @@ def pseudo_labelled(
     if not labels.annotator or pool is None:
         return None, {}
     annotators = [
-        Configuration(registry.get(name), seed, dataset.fingerprint, len(dataset.classes), channels=pool.shape[1])
+        as_stored(replace(configuration, member=registry.get(name), seed=seed), store)
         for name, seed in named_members(labels.annotator)
     ]
     known = _stands_in(pool, dataset)

@@ -66,7 +66,7 @@ def train_or_load(
         val, test, about = fit_boosting(configuration, weights, digest, dataset, context)
         seconds = round(provenance["train_seconds"] + about["trees_seconds"], 1)
         about = {**provenance, **about, "train_seconds": seconds}
-        saved = store.save(Predictions(configuration, val, test, about), history)
+        saved = store.save(Predictions(configuration, val, test, about), [])  # the history is the network's
         for state in states(context.checkpoints, configuration.stem):
             state.unlink(missing_ok=True)
     else:

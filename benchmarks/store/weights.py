@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from glob import escape
@@ -45,7 +45,26 @@ def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
 
 def trained_members(folder: Path) -> list[Configuration]:
     """List what has both predictions and trained weights in a suite's folder of results, by members of the zoo."""
-    store, trained = PredictionStore(folder / "predictions"), []
+    known = _known(PredictionStore(folder / "predictions"))
+    return [one for one in known if weights_path(folder / "checkpoints", one).exists()]
+
+
+def as_stored(configuration: Configuration, store: PredictionStore) -> Configuration:
+    """Return a configuration as the store knows it: itself where it has predictions, else the only other one of that
+    member and seed on the same data, if there is one.
+
+    Who names a member by its name alone means the one that is there: a suite may train its members longer than their
+    recipes say, and a user otherwise.
+    """
+    if store.path(configuration).exists():
+        return configuration
+    asked = (configuration.name, configuration.seed, configuration.data)
+    others = [one for one in _known(store) if (one.name, one.seed, one.data) == asked]
+    return others[0] if len(others) == 1 else configuration
+
+
+def _known(store: PredictionStore) -> Iterator[Configuration]:
+    """Yield the configurations of members of the zoo that have predictions."""
     for path in store.prediction_files():
         try:
             identity = identity_from(read_header(path, PredictionsHeader)["configuration"])
@@ -54,10 +73,7 @@ def trained_members(folder: Path) -> list[Configuration]:
         if not isinstance(identity, Configuration) or isinstance(identity, Transferred):
             continue
         if registry.is_known(identity.name):
-            identity = replace(identity, member=_buildable(identity.member))
-            if weights_path(folder / "checkpoints", identity).exists():
-                trained.append(identity)
-    return trained
+            yield replace(identity, member=_buildable(identity.member))
 
 
 def _buildable(member: Member) -> Member:

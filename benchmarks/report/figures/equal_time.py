@@ -89,7 +89,8 @@ def curves_of(results: Results, known: Mapping[str, History]) -> list[Curve]:
 def _stands_on_others(member: Member) -> bool:
     """Tell whether other trainings of ours came before a member's own: their hours are not in its own."""
     labels = (member["recipe"] or {}).get("labels", {})
-    return bool(labels.get("teacher") or labels.get("judge")) or "@from_" in member["name"]
+    named = any(labels.get(setting) for setting in ("teacher", "judge", "annotator"))
+    return named or "@from_" in member["name"]
 
 
 def _curve(row: LeaderboardRow, history: History) -> Curve | None:

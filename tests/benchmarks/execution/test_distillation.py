@@ -355,6 +355,7 @@ def test_trees_on_the_features_of_a_member_are_a_member(results: Path, add_membe
     assert trees["hash"] != network["hash"]
     assert trees["train_seconds"] > network["train_seconds"]
     assert len(stored(results, "mlp_xgboost")) == 1
+    assert not stored(results, "mlp_xgboost")[0].with_suffix(".csv").exists(), "epochs are the network's"
 
 
 def test_a_change_of_the_trees_leaves_the_network_as_it_is(

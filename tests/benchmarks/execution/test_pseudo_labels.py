@@ -118,3 +118,12 @@ def test_folds_see_all_of_them():
     rows = cross_validation.fold_rows(Splits(data.train, data.val).train, 3, 0)[0][0]
     kept = cross_validation._rows(peers, rows)
     assert kept.more is more and kept.teacher is not None and len(kept.teacher) == len(rows)
+
+
+def test_an_annotator_may_be_trained_otherwise_than_its_recipe_says(results: Path, pool: Path):
+    for path in (results / "digits").glob("*/linear.*"):
+        path.unlink()
+    common = ("--suite", "digits", "--results", results, "--device", "cpu", "--ensemblers", "uniform")
+    assert cli(*common, "--train", "missing", "--members", "linear", "--set", "recipe.epochs=25").code == 0
+    done = run(results, "--unlabelled", pool, "--set", *ANNOTATED)
+    assert done.code == 0 and "mlp learns from" in done.out, done.err
