@@ -43,10 +43,12 @@ def test_of_each_backbone_the_recipe_that_is_best_within_the_budget_stands(rows:
         "slow": history((2.1, 0.99)),
         **{name: history((0.1, 0.95)) for name in ("gpu", "odd", "voted")},
     }
-    rows += [row("taught"), row("vgg@from_kdef")]
-    known |= {name: history((0.1, 0.95)) for name in ("taught", "vgg@from_kdef")}
+    guides = ("teacher", "judge", "annotator")
+    rows += [*(row(f"by_{guide}") for guide in guides), row("vgg@from_kdef")]
+    known |= {name: history((0.1, 0.95)) for name in (*(f"by_{guide}" for guide in guides), "vgg@from_kdef")}
     results = blank_results(members=[{"name": one.name, "recipe": None} for one in rows])
-    results["members"][-2]["recipe"] = {"labels": {"teacher": "net"}}
+    for place, guide in enumerate(guides, start=-4):
+        results["members"][place]["recipe"] = {"labels": {guide: "net"}}
     curves = curves_of(results, known)
     assert [(one.backbone, one.within) for one in curves] == [
         ("res", 71.0),
