@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.fft import dct
 
 from benchmarks.data.thumbnails import WHOLE, Window, thumbnails
 
@@ -131,6 +130,8 @@ class Spectra:
 
 def _cosines() -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest cosines [SIDE * SIDE, F], and what a mirrored picture does to the sign of each, [F]."""
+    from scipy.fft import dct  # here, not on top: listing the zoo needs no scipy
+
     waves = dct(np.eye(SIDE), axis=0, norm="ortho")
     down, across = np.unravel_index(_lowest(), (SIDE, SIDE))
     basis = np.einsum("fi,fj->ijf", waves[down], waves[across]).reshape(SIDE * SIDE, -1)

@@ -172,7 +172,8 @@ def identity_from(facts: Mapping[str, Any]) -> Identity:
     if facts["init"] == EXTERNAL:
         return External(facts["name"], data, num_classes, facts["logits"])
     recipe = Recipe.from_dict(facts["recipe"])
-    described = {key: facts[key] for key in ("name", "image_size", "init", "params", "weights", "code") if key in facts}
+    keys = ("name", "image_size", "init", "params", "weights", "code", "features_of")
+    described = {key: facts[key] for key in keys if key in facts}
     member = Member(**described, builder="", recipe=recipe, reference="", summary="")
     if "trained_on" in facts:
         origin = facts["trained_on"]

@@ -37,7 +37,7 @@ ALWAYS = {
     ),
     "loss": ("kind", "class_weights"),
     "transfer": ("head_epochs", "backbone", "layer_decay", "freeze_norm", "unfreeze_epochs"),
-    "labels": ("votes", "votes_weight", "clean"),
+    "labels": ("votes", "votes_weight", "clean", "annotator"),
 }  # fmt: skip
 """Settings that count whatever the others are, by group."""
 OF_SOME_NETWORKS = [f"loss.{term}" for term in ("auxiliary", "regulariser", "valence", "arousal", "affect")]
@@ -113,6 +113,7 @@ CASES: list[tuple[str, tuple[str, ...], tuple[str, ...] | None]] = [
     ("recipe.labels.temperature=4", ("recipe.labels.teacher_weight=0", *LABELS), LABELS),
     ("recipe.labels.judge=vgg_fer", (), None),
     ("recipe.labels.pseudo=0.3", (), CLEANED),
+    ("recipe.labels.sure=0.5", (), None),
     ("recipe.labels.draw=true", (), LABELS),
     ("recipe.labels.draw=true", ("recipe.mixup=0.4", "recipe.mix_probability=0"), ("recipe.mixup=0.4",)),
     ("recipe.loss.epsilon=1", (), ("recipe.loss.kind=poly",)),
