@@ -23,7 +23,7 @@ from benchmarks.evaluation.recalibration import (
     recalibration_scores,
     scaled,
 )
-from benchmarks.evaluation.selective import confidence, risk_curve, risk_values, threshold
+from benchmarks.evaluation.selective import comparable, confidence, risk_curve, risk_values, threshold
 from benchmarks.evaluation.significance import bootstrap_means, quantile_intervals, wilson_interval
 from benchmarks.results import UNIFORM
 from benchmarks.results.probabilities import (
@@ -180,7 +180,7 @@ def _sets(
 def _selective(val: Sequence[np.ndarray], test: Sequence[np.ndarray], targets: Targets) -> list[list[Selective]]:
     """Choose each row's thresholds on val, and count what they do on test."""
     least = np.array([[threshold(row, targets.val, asked) or np.inf for row in val] for asked in ASKED])
-    answered = np.stack([confidence(row) for row in test]) >= least[:, :, None]
+    answered = np.stack([confidence(row) for row in test]) >= comparable(least)[:, :, None]
     right = answered & np.stack([metrics.correctness(row, targets.test) for row in test])
     (bounds,) = _intervals(answered, targets, None)
     return [

@@ -29,14 +29,16 @@ def confidence(probabilities: np.ndarray) -> np.ndarray:
 def threshold(probabilities: np.ndarray, targets: np.ndarray, asked: float) -> float | None:
     """Return the lowest top probability from which on answers are right in at least the share `asked`.
 
-    That leaves as many answers as possible. None where not even the surest are right so often.
+    That leaves as many answers as possible; images that are equally sure are answered together or not at all. None where
+    not even the surest are right so often.
     """
     sure = confidence(probabilities)
     order = np.argsort(-sure, kind="stable")
     right = np.cumsum(probabilities.argmax(axis=1)[order] == targets[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(right >= asked)
+    last_of_equals = np.append(sure[order][1:] != sure[order][:-1], True)
+    enough = np.flatnonzero((right >= asked) & last_of_equals)
     enough = enough[enough >= min(FEWEST, len(order)) - 1]
-    return float(sure[order[enough[-1]]]) if enough.size else None
+    return float(probabilities.max(axis=1)[order[: enough[-1] + 1]].min()) if enough.size else None
 
 
 def risk_values(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:

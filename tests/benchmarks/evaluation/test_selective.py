@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation.metrics import macro_auprc, macro_auroc
-from benchmarks.evaluation.selective import risk_curve, risk_values
+from benchmarks.evaluation.selective import risk_curve, risk_values, threshold
 from benchmarks.evaluation.significance import bootstrap_means, image_counts, quantile_intervals
 
 
@@ -84,3 +84,13 @@ def test_last_digits_of_an_exponential_order_no_images():
     for score in (risk_values, macro_auroc, macro_auprc):
         np.testing.assert_array_equal(score(probabilities, targets), score(elsewhere, targets))
     assert risk_curve(probabilities, targets) == risk_curve(elsewhere, targets)
+
+
+def test_a_threshold_never_parts_images_that_are_equally_sure():
+    """It is a probability of these images: whoever compares with it answers as many as were counted."""
+    sure = np.repeat([0.9, 0.8, 0.6, 0.6, 0.6, 0.5], 30)
+    probabilities = np.stack([sure, 1 - sure], axis=1)
+    wrong = np.repeat([0, 0, 1, 0, 0, 1], 30)
+    for order in (np.arange(180), np.arange(180)[::-1]):
+        assert threshold(probabilities[order], wrong[order], 0.75) == 0.6
+        assert threshold(probabilities[order], wrong[order], 0.85) == 0.8

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -359,8 +360,12 @@ def test_chosen_columns_and_the_theme_are_remembered(shown: Browser, folder: Pat
     shown.click('#columns input[value="device"]')
     shown.click("#theme")
     assert shown.run(background) != light
-    shown.open("about:blank")
-    shown.open((folder / "index.html").as_uri())
+    for _ in range(50):  # a browser hands what is stored from one process of a page to the next when it has time
+        shown.open("about:blank")
+        shown.open((folder / "index.html").as_uri())
+        if shown.run(displayed.format("device")) == "table-cell" and shown.run(background) != light:
+            break
+        time.sleep(0.1)
     assert shown.run(displayed.format("device")) == "table-cell"
     assert shown.run(background) != light
     shown.prefer("dark")
