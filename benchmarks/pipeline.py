@@ -229,7 +229,7 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place
     folds = min(CROSS_FITS, len(targets.val) if groups is None else len(np.unique(groups)))
     data = Validation(val, targets.val, labels, groups, folds, session.options.method_seconds)
     known = KnownFits(data, session.folder / FITS, fresh=session.options.fresh)
-    with place.searching(session, math.prod(val.shape)) as jobs:
+    with place.searching(session, val, targets.val) as jobs:
         ensembles = known.search(session.ensemblers, jobs)
     rows = scored_models(predictions, ensembles, excluded, known.predict)
     return SearchedModels(targets, predictions, ensembles, rows, excluded)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 
 from benchmarks.data import DataError
 from benchmarks.digests import code
@@ -19,6 +20,8 @@ from benchmarks.execution.trainer import fingerprint, keep_targets, options_for_
 from benchmarks.formats import columns
 from benchmarks.provenance import library_versions
 from benchmarks.session import WORTH_PROCESSES, Options, Session
+from ensembles.arrays import IntArray, LogitArray
+from ensembles.streaming import StackedMembers
 
 GLANCE = 1.0  # seconds between two looks for the first worker
 
@@ -83,20 +86,18 @@ class Elsewhere(Here):
         options = session.options
         return str(self.engine.answer_of(fingerprint, options_for_workers(options), sources_of(options)))
 
-    def searching(self, session: Session, predictions: int) -> AbstractContextManager[int]:
-        """Have the workers search where that pays and there are several: joblib sends them its jobs."""
+    def searching(
+        self, session: Session, logits: LogitArray | StackedMembers, targets: IntArray
+    ) -> AbstractContextManager[int]:
+        """Have the workers search where that pays and there are several: joblib sends them its jobs.
+
+        Logits that lie in files, for they are too many for memory, are searched where they lie.
+        """
         self.engine.look()
-        count = len(self.engine.facts)
-        if session.options.jobs or count < 2 or predictions < WORTH_PROCESSES:
-            return nullcontext(session.jobs(predictions))
-        return self._searching(count)
-
-    @contextmanager
-    def _searching(self, count: int) -> Iterator[int]:
-        from joblib import parallel_config
-
-        with parallel_config(backend="dask", client=self.engine.client):
-            yield count
+        count, predictions = len(self.engine.facts), math.prod(logits.shape)
+        if isinstance(logits, StackedMembers) or session.options.jobs or count < 2 or predictions < WORTH_PROCESSES:
+            return super().searching(session, logits, targets)
+        return by_workers(self.engine, logits, targets)
 
     def _wait_for_a_worker(self) -> None:
         since, told = time.monotonic(), False
@@ -105,6 +106,23 @@ class Elsewhere(Here):
             if not told and time.monotonic() - since > LONELY:
                 told = True
                 self._display.note(no_worker(self.engine.address))
+
+
+@contextmanager
+def by_workers(engine: Engine, logits: LogitArray, targets: IntArray) -> Iterator[int]:
+    """Have joblib send its jobs to the workers while the context lasts; yield how many workers there are.
+
+    Logits and targets are sent once and stay for all of a search: joblib would send them anew with every round of
+    cross-fits. Its own way to say so (`scatter`) sends by broadcast, of which Dask tells everyone who listens to its
+    events, in words that cannot be sent, so that the connection is lost (2026.8).
+    """
+    from joblib import parallel_config
+    from joblib.parallel import get_active_backend
+
+    with parallel_config(backend="dask", client=engine.client):
+        sent = [logits, targets]
+        get_active_backend()[0].data_futures |= dict(zip(map(id, sent), engine.client.scatter(sent), strict=True))
+        yield len(engine.facts)
 
 
 def _check_code(everyone: list[Facts]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from benchmarks.provenance import cpu_cores
 from benchmarks.session import Session
+from ensembles.arrays import IntArray, LogitArray
+from ensembles.streaming import StackedMembers
 from zoo.training.compiling import lacking_for_gpu_code
 
 
@@ -33,9 +36,11 @@ class Here:
         """Return the fingerprint of the images of the first fold; raise DataError."""
         return session.folds[0].fingerprint
 
-    def searching(self, session: Session, predictions: int) -> AbstractContextManager[int]:
-        """Yield how many processes search among so many numbers; they are joblib's while the context lasts."""
-        return nullcontext(session.jobs(predictions))
+    def searching(
+        self, session: Session, logits: LogitArray | StackedMembers, targets: IntArray
+    ) -> AbstractContextManager[int]:
+        """Yield how many processes search logits `[members, N, classes]`; they are joblib's while the context lasts."""
+        return nullcontext(session.jobs(math.prod(logits.shape)))
 
 
 HERE = Here()

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.digests import code
+from benchmarks.execution.elsewhere import by_workers
 from benchmarks.execution.engine import Engine, Said
 from benchmarks.execution.executor import train_serially
 from benchmarks.execution.facts import Facts
@@ -119,17 +120,15 @@ def _cpu_seconds(engine: Engine) -> float:
 
 
 def on_the_wire(members: int = 40, kinds: Sequence[str] = ("uniform", "greedy", "weighted")) -> Iterator[Comparison]:
-    """Search through joblib's Dask backend, and count the bytes."""
-    from joblib import parallel_config
-
+    """Search as `--engine` does, and count the bytes."""
     logits, targets = made_up(members, 3589, 7)
     cores = available()
     with local_engine([Slot((cores[0],), 1), Slot((cores[-1],), 1)]) as engine:
         while len(engine.facts) < 2:
             engine.next(0.1)
         before = loopback_bytes()
-        with parallel_config(backend="dask", client=engine.client):
-            search(logits, targets, kinds, n_jobs=2)
+        with by_workers(engine, logits, targets) as jobs:
+            search(logits, targets, kinds, n_jobs=jobs)
         sent = loopback_bytes() - before
     what = "on the wire, a search by two workers"
     yield Comparison(what, "GB", sent / 1e9, "the logits", logits.nbytes / 1e9, target=1 / BYTES)

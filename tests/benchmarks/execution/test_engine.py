@@ -237,9 +237,13 @@ def test_workers_search_with_the_same_result(engine: Engine, tmp_path: Path, mon
     logits, targets = made_up(3, 100, 4)
     kinds = ("uniform", "greedy")
     place = Elsewhere(engine, Witness())
-    with place.searching(Session(replace(options(tmp_path, tmp_path, "mlp"), zoo=())), logits.size) as jobs:
+    scatter, sent = engine.client.scatter, []
+    monkeypatch.setattr(engine.client, "scatter", lambda data, **how: (sent.append(data), scatter(data, **how))[1])
+    with place.searching(Session(replace(options(tmp_path, tmp_path, "mlp"), zoo=())), logits, targets) as jobs:
         assert jobs == 2
         by_workers = search(logits, targets, kinds, n_jobs=jobs)
+    large = [data for data in sent if isinstance(data, list) or np.asarray(data).size >= targets.size]
+    assert len(large) == 1, "both rounds of cross-fits use what was sent once"
     here = search(logits, targets, kinds)
     assert [found.cross_fit_accuracy for found in by_workers] == [found.cross_fit_accuracy for found in here]
     for theirs, ours in zip(by_workers, here, strict=True):
