@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("benchmarks", "ensembles", "zoo")
+OWN = "fer_ensembles"  # what the names of this project's metadata begin with
 CACHES = frozenset({"__pycache__"})
 
 
@@ -39,11 +40,15 @@ def files_below(folder: Path, left_out: frozenset[str] = CACHES) -> Iterator[Pat
         yield from (Path(at, name) for name in sorted(names) if not name.startswith("."))
 
 
-def code(*places: str) -> str:
-    """Return a digest of the code's files: of all packages, or of the folders and files named, such as `ensembles`."""
+def code(*places: str, without: str | None = None) -> str:
+    """Return a digest of the code's files: of all packages, or of the folders and files named, such as `ensembles`.
+
+    Those below the folder `without` are left out.
+    """
     named = [ROOT / place for place in places or PACKAGES]
     paths = (path for place in named for path in (files_below(place) if place.is_dir() else [place]))
-    return digest_of_files((path for path in paths if path.suffix != ".md"), ROOT)
+    counted = (path for path in paths if path.suffix != ".md" and not (without and path.is_relative_to(ROOT / without)))
+    return digest_of_files(counted, ROOT)
 
 
 def libraries() -> str:
@@ -54,7 +59,8 @@ def libraries() -> str:
 def _installed(places: Sequence[str]) -> list[str]:
     """List packages as the names of their folders of metadata, `numpy-2.3.5.dist-info`.
 
-    To open each one's metadata takes a hundred times as long.
+    To open each one's metadata takes a hundred times as long. This project's own is left out: `code` says what it is,
+    and where it lies hangs on how Python was started.
     """
     names = {name for place in places if place and os.path.isdir(place) for name in os.listdir(place)}
-    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")))
+    return sorted(name for name in names if name.endswith((".dist-info", ".egg-info")) and not name.startswith(OWN))

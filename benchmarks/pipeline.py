@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -99,15 +98,16 @@ def _run(options: Options, place: Here, display: NullProgress) -> Results:
     results["notes"] += damaged_histories(results, session.store.folder)
     for note in results["notes"][len(notes) :]:
         display.note(f"not used: {note}")
-    try:
-        report(session, results)
-        if not any(task.step.train for task in chain.from_iterable(rows)):
-            unchanged.keep(options, began_with)
-    except CannotWrite as error:
-        raise NotReported(results, error) from error
+    report(session, results, None if any(task.step.train for task in chain.from_iterable(rows)) else began_with)
     if lacking := figures.lacking_fonts(results):
         display.note(lacking)
     return results
+
+
+def report_again(options: Options, results: Results) -> None:
+    """Write the reports of a run whose results are still the same; raises as `run` does."""
+    session, began_with = start(options), unchanged.inputs(options)
+    report(session, results, began_with)
 
 
 def start(options: Options) -> Session:
@@ -235,8 +235,21 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place
     return SearchedModels(targets, predictions, ensembles, rows, excluded)
 
 
-def report(session: Session, results: Results) -> None:
-    """Write results.json, leaderboard, figures and pages, and the README's table where the run is the default one."""
+def report(session: Session, results: Results, began_with: unchanged.Facts | None) -> None:
+    """Write results.json, leaderboard, figures and pages, and the README's table where the run is the default one.
+
+    A run of the same inputs, those that this one `began_with`, then finds them; None where it trained. Raises
+    NotReported.
+    """
+    try:
+        _report(session, results)
+        if began_with is not None:
+            unchanged.keep(session.options, began_with)
+    except CannotWrite as error:
+        raise NotReported(results, error) from error
+
+
+def _report(session: Session, results: Results) -> None:
     write_atomic(session.folder / "results.json", json_text(results))
     predictions = len(results["members"]) * len(session.folds[0].targets.val) * len(results["classes"])
     leaderboard.write(results, session.folder, session.jobs(predictions), fresh=session.options.fresh)

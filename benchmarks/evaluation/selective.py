@@ -29,8 +29,8 @@ def confidence(probabilities: np.ndarray) -> np.ndarray:
 def threshold(probabilities: np.ndarray, targets: np.ndarray, asked: float) -> float | None:
     """Return the lowest top probability from which on answers are right in at least the share `asked`.
 
-    That leaves as many answers as possible; images that are equally sure are answered together or not at all. None where
-    not even the surest are right so often.
+    That leaves as many answers as possible; images that are equally sure are answered together or not at all. None
+    where not even the surest are right so often.
     """
     sure = confidence(probabilities)
     order = np.argsort(-sure, kind="stable")

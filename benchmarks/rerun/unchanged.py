@@ -2,8 +2,9 @@
 
 What decides a run's results is its options, the code, the libraries, the suite's folder of results, what the pages
 around it show, and whether images or a GPU are at hand. Digests of all of it, reports included, are kept when a run is
-over; where the next run finds the same, it would write the same bytes again. Files are read whole: a changed byte in
-any of them is noticed. Of data sets, which are large and by which stored predictions are not scored, names, sizes and
+over; where the next run finds the same, it would write the same bytes again. Where the code of the reports alone is
+another, the results are the same, and are reported anew. Files are read whole: a changed byte in any of them is
+noticed. Of data sets, which are large and by which stored predictions are not scored, names, sizes and
 times of change are looked at.
 """
 
@@ -14,6 +15,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.data import DataOptions
 from benchmarks.data.locate import usual_roots
@@ -23,7 +25,9 @@ from benchmarks.provenance import cpu_cores
 from benchmarks.results import Results, UnreadableResults, read_results
 from benchmarks.session import ROOT, Options
 
-FORMAT = "fer-ensembles/last-run/1"
+FORMAT = "fer-ensembles/last-run/2"
+REPORTS = "benchmarks/report"
+IN_RESULTS = "benchmarks/report/epochs.py"  # of it: results name histories that cannot be read
 NOT_RESULTS = CACHES | {"local", "checkpoints"}  # folders of a suite that no report shows
 GPUS = ("nvidia*", "kfd", "dri/render*")  # below /dev
 FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
@@ -31,21 +35,29 @@ FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/sha
 Facts = dict[str, str]
 
 
-def unchanged_results(options: Options) -> Results | None:
-    """Return the results of the last run with these options where a new one would give the same; else None."""
+class LastRun(NamedTuple):
+    """Results of a run whose inputs are still the same, and whether its reports are what today's code writes."""
+
+    results: Results
+    reported: bool
+
+
+def last_run(options: Options) -> LastRun | None:
+    """Return the last run with these options where a new one would give the same results; else None."""
     record = _record(options)
     if options.fresh or not _depends_on_results_alone(options) or not record.is_file():
         return None
     try:
-        if json.loads(record.read_text(encoding="utf-8")) != inputs(options) | _outputs(options):
+        known, now = json.loads(record.read_text(encoding="utf-8")), inputs(options) | _outputs(options)
+        if {**known, "reports": now["reports"]} != now:
             return None
-        return read_results(_folder(options) / "results.json")
-    except (UnreadableResults, ValueError, OSError, RecursionError):
+        return LastRun(read_results(_folder(options) / "results.json"), known["reports"] == now["reports"])
+    except (UnreadableResults, ValueError, OSError, RecursionError, KeyError, TypeError):
         return None  # the run that follows says what is wrong
 
 
 def keep(options: Options, began_with: Facts) -> None:
-    """Keep what a run has left that trained nothing, for `unchanged_results`.
+    """Keep what a run has left that trained nothing, for `last_run`.
 
     `began_with` are the `inputs` before it. Where they have changed meanwhile, nobody knows of which it is the result.
     """
@@ -60,7 +72,8 @@ def inputs(options: Options) -> Facts:
     return {
         "format": FORMAT,
         "options": repr(asked),
-        "code": code(),
+        "code": digest([code(without=REPORTS), code(IN_RESULTS)]),
+        "reports": code(REPORTS),
         "libraries": libraries(),
         "predictions": digest_of_files(files_below(predictions), predictions),
         "machine": digest(_machine()),

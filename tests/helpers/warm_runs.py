@@ -62,5 +62,5 @@ def _command_line(arguments: tuple[str, ...], environment: dict[str, str]) -> No
     from benchmarks.execution.progress import LogProgress
 
     LogProgress.PAUSE = -1.0
-    pipeline.report = lambda session, results: None
+    pipeline.report = lambda session, results, began_with: None
     sys.exit(benchmark.main(list(arguments)))

@@ -7,7 +7,6 @@ results have nothing for is left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,31 +81,38 @@ def index(results: Results, names: Sequence[str] = TELLING) -> list[Entry]:
 def draw(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) -> list[Path]:
     """Draw every figure into `folder`/figures, and remove those that there no longer are; return the paths.
 
-    Byte-identical for the same results, for which they are not drawn again unless `fresh` asks for it. `folder` is
-    results/<suite>. With several `jobs`, joblib's processes draw: those that searched ensembles are still there.
+    Byte-identical for the same results: one that shows what it did is not drawn again, unless `fresh` asks for it.
+    `folder` is results/<suite>. With several `jobs`, joblib's processes draw: those that searched ensembles are still
+    there.
     """
     known = {drawable(label): history for label, history in histories(results, folder / "predictions").items()}
-    shown_results = drawable(results)
-    decided_by = kept.decisive(shown_results, known)
-    if not fresh and (there := kept.still_there(folder, decided_by)):
-        return there
-    by_stem = {folder / FOLDER / name: chart for name, chart in charts(shown_results, known).items()}
-    for stem in (stem for stem, chart in by_stem.items() if chart is None):
+    everything = charts(drawable(results), known)
+    shown = {name: chart for name, chart in everything.items() if chart is not None}
+    for stem in (folder / FOLDER / name for name in everything if name not in shown):
         for suffix in SUFFIXES:
             stem.with_suffix(f".{suffix}").unlink(missing_ok=True)
-    shown = [(chart, stem) for stem, chart in by_stem.items() if chart is not None]
-    if jobs == 1:
-        paths = [save(*picture) for picture in shown]
-    else:
-        from concurrent.futures.process import BrokenProcessPool
+    decided_by = kept.decisive(shown)
+    record = {} if fresh else kept.still_there(folder, decided_by)
+    new = {name: chart for name, chart in shown.items() if name not in record}
+    drawn = _saved([(chart, folder / FOLDER / name) for name, chart in new.items()], jobs)
+    for name, paths in zip(new, drawn, strict=True):
+        record[name] = kept.described(folder, decided_by[name], paths)
+    kept.keep(folder, {name: record[name] for name in shown})
+    return [folder / name for figure in shown for name in record[figure]["files"]]
 
-        from joblib import Parallel, delayed
 
-        try:
-            paths = Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in shown)
-        except BrokenProcessPool:  # one was killed, for lack of memory perhaps: a figure needs little of it
-            paths = [save(*picture) for picture in shown]
-    return kept.keep(folder, decided_by, list(chain.from_iterable(paths)))
+def _saved(pictures: Sequence[tuple[Chart, Path]], jobs: int) -> list[list[Path]]:
+    """Draw charts, each with the stem of its files, and return these."""
+    if jobs == 1 or len(pictures) < 2:
+        return [save(*picture) for picture in pictures]
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joblib import Parallel, delayed
+
+    try:
+        return list(Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in pictures))
+    except BrokenProcessPool:  # one was killed, for lack of memory perhaps: a figure needs little of it
+        return [save(*picture) for picture in pictures]
 
 
 def lacking_fonts(results: Results) -> str | None:

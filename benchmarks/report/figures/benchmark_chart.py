@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ from benchmarks.results import (
     mostly_seen,
     published_rows,
 )
+from benchmarks.results.schema import Split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,9 @@ def benchmark(results: Results) -> Chart | None:
     count = sum(len(group.rows) for group in shown)
     alt = f"Dots with 95 % intervals: test accuracy of {count} ensembles, members and published results."
     title = _title(results)
-    return Chart(title, alt, partial(_draw, results, shown, title))
+    note = " ".join([_seen(results), NOTE]).strip()
+    headline, humans = headline_row(results), results["human_accuracy"]
+    return Chart(title, alt, partial(_draw, title, note, shown, headline, humans, results["splits"]["test"]))
 
 
 def _title(results: Results) -> str:
@@ -137,26 +140,33 @@ def _seen(results: Results) -> str:
     )
 
 
-def _draw(results: Results, shown: list[Group], title: str) -> Figure:
+def _draw(
+    title: str,
+    note: str,
+    shown: list[Group],
+    headline: LeaderboardRow | None,
+    humans: Sequence[float] | None,
+    test: Split,
+) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
-    headline, lines = headline_row(results), list(_lines(shown))
+    lines = list(_lines(shown))
     depth = lines[-1][0] + 1.0
-    figure = sheet(title, " ".join([_seen(results), NOTE]).strip(), INCHES_A_ROW * depth + INCHES_ABOVE + INCHES_BELOW)
+    figure = sheet(title, note, INCHES_A_ROW * depth + INCHES_ABOVE + INCHES_BELOW)
     axes = panel(figure, LEFT, INCHES_BELOW, RIGHT - LEFT, INCHES_A_ROW * depth)
     axes.set(xlim=_limits(shown), ylim=(depth - 0.4, -0.6), yticks=[])
-    axes.set_xlabel(f"accuracy on {results['splits']['test']['name']}, %")
+    axes.set_xlabel(f"accuracy on {test['name']}, %")
     axes.grid(axis="x")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
     bare(axes, "left")
-    _reference_bands(axes, results)
+    _reference_bands(axes, headline, humans)
     beside(axes, NUMBERS_AT, -0.8, "%", color=GREY, va="bottom")
     beside(axes, INTERVALS_AT, -0.8, "95 % interval", color=GREY, va="bottom")
     for line, group, row in lines:
         if row is None:
             _heading(axes, line, group)
         else:
-            _sampling_error(axes, line, group, row, results["splits"]["test"]["size"])
+            _sampling_error(axes, line, group, row, test["size"])
             _row(axes, line, group, row, bold=row == headline)
     return figure
 
@@ -180,9 +190,9 @@ def _limits(shown: list[Group]) -> tuple[float, float]:
     return max(0.0, min(math.floor(min(values)) - 2.0, high - WIDTH)), high
 
 
-def _reference_bands(axes: Axes, results: Results) -> None:
+def _reference_bands(axes: Axes, headline: LeaderboardRow | None, humans: Sequence[float] | None) -> None:
     """Draw the human band of the suite, and the headline's interval, through all groups."""
-    (low, high), humans, headline = axes.get_xlim(), results["human_accuracy"], headline_row(results)
+    low, high = axes.get_xlim()
     end = high  # of the human label: where the headline's begins
     if headline is not None and headline.ci_low is not None and headline.ci_high is not None:
         end = 100 * headline.ci_low

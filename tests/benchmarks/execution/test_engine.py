@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -238,7 +239,12 @@ def test_workers_search_with_the_same_result(engine: Engine, tmp_path: Path, mon
     kinds = ("uniform", "greedy")
     place = Elsewhere(engine, Witness())
     scatter, sent = engine.client.scatter, []
-    monkeypatch.setattr(engine.client, "scatter", lambda data, **how: (sent.append(data), scatter(data, **how))[1])
+
+    def counted(data: Any, **how: Any) -> Any:
+        sent.append(data)
+        return scatter(data, **how)
+
+    monkeypatch.setattr(engine.client, "scatter", counted)
     with place.searching(Session(replace(options(tmp_path, tmp_path, "mlp"), zoo=())), logits, targets) as jobs:
         assert jobs == 2
         by_workers = search(logits, targets, kinds, n_jobs=jobs)

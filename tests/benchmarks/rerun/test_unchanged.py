@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks import pipeline, session
+from benchmarks import digests, pipeline, session
 from benchmarks.rerun import unchanged
 from benchmarks.session import Options
 from tests.helpers.runs import Outcome, cli, files, python
@@ -39,6 +40,53 @@ def test_a_second_run_shows_the_first_ones_results(ran: Path, monkeypatch: pytes
     assert NOTHING in again.out and "uniform" in again.out.lower()
     assert run(ran, "--quiet").out == ""
     assert files(ran) == before
+
+
+def test_where_only_the_reports_have_other_code_its_results_are_reported_anew(
+    ran: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = files(ran)
+    inputs, compute = unchanged.inputs, pipeline.run
+    monkeypatch.setattr(unchanged, "inputs", lambda options: inputs(options) | {"reports": "other code"})
+    monkeypatch.setattr(pipeline, "run", None)  # nothing may be computed
+    again = run(ran)
+    assert "only how results are reported has changed" in again.out and NOTHING not in again.out
+    after = files(ran)
+    assert {name for name in before if before[name] != after[name]} <= {"fer2013/local/last_run.json"}
+    assert NOTHING in run(ran).out, "what was written is of today's code"
+    leaderboard = ran / "fer2013" / "leaderboard.md"
+    leaderboard.write_bytes(leaderboard.read_bytes() + b" ")
+    monkeypatch.setattr(pipeline, "run", compute)
+    monkeypatch.setattr(unchanged, "inputs", lambda options: inputs(options) | {"reports": "again other code"})
+    assert "has changed" not in run(ran).out, "another file has changed, too: the whole run is done"
+
+
+def test_the_code_of_reports_is_told_from_that_of_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    shutil.copytree(unchanged.ROOT / "benchmarks", tmp_path / "benchmarks", ignore=shutil.ignore_patterns("speed"))
+    for package in ("ensembles", "zoo"):
+        (tmp_path / package).mkdir()
+    monkeypatch.setattr(digests, "ROOT", tmp_path)
+    options = Options(results=tmp_path / "results")
+
+    def changed_by(place: str) -> set[str]:
+        before, path = unchanged.inputs(options), tmp_path / place
+        path.write_text(path.read_text() + "# more\n")
+        after = unchanged.inputs(options)
+        return {name for name in before if before[name] != after[name]}
+
+    assert changed_by("benchmarks/report/leaderboard.py") == {"reports"}
+    assert changed_by("benchmarks/report/page/templates/page.js") == {"reports"}
+    assert changed_by("benchmarks/report/epochs.py") == {"reports", "code"}, "results name histories it cannot read"
+    assert changed_by("benchmarks/formats.py") == {"code"}
+    assert changed_by("benchmarks/results/rows.py") == {"code"}
+
+
+def test_results_take_no_code_from_reports_but_their_histories():
+    """Else another report could be other results, and `unchanged` would not see it."""
+    folder = unchanged.ROOT / "benchmarks"
+    computes = [folder / "evaluation", folder / "execution", folder / "store", folder / "data", folder / "results"]
+    for path in (path for place in computes for path in place.rglob("*.py")):
+        assert "benchmarks.report" not in path.read_text(encoding="utf-8"), path
 
 
 def test_a_second_run_imports_neither_torch_nor_scikit_learn(ran: Path):

@@ -328,10 +328,11 @@ def test_startup_is_timed_beside_its_targets(
     record = Path("local") / "last_run.json"
 
     def answered(arguments: list[str]) -> str:
-        known = arguments[0] == "--suite" and (Path(arguments[3]) / "suite" / record).exists()
-        called.append(" ".join([arguments[0], *(["--fresh"] if "--fresh" in arguments else []), *["known"] * known]))
+        path = Path(arguments[3]) / "suite" / record if arguments[0] == "--suite" else tmp_path / "none"
+        known = [] if not path.exists() else ["known" if "today" in path.read_text() else "reports"]
+        called.append(" ".join([arguments[0], *(["--fresh"] if "--fresh" in arguments else []), *known]))
         if arguments[0] == "--suite":
-            (Path(arguments[3]) / "suite" / record).touch()
+            (Path(arguments[3]) / "suite" / record).write_text('{"reports": "today"}')
         return ""
 
     monkeypatch.setattr(startup, "answered", answered)
@@ -343,9 +344,10 @@ def test_startup_is_timed_beside_its_targets(
     path = tmp_path / "startup.json"
     startup.main(["--suite", "suite", "--results", str(tmp_path), "--repeats", "1", "--json", str(path)])
     fresh = ["--suite --fresh", *["--suite --fresh known"] * 2]
-    assert called == ["--help", "--list", *fresh, *["--suite"] * 3, *["--suite known"] * 3]
-    assert capsys.readouterr().out.count("within") == 5
-    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 10.0, 4.0, 1.0]
+    others = [f"--suite{known}" for known in ("", " reports", " known") for _ in range(3)]
+    assert called == ["--help", "--list", *fresh, *others]
+    assert capsys.readouterr().out.count("within") == 6
+    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 10.0, 4.0, 4.0, 1.0]
     assert Record.read(path).comparisons[2].what == "benchmark.py, leaderboard of all 23 members, from nothing"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.figure_data import greedy_path
 from benchmarks.report import figures
+from benchmarks.report.figures import kept, style
 from benchmarks.report.figures.curves import History, histories
 from benchmarks.report.figures.style import LEAST, Chart, fitted, joined, plural, shorten, styled, text_width, wrapped
 from benchmarks.store.predictions import PredictionStore
@@ -238,6 +240,50 @@ def test_figures_are_byte_identical_when_processes_draw_them_again(many: Any, dr
     assert {path.suffix for path in paths} == {".png", ".svg"}
     assert max(path.stat().st_size for path in paths) < 500_000
     assert not any(b"dc:date" in path.read_bytes() for path in paths)
+
+
+def test_only_figures_that_show_something_else_are_drawn_again(
+    many: Any, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(drawn, tmp_path, dirs_exist_ok=True)
+    saved: list[str] = []
+
+    def save(chart: Chart, stem: Path) -> list[Path]:
+        saved.append(stem.name)
+        return style.save(chart, stem)
+
+    monkeypatch.setattr(figures, "save", save)
+    assert {path.stem for path in figures.draw(many, tmp_path)} == EVERY - {"training", "equal_time"}
+    assert saved == []
+    (tmp_path / "figures" / "sets.svg").unlink()
+    (tmp_path / "figures" / "cost.png").write_bytes(b"another")
+    figures.draw(many, tmp_path)
+    assert sorted(saved) == ["cost", "sets"] and files(tmp_path) == files(drawn)
+    saved.clear()
+    other = copy.deepcopy(many)
+    other["diversity"]["val"]["pairs"]["disagreement"][0] /= 2
+    figures.draw(other, tmp_path)
+    assert saved == ["disagreement"]
+    saved.clear()
+    figures.draw(other, tmp_path, fresh=True)
+    assert len(saved) == len(EVERY) - 2
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"sets": 1}', '{"sets": {"files": []}}', "[" * 100_000])
+def test_a_damaged_record_of_figures_is_no_obstacle(content: str, many: Any, tmp_path: Path):
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local" / "figures.json").write_text(content)
+    assert kept.still_there(tmp_path, {"sets": "1"}) == {}
+
+
+def test_what_decides_a_figure_is_all_that_it_shows(many: Any, monkeypatch: pytest.MonkeyPatch):
+    shown = {name: chart for name, chart in figures.charts(many).items() if chart is not None}
+    before = kept.decisive(shown)
+    assert len(set(before.values())) == len(before) and kept.decisive(shown) == before
+    again = kept.decisive({name: chart for name, chart in figures.charts(copy.deepcopy(many)).items() if chart})
+    assert again == before
+    monkeypatch.setattr(kept, "libraries", lambda: "another matplotlib")
+    assert not set(kept.decisive(shown).values()) & set(before.values())
 
 
 def test_the_index_names_files_that_are_drawn(many: Any, drawn: Path):
