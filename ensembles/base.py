@@ -36,7 +36,7 @@ class Ensembler(Classifier):
     use_when: ClassVar[str]  # one line for who chooses a method
     takes_features: ClassVar[bool] = False
     streams: ClassVar[bool] = False  # reads StackedMembers a block at a time; others load them whole
-    library: ClassVar[str] = ""  # the package whose release decides what is fitted: another gives other numbers
+    library: ClassVar[str] = ""  # the distribution whose release decides what is fitted: another gives other numbers
     fitted: ClassVar[tuple[str, ...]] = ("weights_", "members_used_", "_fitted_shape_", "_fitted_features_")
     stacks: ClassVar[bool] = False  # a model on the members' outputs: may learn from out-of-fold train predictions
 

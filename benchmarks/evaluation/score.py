@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
+from importlib.metadata import version
 from typing import Any, cast
 
 import numpy as np
@@ -197,7 +197,7 @@ def _ensemble(
     if len(fits) > 1:
         facts["models"] = mean([len(fit) for fit in fits]) or 0.0
     if library := result.ensembler.library:
-        facts["library"] = f"{library} {import_module(library).__version__}"
+        facts["library"] = f"{library} {version(library)}"
     return facts
 
 

@@ -2,7 +2,8 @@
 
 On a CPU it saves nothing: forward and backward took 0.33 s compiled and 0.32 s as they are for vgg_fer, 0.40 and 0.36 s
 for resnet18, 0.15 and 0.13 s for mini_xception (least seconds of one core, batches of their recipes, torch 2.15), after
-one to three minutes of compiling on a busy core. Convolutions are the library's either way.
+one to three minutes of compiling on a busy core; in bfloat16 on a processor with AMX, vgg_fer trained on 433 to 440
+images a second compiled, and on 441 to 448 as it is. Convolutions are the library's either way.
 """
 
 from __future__ import annotations

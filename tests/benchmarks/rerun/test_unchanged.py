@@ -100,6 +100,19 @@ def test_a_second_run_imports_neither_torch_nor_scikit_learn(ran: Path):
     assert done.stdout.splitlines()[-1] == "set()", done.stderr
 
 
+def test_a_run_with_known_fits_imports_neither_torch_nor_what_fitted(stored_results: Path, no_figures: None):
+    asked = ["--suite", "fer2013", "--results", stored_results, *FEW, "stack_xgboost"]
+    assert cli(*asked).code == 0
+    script = (
+        "import sys, benchmark; benchmark.main(sys.argv[1:]); "
+        "print({'torch', 'sklearn', 'xgboost'} & set(sys.modules))"
+    )
+    (stored_results / "fer2013" / "local" / "last_run.json").unlink()
+    done = python("-c", script, *asked, cwd=Path(unchanged.ROOT))
+    assert NOTHING not in done.stdout and "Stacking, XGBoost" in done.stdout
+    assert done.stdout.splitlines()[-1] == "set()", done.stderr
+
+
 def test_fresh_computes_it_anew_to_the_same_bytes(ran: Path):
     before = files(ran)
     assert NOTHING not in run(ran, "--fresh").out
