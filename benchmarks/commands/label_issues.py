@@ -23,7 +23,9 @@ COLUMNS = ("rank", "row", "given", "proposed", "confidence_in_given", "confidenc
 
 def arguments(parser: ArgumentParser) -> None:
     """Add who judges, and what."""
-    parser.add_argument("--judges", metavar="MEMBER", nargs="+", required=True, help="members trained with folds")
+    parser.add_argument(
+        "--judges", metavar="MEMBER", nargs="+", action="extend", required=True, help="members trained with folds"
+    )
     parser.add_argument("--seed", metavar="N", type=natural, default=0, help="of the judges (default: 0)")
     suite_arguments(parser)
 

@@ -96,8 +96,12 @@ Option = dict[str, Any]  # what ArgumentParser.add_argument takes
 
 
 def value(metavar: str, text: str, **more: Any) -> Option:
-    """An option with a value, or with `nargs` several; it has no default of its own unless `more` says so."""
-    return {"default": argparse.SUPPRESS, "metavar": metavar, "help": text, **more}
+    """An option with a value, or with `nargs` several, also when it is given several times.
+
+    It has no default of its own unless `more` says so.
+    """
+    several = {"action": "extend"} if "nargs" in more else {}
+    return {"default": argparse.SUPPRESS, "metavar": metavar, "help": text, **several, **more}
 
 
 def switch(text: str, default: object = False) -> Option:

@@ -56,7 +56,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seconds", metavar="N", type=time_of, default=120.0, help=seconds)
     house = "papers' recipes at this project's input size"
     parser.add_argument("--house-size", action="store_true", help=house)
-    parser.add_argument("--members", metavar="GLOB", nargs="+", required=True, help="which are tried")
+    parser.add_argument("--members", metavar="GLOB", nargs="+", action="extend", required=True, help="which are tried")
     suite_arguments(parser, "--device")
 
 

@@ -219,3 +219,24 @@ with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, t
     print(process.stderr.read(), end="", file=sys.stderr)
 sys.exit(process.returncode)
 """
+
+
+def several(verb: str) -> list[str]:
+    """The options of a verb that take several values."""
+    actions = parser_of(verb)._actions
+    return [action.option_strings[-1] for action in actions if action.option_strings and action.nargs in ("+", "*")]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_option_of_several_values_may_be_given_several_times(verb: str):
+    """Else the first ones would be lost without a word."""
+    parser = parser_of(verb)
+    by_name = {name: action for action in parser._actions for name in action.option_strings}
+    for name in several(verb):
+        assert isinstance(by_name[name], argparse._ExtendAction), f"{verb} {name}"
+
+
+def test_settings_given_apart_are_all_made():
+    given = parser_of("run").parse_args(["--set", "recipe.lr=1", "recipe.epochs=2", "--seeds", "1", "--set", "tta=none"])
+    assert given.changes == ["recipe.lr=1", "recipe.epochs=2", "tta=none"] and given.seeds == [1]
+    assert sum(len(several(verb)) for verb in VERBS) > 10
