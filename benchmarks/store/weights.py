@@ -20,6 +20,7 @@ from benchmarks.store.headers import PredictionsHeader, Provenance
 from benchmarks.store.identity import Configuration, Transferred, identity_from
 from benchmarks.store.predictions import PredictionStore
 from zoo import registry
+from zoo.errors import UnknownName
 from zoo.member import Member
 from zoo.sealed import seal
 
@@ -148,10 +149,20 @@ def remove_finished(checkpoints: Path, predictions: Path) -> None:
     for state in checkpoints.glob("*.pt"):
         with suppress(OSError):  # results that may only be read, or a state that another run has removed
             stem = state.name.removesuffix(".pt")
-            written = predictions / f"{stem}.safetensors"
-            later = written.exists() and written.stat().st_mtime_ns > state.stat().st_mtime_ns
-            if re.sub(r"\.part\d+$", "", stem) in done or later:
+            if re.sub(r"\.part\d+$", "", stem) in done or (_is_of_trees(stem) and _written_before(state, predictions)):
                 state.unlink(missing_ok=True)
+
+
+def _is_of_trees(stem: str) -> bool:
+    with suppress(UnknownName):  # a member of other code, whose state is its own
+        return bool(registry.get(stem.partition(".")[0]).features_of)
+    return False
+
+
+def _written_before(state: Path, predictions: Path) -> bool:
+    """Tell whether predictions came after a state; of a network, they may be an earlier training's, just fetched."""
+    written = predictions / state.with_suffix(".safetensors").name
+    return written.exists() and written.stat().st_mtime_ns > state.stat().st_mtime_ns
 
 
 def states(checkpoints: Path, stem: str) -> list[Path]:

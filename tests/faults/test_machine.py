@@ -108,15 +108,20 @@ def test_the_state_of_a_training_whose_weights_are_there_is_removed(tmp_path: Pa
 
 def test_the_state_of_trees_whose_predictions_were_written_later_is_removed(tmp_path: Path):
     states, predictions = tmp_path / "checkpoints", tmp_path / "predictions"
-    for folder, names in ((states, ("done", "again", "new")), (predictions, ("done", "again"))):
+    trees, network, own = "efficientnet_lite0_imagenet_xgboost", "vgg_fer@muon", "member_of_a_user"
+    for folder in (states, predictions):
         folder.mkdir()
-        for name in names:
-            path = folder / f"{name}_xgboost.s0.1.{'pt' if folder == states else 'safetensors'}"
-            path.touch()
-            os.utime(path, (1e9 if name == "done" and folder == states else 2e9,) * 2)
-    os.utime(states / "again_xgboost.s0.1.pt", (3e9,) * 2)
+    for name in (trees, network, own):
+        for seed, saved in ((0, 1e9), (1, 3e9)):
+            (predictions / f"{name}.s{seed}.1.safetensors").touch()
+            os.utime(predictions / f"{name}.s{seed}.1.safetensors", (2e9, 2e9))
+            (states / f"{name}.s{seed}.1.pt").touch()
+            os.utime(states / f"{name}.s{seed}.1.pt", (saved, saved))
+    (states / f"{trees}.s2.1.pt").touch()
+    before = {path.name for path in states.iterdir()}
     remove_finished(states, predictions)
-    assert {path.name.partition("_")[0] for path in states.iterdir()} == {"again", "new"}
+    gone = before - {path.name for path in states.iterdir()}
+    assert gone == {f"{trees}.s0.1.pt"}, "a network's is of a training anew, whose earlier predictions were fetched"
 
 
 def test_a_folder_that_another_process_holds_is_told_of_with_whom_and_since_when(tmp_path: Path):

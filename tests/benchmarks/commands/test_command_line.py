@@ -237,6 +237,8 @@ def test_an_option_of_several_values_may_be_given_several_times(verb: str):
 
 
 def test_settings_given_apart_are_all_made():
-    given = parser_of("run").parse_args(["--set", "recipe.lr=1", "recipe.epochs=2", "--seeds", "1", "--set", "tta=none"])
+    given = parser_of("run").parse_args(
+        ["--set", "recipe.lr=1", "recipe.epochs=2", "--seeds", "1", "--set", "tta=none"]
+    )
     assert given.changes == ["recipe.lr=1", "recipe.epochs=2", "tta=none"] and given.seeds == [1]
     assert sum(len(several(verb)) for verb in VERBS) > 10

@@ -104,8 +104,7 @@ def test_a_run_with_known_fits_imports_neither_torch_nor_what_fitted(stored_resu
     asked = ["--suite", "fer2013", "--results", stored_results, *FEW, "stack_xgboost"]
     assert cli(*asked).code == 0
     script = (
-        "import sys, benchmark; benchmark.main(sys.argv[1:]); "
-        "print({'torch', 'sklearn', 'xgboost'} & set(sys.modules))"
+        "import sys, benchmark; benchmark.main(sys.argv[1:]); print({'torch', 'sklearn', 'xgboost'} & set(sys.modules))"
     )
     (stored_results / "fer2013" / "local" / "last_run.json").unlink()
     done = python("-c", script, *asked, cwd=Path(unchanged.ROOT))
