@@ -14,11 +14,12 @@ from benchmarks.report.figures.style import GREY, INK, SMALL, text_width
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DISTANCES = (7.0, 12.0, 18.0, 26.0, 36.0, 50.0)  # points from the middle of the dot
+DISTANCES = (7.0, 12.0, 18.0, 26.0, 36.0, 50.0, 68.0)  # points from the middle of the dot
 DIRECTIONS = 16
 MARKER, CLEAR = 3.0, 6.0  # points: half of a dot, and what text keeps clear around one that is not its own
 EDGE = 4.0  # points that text stays away from the axes' edge
 FAR = 10.0  # points: a label beyond gets a line to its dot
+CROSSED = 4  # times as bad as through a dot is a line through another label, which seems to belong to it
 HEIGHT = 1.15  # of a line of text, in font sizes
 
 
@@ -52,14 +53,17 @@ def place(
     window = np.array(axes.get_window_extent().extents) * points_a_pixel + [EDGE, EDGE, -EDGE, -EDGE]
     dots = _pixels(axes, avoid) * points_a_pixel
     written = [_boxes(_along(_pixels(axes, line) * points_a_pixel), 1.0) for line in lines]
+    texts = np.empty((0, 4))
     for label in labels:
         width = text_width(label.text, SMALL, label.weight)
         spot = _pixels(axes, [(label.x, label.y)])[0] * points_a_pixel
         own = np.hypot(*(dots - spot).T) < MARKER
         taken = np.concatenate([*written, _boxes(dots[own], MARKER), _boxes(dots[~own], CLEAR)])
-        offset, box = _best(spot, np.array([width, HEIGHT * SMALL]), taken, window)
-        written.append(box[None])
+        crossed = np.concatenate([*[texts] * CROSSED, _boxes(dots[~own], MARKER)])
+        offset, box = _best(spot, np.array([width, HEIGHT * SMALL]), taken, crossed, window)
         far = float(np.hypot(*offset)) > FAR
+        written += [box[None], _boxes(_to_dot(spot, offset), 1.0)] if far else [box[None]]
+        texts = np.vstack([texts, box])
         line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
         axes.annotate(
             label.text, (label.x, label.y), ((box[:2] + box[2:]) / 2 - spot).tolist(), textcoords="offset points",
@@ -82,8 +86,18 @@ def _along(corners: np.ndarray) -> np.ndarray:
     return np.concatenate(runs) if runs else corners
 
 
-def _best(spot: np.ndarray, size: np.ndarray, taken: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the offset and the box (left, bottom, right, top) of the place that covers least."""
+def _to_dot(spot: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """Return points of the line from a label to its dot."""
+    return _along(np.stack([spot + offset, spot]))
+
+
+def _best(
+    spot: np.ndarray, size: np.ndarray, taken: np.ndarray, crossed: np.ndarray, window: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the offset and the box (left, bottom, right, top) of the place that covers least.
+
+    Boxes that are `taken` are covered by the label, those that are `crossed` by the line to its dot.
+    """
     best: tuple[float, np.ndarray, np.ndarray] | None = None
     for distance in DISTANCES:
         for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
@@ -93,6 +107,8 @@ def _best(spot: np.ndarray, size: np.ndarray, taken: np.ndarray, window: np.ndar
             middle = spot + offset + 0.5 * size * towards
             box = np.r_[middle - size / 2, middle + size / 2]
             covered = _overlap(box, taken) + 3.0 * _outside(box, window)
+            if distance > FAR:
+                covered += sum(_overlap(part, crossed) for part in _boxes(_to_dot(spot, offset), 1.0))
             if best is None or covered < best[0] - 1e-6:
                 best = (covered, offset, box)
         if best is not None and best[0] <= 0:
