@@ -11,11 +11,10 @@ import numpy as np
 from ensembles.arrays import BoolArray, FloatArray, IntArray, LogitArray, softmax, top_class
 from ensembles.common_scale import OnCommonScale
 from ensembles.inputs import by_sample
+from ensembles.neighbours import nearest
 from ensembles.registry import register
 
 MOST_SEARCHED = 20_000  # fit images
-CHUNK = 256  # images at once: 256 x 3,589 distances are 7 MB
-QUANTUM = 1e-7  # mean squared distances closer than this are equal, and the earlier fit image is the nearer
 
 
 @dataclass
@@ -49,12 +48,7 @@ class NearestOracles(OnCommonScale):
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
         features = by_sample(self.on_common_scale(logits)) if features is None else features
         features = (features - self.mean_) / self.spread_
-        weights = np.concatenate(
-            [
-                self.weigh(self.correct_[nearest(features[start : start + CHUNK], self.features_, self.neighbours)])
-                for start in range(0, len(features), CHUNK)
-            ]
-        )
+        weights = self.weigh(self.correct_[nearest(features, self.features_, self.neighbours)])
         # Where no member is any good on the neighbours, all count alike.
         weights += weights.sum(axis=1, keepdims=True) == 0
         pooled: FloatArray = np.einsum("nm,mnc->nc", weights, softmax(logits))
@@ -67,26 +61,6 @@ class NearestOracles(OnCommonScale):
 
         `correct` is `[samples, neighbours, members]`, the nearest neighbour first.
         """
-
-
-def nearest(queries: FloatArray, points: FloatArray, count: int) -> IntArray:
-    """Return indices `[queries, count]` of the nearest points, the nearest first; of points at one distance, the first.
-
-    Where there are fewer points than `count`, all are returned.
-    """
-    quantum = QUANTUM * points.shape[1]
-    keys = queries @ points.T
-    keys *= -2.0 / quantum
-    keys += (queries**2).sum(axis=1)[:, None] / quantum
-    keys += (points**2).sum(axis=1) / quantum
-    np.minimum(keys, 2**52 // len(points) - 1, out=keys)  # whole numbers stay exact, however far the point
-    # Distance and index in one whole number: no ties are left, and rounding cannot part images that are the same.
-    np.rint(keys, out=keys)
-    keys *= len(points)
-    keys += np.arange(len(points))
-    if count < len(points):
-        keys.partition(count - 1, axis=1)
-    return np.sort(keys[:, :count], axis=1).astype(np.int64) % len(points)
 
 
 @register

@@ -13,9 +13,10 @@ from ensembles import diversity
 from ensembles.arrays import log_softmax, softmax
 from ensembles.bayesian import BayesianModelAveraging, PseudoBMA
 from ensembles.calibration import HIGHEST, LOWEST, fit_temperatures, temperature
-from ensembles.dynamic import KnoraEliminate, KnoraUnion, nearest
+from ensembles.dynamic import KnoraEliminate, KnoraUnion
 from ensembles.greedy import GreedyBagged, GreedyLogLoss, GreedySorted
 from ensembles.least_squares import Classwise, SuperLearner, nonnegative_weights
+from ensembles.neighbours import nearest
 from ensembles.pooling import LinearPoolCalibrated, LogPool, LogPoolCalibrated
 from ensembles.ranking import distinct, rank_members, single_scores
 from ensembles.selection import SMALLEST_PROBABILITY, BlendHits, Greedy
