@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ LogitArray = npt.NDArray[np.floating[Any]]
 
 
 CLASS_TIE = 1e-9  # relative; scores closer than this differ by rounding alone, as float32 keeps steps of 6e-8
+POOLED_AT_ONCE = 2**15  # probabilities of a member: 256 kB, which several passes find in the cache
 FEW_CLASSES = 16  # up to here a reduction over classes is several times faster as a loop over them
 
 
@@ -38,6 +39,31 @@ def log_softmax(logits: npt.ArrayLike) -> FloatArray:
         part -= over_classes(np.maximum, part)
         part -= np.log(over_classes(np.add, np.exp(part)))
     return shifted
+
+
+def pool(logits: LogitArray, weights: FloatArray) -> FloatArray:
+    """Return the sum of the members' probabilities times their weights, `[samples, classes]`, in float64.
+
+    Logits are `[members, samples, classes]`, weights `[members]` or `[members, samples]`. Members without weight are
+    not read, and there is no array of all members' probabilities in between.
+    """
+    _, samples, classes = logits.shape
+    pooled = np.empty((samples, classes))
+    size = max(1, POOLED_AT_ONCE // classes)
+    few: Literal["F", "C"] = "F" if classes <= FEW_CLASSES else "C"  # loops along samples are longer than along classes
+    for start in range(0, samples, size):
+        rows = slice(start, min(start + size, samples))
+        total = np.zeros((rows.stop - start, classes), order=few)
+        for member, weight in enumerate(weights if weights.ndim == 1 else weights[:, rows, None]):
+            if not np.any(weight):
+                continue
+            part = np.array(logits[member, rows], dtype=np.float64, order=few)
+            part -= over_classes(np.maximum, part)
+            np.exp(part, out=part)
+            part *= weight / over_classes(np.add, part)
+            total += part
+        pooled[rows] = total
+    return pooled
 
 
 def top_class(scores: npt.NDArray[np.floating[Any]]) -> IntArray:

@@ -8,10 +8,10 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.arrays import FloatArray, IntArray, LogitArray, softmax
+from ensembles.arrays import FloatArray, IntArray, LogitArray, pool
 from ensembles.checks import check_logits, check_targets
 from ensembles.estimator import Classifier
-from ensembles.streaming import StackedMembers, blocks
+from ensembles.streaming import StackedMembers
 
 
 class Ensembler(Classifier):
@@ -108,9 +108,6 @@ class LinearPool(Ensembler):
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         assert self.weights_ is not None
-        used = self.members_used_
-        pooled = np.empty(logits.shape[1:])
-        for rows, block in blocks(logits, used):
-            pooled[rows] = np.tensordot(self.weights_[used], softmax(block), axes=1)
+        pooled = pool(logits, self.weights_)
         pooled /= pooled.sum(axis=-1, keepdims=True)
         return pooled

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.arrays import BoolArray, FloatArray, IntArray, LogitArray, softmax, top_class
+from ensembles.arrays import BoolArray, FloatArray, IntArray, LogitArray, pool, top_class
 from ensembles.common_scale import OnCommonScale
 from ensembles.inputs import by_sample
 from ensembles.neighbours import nearest
@@ -51,7 +51,7 @@ class NearestOracles(OnCommonScale):
         weights = self.weigh(self.correct_[nearest(features, self.features_, self.neighbours)])
         # Where no member is any good on the neighbours, all count alike.
         weights += weights.sum(axis=1, keepdims=True) == 0
-        pooled: FloatArray = np.einsum("nm,mnc->nc", weights, softmax(logits))
+        pooled = pool(logits, weights.T)
         pooled /= pooled.sum(axis=1, keepdims=True)
         return pooled
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.arrays import FloatArray, IntArray, LogitArray, log_likelihood, one_blas_thread, softmax
+from ensembles.arrays import FloatArray, IntArray, LogitArray, log_likelihood, one_blas_thread, pool
 from ensembles.common_scale import OnCommonScale
 from ensembles.inputs import PrincipalComponents, by_feature, spreads
 from ensembles.registry import register
@@ -93,7 +93,7 @@ class Gating(OnCommonScale):
         return weights
 
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
-        pooled: FloatArray = np.einsum("mn,mnc->nc", self.gate(logits, features), softmax(logits))
+        pooled = pool(logits, self.gate(logits, features))
         pooled /= pooled.sum(axis=1, keepdims=True)
         return pooled
 

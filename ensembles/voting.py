@@ -14,6 +14,7 @@ from ensembles.arrays import (
     IntArray,
     LogitArray,
     log_likelihood,
+    pool,
     softmax,
     top_class,
 )
@@ -132,7 +133,7 @@ class Vote(Ensembler):
         """Fit nothing."""
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
-        points = self.points(logits) + TIE_BREAK * softmax(logits).sum(axis=0)
+        points = self.points(logits) + pool(logits, np.full(len(logits), TIE_BREAK))
         points /= points.sum(axis=1, keepdims=True)
         return points
 
