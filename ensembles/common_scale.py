@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ensembles.arrays import CLASS_TIE, BoolArray, FloatArray, IntArray, LogitArray, log_softmax, over_classes
+from ensembles.arrays import CLASS_TIE, BoolArray, FloatArray, IntArray, LogitArray
 from ensembles.base import Ensembler
-from ensembles.calibration import fit_temperatures
+from ensembles.calibration import temperatures_of
 
 USUAL = 0.25  # of the distances of classes from the top; low, so that classes a network never names may be most
 FARTHEST = 25.0  # usual distances below the top; the networks of FER2013 and FER+ reach 24 at most
@@ -47,16 +47,19 @@ class CommonScale:
 
     @classmethod
     def _learnt(cls, logits: LogitArray, targets: IntArray) -> CommonScale:
-        below = _below_top(logits)
-        usual = np.array([_usual_distance(*pair) for pair in zip(below, _ties(logits), strict=True)])
-        below /= usual[:, None, None]
-        np.minimum(below, FARTHEST, out=below)
-        temperatures = fit_temperatures(-below, targets)
+        below = np.empty((len(logits), logits.shape[2], logits.shape[1]))  # sums over classes are fast
+        usual = np.ones(len(logits))
+        for member, given in enumerate(logits):
+            top = _from_top(given, below[member])
+            usual[member] = _usual_distance(below[member], np.maximum(CLASS_TIE * np.abs(top), np.finfo(float).tiny))
+            below[member] /= -usual[member]
+            np.maximum(below[member], -FARTHEST, out=below[member])
+        temperatures = temperatures_of(below, targets)
         reach = np.minimum(FARTHEST, -LEAST_LOG_PROBABILITY * temperatures)
-        beyond: BoolArray = (below > reach[:, None, None]).any(axis=(1, 2))
+        beyond: BoolArray = below.min(axis=(1, 2)) < -reach
         if beyond.any():
-            nearer = np.minimum(below[beyond], reach[beyond, None, None])
-            temperatures[beyond] = fit_temperatures(-nearer, targets)
+            nearer = np.maximum(below[beyond], -reach[beyond, None, None])
+            temperatures[beyond] = temperatures_of(nearer, targets)
         learnt = cls(usual * temperatures, usual * reach)
         for array in (learnt.temperatures, learnt.reach):
             array.setflags(write=False)  # several methods may hold them
@@ -64,10 +67,15 @@ class CommonScale:
 
     def log_probabilities(self, logits: LogitArray) -> FloatArray:
         """Return log-probabilities `[members, samples, classes]` of logits of the same members."""
-        below = _below_top(logits)
-        np.minimum(below, self.reach[:, None, None], out=below)
-        below /= -self.temperatures[:, None, None]
-        return log_softmax(below)
+        found = np.empty(logits.shape)
+        below = np.empty((logits.shape[2], logits.shape[1]))
+        for member, given in enumerate(logits):  # in the cache, its classes apart: sums over few classes are fast
+            _from_top(given, below)
+            np.minimum(below, self.reach[member], out=below)
+            below /= -self.temperatures[member]
+            below -= np.log(np.exp(below).sum(axis=0))  # the top class is at 0
+            found[member] = below.T
+        return found
 
 
 _REMEMBERED: dict[bytes, CommonScale] = {}
@@ -81,23 +89,24 @@ def _digest(logits: LogitArray, targets: IntArray) -> bytes:
     return state.digest()
 
 
-def _below_top(logits: LogitArray) -> FloatArray:
-    """Return how far each class lies below the top one, `[members, samples, classes]`."""
-    wide = np.asarray(logits, dtype=np.float64)
-    below: FloatArray = over_classes(np.maximum, wide) - wide
-    return below
-
-
-def _ties(logits: LogitArray) -> FloatArray:
-    """Return by how much a class may lie below the top one by rounding alone, `[members, samples, 1]`."""
-    top = np.abs(over_classes(np.maximum, logits).astype(np.float64))
-    return np.maximum(CLASS_TIE * top, np.finfo(float).tiny)
+def _from_top(logits: LogitArray, below: FloatArray) -> FloatArray:
+    """Fill `below` `[classes, samples]` with how far each class lies below the top one of a member's logits
+    `[samples, classes]`, and return the top one's logits, `[samples]`."""
+    below[...] = logits.T
+    top: FloatArray = below.max(axis=0)
+    np.subtract(top, below, out=below)
+    return top
 
 
 def _usual_distance(below: FloatArray, ties: FloatArray) -> float:
     """Return a member's usual distance of a class from the top, ties left out; 1 where all classes always tie."""
     apart = below[below > ties]
-    return float(np.quantile(apart, USUAL)) if apart.size else 1.0
+    if not apart.size:
+        return 1.0
+    lower, share = divmod(USUAL * (apart.size - 1), 1.0)
+    apart.partition(place := int(lower))
+    upper = apart[place + 1 :].min(initial=np.inf)
+    return float(apart[place] + share * (upper - apart[place])) if share else float(apart[place])
 
 
 class OnCommonScale(Ensembler):
