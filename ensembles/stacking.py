@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from ensembles.arrays import FloatArray, IntArray, LogitArray, log_softmax, one_blas_thread, softmax
+from ensembles.arrays import FloatArray, IntArray, LogitArray, one_blas_thread, softmax
 from ensembles.base import Ensembler
 from ensembles.calibration import temperature
 from ensembles.common_scale import OnCommonScale
@@ -17,9 +17,11 @@ from ensembles.registry import register
 from ensembles.splits import stratified_splits
 from ensembles.strengths import FLOAT32_TIE, check_strengths
 
-ENOUGH_TO_COMPARE = 1e-8  # of the loss, where strengths differ by 1e-3 of it and more: two thirds of the steps
+ENOUGH_TO_COMPARE = 3e-8  # of the loss, where strengths differ by 1e-3 of it and more: so many steps do in float32
 MOST_FEATURES = 4_000  # of members and classes; a minute's work
-USUAL_VARIANCE = 0.1  # a usual p * (1 - p), the curvature of the cross-entropy; it sets speed, not the result
+PRECISE = 1e-13  # of the loss, where no steps of Newton's help
+FLAT, FLAT_ENOUGH = 3e-8, 1e-7  # slopes of the loss where its curvature is near 1; the first is 2e-7 of a probability
+STEP_PRECISION, MOST_STEPS, MOST_PRODUCTS = 1e-3, 8, 100  # of a step of Newton's; how many, and products for each
 
 
 @register
@@ -64,8 +66,9 @@ class StackLogistic(OnCommonScale):
         self.inverse_temperature_ = 1.0 / temperature(pool, targets)
         features, offset = self._features(outputs), self.inverse_temperature_ * pool
         with one_blas_thread():
-            self.strength_ = self._choose_strength(features, offset, targets)
-            self.coef_ = _Ridge(features, offset, targets).fit(self.strength_)
+            ridge = _Ridge(features, offset, targets)
+            self.strength_, start = self._choose_strength(ridge, targets)
+            self.coef_ = ridge.fit(self.strength_, start)
 
     def _predict_proba(self, logits: LogitArray) -> FloatArray:
         scaled = self.on_common_scale(logits)
@@ -78,72 +81,182 @@ class StackLogistic(OnCommonScale):
         They are divided by each member's spread, and by the root of the number of members, so that a strength means the
         same for 5 members and for 50.
         """
-        rows = by_sample(outputs / (self.spreads_ * np.sqrt(len(outputs))))
-        return np.hstack([rows, np.ones((len(rows), 1))])
+        members, samples, classes = outputs.shape
+        features = np.ones((samples, members * classes + 1))
+        by_member = features[:, :-1].reshape(samples, members, classes)  # a view
+        scale = self.spreads_ * np.sqrt(members)
+        np.divide(outputs.transpose(1, 0, 2), scale.transpose(1, 0, 2), out=by_member)
+        return features
 
-    def _choose_strength(self, features: FloatArray, offset: FloatArray, targets: IntArray) -> float:
-        splits = stratified_splits(targets, self.folds, 1, self.random_state)
-        # Strengths differ by far more than float32 rounds, and its products take half the time.
-        fits = [_Ridge(features[fit], offset[fit], targets[fit], np.float32) for fit, _ in splits]
+    def _choose_strength(self, ridge: _Ridge, targets: IntArray) -> tuple[float, FloatArray]:
+        """Return the strength, and the mean of the folds' coefficients at it: where the fit to all samples starts."""
+        held_out = np.zeros((self.folds, len(targets)), dtype=bool)
+        for fold, (_, samples) in enumerate(stratified_splits(targets, self.folds, 1, self.random_state)):
+            held_out[fold, samples] = True
+        shares = ~held_out / np.count_nonzero(~held_out, axis=1, keepdims=True)
         strengths = check_strengths(self.strengths)
-        lowest, best = np.inf, strengths[0]
+        lowest, best, coef, start = np.inf, strengths[0], None, np.zeros(0)
         for strength in strengths:
-            loss = 0.0
-            for ridge, (_, held_out) in zip(fits, splits, strict=True):
-                scores = log_softmax(offset[held_out] + features[held_out] @ ridge.fit(strength, ENOUGH_TO_COMPARE))
-                loss -= float(scores[np.arange(len(held_out)), targets[held_out]].sum())
+            coef, losses = ridge.compare(strength, shares, coef)
+            loss = float(losses[held_out].sum(dtype=np.float64))
             if loss >= lowest * (1.0 - FLOAT32_TIE):
                 break  # the loss has one valley along the path, and the weakest penalties cost the most time
-            lowest, best = loss, strength
-        return best
+            lowest, best, start = loss, strength, coef.mean(axis=0, keepdims=True)
+        return best, start
+
+
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """What the regression is fitted to, in one precision. Samples are the last axis: with few classes, sums over a long
+    inner axis take half the time."""
+
+    inputs: LogitArray  # [features, samples], along the directions of _Ridge
+    offset: LogitArray  # [classes, samples]
+    indicators: LogitArray  # [classes, samples]: 1 for the truth
+
+    def in_float32(self) -> _Samples:
+        return _Samples(*(array.astype(np.float32) for array in (self.inputs, self.offset, self.indicators)))
+
+    def products(self, coef: FloatArray) -> LogitArray:
+        """Return coef @ inputs, `[fits, classes, samples]`, of coefficients `[fits, classes, features]`."""
+        rows = coef.reshape(-1, len(self.inputs)).astype(self.inputs.dtype)
+        products: LogitArray = (rows @ self.inputs).reshape(*coef.shape[:2], -1)
+        return products
+
+    def transposed_products(self, columns: LogitArray) -> LogitArray:
+        """Return columns @ inputs.T, `[fits, classes, features]`, of columns `[fits, classes, samples]`."""
+        flat = columns.reshape(-1, self.inputs.shape[1])
+        products: LogitArray = (flat @ self.inputs.T).reshape(*columns.shape[:2], -1)
+        return products
+
+    def likelihood(self, coef: FloatArray) -> tuple[LogitArray, LogitArray]:
+        """Return the log-loss of every sample, `[fits, samples]`, and the probabilities `[fits, classes, samples]`."""
+        scores = self.products(coef)
+        scores += self.offset
+        scores -= scores.max(axis=1, keepdims=True)
+        true = np.einsum("cn,kcn->kn", self.indicators, scores)
+        probabilities = np.exp(scores, out=scores)
+        total = probabilities.sum(axis=1, keepdims=True)
+        probabilities /= total
+        return np.log(total[:, 0]) - true, probabilities
 
 
 class _Ridge:
-    """Minimise mean cross-entropy(offset + features @ W) + strength / 2 * |W|^2, for one strength after another.
+    """Minimise mean cross-entropy(offset + features @ W) + strength / 2 * |W|^2.
 
-    It is a convex problem. L-BFGS works in coordinates where the Hessian is near the identity (eigenvectors of the
-    features' second moment, scaled): members agree so much that the plain problem is badly conditioned. Each fit starts
-    where the last one ended. Inside, samples are the last axis: with few classes, sums over a long inner axis take half
-    the time. `precision` is that of the loss's products; sums over samples are float64.
+    It is a convex problem, solved in coordinates where the Hessian is near the identity: members agree so much that the
+    plain one is badly conditioned. In orthogonal directions of the classes and of the features the curvature at the
+    pool, from which all fits start, is nearly diagonal; each pair of a class's and a feature's is scaled by it.
+
+    Fits to several folds are one problem, in whose products the inputs are read once.
     """
 
-    def __init__(
-        self, features: FloatArray, offset: FloatArray, targets: IntArray, precision: npt.DTypeLike = np.float64
-    ) -> None:
-        moments, self.axes = np.linalg.eigh(features.T @ features / len(features))
-        self.moments = np.maximum(moments, 0.0)
-        self.rotated = (self.axes.T @ features.T).astype(precision)  # [features, samples]
-        self.offset = np.ascontiguousarray(offset.T, dtype=precision)  # [classes, samples]
-        self.indicators = np.ascontiguousarray(np.eye(offset.shape[1])[targets].T, dtype=precision)
-        self.coef = np.zeros((offset.shape[1], features.shape[1]))  # of the rotated features
+    def __init__(self, features: FloatArray, offset: FloatArray, targets: IntArray) -> None:
+        pool = np.ascontiguousarray(softmax(offset).T)  # [classes, samples]
+        # Where the pool is unsure, the loss is curved; float32 will do for directions.
+        curved = (features * np.sqrt(1.0 - (pool**2).sum(axis=0))[:, None]).astype(np.float32)
+        self.axes = np.linalg.eigh((curved.T @ curved).astype(np.float64))[1]
+        self.contrasts = np.linalg.eigh(np.diag(pool.sum(axis=1)) - pool @ pool.T)[1]  # [classes, classes]
+        inputs = self.axes.T @ features.T
+        variances = (self.contrasts.T**2) @ pool - (self.contrasts.T @ pool) ** 2
+        self.curvature = np.maximum(variances @ (inputs**2).T / len(features), 0.0)  # [classes, features]
+        self.exact = _Samples(inputs, np.ascontiguousarray(offset.T), np.eye(len(pool))[:, targets])
+        self.rough = self.exact.in_float32()
 
-    def fit(self, strength: float, tolerance: float = 1e-11) -> FloatArray:
-        """Return coefficients `[features, classes]` at this strength, up to a `tolerance` of the loss."""
+    def compare(self, strength: float, shares: FloatArray, start: FloatArray | None) -> tuple[FloatArray, LogitArray]:
+        """Return coefficients `[fits, classes, features]`, good enough to compare strengths, and the log-loss of every
+        sample by them, `[fits, samples]`.
+
+        `shares` `[fits, samples]` are those of each sample in the mean, zero where it is held out. `start` are other
+        coefficients, of another strength.
+        """
+        coef = self._descend(self.rough, strength, shares, start, ENOUGH_TO_COMPARE)
+        return coef, self.rough.likelihood(coef)[0]
+
+    def fit(self, strength: float, start: FloatArray) -> FloatArray:
+        """Return coefficients `[features, classes]` of the features, fitted to all samples; `start` is
+        `[1, classes, features]`, near the optimum."""
+        samples = self.exact.inputs.shape[1]
+        shares = np.full((1, samples), 1.0 / samples)
+        coef = self._descend(self.rough, strength, shares, start, ENOUGH_TO_COMPARE)
+        coef, steepest = self._refine(strength, coef)
+        if steepest > FLAT_ENOUGH:  # far from the optimum, where the Hessian in float32 may be too rough
+            coef = self._descend(self.exact, strength, shares, coef, PRECISE)
+        coefficients: FloatArray = self.axes @ coef[0].T
+        return coefficients
+
+    def _descend(
+        self, data: _Samples, strength: float, shares: FloatArray, start: FloatArray | None, tolerance: float
+    ) -> FloatArray:
+        """Minimise by L-BFGS, up to a `tolerance` of the loss; sums over samples of the loss are float64."""
         from scipy.optimize import minimize
 
-        samples = self.offset.shape[1]
-        curvature = np.sqrt(USUAL_VARIANCE * self.moments + strength)
-        design = self.rotated / curvature[:, None].astype(self.rotated.dtype)
+        scale, weights = self._scale(strength), shares[:, None].astype(data.inputs.dtype)
+        shape = (len(shares), *scale.shape)
 
         def loss(flat: FloatArray) -> tuple[float, FloatArray]:
-            scaled = flat.reshape(self.coef.shape)
-            coef = scaled / curvature
-            scores = self.offset + scaled.astype(design.dtype) @ design
-            scores -= scores.max(axis=0)
-            true = np.einsum("cn,cn->n", self.indicators, scores)
-            residual = np.exp(scores)
-            total = residual.sum(axis=0)
-            cross_entropy = (np.log(total) - true).sum(dtype=np.float64)
-            residual /= total
-            residual -= self.indicators
-            gradient = residual @ design.T / samples + strength * coef / curvature
-            return float(cross_entropy / samples + strength / 2 * np.vdot(coef, coef)), gradient.ravel()
+            coef = self.contrasts @ (flat.reshape(shape) * scale)
+            losses, residual = data.likelihood(coef)
+            residual -= data.indicators
+            residual *= weights
+            slope = data.transposed_products(residual) + strength * coef
+            value = float(np.vdot(losses, shares) + strength / 2 * np.vdot(coef, coef))
+            return value, (self.contrasts.T @ slope * scale).ravel()
 
+        begin = np.zeros(shape) if start is None else self.contrasts.T @ start / scale
         options = {"gtol": 1e-6, "ftol": tolerance, "maxiter": 500}
-        minimum = minimize(loss, (self.coef * curvature).ravel(), jac=True, method="L-BFGS-B", options=options)
-        self.coef = minimum.x.reshape(self.coef.shape) / curvature
-        coefficients: FloatArray = self.axes @ self.coef.T
-        return coefficients
+        minimum = minimize(loss, begin.ravel(), jac=True, method="L-BFGS-B", options=options)
+        found: FloatArray = self.contrasts @ (minimum.x.reshape(shape) * scale)
+        return found
+
+    def _refine(self, strength: float, coef: FloatArray) -> tuple[FloatArray, float]:
+        """Take Newton's steps from near the optimum of the fit to all samples, until the slope is flat or no step makes
+        it flatter; return the coefficients and the steepest slope, in the scaled coordinates.
+
+        The slope is float64. Conjugate gradients find a step up to a thousandth of it, for which products with the
+        Hessian in float32 do: what a step lacks, the next one makes good.
+        """
+        from scipy.sparse.linalg import LinearOperator, cg
+
+        scale, shape, samples = self._scale(strength), coef.shape, self.exact.inputs.shape[1]
+
+        def unscaled(flat: FloatArray) -> FloatArray:
+            found: FloatArray = self.contrasts @ (flat.reshape(shape) * scale)
+            return found
+
+        def scaled(slope: LogitArray, coef: FloatArray) -> FloatArray:
+            found: FloatArray = (self.contrasts.T @ (slope / samples + strength * coef) * scale).ravel()
+            return found
+
+        def slope_at(coef: FloatArray) -> tuple[FloatArray, LogitArray]:
+            probabilities = self.exact.likelihood(coef)[1]
+            slope = scaled(self.exact.transposed_products(probabilities - self.exact.indicators), coef)
+            return slope, probabilities.astype(np.float32)
+
+        def curved(flat: FloatArray, probabilities: LogitArray) -> FloatArray:
+            along = unscaled(flat)
+            change = self.rough.products(along)
+            change -= (probabilities * change).sum(axis=1, keepdims=True)
+            change *= probabilities
+            return scaled(self.rough.transposed_products(change), along)
+
+        slope, probabilities = slope_at(coef)
+        for _ in range(MOST_STEPS):
+            if np.abs(slope).max() <= FLAT:
+                break
+            hessian = LinearOperator(
+                (slope.size, slope.size), matvec=partial(curved, probabilities=probabilities), dtype=np.float64
+            )
+            moved = coef + unscaled(cg(hessian, -slope, rtol=STEP_PRECISION, maxiter=MOST_PRODUCTS)[0])
+            flatter, probabilities = slope_at(moved)
+            if not np.abs(flatter).max() < np.abs(slope).max():
+                break
+            coef, slope = moved, flatter
+        return coef, float(np.abs(slope).max())
+
+    def _scale(self, strength: float) -> FloatArray:
+        scale: FloatArray = 1.0 / np.sqrt(self.curvature + strength)
+        return scale
 
 
 @register
