@@ -82,6 +82,11 @@ _REMEMBERED: dict[bytes, CommonScale] = {}
 """Scales by a digest of what they were learnt from, in the order in which they were."""
 
 
+def forget_scales() -> None:
+    """Forget what was learnt so far, so that the next fit takes the time of a first one."""
+    _REMEMBERED.clear()
+
+
 def _digest(logits: LogitArray, targets: IntArray) -> bytes:
     state = hashlib.blake2b(f"{logits.shape} {logits.dtype} {targets.dtype}".encode(), digest_size=16)
     for array in (logits, targets):

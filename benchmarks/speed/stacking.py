@@ -4,9 +4,11 @@
 
 All sides combine the same members, whose predictions are there already: the peers get estimators that look them up. On
 the clock, each is fitted on val and predicts the images of test; scores are those of a fit on one half of val, on the
-other half. Ours starts from logits, the peers from probabilities; `stack_logistic` includes the choice of its penalty
-by cross-validation (13 fits), the peers' logistic regression does one fit at the default penalty. A peer that is not
-installed, or fails, is listed with the reason.
+other half. Ours starts from logits, which it checks and takes the softmax of, the peers from probabilities;
+`stack_logistic` includes the choice of its penalty by cross-validation (13 fits), the peers' logistic regression does
+one fit at the default penalty. Peers *from logits* do both as well. What ours remembers of logits that it has seen, as
+a search does from fold to fold, is forgotten before each run. A peer that is not installed, or fails, is listed with
+the reason.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.special
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import validate_data
@@ -27,6 +30,7 @@ from benchmarks.speed.members import Members, add_members_options, read_members
 from benchmarks.speed.records import Comparison, add_json_option, compare_times, write_record
 from benchmarks.speed.timing import PeerMissing, header, peer, ratio, timed, timed_in_turns
 from ensembles import softmax
+from ensembles.common_scale import forget_scales
 
 Rows = NDArray[np.float64]
 TARGET = 1.0  # times the peer
@@ -34,11 +38,12 @@ Build = Callable[["list[Column]"], Any]
 
 
 class Column(ClassifierMixin, BaseEstimator):
-    """A fitted member as the peers want it: its probabilities are columns of X `[N, members * classes]`."""
+    """A fitted member as the peers want it: columns of X `[N, members * classes]` are its probabilities, or logits."""
 
-    def __init__(self, member: int, classes: int) -> None:
+    def __init__(self, member: int, classes: int, from_logits: bool = False) -> None:
         self.member = member
         self.classes = classes
+        self.from_logits = from_logits
 
     def fit(self, X: Rows, y: NDArray[np.int64]) -> Column:
         """Nothing to fit."""
@@ -46,7 +51,8 @@ class Column(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Rows) -> Rows:
-        return X[:, self.member * self.classes : (self.member + 1) * self.classes]
+        found = X[:, self.member * self.classes : (self.member + 1) * self.classes]
+        return scipy.special.softmax(found.astype(np.float64), axis=1) if self.from_logits else found
 
     def predict(self, X: Rows) -> NDArray[np.int64]:
         found: NDArray[np.int64] = self.predict_proba(X).argmax(axis=1)
@@ -63,25 +69,34 @@ def main(argv: list[str] | None = None) -> None:
     members = read_members(options)
     title = f"Combining {members.title}"
     print(header(title, ["mlxtend", "DESlib"]))
-    found = [compared(members, name, rival, build, options.repeats) for name, rival, build in PEERS]
+    found = [compared(members, *row, options.repeats) for row in PEERS]
+    found += [compared(members, *row, options.repeats, from_logits=True) for row in FROM_LOGITS]
     write_record(options.json, "stacking", title, found, ["mlxtend", "DESlib"])
 
 
-def compared(members: Members, name: str, rival: str, build: Build, repeats: int) -> Comparison:
-    """One method of ours and a peer, timed and scored; the record says where the peer fails."""
+def compared(
+    members: Members, name: str, rival: str, build: Build, repeats: int, from_logits: bool = False
+) -> Comparison:
+    """One method of ours and a peer, timed and scored; the record says where the peer fails.
+
+    With `from_logits`, the peer's estimators take the softmax of logits, as ours does.
+    """
 
     def ours(fit: NDArray[Any], targets: NDArray[np.int64], unseen: NDArray[Any]) -> Rows:
+        forget_scales()
         return ensembles.create(name).fit(fit, targets).predict_proba(unseen)
 
     def theirs(fit: Rows, targets: NDArray[np.int64], unseen: Rows) -> Rows:
-        columns = [Column(member, members.classes).fit(fit, targets) for member in range(len(members.logits))]
+        kinds = [Column(member, members.classes, from_logits) for member in range(len(members.logits))]
+        columns = [column.fit(fit, targets) for column in kinds]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _rows(build(columns).fit(fit, targets), unseen, members.classes)
 
     print(f"\n{name} against {rival}, fit and predict")
     fit, held_out = members.half(second=False), members.half(second=True)
-    truth, columns, unseen = members.targets[held_out], _columns(members.logits), _columns(members.unseen)
+    given = _logit_columns if from_logits else _columns
+    truth, columns, unseen = members.targets[held_out], given(members.logits), given(members.unseen)
 
     def our_turn() -> Rows:
         return ours(members.logits, members.targets, members.unseen)
@@ -105,6 +120,11 @@ def _columns(logits: NDArray[Any]) -> Rows:
     return softmax(logits).transpose(1, 0, 2).reshape(logits.shape[1], -1)
 
 
+def _logit_columns(logits: NDArray[Any]) -> Rows:
+    """Logits themselves as columns `[N, members * classes]`."""
+    return logits.transpose(1, 0, 2).reshape(logits.shape[1], -1)
+
+
 def _rows(fitted: Any, columns: Rows, classes: int) -> Rows:
     """Probabilities; of a method that only votes, one for the class it names."""
     if getattr(fitted, "voting", "soft") == "hard":
@@ -123,6 +143,14 @@ def _voting(how: str) -> Build:
 def _sklearn_stacking(members: list[Column]) -> Any:
     named = [(str(member.member), member) for member in members]
     final = peer("sklearn.linear_model", "scikit-learn").LogisticRegression(max_iter=1000)
+    return peer("sklearn.ensemble", "scikit-learn").StackingClassifier(named, final, cv="prefit")
+
+
+def _sklearn_stacking_cv(members: list[Column]) -> Any:
+    """As many strengths and folds as `stack_logistic` tries."""
+    named = [(str(member.member), member) for member in members]
+    linear = peer("sklearn.linear_model", "scikit-learn")
+    final = linear.LogisticRegressionCV(Cs=4, cv=3, scoring="neg_log_loss", max_iter=1000)
     return peer("sklearn.ensemble", "scikit-learn").StackingClassifier(named, final, cv="prefit")
 
 
@@ -163,6 +191,16 @@ PEERS: tuple[tuple[str, str, Build], ...] = (
     ("stack_logistic", "StackingClassifier of mlxtend", _mlxtend_stacking),
     ("knora_u", "KNORA-U of DESlib", _deslib("knora_u")),
     ("knora_e", "KNORA-E of DESlib", _deslib("knora_e")),
+)
+
+FROM_LOGITS: tuple[tuple[str, str, Build], ...] = (
+    ("uniform", "VotingClassifier(voting='soft') of scikit-learn, from logits", _voting("soft")),
+    ("uniform", "EnsembleVoteClassifier of mlxtend, from logits", _mlxtend_voting),
+    (
+        "stack_logistic",
+        "StackingClassifier(cv='prefit') of scikit-learn with LogisticRegressionCV, from logits",
+        _sklearn_stacking_cv,
+    ),
 )
 
 

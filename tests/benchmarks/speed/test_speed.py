@@ -85,12 +85,15 @@ def test_the_search_is_timed(capsys: pytest.CaptureFixture[str]):
 
 def test_combining_is_compared_with_scikit_learn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stacking, "PEERS", [peer for peer in stacking.PEERS if "scikit-learn" in peer[1]])
+    monkeypatch.setattr(stacking, "FROM_LOGITS", [peer for peer in stacking.FROM_LOGITS if "scikit-learn" in peer[1]])
     stacking.main(["--made-up", "3", "80", "3", "--repeats", "1"])
     out = capsys.readouterr().out
-    assert out.count("times as fast") == 3
+    assert out.count("times as fast") == 5
     lines = [line for line in out.splitlines() if "VotingClassifier(voting='soft')" in line or "accuracy" in line][1:3]
     ours, theirs = (line.split("accuracy")[1] for line in lines)
     assert ours == theirs, "a soft vote is the uniform average"
+    from_logits = out.split("scikit-learn, from logits")[1].split("accuracy")[1:3]
+    assert all(part.startswith(ours) for part in from_logits), "and the same where the peer takes the softmax"
 
 
 def test_a_peer_that_fails_is_listed_with_the_reason(
@@ -104,6 +107,7 @@ def test_a_peer_that_fails_is_listed_with_the_reason(
 
     peers = [("uniform", "Missing", missing), ("uniform", "Broken", broken), stacking.PEERS[0]]
     monkeypatch.setattr(stacking, "PEERS", peers)
+    monkeypatch.setattr(stacking, "FROM_LOGITS", ())
     path = tmp_path / "speed" / "stacking.json"
     stacking.main(["--made-up", "3", "40", "3", "--repeats", "1", "--json", str(path)])
     assert "Broken fails: 'KNORAU' object has no attribute '_validate_data'" in capsys.readouterr().out
