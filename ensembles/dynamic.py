@@ -41,19 +41,26 @@ class NearestOracles(OnCommonScale):
             features = by_sample(self.on_common_scale(logits))
         self.mean_, spread = features.mean(axis=0), features.std(axis=0)
         self.spread_ = np.where(spread > 0, spread, 1.0)
-        searched = np.linspace(0, len(features) - 1, min(len(features), MOST_SEARCHED)).round().astype(np.int64)
-        self.features_ = (features[searched] - self.mean_) / self.spread_
-        self.correct_ = (top_class(logits[:, searched]) == targets[searched]).T  # [searched, M]
+        if len(features) > MOST_SEARCHED:
+            searched = np.linspace(0, len(features) - 1, MOST_SEARCHED).round().astype(np.int64)
+            features, logits, targets = features[searched], logits[:, searched], targets[searched]
+        self.features_ = self._standardised(features)
+        self.correct_ = np.array([top_class(member) == targets for member in logits]).T  # [searched, M]
 
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
         features = by_sample(self.on_common_scale(logits)) if features is None else features
-        features = (features - self.mean_) / self.spread_
+        features = self._standardised(features)
         weights = self.weigh(self.correct_[nearest(features, self.features_, self.neighbours)])
         # Where no member is any good on the neighbours, all count alike.
         weights += weights.sum(axis=1, keepdims=True) == 0
         pooled = pool(logits, weights.T)
         pooled /= pooled.sum(axis=1, keepdims=True)
         return pooled
+
+    def _standardised(self, features: FloatArray) -> FloatArray:
+        standardised = features - self.mean_
+        standardised /= self.spread_
+        return standardised
 
     @abstractmethod
     def weigh(self, correct: BoolArray) -> FloatArray:
