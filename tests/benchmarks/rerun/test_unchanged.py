@@ -181,7 +181,7 @@ def test_other_code_libraries_and_machines_are_noticed(
     "more",
     [
         ("--seeds", 0),
-        ("--ensemblers", "uniform"),
+        ("--ensemblers", "borda"),
         ("--train", "never"),
         ("--set", "recipe.lr=0.01"),
         ("--recipe", "paper"),
