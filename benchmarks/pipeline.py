@@ -104,10 +104,11 @@ def _run(options: Options, place: Here, display: NullProgress) -> Results:
     return results
 
 
-def report_again(options: Options, results: Results) -> None:
-    """Write the reports of a run whose results are still the same; raises as `run` does."""
-    session, began_with = start(options), unchanged.inputs(options)
-    report(session, results, began_with)
+def report_again(options: Options, last: unchanged.LastRun, display: NullProgress = SILENT) -> Results:
+    """Write the reports of the last run by today's code, and return its results; raises as `run` does."""
+    display.note("since the last run, only how results are reported has changed: its results, reported anew")
+    report(start(options), last.results, last.inputs)
+    return last.results
 
 
 def start(options: Options) -> Session:

@@ -74,7 +74,7 @@ class Classwise(Ensembler):
     the sum of all classes' mixtures; each column of `weights_` `[members, classes]` is on the simplex. A column is the
     non-negative least-squares fit of the indicator of its class, shrunk towards equal weights. The strength of that
     (`strength_`, in units of the members' sum of squares) has the lowest log-loss in stratified cross-validation inside
-    `fit`; ties go to the stronger. Needs scipy and scikit-learn.
+    `fit`; ties go to the stronger. Needs scipy.
 
     Ting and Witten 1999: doi:10.1613/jair.594
     """

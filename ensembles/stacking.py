@@ -34,7 +34,7 @@ class StackLogistic(OnCommonScale):
     equal-weight pool (the mean of log-probabilities, at its best temperature) and not to zero: the stronger the
     penalty, the nearer to plain averaging, which is hard to beat, and a class that is absent from the targets still
     follows what the members say of it. The strength (`strength_`) is the one with the lowest log-loss in stratified
-    cross-validation inside `fit`. Needs scipy and scikit-learn. ValueError for more than 4,000 inputs.
+    cross-validation inside `fit`. Needs scipy. ValueError for more than 4,000 inputs.
 
     Wolpert 1992: doi:10.1016/S0893-6080(05)80023-1
     """

@@ -41,7 +41,7 @@ def run_and_show(options: Options, *, quiet: bool, before: Callable[[], str] | N
     from benchmarks.rerun.unchanged import last_run
 
     last = None if before is not None else last_run(options)
-    if last is not None and last.reported:
+    if last and last.reported:
         if not quiet:
             print("Nothing has changed since the last run: these are its results (--fresh computes them anew).\n")
             _show(last.results, options)
@@ -54,10 +54,7 @@ def run_and_show(options: Options, *, quiet: bool, before: Callable[[], str] | N
         if before is not None:
             shown.note(before())
         try:
-            if last is not None:
-                shown.note("since the last run, only how results are reported has changed: its results, reported anew")
-                pipeline.report_again(options, last.results)
-            results = last.results if last is not None else pipeline.run(options, shown)
+            results = pipeline.report_again(options, last, shown) if last else pipeline.run(options, shown)
         except pipeline.NotReported as error:
             results, unwritten = error.results, error
     if not quiet or unwritten:

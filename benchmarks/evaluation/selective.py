@@ -32,13 +32,14 @@ def threshold(probabilities: np.ndarray, targets: np.ndarray, asked: float) -> f
     That leaves as many answers as possible; images that are equally sure are answered together or not at all. None
     where not even the surest are right so often.
     """
-    sure = confidence(probabilities)
+    top = probabilities.max(axis=1)
+    sure = comparable(top)
     order = np.argsort(-sure, kind="stable")
     right = np.cumsum(probabilities.argmax(axis=1)[order] == targets[order]) / np.arange(1, len(order) + 1)
     last_of_equals = np.append(sure[order][1:] != sure[order][:-1], True)
     enough = np.flatnonzero((right >= asked) & last_of_equals)
     enough = enough[enough >= min(FEWEST, len(order)) - 1]
-    return float(probabilities.max(axis=1)[order[: enough[-1] + 1]].min()) if enough.size else None
+    return float(top[order[: enough[-1] + 1]].min()) if enough.size else None
 
 
 def risk_values(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:

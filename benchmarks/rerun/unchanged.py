@@ -36,9 +36,11 @@ Facts = dict[str, str]
 
 
 class LastRun(NamedTuple):
-    """Results of a run whose inputs are still the same, and whether its reports are what today's code writes."""
+    """Results of a run whose inputs are still the same, those inputs, and whether its reports are what today's code
+    writes."""
 
     results: Results
+    inputs: Facts
     reported: bool
 
 
@@ -48,10 +50,10 @@ def last_run(options: Options) -> LastRun | None:
     if options.fresh or not _depends_on_results_alone(options) or not record.is_file():
         return None
     try:
-        known, now = json.loads(record.read_text(encoding="utf-8")), inputs(options) | _outputs(options)
-        if {**known, "reports": now["reports"]} != now:
+        known, now = json.loads(record.read_text(encoding="utf-8")), inputs(options)
+        if {**known, "reports": now["reports"]} != now | _outputs(options):
             return None
-        return LastRun(read_results(_folder(options) / "results.json"), known["reports"] == now["reports"])
+        return LastRun(read_results(_folder(options) / "results.json"), now, known["reports"] == now["reports"])
     except (UnreadableResults, ValueError, OSError, RecursionError, KeyError, TypeError):
         return None  # the run that follows says what is wrong
 

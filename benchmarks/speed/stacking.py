@@ -31,6 +31,7 @@ from benchmarks.speed.records import Comparison, add_json_option, compare_times,
 from benchmarks.speed.timing import PeerMissing, header, peer, ratio, timed, timed_in_turns
 from ensembles import softmax
 from ensembles.common_scale import forget_scales
+from ensembles.inputs import by_sample
 
 Rows = NDArray[np.float64]
 TARGET = 1.0  # times the peer
@@ -95,7 +96,7 @@ def compared(
 
     print(f"\n{name} against {rival}, fit and predict")
     fit, held_out = members.half(second=False), members.half(second=True)
-    given = _logit_columns if from_logits else _columns
+    given: Callable[[Any], Rows] = by_sample if from_logits else _columns
     truth, columns, unseen = members.targets[held_out], given(members.logits), given(members.unseen)
 
     def our_turn() -> Rows:
@@ -117,12 +118,7 @@ def compared(
 
 def _columns(logits: NDArray[Any]) -> Rows:
     """Logits as the peers want them: probabilities `[N, members * classes]`."""
-    return softmax(logits).transpose(1, 0, 2).reshape(logits.shape[1], -1)
-
-
-def _logit_columns(logits: NDArray[Any]) -> Rows:
-    """Logits themselves as columns `[N, members * classes]`."""
-    return logits.transpose(1, 0, 2).reshape(logits.shape[1], -1)
+    return by_sample(softmax(logits))
 
 
 def _rows(fitted: Any, columns: Rows, classes: int) -> Rows:

@@ -75,10 +75,6 @@ def _plain(value: Any) -> Any:
         return value.item()
     if is_dataclass(value):
         return [[field.name, getattr(value, field.name)] for field in fields(value)]
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, Mapping):
-        return list(value.items())
     raise TypeError(f"no text for {type(value).__name__} in a chart")
 
 
