@@ -21,11 +21,13 @@ MOST_SEARCHED = 20_000  # fit images
 class NearestOracles(OnCommonScale):
     """A mean of probabilities whose weights depend on which of the most similar fit images each member gets right.
 
-    A subclass turns that into weights. There are `neighbours` similar images. The distance between two images is
-    Euclidean, between the log-probabilities of the members, each at its own temperature, or between the `features`
-    (penultimate activations, for example) where those were given; each feature is standardised first. Fit images are
-    their own nearest neighbours, so that scores on them mean little. Of more than 20,000 fit images, as many are
-    searched, evenly spaced: the time of a prediction grows with their number. ValueError for less than one neighbour.
+    A subclass turns that into weights. There are `neighbours` similar images. For an image whose class all members name
+    alike none are looked for, and all members count alike: no weights would change its class. The distance between two
+    images is Euclidean, between the log-probabilities of the members, each at its own temperature, or between the
+    `features` (penultimate activations, for example) where those were given; each feature is standardised first. Fit
+    images are their own nearest neighbours, so that scores on them mean little. Of more than 20,000 fit images, as many
+    are searched, evenly spaced: the time of a prediction grows with their number. ValueError for less than one
+    neighbour.
     """
 
     neighbours: int = 7
@@ -48,11 +50,16 @@ class NearestOracles(OnCommonScale):
         self.correct_ = np.array([top_class(member) == targets for member in logits]).T  # [searched, M]
 
     def _predict_proba(self, logits: LogitArray, features: FloatArray | None = None) -> FloatArray:
-        features = by_sample(self.on_common_scale(logits)) if features is None else features
-        features = self._standardised(features)
-        weights = self.weigh(self.correct_[nearest(features, self.features_, self.neighbours)])
-        # Where no member is any good on the neighbours, all count alike.
-        weights += weights.sum(axis=1, keepdims=True) == 0
+        disputed = _disputed(logits)
+        weights = np.ones((logits.shape[1], len(logits)))
+        if len(disputed):
+            among = logits[:, disputed]
+            features = by_sample(self.on_common_scale(among)) if features is None else features[disputed]
+            features = self._standardised(features)
+            chosen = self.weigh(self.correct_[nearest(features, self.features_, self.neighbours)])
+            # Where no member is any good on the neighbours, all count alike.
+            chosen += chosen.sum(axis=1, keepdims=True) == 0
+            weights[disputed] = chosen
         pooled = pool(logits, weights.T)
         pooled /= pooled.sum(axis=1, keepdims=True)
         return pooled
@@ -68,6 +75,15 @@ class NearestOracles(OnCommonScale):
 
         `correct` is `[samples, neighbours, members]`, the nearest neighbour first.
         """
+
+
+def _disputed(logits: LogitArray) -> IntArray:
+    """Return the images whose class the members do not all name alike."""
+    first = top_class(logits[0])
+    disputed = np.zeros(len(first), dtype=bool)
+    for member in logits[1:]:
+        disputed |= top_class(member) != first
+    return np.flatnonzero(disputed)
 
 
 @register
