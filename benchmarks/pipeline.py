@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.evaluation.budgets import mark_costly
 from benchmarks.evaluation.evaluate import evaluate
 from benchmarks.evaluation.folds import SearchedModels, pool
-from benchmarks.evaluation.models import member_labels, scored_models, stacked
+from benchmarks.evaluation.models import STACKED_BYTES, member_labels, scored_models, stacked
 from benchmarks.evaluation.row_classes import split_row_classes
 from benchmarks.execution.distillation import changed_peers
 from benchmarks.execution.elsewhere import Elsewhere, place_of
@@ -93,7 +93,13 @@ def _run(options: Options, place: Here, display: NullProgress) -> Results:
     searched = search_folds(session, predictions, display, place)
     notes += [*remarks(chain.from_iterable(own)), *changed, *reasons]
     results = evaluate(
-        session.suite, pool(searched), options.results, not_run=missing, notes=notes, limits=session.limits
+        session.suite,
+        pool(searched),
+        options.results,
+        not_run=missing,
+        notes=notes,
+        limits=session.limits,
+        processes=_processes(session, searched[0]),
     )
     results["notes"] += damaged_histories(results, session.store.folder)
     for note in results["notes"][len(notes) :]:
@@ -199,6 +205,13 @@ def _lines(names: Sequence[str]) -> list[str]:
     return [f"{', '.join(different[:MOST_NAMED])} and {rest} more"] if rest > 0 else different
 
 
+def _processes(session: Session, searched: SearchedModels) -> int:
+    """Return how many processes score: one where predictions are so many that a copy of them would be felt."""
+    everyone = [*searched.predictions, *searched.excluded]
+    logits = sum(member.val.nbytes for member in everyone)
+    return 1 if logits > STACKED_BYTES else session.jobs(sum(member.val.size for member in everyone))
+
+
 def search_folds(
     session: Session, predictions: Sequence[list[Predictions]], display: NullProgress, place: Here = HERE
 ) -> list[SearchedModels]:
@@ -232,6 +245,9 @@ def search_fold(session: Session, fold: Fold, everyone: list[Predictions], place
     known = KnownFits(data, session.folder / FITS, fresh=session.options.fresh)
     with place.searching(session, val, targets.val) as jobs:
         ensembles = known.search(session.ensemblers, jobs)
+    for logits in (val, stacked([member.test for member in predictions])):
+        if isinstance(logits, np.ndarray):  # others lie in files, and what they make is not held in memory
+            known.predict_ahead(ensembles, logits, session.jobs(logits.size))
     rows = scored_models(predictions, ensembles, excluded, known.predict)
     return SearchedModels(targets, predictions, ensembles, rows, excluded)
 

@@ -35,7 +35,7 @@ class SearchResult:
     fit_accuracy: float  # on the images it was fitted on: optimistic
     cross_fit_accuracy: float  # on validation images held out of the fit
     cross_fit_correct: FloatArray  # [N]: how often image i was right while held out, as a share of its repeats
-    seconds: float  # wall time of the fit
+    seconds: float  # wall time of the fit, beside those of the other processes where there are several
     error: str | None = None
     fitted_on: str = "val"  # or "train": out-of-fold predictions of training images
     cross_fit_probabilities: FloatArray | None = None  # [repeats, N, C] of the images while held out; None on failure
@@ -54,6 +54,7 @@ class _Outcome:
     seconds: float
     error: str | None = None
     probabilities: FloatArray | None = None  # of images held out of the fit
+    ensembler: Ensembler | None = None  # where it was fitted on all images
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +87,7 @@ def search(
     folds, up to `repeats` times, for the methods that are within two standard errors of the best after the first time
     (of the paired difference): a repeat would not bring the others back. A method that raises an exception is recorded
     with its message and does not stop the others. ValueError for bad input, where `labels` name the members, or for an
-    unknown name. `n_jobs`, as in joblib, spreads the cross-fits over processes. The fits on all of validation
-    run one after the other, so that their `seconds` can be compared. The result is the same for any number of jobs.
+    unknown name. `n_jobs`, as in joblib, spreads the fits over processes; the result is the same for any number.
 
     A method that takes more than `method_seconds` for one of its fits is recorded as failed, and the search goes on
     without it: on a slower machine the results may then be fewer.
@@ -117,13 +117,14 @@ def search(
     new = [_new(name, random_state) for name in asked if name not in found]
     if new:
         rounds()  # folds that cannot be are told before anything is fitted
-    for ensembler in new:
-        learns_from_train = ensembler.stacks and train is not None
-        source = train if learns_from_train and train is not None else val
-        outcome = _attempt(ensembler, source.logits, source.targets, None, None, method_seconds)
-        found[ensembler.name] = _fitted(ensembler, outcome, len(val.targets))
-        if learns_from_train:
-            found[ensembler.name] = _scored_on_val(found[ensembler.name], val)
+    sources = [train if ensembler.stacks and train is not None else val for ensembler in new]
+    whole = [
+        (ensembler, source.logits, source.targets, None, None, method_seconds)
+        for ensembler, source in zip(new, sources, strict=True)
+    ]
+    for ensembler, source, outcome in zip(new, sources, _run(whole, n_jobs), strict=True):
+        result = _fitted(ensembler, outcome, len(val.targets))
+        found[ensembler.name] = result if source is val else _scored_on_val(result, val)
     for number in range(repeats):
         able = [name for name in asked if found[name].error is None and found[name].fitted_on == "val"]
         near = able if number == 0 else _near_the_best([found[name] for name in able], val.targets)
@@ -226,14 +227,14 @@ def _checked(logits: npt.ArrayLike, targets: npt.ArrayLike, labels: Sequence[str
 
 
 def _run(
-    jobs: list[tuple[Ensembler, LogitArray, IntArray, IntArray, IntArray, float | None]], n_jobs: int
+    jobs: Sequence[tuple[Ensembler, LogitArray, IntArray, IntArray | None, IntArray | None, float | None]], n_jobs: int
 ) -> list[_Outcome]:
     """Attempt every job, in `n_jobs` processes or on whatever joblib's caller chose.
 
     Logits and targets are arguments of their own: joblib sends an array to each machine once where it is one, and with
     every job where it hides inside an object (1.6 GB in place of 62 MB for 20 MB of logits and 4 methods).
     """
-    if n_jobs == 1:
+    if n_jobs == 1 or len(jobs) < 2:
         return [_attempt(*job) for job in jobs]
     from concurrent.futures.process import BrokenProcessPool
 
@@ -246,7 +247,7 @@ def _run(
     except BrokenProcessPool:
         warnings.warn(
             f"a process of the search was killed, for lack of memory perhaps: {len(jobs) - len(done)} of {len(jobs)} "
-            "cross-fits are left, and are done in one process",
+            "fits are left, and are done in one process",
             RuntimeWarning,
             stacklevel=3,
         )
@@ -276,11 +277,15 @@ def _attempt(
     except Exception as error:  # whatever one method raises must not cost the others their result
         message = f"{type(error).__name__}: {error}"
         return _Outcome(np.zeros(len(truth), dtype=bool), perf_counter() - start, message)
-    return _Outcome(probabilities.argmax(axis=1) == truth, seconds, None, None if scored is None else probabilities)
+    correct = probabilities.argmax(axis=1) == truth
+    if scored is None:
+        return _Outcome(correct, seconds, ensembler=ensembler)
+    return _Outcome(correct, seconds, probabilities=probabilities)
 
 
 def _fitted(ensembler: Ensembler, whole: _Outcome, samples: int) -> SearchResult:
     """Return what a fit on all images says of a method, before it is cross-fitted on `samples` of validation."""
+    ensembler = whole.ensembler or ensembler
     result = SearchResult(
         name=ensembler.name,
         title=ensembler.title,

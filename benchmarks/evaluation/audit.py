@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.models import ScoredModel, member_labels
-from benchmarks.evaluation.recalibration import fitted_temperature, scaled
+from benchmarks.evaluation.recalibration import scaled
 from benchmarks.results.analyses import (
     Audit,
     BestSubset,
@@ -30,14 +30,16 @@ MOST_MEMBERS = 16  # in the exhaustive search: 65,535 subsets
 CURVE_ORDERS, CURVE_STEPS = 40, 800  # random orders of the members, fewer where there are many: members added in all
 
 
-def audit(rows: Sequence[ScoredModel], predictions: Sequence[Predictions], targets: Targets) -> Audit:
-    """Audit the scores: `audit` of the results; `rows` are those of `scored_models`."""
+def audit(
+    rows: Sequence[ScoredModel], predictions: Sequence[Predictions], targets: Targets, temperatures: Sequence[float]
+) -> Audit:
+    """Audit the scores: `audit` of the results; `rows` are those of `scored_models`, `temperatures` theirs by val."""
     return {
         "best_subset_on_test": best_subset_on_test(predictions, targets),
         "overlap": {name: int(found.sum()) for name, found in targets.overlaps().items()} or None,
         "rows": [
             {"kind": row.kind, "name": row.name, "title": row.title, **_by_overlap(row, targets), **scaled}
-            for row, scaled in zip(rows, calibration(rows, targets), strict=True)
+            for row, scaled in zip(rows, calibration(rows, targets, temperatures), strict=True)
         ],
         "learning_curve": learning_curve(
             {split: np.stack([getattr(member, split) for member in predictions]) for split in ("val", "test")},
@@ -85,15 +87,10 @@ def _by_overlap(row: ScoredModel, targets: Targets) -> OverlapScores:
     return scores
 
 
-def calibration(rows: Sequence[ScoredModel], targets: Targets) -> list[Calibration]:
-    """Return ECE, log-loss and Brier score on test of every row, before and after temperature scaling on val.
-
-    An ensembler that was fitted on val is too sure of itself there. Its temperature is fitted on what it says of images
-    held out of the fit.
-    """
+def calibration(rows: Sequence[ScoredModel], targets: Targets, temperatures: Sequence[float]) -> list[Calibration]:
+    """Return ECE, log-loss and Brier score on test of every row, before and after scaling by its temperature."""
     measured: list[Calibration] = []
-    for row in rows:
-        fitted = fitted_temperature(row, targets.val)
+    for row, fitted in zip(rows, temperatures, strict=True):
         cooled = scaled(row.test, fitted)
         measured.append(
             {

@@ -18,13 +18,15 @@ from benchmarks.evaluation.cross_validated import cross_validated
 from benchmarks.evaluation.diversity import diversity
 from benchmarks.evaluation.figure_data import charts_data, confusions
 from benchmarks.evaluation.folds import SearchedModels
-from benchmarks.evaluation.probabilities import probabilities
+from benchmarks.evaluation.probabilities import measure_rows, probabilities
 from benchmarks.evaluation.protocols import contrast
 from benchmarks.evaluation.quantised import quantised
+from benchmarks.evaluation.recalibration import fitted_temperatures
 from benchmarks.evaluation.rivals import summary
 from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.significance import forget_draws
 from benchmarks.evaluation.tta import of_other_weights, views_worth
+from benchmarks.execution.processes import beside
 from benchmarks.files import DamagedFile, read_csv, rounded
 from benchmarks.results import FORMAT, Results
 from benchmarks.results.analyses import Budget, Views
@@ -47,8 +49,9 @@ def evaluate(
     not_run: list[NotRun],
     notes: list[str],
     limits: Mapping[str, float] = NO_LIMITS,
+    processes: int = 1,
 ) -> Results:
-    """Score everything that was searched once on test, and return what results.json holds.
+    """Score everything that was searched once on test, and return what results.json holds, by several processes.
 
     `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are, with more notes
     where files cannot be used. `limits` are those of `within_limits`, which says when ValueError is raised.
@@ -56,13 +59,21 @@ def evaluate(
     targets, predictions, rows = searched.targets, searched.predictions, searched.rows
     search_results = searched.search_results
     fitted = [result for result in search_results if result.error is None]
+    temperatures = fitted_temperatures(rows, targets.val)
+    worth = beside(processes, measure_rows, rows, len(predictions), targets, temperatures)
+    audited = audit(rows, predictions, targets, temperatures)
     members, ensembles = score(rows, predictions, search_results, targets, searched.excluded)
     affordable = within_limits(ensembles, limits)
     chosen = choose([result for result in fitted if result.name in affordable]) if fitted else None
-    audited, headline = audit(rows, predictions, targets), chosen.name if chosen else None
+    headline = chosen.name if chosen else None
     views, unused = _views(results / suite.name, searched)
     budgets, unusable = _budgets(results / suite.name, offered(_within_any_budget(searched, members), targets))
-    temperatures = [row["temperature"] for row in audited["rows"]]
+    diverse = diversity(predictions, targets)
+    ablated = ablations([*predictions, *searched.excluded], targets)
+    charts, tables = (
+        charts_data(rows, predictions, targets, audited, headline),
+        confusions(rows, targets.test, headline),
+    )
     evaluated: Results = {
         "format": FORMAT,
         "suite": suite.name,
@@ -79,13 +90,13 @@ def evaluate(
         "members": members,
         "ensembles": ensembles,
         "failed": failures(search_results),
-        "diversity": diversity(predictions, targets),
-        "ablations": ablations([*predictions, *searched.excluded], targets),
+        "diversity": diverse,
+        "ablations": ablated,
         "views": views,
         "audit": audited,
-        "probabilities": probabilities(rows, len(predictions), targets, temperatures, headline),
-        "charts": charts_data(rows, predictions, targets, audited, headline),
-        "confusions": confusions(rows, targets.test, headline),
+        "probabilities": probabilities(rows, len(predictions), targets, headline, worth()),
+        "charts": charts,
+        "confusions": tables,
         "published": read_published(suite.published) if suite.published else [],
         "not_run": not_run,
         "notes": [*notes, *unused, *unusable],

@@ -38,22 +38,18 @@ from benchmarks.store.targets import Targets
 
 COVERAGE = 0.9  # asked of the sets
 ASKED = (0.80, 0.85, 0.90)  # shares of answers that are to be right
+ROWS_AT_ONCE = 512  # whose means are held: 41 MB of them. For many at once, draws are converted once
 SCORES = ("accuracy", "log_loss", "log_loss_scaled", "brier", "aurc")
 
 
-def probabilities(
-    rows: Sequence[ScoredModel],
-    members: int,
-    targets: Targets,
-    temperatures: Sequence[float],
-    headline: str | None,
-) -> Probabilities:
+def measure_rows(
+    rows: Sequence[ScoredModel], members: int, targets: Targets, temperatures: Sequence[float]
+) -> list[ProbabilityRow]:
     """Measure every row; `rows` are those of `scored_models`, of which the first `members` make the ensembles.
 
     `temperatures` are the rows', fitted on val.
     """
-    single = int(np.argmax([metrics.accuracy(row.val, targets.val) for row in rows[:members]]))
-    uniform = next((place for place, row in enumerate(rows) if row.kind == "ensemble" and row.name == UNIFORM), None)
+    single, uniform = _single(rows[:members], targets), _uniform(rows)
     kinds = [recalibrated(row, targets.val, by) for row, by in zip(rows, temperatures, strict=True)]
     scores, gains = _scores(kinds, targets, single, uniform)
     cooled_val = [scaled(row.unseen[0], by) for row, by in zip(rows, temperatures, strict=True)]
@@ -63,7 +59,7 @@ def probabilities(
         for quantiles in (conformal_quantile, class_quantiles)
     )
     selective = _selective(cooled_val, cooled_test, targets)
-    measured: list[ProbabilityRow] = [
+    return [
         {
             "kind": row.kind,
             "name": row.name,
@@ -77,13 +73,33 @@ def probabilities(
         }
         for place, row in enumerate(rows)
     ]
+
+
+def probabilities(
+    rows: Sequence[ScoredModel],
+    members: int,
+    targets: Targets,
+    headline: str | None,
+    worth: list[ProbabilityRow],
+) -> Probabilities:
+    """Return what `measure_rows` says of the rows, with the curves of three: best member, uniform average, headline."""
+    single, uniform = _single(rows[:members], targets), _uniform(rows)
     shown = [single, *(place for place, row in enumerate(rows) if place == uniform or _is(row, headline))]
     return {
         "single": rows[single].title,
         "coverage": COVERAGE,
-        "rows": measured,
+        "rows": worth,
         "curves": [_curve(rows[place], targets.test) for place in shown],
     }
+
+
+def _single(members: Sequence[ScoredModel], targets: Targets) -> int:
+    """Return the place of the member that is most accurate on val."""
+    return int(np.argmax([metrics.accuracy(row.val, targets.val) for row in members]))
+
+
+def _uniform(rows: Sequence[ScoredModel]) -> int | None:
+    return next((place for place, row in enumerate(rows) if _is(row, UNIFORM)), None)
 
 
 def _is(row: ScoredModel, headline: str | None) -> bool:
@@ -97,11 +113,13 @@ def _curve(row: ScoredModel, targets: np.ndarray) -> RiskCurve:
 def _intervals(values: np.ndarray, targets: Targets, *references: int | None) -> list[np.ndarray]:
     """Return intervals `[K, R, 2]` of the means over the test images of `values [K, R, N]`, one array a reference: of
     the means themselves for None, else of their differences to that row."""
-    found = []
-    for kind in values:  # one by one: the means of all draws are larger than all else that a board holds
-        means = bootstrap_means(kind, groups=targets.test_groups)
-        apart = (means if row is None else means - means[:, [row]] for row in references)
-        found.append([quantile_intervals(one) for one in apart])
+    kinds, rows, images = values.shape
+    found, at_once = [], max(1, ROWS_AT_ONCE // rows)
+    for start in range(0, kinds, at_once):
+        drawn = bootstrap_means(values[start : start + at_once].reshape(-1, images), groups=targets.test_groups)
+        for means in drawn.reshape(len(drawn), -1, rows).swapaxes(0, 1):
+            apart = (means if row is None else means - means[:, [row]] for row in references)
+            found.append([quantile_intervals(one) for one in apart])
     return list(np.array(found).swapaxes(0, 1))
 
 
@@ -126,22 +144,20 @@ def _scores(
         }
         for row in range(len(kinds))
     ]
-    temperature_loss = SCORES.index("log_loss_scaled")
-    changes = quantile_intervals(bootstrap_means(values[-1] - values[temperature_loss], groups=targets.test_groups))
-    return by_row, list(zip((measured[-1] - measured[temperature_loss]).tolist(), changes, strict=True))
+    return by_row, list(zip(measured[-1].tolist(), own[-1], strict=True))
 
 
 def _values(kinds: Mapping[str, np.ndarray], targets: np.ndarray) -> np.ndarray:
-    """Return what each image adds to each of SCORES, then to the log-loss after vector scaling: `[6, N]`."""
-    raw = kinds[NONE]
+    """Return what each image adds to each of SCORES, then what vector scaling changes of its log-loss: `[6, N]`."""
+    raw, scaled_loss = kinds[NONE], metrics.log_losses(kinds[TEMPERATURE], targets)
     return np.stack(
         [
             metrics.correctness(raw, targets),
             metrics.log_losses(raw, targets),
-            metrics.log_losses(kinds[TEMPERATURE], targets),
+            scaled_loss,
             metrics.brier_scores(raw, targets),
             risk_values(raw, targets),
-            metrics.log_losses(kinds[VECTOR], targets),
+            metrics.log_losses(kinds[VECTOR], targets) - scaled_loss,
         ]
     )
 

@@ -5,7 +5,7 @@ What is fitted is fitted on images that the row was not fitted on: `ScoredModel.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -30,6 +30,12 @@ def fitted_temperature(row: ScoredModel, targets: np.ndarray) -> float:
     """Return the temperature of a row, by its log-loss on val."""
     unseen = row.unseen
     return temperature(logarithms(unseen.reshape(-1, unseen.shape[2])), np.tile(targets, len(unseen)))
+
+
+def fitted_temperatures(rows: Sequence[ScoredModel], targets: np.ndarray) -> list[float]:
+    """Return the temperature of every row. An ensembler that was fitted on val is too sure of itself there: its own is
+    fitted on what it says of images held out of the fit."""
+    return [fitted_temperature(row, targets) for row in rows]
 
 
 def scaled(probabilities: np.ndarray, by: float) -> np.ndarray:

@@ -57,9 +57,12 @@ def bootstrap_means(
 
 def quantile_intervals(means: NDArray[np.float64], level: float = 0.95) -> NDArray[np.float64]:
     """Return percentile intervals `[R, 2]` of means `[draws, R]`."""
-    tail, rows = (1.0 - level) / 2.0, range(0, means.shape[1], ROWS_AT_ONCE)
-    blocks = [np.quantile(means[:, row : row + ROWS_AT_ONCE], [tail, 1.0 - tail], axis=0).T for row in rows]
-    return np.concatenate(blocks) if blocks else np.empty((0, 2))
+    tail, bounds = (1.0 - level) / 2.0, np.empty((means.shape[1], 2))
+    for start in range(0, len(bounds), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        by_row = np.array(means[:, rows].T, order="C")  # numbers side by side are sorted faster
+        bounds[rows] = np.quantile(by_row, [tail, 1.0 - tail], axis=1, overwrite_input=True).T
+    return bounds
 
 
 def _draw_means(

@@ -21,6 +21,8 @@ from safetensors.numpy import load, save
 import ensembles
 from benchmarks.data.mapped import on_disk
 from benchmarks.digests import code, digest, libraries
+from benchmarks.evaluation.models import predict_by
+from benchmarks.execution.processes import spread
 from benchmarks.files import write_atomic
 from ensembles.search import SearchResult, search
 from ensembles.streaming import StackedMembers
@@ -53,6 +55,7 @@ class KnownFits:
     def __init__(self, val: Validation, folder: Path, *, fresh: bool = False) -> None:
         self.val, self.folder, self.fresh = val, folder, fresh
         self._stems: dict[str, Path] = {}
+        self._ahead: dict[Path, np.ndarray] = {}
 
     def search(self, names: Sequence[str], jobs: int = 1) -> list[SearchResult]:
         """Fit and cross-fit the ensemblers of these names, in their order; `jobs` processes fit what is not known."""
@@ -81,16 +84,33 @@ class KnownFits:
 
     def predict(self, result: SearchResult, logits: np.ndarray | StackedMembers) -> np.ndarray:
         """Return the probabilities float64 [N, classes] that a fitted ensembler gives to members' logits."""
-        assert result.ensembler is not None
+        path = self._path(result, _digest(logits))
+        if path is None:
+            return predict_by(result, logits)
+        known = self._ahead.pop(path) if path in self._ahead else self._known(path)
+        return self._keep(path, predict_by(result, logits)) if known is None else known
+
+    def predict_ahead(self, results: Sequence[SearchResult], logits: np.ndarray, jobs: int) -> None:
+        """Have `jobs` processes compute what `predict` will be asked for and does not know."""
+        of = _digest(logits)
+        paths = [(result, self._path(result, of)) for result in results if result.ensembler is not None]
+        lacking = [(result, path) for result, path in paths if path is not None and self._known(path) is None]
+        found = spread(predict_by, [(result, logits) for result, _ in lacking], jobs)
+        self._ahead |= {
+            path: self._keep(path, probabilities) for (_, path), probabilities in zip(lacking, found, strict=True)
+        }
+
+    def _path(self, result: SearchResult, of: str) -> Path | None:
+        """Return the file of what a fit predicts, by the digest of the logits; None where nothing is kept."""
         stem = self._stems.get(result.name)
-        path = None if stem is None else stem.with_name(f"{stem.name}.{digest(_bytes_of(logits))[:16]}.predicted")
-        known = {} if path is None or self.fresh else _read(path, b"")[1]
-        if PREDICTED in known:
-            return known[PREDICTED]
-        probabilities: np.ndarray = result.ensembler.predict_proba(cast(np.ndarray, logits))
-        if path is not None:
-            with suppress(OSError):  # as in `_save`
-                _write(path, {}, {PREDICTED: probabilities}, b"")
+        return None if stem is None else stem.with_name(f"{stem.name}.{of}.predicted")
+
+    def _known(self, path: Path) -> np.ndarray | None:
+        return None if self.fresh else _read(path, b"")[1].get(PREDICTED)
+
+    def _keep(self, path: Path, probabilities: np.ndarray) -> np.ndarray:
+        with suppress(OSError):  # as in `_save`
+            _write(path, {}, {PREDICTED: probabilities}, b"")
         return probabilities
 
 
@@ -115,6 +135,10 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         if ensembles.get(name).__module__.partition(".")[0] == "ensembles":  # of other code nobody has a digest
             yield name, digest([common, name])[:16]
+
+
+def _digest(logits: np.ndarray | StackedMembers) -> str:
+    return digest(_bytes_of(logits))[:16]
 
 
 def _bytes_of(logits: np.ndarray | StackedMembers) -> Iterator[bytes]:

@@ -234,7 +234,7 @@ def test_what_is_large_is_sent_to_processes_as_an_argument_of_its_own(monkeypatc
     monkeypatch.setattr(joblib, "Parallel", Sender)
     logits, targets = make()
     search(logits, targets, ["uniform", "greedy"], n_jobs=2)
-    assert len(sent) == 2 * 10
+    assert len(sent) == 2 * (1 + 10)  # fits on all of val, and cross-fits
     for arguments in sent:
         assert sum(isinstance(argument, np.ndarray) and argument.shape == logits.shape for argument in arguments) == 1
         small = [argument for argument in arguments if not isinstance(argument, np.ndarray)]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.execution.processes import spread
 from benchmarks.report.epochs import History
 from benchmarks.report.figures import kept
 from benchmarks.report.figures.annotator_agreement import agreement
@@ -94,25 +95,11 @@ def draw(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) 
     decided_by = kept.decisive(shown)
     record = {} if fresh else kept.still_there(folder, decided_by)
     new = {name: chart for name, chart in shown.items() if name not in record}
-    drawn = _saved([(chart, folder / FOLDER / name) for name, chart in new.items()], jobs)
+    drawn = spread(save, [(chart, folder / FOLDER / name) for name, chart in new.items()], jobs)
     for name, paths in zip(new, drawn, strict=True):
         record[name] = kept.described(folder, decided_by[name], paths)
     kept.keep(folder, {name: record[name] for name in shown})
     return [folder / name for figure in shown for name in record[figure]["files"]]
-
-
-def _saved(pictures: Sequence[tuple[Chart, Path]], jobs: int) -> list[list[Path]]:
-    """Draw charts, each with the stem of its files, and return these."""
-    if jobs == 1 or len(pictures) < 2:
-        return [save(*picture) for picture in pictures]
-    from concurrent.futures.process import BrokenProcessPool
-
-    from joblib import Parallel, delayed
-
-    try:
-        return list(Parallel(n_jobs=jobs, batch_size=1)(delayed(save)(*picture) for picture in pictures))
-    except BrokenProcessPool:  # one was killed, for lack of memory perhaps: a figure needs little of it
-        return [save(*picture) for picture in pictures]
 
 
 def lacking_fonts(results: Results) -> str | None:

@@ -10,12 +10,11 @@ import numpy as np
 
 from benchmarks.report.figures.style import (
     GREY,
-    INK,
     MARGIN,
     SMALL,
     WIDTH,
     Chart,
-    blues,
+    heat,
     panel,
     plural,
     sheet,
@@ -25,7 +24,6 @@ from benchmarks.results import Results, by_accuracy, headline_row, member_rows
 from benchmarks.results.analyses import ShownModel
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_ROWS = 26
@@ -75,13 +73,14 @@ def _draw_confusion(title: str, note: str, classes: Sequence[str], shown: Sequen
     block = HEAD + high + FOOT
     figure = sheet(title, note, block * len(shown))
     width = (WIDTH - LEFT - GAP - MARGIN) / 2
+    points = _points(len(classes))
     for index, model in enumerate(shown):
         bottom = (len(shown) - 1 - index) * block + FOOT
         counts = np.array(model["confusion"])
         panels = [panel(figure, left, bottom, width, high) for left in (LEFT, LEFT + width + GAP)]
-        _heat(panels[0], counts, [[f"{count}" for count in row] for row in counts.tolist()])
+        heat(panels[0], counts, [[f"{count}" for count in row] for row in counts.tolist()], 0.0, size=points)
         rates = _rates(counts)
-        _heat(panels[1], rates, [[_percent(rate) for rate in row] for row in rates.tolist()], top=1.0)
+        heat(panels[1], rates, [[_percent(rate) for rate in row] for row in rates.tolist()], 0.0, 1.0, points)
         for axes, what in zip(panels, ("images", "% of the row"), strict=True):
             axes.set_xticks(np.arange(len(classes)) + 0.5, classes, rotation=35, ha="right", rotation_mode="anchor")
             axes.set_title(what, fontsize=SMALL, color=GREY, loc="right", pad=3)
@@ -96,18 +95,9 @@ def _percent(rate: float) -> str:
     return "" if np.isnan(rate) else f"{100 * rate:.0f}"
 
 
-def _heat(
-    axes: Axes, values: np.ndarray, texts: Sequence[Sequence[str]], bottom: float = 0.0, top: float | None = None
-) -> None:
-    """Draw a heat map with a text in every cell."""
-    import seaborn
-
-    seaborn.heatmap(
-        values, ax=axes, cmap=blues(), vmin=bottom, vmax=top, annot=np.array(texts), fmt="", cbar=False, linewidths=0.6,
-        annot_kws={"fontsize": SMALL if values.shape[1] < 9 else SMALL - 1},
-        xticklabels=False, yticklabels=False,
-    )  # fmt: skip
-    axes.tick_params(length=0, pad=2, labelcolor=INK)
+def _points(classes: int) -> float:
+    """Return the size of numbers in cells."""
+    return SMALL if classes < 9 else SMALL - 1
 
 
 def class_scores(results: Results) -> Chart | None:
@@ -154,7 +144,8 @@ def _draw_scores(
     figure = sheet(title, note, 0.1 + high + COLUMN_LABELS)
     axes = panel(figure, NAMES, 0.1, WIDTH - NAMES - MARGIN, high)
     low = float(np.nanmin(values))
-    _heat(axes, values, [[_percent(value) for value in row] for row in values.tolist()], bottom=low - 0.1)
+    texts = [[_percent(value) for value in row] for row in values.tolist()]
+    heat(axes, values, texts, low - 0.1, size=_points(len(classes)))
     axes.xaxis.tick_top()
     axes.set_xticks(np.arange(len(classes)) + 0.5, classes)
     axes.set_yticks(np.arange(len(names)) + 0.5, [shorten(name, 32) for name in names])

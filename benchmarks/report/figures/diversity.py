@@ -12,13 +12,12 @@ from benchmarks.report.figures.label_placement import Label, place
 from benchmarks.report.figures.style import (
     BLUE,
     GREY,
-    INK,
     MARGIN,
     SMALL,
     WIDTH,
     Chart,
     bare,
-    blues,
+    heat,
     panel,
     plural,
     sheet,
@@ -63,7 +62,6 @@ def _pair(members: Sequence[str], pairs: Pairs, index: int) -> str:
 
 
 def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray) -> Figure:
-    import seaborn
     from matplotlib.collections import LineCollection
     from scipy.cluster.hierarchy import dendrogram, linkage
     from scipy.spatial.distance import squareform
@@ -75,16 +73,13 @@ def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray
     figure = sheet(title, note, FOOT + high + 0.05)
     axes = panel(figure, NAMES, FOOT, width, high)
     shown = 100 * matrix[np.ix_(order, order)]
-    numbers = count <= MOST_NUMBERS
-    seaborn.heatmap(
-        shown, ax=axes, mask=np.eye(count, dtype=bool), cmap=blues(), vmin=0, annot=numbers, fmt=".0f", cbar=False,
-        linewidths=0.6 if numbers else 0, annot_kws={"fontsize": SMALL}, xticklabels=False, yticklabels=False,
-    )  # fmt: skip
+    np.fill_diagonal(shown, np.nan)  # a member and itself
+    texts = [[f"{value:.0f}" for value in row] for row in shown.tolist()] if count <= MOST_NUMBERS else None
+    heat(axes, shown, texts, 0.0)
     size, length = (SMALL, 23) if count <= 24 else (SMALL - 2.5, 34)
     names = [shorten(members[index], length) for index in order]
     axes.set_yticks(np.arange(count) + 0.5, names, rotation=0, fontsize=size)
     axes.set_xticks(np.arange(count) + 0.5, names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
-    axes.tick_params(length=0, pad=2, labelcolor=INK)
     branches = panel(figure, NAMES + width + 0.04, FOOT, TREE, high)
     # dendrogram places leaf i at 10 i + 5; cells are one wide
     lines = [np.column_stack([d, np.array(i) / 10]) for i, d in zip(tree["icoord"], tree["dcoord"], strict=True)]

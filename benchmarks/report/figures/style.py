@@ -1,8 +1,8 @@
 """One style for all figures: colours, type, sheets with a title, and files that are the same byte for byte.
 
 Colours are from the Okabe-Ito palette (safe for colour-blind readers) and never the only sign of a difference, for
-print in grey. Sizes are chosen for 7.2 inches in print and 600 pixels on a screen. matplotlib and seaborn are imported
-where they draw.
+print in grey. Sizes are chosen for 7.2 inches in print and 600 pixels on a screen. matplotlib is imported where it
+draws.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from benchmarks.files import write_atomic
 from benchmarks.report.figures.glyphs import families
@@ -28,6 +30,7 @@ MARGIN = 0.09  # inches, left of titles and of names
 INK, GREY, PALE, BLUE, ORANGE = "#222222", "#6b6b6b", "#e9e9e9", "#0072B2", "#D55E00"
 GREEN, PINK, YELLOW = "#009E73", "#CC79A7", "#F0E442"
 SMALL, TITLE, LEAST = 8.0, 10.5, 6.4  # points; text is made no smaller than the last, about, to fit
+READABLE = 0.408  # luminance above which dark text reads better than white
 LINE, TITLE_LINE = 0.15, 0.19  # inches
 SUFFIXES = ("png", "svg")
 STYLE: dict[Any, Any] = {
@@ -166,9 +169,41 @@ def beside(axes: Axes, inches: float, y: float, text: str, **style: Any) -> None
 
 def blues() -> Colormap:
     """Return white to blue: for shares and scores, readable in grey."""
-    import seaborn
+    from matplotlib.colors import LinearSegmentedColormap
 
-    return seaborn.light_palette(BLUE, as_cmap=True)
+    return LinearSegmentedColormap.from_list("blues", ["#eff1f3", BLUE])
+
+
+def heat(
+    axes: Axes,
+    values: np.ndarray,
+    texts: Sequence[Sequence[str]] | None,
+    low: float | None = None,
+    high: float | None = None,
+    size: float = SMALL,
+) -> None:
+    """Draw a heat map of `values [rows, columns]`, the first row on top, with a text in every cell, or with none.
+
+    Colours go from `low` to `high`, from the least to the greatest value where these are not given; nan stays empty.
+    """
+    known = np.ma.masked_invalid(values)
+    lines = 0.0 if texts is None else 0.6
+    mesh = axes.pcolormesh(known, cmap=blues(), vmin=low, vmax=high, linewidths=lines, edgecolors="white")
+    axes.set(xlim=(0, values.shape[1]), ylim=(values.shape[0], 0), xticks=[], yticks=[])
+    axes.tick_params(length=0, pad=2, labelcolor=INK)
+    bare(axes, "left", "bottom")
+    colours = mesh.to_rgba(known)
+    for row, line in enumerate(texts or ()):
+        for column, text in enumerate(line):
+            if np.isfinite(values[row, column]):
+                ink = INK if luminance(colours[row, column]) > READABLE else "white"
+                axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=size, color=ink)
+
+
+def luminance(colour: Sequence[float]) -> float:
+    """Return the relative luminance, 0 to 1, of red, green and blue from 0 to 1 (WCAG 2.2)."""
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in colour[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def shorten(text: str, length: int) -> str:

@@ -26,6 +26,7 @@ from benchmarks.evaluation.cost import (
 )
 from benchmarks.evaluation.diversity import diversity, left_out
 from benchmarks.evaluation.models import ScoredModel, member_labels, scored_models
+from benchmarks.evaluation.recalibration import fitted_temperatures
 from benchmarks.evaluation.score import score
 from benchmarks.report.sections.audit import LABEL, audit_section
 from benchmarks.store.predictions import Predictions, PredictionStore
@@ -63,6 +64,10 @@ def found(predictions: list[Predictions], marked: Targets) -> list[SearchResult]
     return search(val, marked.val, ["best_single", "uniform", "hard_vote", "greedy"], repeats=1)
 
 
+def audited(rows: list[ScoredModel], predictions: list[Predictions], targets: Targets) -> Any:
+    return audit(rows, predictions, targets, fitted_temperatures(rows, targets.val))
+
+
 @pytest.fixture
 def results(predictions: list[Predictions], found: list[SearchResult], marked: Targets) -> Any:
     """As a run makes them, as far as the audit's section needs them."""
@@ -74,7 +79,7 @@ def results(predictions: list[Predictions], found: list[SearchResult], marked: T
         headline="greedy",
         members=members,
         ensembles=ensembles,
-        audit=audit(rows, predictions, marked),
+        audit=audited(rows, predictions, marked),
     )
 
 
@@ -114,7 +119,7 @@ def test_scores_are_split_by_whether_the_image_stands_in_train(results: Any, pre
 
 
 def test_what_is_not_known_is_said_to_be_unknown(predictions, found, faces: Targets, results: Any):
-    results["audit"] = audit(scored_models(predictions, found), predictions, faces)
+    results["audit"] = audited(scored_models(predictions, found), predictions, faces)
     assert results["audit"]["overlap"] is None
     assert all(row["unseen_accuracy"] is None for row in results["audit"]["rows"])
     assert "Unknown: the stored targets do not say" in audit_section(results)
@@ -122,7 +127,7 @@ def test_what_is_not_known_is_said_to_be_unknown(predictions, found, faces: Targ
 
 def test_a_test_split_without_doubles_has_nothing_to_leave_out(predictions, found, marked: Targets, results):
     clean = replace(marked, test_in_train=np.zeros(84, dtype=bool))
-    results["audit"] = audit(scored_models(predictions, found), predictions, clean)
+    results["audit"] = audited(scored_models(predictions, found), predictions, clean)
     row = results["audit"]["rows"][0]
     assert row["unseen_accuracy"] == row["accuracy"] and row["overlap_accuracy"] is None
     assert "The exact pixels of 0 of the 84 images" in audit_section(results)
@@ -137,9 +142,10 @@ def test_an_ensemble_is_cooled_by_what_it_says_of_images_it_has_not_seen():
     fitted = softmax(20.0 * np.eye(4)[targets[:1000]])
     held_out = np.stack([softmax(5 * logits[:1000]), softmax(5.1 * logits[:1000])])
     row = ScoredModel("ensemble", "e", "e", fitted, softmax(5 * logits[1000:]), held_out)
-    (measured,) = calibration([row], judged)
+    (measured,) = calibration([row], judged, fitted_temperatures([row], judged.val))
     assert measured["temperature"] == pytest.approx(5, rel=0.15) and measured["ece_scaled"] < measured["ece"] / 4
-    (misled,) = calibration([replace(row, held_out=None)], judged)
+    blind = replace(row, held_out=None)
+    (misled,) = calibration([blind], judged, fitted_temperatures([blind], judged.val))
     assert misled["temperature"] < 1 and misled["ece_scaled"] > measured["ece"]
 
 
@@ -156,7 +162,8 @@ def test_one_temperature_repairs_an_overconfident_row():
     logits = rng.normal(size=(2000, 4))
     targets = (softmax(logits).cumsum(axis=1) > rng.random((2000, 1))).argmax(axis=1)
     rows = [ScoredModel("member", "sharp", "sharp", softmax(5 * logits[:1000]), softmax(5 * logits[1000:]))]
-    (measured,) = calibration(rows, Targets(targets[:1000], targets[1000:], "f", ("a", "b", "c", "d"), 1))
+    judged = Targets(targets[:1000], targets[1000:], "f", ("a", "b", "c", "d"), 1)
+    (measured,) = calibration(rows, judged, fitted_temperatures(rows, judged.val))
     assert measured["temperature"] == pytest.approx(5, rel=0.15)
     for name in ("ece", "log_loss", "brier"):
         assert measured[f"{name}_scaled"] < measured[name]

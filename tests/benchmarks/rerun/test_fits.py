@@ -184,3 +184,18 @@ def test_what_an_ensembler_predicts_is_known_by_its_fit_and_the_logits(
     assert len(list(tmp_path.glob("*.predicted"))) == 3
     monkeypatch.setattr(ensembles.get("super_learner"), "predict_proba", None)
     np.testing.assert_array_equal(predicted(val, np.asarray(val.logits)), first)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_is_predicted_ahead_is_what_is_asked_for(
+    val: Validation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: bool
+):
+    known, logits = KnownFits(val, tmp_path, fresh=fresh), np.asarray(val.logits)
+    results = known.search(["super_learner", "uniform", "greedy"])
+    expected = [KnownFits(val, tmp_path / "apart").predict(result, logits) for result in results]
+    known.predict_ahead(results, logits, 2)
+    assert len(list(tmp_path.glob("*.predicted"))) == 3
+    for result in results:
+        monkeypatch.setattr(type(result.ensembler), "predict_proba", None)
+    for result, probabilities in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(known.predict(result, logits), probabilities)
