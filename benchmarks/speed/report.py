@@ -50,7 +50,7 @@ NOTES = {
     "installed there). Where its weights cannot be fetched they are random, on which its time does not depend.",
     "stacking": "Peers start from probabilities, ours from logits, which it checks and takes the softmax of; ours "
     "chooses its penalty by cross-validation, 13 fits to the peers' one. Peers *from logits* do the same work as ours. "
-    "DESlib searches neighbours for those images alone on which members disagree.",
+    "KNORA looks at those images alone on which members disagree, here and in DESlib.",
     **dict.fromkeys(("scale", "memory"), "Members are made up: no store has as many."),
 }
 """What a table does not say, by script."""

@@ -7,7 +7,8 @@ the clock, each is fitted on val and predicts the images of test; scores are tho
 other half. Ours starts from logits, which it checks and takes the softmax of, the peers from probabilities;
 `stack_logistic` includes the choice of its penalty by cross-validation (13 fits), the peers' logistic regression does
 one fit at the default penalty. Peers *from logits* do both as well. What ours remembers of logits that it has seen, as
-a search does from fold to fold, is forgotten before each run. A peer that is not installed, or fails, is listed with
+a search does from fold to fold, is forgotten before each run. OMP_NUM_THREADS decides how many threads BLAS has, and
+with it what a ratio says: on two, scikit-learn's logistic regression takes several times as long as on one. A peer that is not installed, or fails, is listed with
 the reason.
 """
 
@@ -26,6 +27,8 @@ from sklearn.utils.validation import validate_data
 
 import ensembles
 from benchmarks.evaluation.metrics import accuracy, log_loss
+from benchmarks.provenance import cpu_cores
+from benchmarks.report.figures.style import plural
 from benchmarks.speed.members import Members, add_members_options, read_members
 from benchmarks.speed.records import Comparison, add_json_option, compare_times, write_record
 from benchmarks.speed.timing import PeerMissing, header, peer, ratio, timed, timed_in_turns
@@ -68,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
     add_json_option(arguments)
     options = arguments.parse_args(argv)
     members = read_members(options)
-    title = f"Combining {members.title}"
+    title = f"Combining {members.title}, {plural(cpu_cores(), 'BLAS thread')}"
     print(header(title, ["mlxtend", "DESlib"]))
     found = [compared(members, *row, options.repeats) for row in PEERS]
     found += [compared(members, *row, options.repeats, from_logits=True) for row in FROM_LOGITS]
