@@ -26,8 +26,8 @@ from benchmarks.evaluation.rivals import summary
 from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.significance import forget_draws
 from benchmarks.evaluation.tta import of_other_weights, views_worth
-from benchmarks.execution.processes import beside
 from benchmarks.files import DamagedFile, read_csv, rounded
+from benchmarks.processes import beside
 from benchmarks.results import FORMAT, Results
 from benchmarks.results.analyses import Budget, Views
 from benchmarks.results.row_classes import COSTLY

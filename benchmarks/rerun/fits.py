@@ -22,8 +22,8 @@ import ensembles
 from benchmarks.data.mapped import on_disk
 from benchmarks.digests import code, digest, libraries
 from benchmarks.evaluation.models import predict_by
-from benchmarks.execution.processes import spread
 from benchmarks.files import write_atomic
+from benchmarks.processes import spread
 from ensembles.search import SearchResult, search
 from ensembles.streaming import StackedMembers
 from zoo.sealed import Damaged, read, seal

@@ -7,9 +7,9 @@ the clock, each is fitted on val and predicts the images of test; scores are tho
 other half. Ours starts from logits, which it checks and takes the softmax of, the peers from probabilities;
 `stack_logistic` includes the choice of its penalty by cross-validation (13 fits), the peers' logistic regression does
 one fit at the default penalty. Peers *from logits* do both as well. What ours remembers of logits that it has seen, as
-a search does from fold to fold, is forgotten before each run. OMP_NUM_THREADS decides how many threads BLAS has, and
-with it what a ratio says: on two, scikit-learn's logistic regression takes several times as long as on one. A peer that is not installed, or fails, is listed with
-the reason.
+a search does from fold to fold, is forgotten before each run. OMP_NUM_THREADS says how many threads BLAS has: on two,
+scikit-learn's logistic regression takes several times as long as on one. A peer that is not installed, or fails, is
+listed with the reason.
 """
 
 from __future__ import annotations

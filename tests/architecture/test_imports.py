@@ -24,19 +24,20 @@ ROOMS = {
     "digests": (),
     "formats": ("text",),
     "provenance": (),
+    "processes": (),
     "shapes": ("files",),
     "results": ("formats", "files", "shapes"),
     "data": ("text", "files", "provenance", "zoo"),
     "suites": ("data", "results", "zoo"),
     "store": ("data", "results", "files", "shapes", "zoo"),
-    "report": ("results", "formats", "files", "digests"),
+    "report": ("results", "formats", "files", "digests", "processes"),
     "fold": ("suites", "store"),
     "session": ("fold", "suites", "store", "zoo", "ensembles"),
-    "evaluation": ("store", "suites", "results", "digests", "ensembles"),
+    "evaluation": ("store", "suites", "results", "digests", "processes", "ensembles"),
     "external": ("session", "store", "evaluation"),
     "execution": ("session", "store", "zoo", "digests"),
     "publish": ("evaluation", "store", "suites", "results", "report", "files", "zoo", "ensembles"),
-    "rerun": ("session", "results", "files", "digests"),
+    "rerun": ("session", "evaluation", "results", "files", "digests"),
     "pipeline": ("session", "external", "execution", "evaluation", "report", "rerun"),
     "commands": ("pipeline", "publish"),
     "speed": ("pipeline", "publish"),
@@ -219,4 +220,4 @@ def test_the_graph_sees_modules_behind_from_imports_and_type_checking():
     tree = ast.parse("if TYPE_CHECKING:\n    from benchmarks import pipeline\nfrom benchmarks.session import Session\n")
     assert set(imported_modules(tree)) == {"benchmarks.pipeline", "benchmarks.session"}
     assert "benchmarks.session" in graph()["benchmarks.pipeline"]
-    assert allowed("report") == {"results", "formats", "files", "digests", "shapes", "text"}
+    assert allowed("report") == {"results", "formats", "files", "digests", "processes", "shapes", "text"}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.execution.processes import spread
+from benchmarks.processes import spread
 from benchmarks.report.epochs import History
 from benchmarks.report.figures import kept
 from benchmarks.report.figures.annotator_agreement import agreement

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks.execution.processes import beside, spread
+from benchmarks.processes import beside, spread
 
 
 def product(left: int, right: int) -> tuple[int, int]:
