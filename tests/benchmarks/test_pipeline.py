@@ -63,7 +63,8 @@ def test_folds_fit_the_images_and_the_groups(
         suite=suite, ensemblers=["uniform"], jobs=lambda size: 1, folder=Path(), options=options, folds=[None]
     )
     fold: Any = SimpleNamespace(targets=of_val)
-    predictions: Any = SimpleNamespace(val=np.zeros((count, 7), dtype=np.float32), provenance={})
+    logits = np.zeros((count, 7), dtype=np.float32)
+    predictions: Any = SimpleNamespace(val=logits, test=logits, provenance={})
     pipeline.search_fold(session, fold, [predictions])
     assert asked["folds"] == folds
     assert (asked["groups"] is not None) == grouped
