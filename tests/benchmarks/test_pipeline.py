@@ -30,6 +30,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         def search(self, *_: object) -> list[Any]:
             return []
 
+        def predict_ahead(self, *_: object) -> None:
+            pass
+
     monkeypatch.setattr(pipeline, "KnownFits", Fits)
     monkeypatch.setattr(pipeline, "member_labels", lambda predictions: [])
     monkeypatch.setattr(pipeline, "scored_models", lambda *_: [])
