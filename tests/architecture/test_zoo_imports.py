@@ -37,10 +37,12 @@ MAY_IMPORT = {
     "backbones": {"member", "recipes", "registry"},
     # what is done with them: training evaluates by inference, and starts from trained weights
     "cpu": set(),
-    "inference": {"cpu", "errors", "member", "outputs", "recipes", "state_dicts", "structure", "use"},
+    "gpu": set(),
+    "inference": {"cpu", "errors", "gpu", "member", "outputs", "recipes", "state_dicts", "structure", "use"},
     "pretrained": {"errors", "member", "multitask", "sealed", "state_dicts", "structure"},
     "training": {
         "cpu",
+        "gpu",
         "errors",
         "inference",
         "member",

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.cpu import denormals_flushed, keep_freed_memory
+from zoo.gpu import full_precision
 from zoo.inference.fuse import folded
 from zoo.inference.images import MappedImages, prepared
 from zoo.inference.tta import network_inputs
@@ -118,6 +119,7 @@ def predict_features(
     return torch.cat(_of_each_part(member, weights, images, num_classes, device, features), dim=1).cpu().numpy()
 
 
+@full_precision()
 @denormals_flushed()
 def _of_each_part(
     member: Member,

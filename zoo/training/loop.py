@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 
 from zoo.cpu import denormals_flushed, keep_freed_memory, supports_bf16
+from zoo.gpu import convolutions_tried
 from zoo.inference.images import batch_of, prepared
 from zoo.inference.pixels import normalise
 from zoo.inference.predict import scores
@@ -79,6 +80,7 @@ class Trained:
     fold_accuracies: list[float] = field(default_factory=list)  # of a training in folds, on what each was not shown
 
 
+@convolutions_tried()
 @denormals_flushed()
 def train(job: TrainJob, context: TrainContext) -> Trained:
     """Train one network of the job's member; go on from its checkpoint where there is one.
