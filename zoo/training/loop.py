@@ -42,6 +42,7 @@ from zoo.training.losses import affect_loss, build_loss, rated_concordance
 from zoo.training.matched import Teachers
 from zoo.training.mixup import mix_rated
 from zoo.training.optimizers import build_optimizer
+from zoo.training.products import use_products
 from zoo.training.regularise import add_l1_gradient, drop_features
 from zoo.training.sam import SharpnessAware, statistics_kept
 from zoo.training.sampling import epoch_order
@@ -185,6 +186,8 @@ class _Run:
         if self.recipe.dropout:
             drop_features(network, self.recipe.dropout)
         self.network = network.to(device).to(memory_format=torch.channels_last)
+        if device == "cpu" and not context.compiled:
+            use_products(self.network)
         self.forward: Callable[[Tensor], Any] = compiled_passes(self.network) if context.compiled else self.network
         self.optimizer = build_optimizer(self.recipe, self.network)
         self.snapshot_epochs = snapshot_epochs(self.recipe) if self.recipe.average == "snapshots" else ()

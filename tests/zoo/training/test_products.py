@@ -1,0 +1,151 @@
+"""Convolutions as matrix products are the library's convolutions, in whichever way they are computed."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks.data import Dataset
+from zoo import registry
+from zoo.training import loop, products
+from zoo.training.job import TrainContext, TrainJob
+from zoo.training.products import ALL, LIBRARY, ProductConv2d, Ways, use_products
+
+torch.set_num_threads(1)
+
+WEIGHTS = Ways(False, False, True)
+BY_TYPE = {torch.float32: 2e-6, torch.bfloat16: 2**-7}  # of the largest number: two units of the last place
+
+
+@pytest.mark.parametrize("dtype", list(BY_TYPE))
+@pytest.mark.parametrize("ways", [ALL, WEIGHTS, Ways(True, False, False), Ways(False, True, False)], ids=str)
+@pytest.mark.parametrize(
+    ("channels", "side", "kernel", "stride", "padding"),
+    [
+        ((3, 5), 6, 3, 1, 1),
+        ((3, 5), 7, 3, 2, 1),
+        ((4, 2), 8, 3, 2, 0),
+        ((5, 7), 4, 1, 1, 0),
+        ((5, 7), 5, 1, 2, 0),
+        ((2, 3), 5, 5, 1, 2),
+        ((2, 3), 9, (3, 1), (2, 1), (1, 0)),
+        ((2, 3), 1, 3, 1, 1),
+        ((2, 3), 6, 2, 2, 0),
+    ],
+)
+def test_outputs_and_gradients_are_those_of_a_convolution_in_float64(
+    channels: tuple[int, int],
+    side: int,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ways: Ways,
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    torch.manual_seed(0)
+    exact = nn.Conv2d(*channels, kernel, stride, padding).double()
+    layer = nn.Conv2d(*channels, kernel, stride, padding)
+    layer.load_state_dict(exact.state_dict())
+    use_products(layer)
+    monkeypatch.setattr(ProductConv2d, "ways", lambda self, images: ways)
+    images = torch.randn(4, channels[0], side, side + 1).to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        found = gradients(layer, images)
+    assert found[0].dtype == dtype and [one.dtype for one in found[1:]] == [torch.float32] * 3
+    for ours, theirs in zip(found, gradients(exact, images.double()), strict=True):
+        assert ours.shape == theirs.shape
+        assert (ours - theirs).abs().max() <= BY_TYPE[dtype] * theirs.abs().max()
+
+
+def gradients(layer: nn.Module, images: Tensor) -> list[Tensor]:
+    """The output, and the gradients of images, weight and bias, of a loss that weighs every output by its place."""
+    images = images.detach().requires_grad_()
+    output = layer(images)
+    (output.double() * torch.linspace(-1, 1, output.numel(), dtype=torch.float64).view(output.shape)).sum().backward()
+    slopes = [images.grad, *(weight.grad for weight in layer.parameters())]
+    assert all(slope is not None for slope in slopes)
+    return [output.detach(), *(slope for slope in slopes if slope is not None)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "side", "dtype", "expected"),
+    [
+        (nn.Conv2d(256, 256, 3, padding=1), 6, torch.bfloat16, WEIGHTS),
+        (nn.Conv2d(256, 256, 3, padding=1), 7, torch.bfloat16, LIBRARY),
+        (nn.Conv2d(256, 256, 3, padding=1), 6, torch.float32, LIBRARY),
+        (nn.Conv2d(512, 512, 3, padding=1), 3, torch.bfloat16, ALL),
+        (nn.Conv2d(512, 512, 3, padding=1), 3, torch.float32, ALL),
+        (nn.Conv2d(512, 512, 3, padding=1), 3, torch.float64, LIBRARY),
+        (nn.Conv2d(256, 512, 3, 2, 1), 6, torch.float32, ALL),
+        (nn.Conv2d(256, 128, 1), 24, torch.float32, ALL),
+        (nn.Conv2d(16, 32, 1), 24, torch.float32, LIBRARY),
+        (nn.Conv2d(256, 128, 1, 2), 24, torch.float32, LIBRARY),
+    ],
+)
+def test_a_layer_chooses_by_its_map_and_its_channels(layer: nn.Module, side: int, dtype: torch.dtype, expected: Ways):
+    use_products(layer)
+    assert isinstance(layer, ProductConv2d)
+    assert layer.ways(torch.zeros(1, layer.in_channels, side, side, dtype=dtype)) == expected
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(4, 4, 3, groups=2),
+        nn.Conv2d(4, 4, 3, dilation=2),
+        nn.Conv2d(4, 4, 3, padding="same"),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv1d(4, 4, 3),
+        nn.ConvTranspose2d(4, 4, 3),
+        type("Own", (nn.Conv2d,), {})(4, 4, 3),
+    ],
+    ids=repr,
+)
+def test_other_convolutions_stay_as_they_are(layer: nn.Module):
+    before = type(layer)
+    use_products(nn.Sequential(layer))
+    assert type(layer) is before
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg_fer", "resemotenet"])
+def test_a_network_learns_as_it_would(name: str):
+    member = registry.get(name)
+    torch.manual_seed(0)
+    network = member.build(7, 1).to(memory_format=torch.channels_last).eval()  # without dropout
+    ours = copy.deepcopy(network)
+    use_products(ours)
+    assert any(isinstance(layer, ProductConv2d) for layer in ours.modules())
+    assert ours.state_dict().keys() == network.state_dict().keys()
+    images = torch.randn(3, 1, member.image_size, member.image_size)
+    for one in (network, ours):
+        logits = one(images)
+        (logits if isinstance(logits, Tensor) else logits.logits).log_softmax(1)[:, 0].sum().backward()
+    pairs = zip(network.parameters(), ours.parameters(), strict=True)
+    for theirs, our in ((theirs.grad, our.grad) for theirs, our in pairs if theirs.grad is not None):
+        assert our is not None and (our - theirs).abs().max() <= 1e-4 * theirs.abs().max() + 1e-9
+
+
+@pytest.mark.parametrize(("compiled", "expected"), [(False, True), (True, False)])
+def test_training_on_a_cpu_uses_them_unless_it_is_compiled(
+    compiled: bool, expected: bool, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loop, "compiled_passes", lambda network: network)
+    run = loop._Run(TrainJob(registry.get("lenet"), dataset, 3), TrainContext(tmp_path, compiled=compiled), fresh=True)
+    for network in (run.network, run.average.module):
+        assert any(isinstance(layer, ProductConv2d) for layer in network.modules()) == expected
+
+
+def test_the_library_is_asked_for_what_no_product_gives(monkeypatch: pytest.MonkeyPatch):
+    """A layer that is told to make no product is the library's convolution to the bit."""
+    monkeypatch.setattr(ProductConv2d, "ways", lambda self, images: LIBRARY)
+    monkeypatch.setattr(products._Convolution, "apply", None)
+    layer, images = nn.Conv2d(3, 4, 3, padding=1), torch.randn(2, 3, 5, 5)
+    expected = layer(images)
+    use_products(layer)
+    assert torch.equal(layer(images), expected)
