@@ -95,9 +95,13 @@ class _Convolution(torch.autograd.Function):
         context.options = stride, padding, ways
         if not ways.output:
             return F.conv2d(images, weight, None, stride, padding)
-        high, wide = _output_size(images, weight, stride, padding)
-        pixels = _patches(images, weight, stride, padding) @ _matrix(weight).t()
-        return pixels.view(len(images), high, wide, len(weight)).permute(0, 3, 1, 2)
+        size = len(images), len(weight), *_output_size(images, weight, stride, padding)
+        output = torch.empty(
+            size, dtype=images.dtype, memory_format=torch.channels_last
+        )  # no view: ReLU may overwrite it
+        pixels = output.permute(0, 2, 3, 1).view(-1, len(weight))
+        torch.mm(_patches(images, weight, stride, padding), _matrix(weight).t(), out=pixels)
+        return output
 
     @staticmethod
     @once_differentiable

@@ -141,6 +141,19 @@ def test_training_on_a_cpu_uses_them_unless_it_is_compiled(
         assert any(isinstance(layer, ProductConv2d) for layer in network.modules()) == expected
 
 
+@pytest.mark.parametrize("ways", [ALL, WEIGHTS], ids=str)
+def test_what_follows_may_overwrite_the_output(ways: Ways, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ProductConv2d, "ways", lambda self, images: ways)
+    layer = nn.Conv2d(3, 4, 3, padding=1, bias=False)
+    exact = nn.Sequential(copy.deepcopy(layer).double(), nn.ReLU())
+    use_products(layer)
+    images = torch.randn(2, 3, 5, 5)
+    for ours, theirs in zip(
+        gradients(nn.Sequential(layer, nn.ReLU(inplace=True)), images), gradients(exact, images.double()), strict=True
+    ):
+        torch.testing.assert_close(ours.double(), theirs, atol=1e-5, rtol=1e-5)
+
+
 def test_the_library_is_asked_for_what_no_product_gives(monkeypatch: pytest.MonkeyPatch):
     """A layer that is told to make no product is the library's convolution to the bit."""
     monkeypatch.setattr(ProductConv2d, "ways", lambda self, images: LIBRARY)
