@@ -63,8 +63,9 @@ def equal_time(results: Results, known: Mapping[str, History]) -> Chart | None:
     close = [curve for curve in curves[1:] if curve.within >= best.within - NEAR]
     reached = f"{best.backbone} reaches {best.within:.1f} % on {val} within {HOURS:g} core-hours"
     others = len(curves) - 1
-    few = f"{len(close) or 'none'} of the other {others} backbones" if len(close) < others else f"all {others} others"
-    rest = f"{few} come within {NEAR:g} points"
+    come = "comes" if len(close) == 1 else "come"
+    some = f"{len(close) or 'none'} of the other {others} backbones {come}"
+    rest = f"{some if len(close) < others else f'all {others} others come'} within {NEAR:g} points"
     machines = [f"{name} ({count})" for name, count in Counter(CORES.sub("", one.device) for one in curves).items()]
     note = (
         "Of each backbone, the recipe that is best by then, without teachers; highest accuracy so far by epoch, dots "

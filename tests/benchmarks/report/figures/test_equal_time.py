@@ -63,6 +63,22 @@ def test_of_each_backbone_the_recipe_that_is_best_within_the_budget_stands(rows:
     assert chart.title == f"{reached}; none of the other 3 backbones come within 2 points"
 
 
+@pytest.mark.parametrize(
+    ("accuracies", "said"),
+    [
+        ((0.71, 0.70, 0.60, 0.50), "1 of the other 3 backbones comes within 2 points"),
+        ((0.71, 0.70, 0.70, 0.50), "2 of the other 3 backbones come within 2 points"),
+        ((0.71, 0.70, 0.70), "all 2 others come within 2 points"),
+    ],
+)
+def test_the_title_counts_who_comes_near(rows: list[Any], accuracies: tuple[float, ...], said: str):
+    names = [f"net{place}" for place in range(len(accuracies))]
+    rows += [row(name) for name in names]
+    known = {name: history((1.0, accuracy)) for name, accuracy in zip(names, accuracies, strict=True)}
+    chart = equal_time(blank_results(members=[{"name": name, "recipe": None} for name in names]), known)
+    assert chart is not None and chart.title.endswith(f"; {said}")
+
+
 def test_two_backbones_are_no_comparison(rows: list[Any]):
     rows += [row("vgg"), row("vgg@long"), row("res")]
     known = {name: history((0.5, 0.5)) for name in ("vgg", "vgg@long", "res")}
