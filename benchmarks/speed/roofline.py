@@ -40,6 +40,7 @@ from zoo.inference.predict import AT_ONCE, class_scores
 from zoo.registry import Member
 from zoo.training.job import Splits, TrainContext, TrainJob
 from zoo.training.loop import Stopped, train
+from zoo.training.products import by_library
 
 PACKAGES = ("torch", "timm")
 AUGMENTED = 128
@@ -145,7 +146,10 @@ def training_step(member: Member, options: argparse.Namespace) -> Work:
 
 
 def operators_of_a_step(member: Member, device: str) -> list[Operator]:
-    """Those of one step, noted while `zoo.training.loop.train` takes it."""
+    """Those of one step, noted while `zoo.training.loop.train` takes it.
+
+    Convolutions are counted as such: what is saved by computing some as matrix products is saved against them.
+    """
     data = training.made_up_images((COUNTED_STEP + 1) * member.recipe.batch_size, member.image_size)
     noted, found, asked = Operators(), list[Operator](), 0
 
@@ -158,7 +162,7 @@ def operators_of_a_step(member: Member, device: str) -> list[Operator]:
         noted.found.clear()
         return None
 
-    with tempfile.TemporaryDirectory() as folder, suppress(Stopped), noted:
+    with tempfile.TemporaryDirectory() as folder, suppress(Stopped), by_library(), noted:
         job = TrainJob(member, Splits(data, data), training.CLASSES)
         train(job, TrainContext(Path(folder), device, stop=stop))
     return found

@@ -17,7 +17,9 @@ for the order in which products are added up, in float32 either way.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +52,16 @@ def use_products(network: nn.Module) -> None:
             layer.__class__ = ProductConv2d
 
 
+@contextmanager
+def by_library() -> Iterator[None]:
+    """Leave all convolutions to the library while the context lasts, as who counts its operators wants them."""
+    before, ProductConv2d.may = ProductConv2d.may, False
+    try:
+        yield
+    finally:
+        ProductConv2d.may = before
+
+
 def _is_plain(layer: nn.Conv2d) -> bool:
     """Return whether every output channel sees every input channel, over neighbouring pixels with zeros around them."""
     return (
@@ -63,6 +75,8 @@ def _is_plain(layer: nn.Conv2d) -> bool:
 class ProductConv2d(nn.Conv2d):
     """A convolution that is computed in the fastest of two ways for the size of its input."""
 
+    may: ClassVar[bool] = True  # compute products
+
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
@@ -75,7 +89,12 @@ class ProductConv2d(nn.Conv2d):
 
     def ways(self, images: Tensor) -> Ways:
         """Return what is computed as a product for images `[B,C,H,W]`."""
-        if images.dim() != 4 or images.device.type != "cpu" or images.dtype not in (torch.bfloat16, torch.float32):
+        if (
+            not self.may
+            or images.dim() != 4
+            or images.device.type != "cpu"
+            or images.dtype not in (torch.bfloat16, torch.float32)
+        ):
             return LIBRARY
         pairs = self.in_channels * self.out_channels
         high, wide = _output_size(images, self.weight, self.stride, self.padding)

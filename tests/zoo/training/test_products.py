@@ -14,7 +14,7 @@ from benchmarks.data import Dataset
 from zoo import registry
 from zoo.training import loop, products
 from zoo.training.job import TrainContext, TrainJob
-from zoo.training.products import ALL, LIBRARY, ProductConv2d, Ways, use_products
+from zoo.training.products import ALL, LIBRARY, ProductConv2d, Ways, by_library, use_products
 
 torch.set_num_threads(1)
 
@@ -92,6 +92,15 @@ def test_a_layer_chooses_by_its_map_and_its_channels(layer: nn.Module, side: int
     use_products(layer)
     assert isinstance(layer, ProductConv2d)
     assert layer.ways(torch.zeros(1, layer.in_channels, side, side, dtype=dtype)) == expected
+
+
+def test_who_counts_operators_gets_those_of_the_library():
+    layer = nn.Conv2d(512, 512, 3, padding=1)
+    use_products(layer)
+    assert isinstance(layer, ProductConv2d)
+    with by_library():
+        assert layer.ways(torch.zeros(1, 512, 2, 2)) == LIBRARY
+    assert layer.ways(torch.zeros(1, 512, 2, 2)) == ALL
 
 
 @pytest.mark.parametrize(
