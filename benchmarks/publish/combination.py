@@ -166,7 +166,7 @@ def refusal(name: str) -> str:
 
 
 def _float(values: Any) -> Tensor:
-    return torch.as_tensor(values, dtype=torch.float64).float()
+    return torch.tensor(values, dtype=torch.float64).float()  # a copy: arrays that are read may not be writable
 
 
 def _of_outputs(spreads: Any, outputs: int) -> Tensor:
