@@ -51,10 +51,11 @@ def evaluate(
     limits: Mapping[str, float] = NO_LIMITS,
     processes: int = 1,
 ) -> Results:
-    """Score everything that was searched once on test, and return what results.json holds, by several processes.
+    """Score everything that was searched once on test, and return what results.json holds.
 
     `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are, with more notes
-    where files cannot be used. `limits` are those of `within_limits`, which says when ValueError is raised.
+    where files cannot be used. Up to `processes` compute. `limits` are those of `within_limits`, which says when
+    ValueError is raised.
     """
     targets, predictions, rows = searched.targets, searched.predictions, searched.rows
     search_results = searched.search_results

@@ -92,13 +92,18 @@ class KnownFits:
 
     def predict_ahead(self, results: Sequence[SearchResult], logits: np.ndarray, jobs: int) -> None:
         """Have `jobs` processes compute what `predict` will be asked for and does not know."""
-        of = _digest(logits)
-        paths = [(result, self._path(result, of)) for result in results if result.ensembler is not None]
-        lacking = [(result, path) for result, path in paths if path is not None and self._known(path) is None]
+        of, lacking = _digest(logits), list[tuple[SearchResult, Path]]()
+        for result in results:
+            path = self._path(result, of)
+            if result.ensembler is None or path is None:
+                continue
+            if (known := self._known(path)) is None:
+                lacking.append((result, path))
+            else:
+                self._ahead[path] = known  # not read again
         found = spread(predict_by, [(result, logits) for result, _ in lacking], jobs)
-        self._ahead |= {
-            path: self._keep(path, probabilities) for (_, path), probabilities in zip(lacking, found, strict=True)
-        }
+        for (_, path), probabilities in zip(lacking, found, strict=True):
+            self._ahead[path] = self._keep(path, probabilities)
 
     def _path(self, result: SearchResult, of: str) -> Path | None:
         """Return the file of what a fit predicts, by the digest of the logits; None where nothing is kept."""

@@ -78,13 +78,11 @@ class ProductConv2d(nn.Conv2d):
     may: ClassVar[bool] = True  # compute products
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if torch.is_autocast_enabled("cpu"):
-            dtype = torch.get_autocast_dtype("cpu")
-            input, weight = input.to(dtype), weight.to(dtype)
         ways = self.ways(input)
-        if ways == LIBRARY:
+        if ways == LIBRARY:  # which keeps a cast weight for the next batches
             return super()._conv_forward(input, weight, bias)
-        output: Tensor = _Convolution.apply(input, weight, self.stride, self.padding, ways)
+        dtype = _computed_in(input)
+        output: Tensor = _Convolution.apply(input.to(dtype), weight.to(dtype), self.stride, self.padding, ways)
         return output if bias is None else output + bias.to(output.dtype)[:, None, None]
 
     def ways(self, images: Tensor) -> Ways:
@@ -102,7 +100,7 @@ class ProductConv2d(nn.Conv2d):
             return ALL if pairs >= POINTWISE else LIBRARY
         if high * wide <= TINY and pairs >= MANY:
             return ALL
-        return Ways(False, False, images.dtype == torch.bfloat16 and high * wide <= SMALL)
+        return Ways(False, False, _computed_in(images) == torch.bfloat16 and high * wide <= SMALL)
 
 
 class _Convolution(torch.autograd.Function):
@@ -115,9 +113,8 @@ class _Convolution(torch.autograd.Function):
         if not ways.output:
             return F.conv2d(images, weight, None, stride, padding)
         size = len(images), len(weight), *_output_size(images, weight, stride, padding)
-        output = torch.empty(
-            size, dtype=images.dtype, memory_format=torch.channels_last
-        )  # no view: ReLU may overwrite it
+        # Not a view of the product's pixels: autograd lets no layer overwrite one, as ReLU in place does.
+        output = torch.empty(size, dtype=images.dtype, memory_format=torch.channels_last)
         pixels = output.permute(0, 2, 3, 1).view(-1, len(weight))
         torch.mm(_patches(images, weight, stride, padding), _matrix(weight).t(), out=pixels)
         return output
@@ -140,6 +137,11 @@ class _Convolution(torch.autograd.Function):
         if of_images and ways.inputs:
             to_images = _scattered(pixels @ _matrix(weight), images, weight, stride, padding)
         return to_images, to_weight, None, None, None
+
+
+def _computed_in(images: Tensor) -> torch.dtype:
+    """Return the type that a convolution of float32 or bfloat16 images is computed in."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
 
 
 def _output_size(images: Tensor, weight: Tensor, stride: tuple[int, ...], padding: Any) -> tuple[int, int]:
