@@ -21,6 +21,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "long": ("recipe.epochs=40",),
     "sixty": ("recipe.epochs=60",),
     "hundred": ("recipe.epochs=100",),
+    "tuned": ("recipe.epochs=8", "recipe.learning_rate=0.01"),
     "batch512": ("recipe.batch_size=512", "recipe.learning_rate=0.04"),
     "small": ("image_size=40",),
     "large": ("image_size=64",),
@@ -66,6 +67,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 network follows an ensemble (arXiv:1805.04770); `reborn` learns from the three that led after that, a student of
 `taught` among them; `third` learns from three that a GPU trains in minutes (benchmarks/suites/gpu_queue.csv).
 `matched` goes with a variant that names teachers, `@third@matched`, and needs their weights.
+`tuned` is for what starts from another training (`--init-from`): few epochs, at half of Muon's usual rate.
 `batch512` is four times the usual batch at twice Muon's usual rate: a GPU's step of 128 images waits for its launches.
 `strong` is `geometric`, `erasing` and `cutmix` at once, for trainings of 60 epochs and more: with the usual
 augmentation, accuracy stops rising after 30 to 40."""
@@ -74,6 +76,7 @@ TITLES = {
     "long": "40 epochs",
     "sixty": "60 epochs",
     "hundred": "100 epochs",
+    "tuned": "fine-tuned in 8 epochs",
     "batch512": "batches of 512",
     "small": "40 pixels",
     "large": "64 pixels",

@@ -46,8 +46,12 @@ def weights_path(checkpoints: Path, configuration: Configuration) -> Path:
 
 def trained_members(folder: Path) -> list[Configuration]:
     """List what has both predictions and trained weights in a suite's folder of results, by members of the zoo."""
-    known = _known(PredictionStore(folder / "predictions"))
-    return [one for one in known if weights_path(folder / "checkpoints", one).exists()]
+    return [one for one in stored_members(folder) if weights_path(folder / "checkpoints", one).exists()]
+
+
+def stored_members(folder: Path) -> list[Configuration]:
+    """List what has predictions in a suite's folder of results, by members of the zoo."""
+    return list(_known(PredictionStore(folder / "predictions")))
 
 
 def as_stored(configuration: Configuration, store: PredictionStore) -> Configuration:

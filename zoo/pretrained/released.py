@@ -23,13 +23,30 @@ FILE = Path("model") / "model.safetensors"
 
 @dataclass(frozen=True)
 class Released:
-    """A file of weights: of which member, trained on which suite with which classes, for how many channels."""
+    """A file of weights: of which member, trained on which suite with which classes, for how many channels.
+
+    `hash` ends the name of the predictions that were made with them.
+    """
 
     path: Path
     member: str
     suite: str
     classes: tuple[str, ...]
     channels: int
+    hash: str
+
+    def read(self) -> tuple[dict[str, Tensor], str]:
+        """Read the weights by name, int8 ones as floats, and the SHA-256 of the arrays in the file.
+
+        Raises WeightsUnavailable where the file is damaged.
+        """
+        from safetensors.torch import load
+
+        try:
+            found = read(self.path, always_sealed=True)
+            return in_float(load(found.content)), found.arrays
+        except (Damaged, SafetensorError, OSError) as error:
+            raise WeightsUnavailable(f"{self.path} is damaged or no safetensors file ({error})") from error
 
 
 def released(results: Path | None = None) -> list[Released]:
@@ -38,6 +55,12 @@ def released(results: Path | None = None) -> list[Released]:
     Raises WeightsUnavailable where a file is damaged or was not written by this project.
     """
     return [_read(path) for path in sorted((results or FOLDER).glob(f"*/{FILE}"))]
+
+
+def released_in(folder: Path) -> Released | None:
+    """Return the released weights of one suite's folder of results, if it holds any; raise as `released` does."""
+    path = folder / FILE
+    return _read(path) if path.exists() else None
 
 
 def _read(path: Path) -> Released:
@@ -49,7 +72,7 @@ def _read(path: Path) -> Released:
         raise WeightsUnavailable(f"{path} has no {FORMAT!r} in its header: it was not written by this version")
     try:
         classes = tuple(map(str, json.loads(about["classes"])))
-        return Released(path, about["member"], about["suite"], classes, int(about["channels"]))
+        return Released(path, about["member"], about["suite"], classes, int(about["channels"]), about["hash"])
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsUnavailable(f"{path} is damaged: its header does not say what it is of ({error!r})") from error
 
@@ -65,19 +88,13 @@ def load_released(network: nn.Module, one: Released, num_classes: int, in_chans:
     The classifier keeps its random weights where the network has another number of classes. Raises ValueError for
     another number of channels, WeightsUnavailable where the file is damaged.
     """
-    from safetensors.torch import load
-
     from zoo.pretrained.warm_start import WarmStart, start_from
 
     if in_chans != one.channels:
         raise ValueError(f"the released weights of {one.member} are for {one.channels} channels, not {in_chans}")
     trained = len(one.classes)
     classes = list(range(trained)) if num_classes == trained else [None] * num_classes
-    try:
-        stored = load(read(one.path, always_sealed=True).content)
-    except (Damaged, SafetensorError, OSError) as error:
-        raise WeightsUnavailable(f"{one.path} is damaged or no safetensors file ({error})") from error
-    start_from(network, WarmStart(in_float(stored), classes, trained))
+    start_from(network, WarmStart(one.read()[0], classes, trained))
 
 
 def in_float(stored: dict[str, Tensor]) -> dict[str, Tensor]:
