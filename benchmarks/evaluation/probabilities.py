@@ -129,7 +129,8 @@ def _scores(
     """Return each row's paired scores, and what vector scaling changes of its log-loss, with the interval of that."""
     values = np.stack([_values(kind, targets.test) for kind in kinds], axis=1)
     measured, to_uniform = values.mean(axis=2), [] if uniform is None else [uniform]
-    own, from_single, *from_uniform = _intervals(values, targets, None, single, *to_uniform)
+    right, rest = (_intervals(part, targets, None, single, *to_uniform) for part in (values[:1] > 0, values[1:]))
+    own, from_single, *from_uniform = (np.concatenate(pair) for pair in zip(right, rest, strict=True))
     by_row = [
         {
             name: PairedScore(

@@ -24,7 +24,7 @@ from benchmarks.evaluation.cross_validated import fold_interval
 from benchmarks.evaluation.diversity import left_out
 from benchmarks.evaluation.folds import fits_of
 from benchmarks.evaluation.models import ScoredModel, member_labels
-from benchmarks.evaluation.significance import bootstrap_intervals, holm, letters, mcnemar, ranks
+from benchmarks.evaluation.significance import bootstrap_means, holm, letters, mcnemar, quantile_intervals, ranks
 from benchmarks.results import UNIFORM
 from benchmarks.results.analyses import Failed
 from benchmarks.results.row_classes import ROW_CLASSES
@@ -87,8 +87,8 @@ def _scores(
     """Score every row on test, and compare its accuracy with the best single member's."""
     correct = np.stack([metrics.correctness(row.test, of.test) for row in rows])
     accuracies = correct.mean(axis=1)
-    paired = correct.astype(np.int8) - correct[single]
-    intervals, differences = np.split(bootstrap_intervals(np.concatenate([correct, paired]), groups=of.test_groups), 2)
+    drawn = bootstrap_means(correct, groups=of.test_groups)
+    intervals, differences = quantile_intervals(drawn), quantile_intervals(drawn - drawn[:, [single]])
     places, shared = ranks(accuracies.tolist(), correct), letters(accuracies.tolist(), correct)
     against_single, against_uniform = _compared(correct, single), _compared(correct, uniform)
     front = pareto_front(accuracies.tolist(), flops)

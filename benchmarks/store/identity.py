@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -84,7 +85,7 @@ class Configuration:
         identity = {**self.member.identity(), "seed": self.seed, "data": self.data, "num_classes": self.num_classes}
         return json.loads(json.dumps(identity))
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Hash of the facts; of the recipe only what differs from the defaults, so new options change no hash."""
         return _hash({**self.facts(), "recipe": self.member.recipe.changes()})
@@ -150,7 +151,7 @@ class External:
             "logits": self.logits,
         }
 
-    @property
+    @cached_property
     def hash(self) -> str:
         return _hash(self.facts())
 

@@ -13,12 +13,16 @@ import pytest
 from benchmarks import suites
 from benchmarks.data import DataOptions, Dataset
 from benchmarks.data.derive import of_classes
-from benchmarks.store.weights import weights_digest
+from benchmarks.publish.trained import TrainedMember
+from benchmarks.publish.weights import save_weights
+from benchmarks.store.weights import read_weights, stored_members, weights_digest
 from benchmarks.suites import digits as digits_suite
 from tests.helpers.digits import stored_weights
 from tests.helpers.runs import Outcome, cli
+from zoo.sealed import seal, unseal
 
 DIGITS = digits_suite.SUITES[0]
+DIGITS_CLASSES = tuple("0123456789")
 FEW = ("3", "1", "7")
 
 pytestmark = pytest.mark.usefixtures("nowhere_else", "no_figures")
@@ -63,9 +67,7 @@ def test_members_start_from_what_they_learnt_on_the_other_suite(results: Path):
 def test_the_name_alone_says_the_same_and_the_digest_of_the_weights_is_kept(results: Path):
     assert run(results, "--members", "linear@from_digits", "--epochs", 1).code == 0
     (path,) = (results / "few" / "checkpoints").glob("linear@from_digits.s0.*.weights.safetensors")
-    from benchmarks.store.weights import read_weights
-
-    origin = read_weights(path)[1]["started_from"]
+    origin = read_weights(path).provenance["started_from"]
     assert origin == {"digits:linear.s0": weights_digest(stored_weights(results, "linear"))}
     again = run(results, "--members", "linear", "--init-from", "digits", "--epochs", 1)
     assert again.code == 0 and "epoch" not in again.out  # it is there already
@@ -93,6 +95,44 @@ def test_weights_of_another_member_are_named_and_have_to_be_of_its_architecture(
     assert done.code == 2 and "the two are of different architectures" in done.err
     unknown = run(results, "--members", "linear", "--init-from", "digits:mlpp")
     assert unknown.code == 2 and "did you mean mlp" in unknown.err
+
+
+def release(results: Path, member: str, *, of: str = "") -> str:
+    """Release a member of the digits run in 8 bits, as predictions whose name ends with `of`, and lose its weights;
+    return the SHA-256 of what was released."""
+    path = stored_weights(results, member)
+    [one] = [one for one in stored_members(results / "digits") if one.name == member]
+    weights, digest = read_weights(path).weights, weights_digest(path)
+    model = results / "digits" / "model" / "model.safetensors"
+    model.parent.mkdir(exist_ok=True)
+    save_weights(model, TrainedMember(member, one, weights, digest, None), "digits", DIGITS_CLASSES, 1, limit=1)
+    if of:
+        content = model.read_bytes()
+        model.write_bytes(seal(content.replace(one.hash.encode(), of.encode())))
+    path.unlink()
+    return unseal(model.read_bytes()).arrays
+
+
+def test_released_weights_stand_in_for_those_that_are_gone(results: Path):
+    """A fresh clone has none of our checkpoints, but the model that was released from one of them."""
+    given = ("--members", "linear", "--init-from", "digits", "--epochs", 1)
+    assert run(results, *given).code == 0
+    (own,) = members(results).values()
+    shutil.rmtree(results / "few")
+    digest = release(results, "linear")
+    done = run(results, *given)
+    assert done.code == 0, done.err
+    (row,) = members(results).values()
+    assert row["extra_data"] == "starts from released weights trained on digits"
+    assert abs(row["val_accuracy"] - own["val_accuracy"]) < 0.02  # 8 bits instead of 16
+    (path,) = (results / "few" / "checkpoints").glob("linear@from_digits.s0.*.weights.safetensors")
+    assert read_weights(path).provenance["started_from"] == {"digits:linear.s0": digest}
+
+
+def test_the_released_model_of_another_training_does_not_stand_in(results: Path):
+    release(results, "linear", of="0" * 12)
+    done = run(results, "--members", "linear", "--init-from", "digits", "--epochs", 1)
+    assert done.code == 2 and "linear@from_digits starts from linear, seed 0, of digits" in done.err
 
 
 def test_no_weights_at_hand_is_an_error_with_the_command_that_makes_them(results: Path):
