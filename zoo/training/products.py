@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from zoo.training.winograd import Winograd, pays
 
 SMALL = 36  # pixels of a map: up to here the gradient of the weights is faster as a product, in bfloat16
 TINY, MANY = 9, 2**17  # up to so many pixels all three are, with so many pairs of an input and an output channel
@@ -73,17 +75,31 @@ def _is_plain(layer: nn.Conv2d) -> bool:
 
 
 class ProductConv2d(nn.Conv2d):
-    """A convolution that is computed in the fastest of two ways for the size of its input."""
+    """A convolution that is computed in the fastest of three ways for the size of its input."""
 
-    may: ClassVar[bool] = True  # compute products
+    may: ClassVar[bool] = True  # compute otherwise than the library
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.by_tiles(input):
+            output = cast(Tensor, Winograd.apply(input, weight))
+            return output if bias is None else output + bias[:, None, None]
         ways = self.ways(input)
         if ways == LIBRARY:  # which keeps a cast weight for the next batches
             return super()._conv_forward(input, weight, bias)
         dtype = _computed_in(input)
-        output: Tensor = _Convolution.apply(input.to(dtype), weight.to(dtype), self.stride, self.padding, ways)
+        output = cast(Tensor, _Convolution.apply(input.to(dtype), weight.to(dtype), self.stride, self.padding, ways))
         return output if bias is None else output + bias.to(output.dtype)[:, None, None]
+
+    def by_tiles(self, images: Tensor) -> bool:
+        """Return whether images `[B,C,H,W]` are convolved tile by tile, as zoo/training/winograd.py says."""
+        return (
+            self.may
+            and (self.kernel_size, self.stride, self.padding) == ((3, 3), (1, 1), (1, 1))
+            and images.dim() == 4
+            and images.device.type == "cpu"
+            and images.dtype == _computed_in(images) == torch.float32
+            and pays(self.in_channels, self.out_channels, *images.shape[2:])
+        )
 
     def ways(self, images: Tensor) -> Ways:
         """Return what is computed as a product for images `[B,C,H,W]`."""
