@@ -7,7 +7,6 @@ draws.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,7 +35,6 @@ SUFFIXES = ("png", "svg")
 STYLE: dict[Any, Any] = {
     "font.size": 8.8,
     "text.parse_math": False,  # names of classes, folders and members may hold dollars
-    "svg.hashsalt": "benchmark",  # else element ids are random and no two files are the same
     "text.color": INK,
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
@@ -76,15 +74,13 @@ def styled() -> Iterator[None]:
 
 def save(chart: Chart, stem: Path) -> list[Path]:
     """Draw the chart once and write stem.png and stem.svg, byte-identical for the same results; return the paths."""
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in SUFFIXES]
-    # Dates and library versions in the files would change their bytes from one machine to the next.
-    metadata: list[dict[str, Any]] = [{"Software": None}, {"Date": None, "Creator": None}]
+    from benchmarks.report.figures.rendering import rendered
+
     with styled():
-        figure = chart.draw()
-        for path, suffix, described in zip(paths, SUFFIXES, metadata, strict=True):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, dpi=DPI, metadata=described)
-            write_atomic(path, buffer.getvalue(), rebuilt=True)
+        files = rendered(chart.draw(), DPI)
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in SUFFIXES]
+    for path, suffix in zip(paths, SUFFIXES, strict=True):
+        write_atomic(path, files[suffix], rebuilt=True)
     return paths
 
 
@@ -110,10 +106,10 @@ def sheet(title: str, note: str, height: float) -> Figure:
 def text_width(text: str, size: float, weight: str) -> float:
     """Return the points that a line of text takes."""
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family=list(families()), size=size, weight=weight)
-    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+    from benchmarks.report.figures.text_lines import font_files, unit_width
+
+    return size * unit_width(text, font_files(FontProperties(family=list(families()), weight=weight)))
 
 
 def fitted(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, float]:
