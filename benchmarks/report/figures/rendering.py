@@ -14,7 +14,7 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from benchmarks.report.figures.svg import Svg
-from benchmarks.report.figures.text_lines import box, font_files, outline, unit_width
+from benchmarks.report.figures.text_lines import box, font_files, line, outline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,7 +97,7 @@ class Both(RendererBase):
         self.agg.draw_path(filled, outline(s, files, size, dpi), place, gc.get_rgb())
         pixels = self.agg.points_to_pixels(size)
         if mtext is not None:
-            longer = unit_width(s, files) * pixels - box(s, files, size, dpi).width
+            longer = line(s, files).width * pixels - box(s, files, size, dpi).width
             before = longer * LONGER_BEFORE[mtext.get_horizontalalignment()]
             x -= before * math.cos(math.radians(angle))
             y -= before * math.sin(math.radians(angle))

@@ -40,6 +40,7 @@ STYLE: dict[Any, Any] = {
     "axes.labelcolor": INK,
     "axes.axisbelow": True,
     "axes.spines.top": False,
+    "axes.titley": 1.0,
     "axes.spines.right": False,
     "grid.color": PALE,
     "grid.linewidth": 0.8,
@@ -107,9 +108,9 @@ def text_width(text: str, size: float, weight: str) -> float:
     """Return the points that a line of text takes."""
     from matplotlib.font_manager import FontProperties
 
-    from benchmarks.report.figures.text_lines import font_files, unit_width
+    from benchmarks.report.figures.text_lines import font_files, line
 
-    return size * unit_width(text, font_files(FontProperties(family=list(families()), weight=weight)))
+    return size * line(text, font_files(FontProperties(family=list(families()), weight=weight))).width
 
 
 def fitted(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, float]:
@@ -148,7 +149,35 @@ def _filled(words: Sequence[tuple[str, float]], room: float) -> list[str]:
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float, **options: Any) -> Axes:
     """Add axes to a sheet, all in inches from its lower left corner."""
     whole, high = figure.get_size_inches()
-    return figure.add_axes((left / whole, bottom / high, width / whole, height / high), **options)
+    axes = figure.add_axes((left / whole, bottom / high, width / whole, height / high), **options)
+    axes.set_title("")  # at its height by axes.titley: else one is sought for it, even where there is no title
+    return axes
+
+
+class Marks:
+    """Lines, and dots over them, that are drawn as one artist a style: hundreds of artists take seconds."""
+
+    def __init__(self, axes: Axes) -> None:
+        self._axes = axes
+        self._lines: dict[Any, tuple[list[float], list[float]]] = {}
+        self._dots: dict[Any, tuple[list[float], list[float]]] = {}
+
+    def line(self, x: Sequence[float], y: Sequence[float], **style: Any) -> None:
+        """Add a line that touches no other of its style."""
+        every = self._lines.setdefault(tuple(style.items()), ([], []))
+        for values, more in zip(every, (x, y), strict=True):
+            values += [*more, np.nan]
+
+    def dot(self, x: float, y: float, marker: str, **style: Any) -> None:
+        every = self._dots.setdefault((("marker", marker), *style.items()), ([], []))
+        for values, value in zip(every, (x, y), strict=True):
+            values.append(value)
+
+    def draw(self) -> None:
+        for style, places in self._lines.items():
+            self._axes.plot(*places, **dict(style))
+        for style, places in self._dots.items():
+            self._axes.plot(*places, **dict(style), linestyle="none")
 
 
 def bare(axes: Axes, *spines: str) -> None:

@@ -132,8 +132,8 @@ def _glyph(name: str) -> str:
 
 @cache
 def _uses(text: str, files: Files) -> str:
-    glyphs, across, up = line(text, files)
-    places = zip(glyphs, across, up, strict=True)
+    shown = line(text, files)
+    places = zip(shown.glyphs, shown.x, shown.y, strict=True)
     return "".join(
         f'<use xlink:href="#{glyph}" x="{x:.2f}"' + (f' y="{-y:.2f}"/>' if y else "/>") for glyph, x, y in places
     )

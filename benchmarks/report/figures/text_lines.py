@@ -29,11 +29,17 @@ Files = tuple[str, ...]
 
 
 class Line(NamedTuple):
-    """The glyphs of a text as they are seen from its start, and where they stand: at size UNIT, without hinting."""
+    """The glyphs of a text as they are seen from its start: their names, and their places at size UNIT without hinting.
+
+    `letters` are the characters that they show; empty where glyphs depend on their neighbours. `width` is for each
+    point of the text's size.
+    """
 
     glyphs: tuple[str, ...]
+    letters: tuple[str, ...]
     x: tuple[float, ...]
     y: tuple[float, ...]
+    width: float
 
 
 class Box(NamedTuple):
@@ -63,18 +69,33 @@ def _sized(files: Files, size: float, dpi: float) -> FT2Font:
 
 
 @cache
-def unit_width(text: str, files: Files) -> float:
-    """Return the width of a text for each point of its size, without hinting."""
+def line(text: str, files: Files) -> Line:
+    """Lay out a text; the outlines of its glyphs are in OUTLINES."""
     font = _sized(files, UNIT, text_to_path.DPI)
-    font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
-    return font.get_width_height()[0] / 64 / UNIT
+    places = np.asarray(font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)) / 64
+    width = font.get_width_height()[0] / 64 / UNIT
+    letters = tuple(text if len(text) == len(places) else _joined(text))
+    if text.isascii() and len(letters) == len(places):
+        glyphs = tuple(glyph for letter in letters for glyph, *_ in _shaped(letter, files))
+        return Line(glyphs, letters, tuple(places[:, 0].tolist()), (0.0,) * len(letters), width)
+    found = _shaped(text, files)
+    letters = tuple(_joined(text))
+    alone = tuple(glyph for letter in letters for glyph, *_ in _shaped(letter, files))
+    glyphs, x, y = zip(*found, strict=True) if found else ((), (), ())
+    return Line(glyphs, letters if alone == glyphs else ("",) * len(glyphs), x, y, width)
 
 
 @cache
-def line(text: str, files: Files) -> Line:
-    """Lay out a text; the outlines of its glyphs are in OUTLINES."""
+def _shaped(text: str, files: Files) -> list[tuple[str, float, float]]:
+    """Return the names of the glyphs that show a text, and their places."""
     found, _, _ = text_to_path.get_glyphs_with_font(_sized(files, UNIT, text_to_path.DPI), text, glyph_map=OUTLINES)
-    return Line(*zip(*(glyph[:3] for glyph in found), strict=True)) if found else Line((), (), ())
+    return [(glyph, x, y) for glyph, x, y, _ in found]
+
+
+def _joined(text: str) -> str:
+    for letters, ligature in LIGATURES.items():
+        text = text.replace(letters, ligature)
+    return text
 
 
 @cache
@@ -89,25 +110,16 @@ def box(text: str, files: Files, size: float, dpi: float) -> Box:
 @cache
 def outline(text: str, files: Files, size: float, dpi: float) -> Path:
     """Return a text as one path in pixels: glyphs as hinting shapes them, where the box has them."""
-    glyphs, across, up = line(text, files)
+    glyphs, letters, across, up, _ = line(text, files)
     scale = size * dpi / 72 / UNIT
     starts = box(text, files, size, dpi).x
     if len(starts) != len(glyphs):
         starts = [scale * x for x in across]
-    shapes = zip(glyphs, _letters(text, files), strict=True)
+    shapes = zip(glyphs, letters, strict=True)
     parts = [_hinted(letter, files[0], size, dpi) or _scaled(glyph, scale) for glyph, letter in shapes]
     corners = [np.add(part, (x, scale * y)) for (part, _), x, y in zip(parts, starts, up, strict=True) if len(part)]
     codes = [part for _, part in parts if len(part)]
     return Path(np.concatenate(corners), np.concatenate(codes)) if corners else Path(np.empty((0, 2)))
-
-
-def _letters(text: str, files: Files) -> list[str]:
-    """Return the character that each glyph of a text shows; empty ones where glyphs depend on their neighbours."""
-    glyphs = line(text, files).glyphs
-    for joined, ligature in LIGATURES.items():
-        text = text.replace(joined, ligature)
-    alone = tuple(glyph for letter in text for glyph in line(letter, files).glyphs)
-    return list(text) if alone == glyphs and len(text) == len(glyphs) else [""] * len(glyphs)
 
 
 @cache
