@@ -6,7 +6,20 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks.report.figures.style import BLUE, GREY, INK, MARGIN, ORANGE, SMALL, WIDTH, Chart, panel, sheet, shorten
+from benchmarks.report.figures.style import (
+    BLUE,
+    GREY,
+    INK,
+    MARGIN,
+    ORANGE,
+    SMALL,
+    WIDTH,
+    Chart,
+    Marks,
+    panel,
+    sheet,
+    shorten,
+)
 from benchmarks.results import Results
 from benchmarks.results.summary import Agreement, LabelNoise
 
@@ -69,19 +82,21 @@ def _draw(title: str, note: str, noise: LabelNoise) -> Figure:
     for key, (_, _, colour, dashes) in PEOPLE.items():
         heights = [100 * degree[key] for degree in degrees]
         axes.plot(range(len(degrees)), heights, color=colour, linewidth=1.2, linestyle=dashes, zorder=2)
+    marks = Marks(axes)
     for part in noise["titles"]:
-        _model(axes, part, degrees)
+        _model(marks, part, degrees)
+    marks.draw()
     _key(axes, noise["titles"])
     return figure
 
 
-def _model(axes: Axes, part: str, degrees: Sequence[Agreement]) -> None:
+def _model(marks: Marks, part: str, degrees: Sequence[Agreement]) -> None:
     _, _, colour, marker, aside = MODELS[part]
     for position, degree in enumerate(degrees):
         share, x = degree["says_label"][part], position + aside
         low, high = (100 * bound for bound in share["interval"])
-        axes.plot([x, x], [low, high], color=colour, linewidth=1.6, alpha=0.55, zorder=3)
-        axes.plot([x], [100 * share["value"]], marker, color=colour, markersize=5, zorder=4)
+        marks.line([x, x], [low, high], color=colour, linewidth=1.6, alpha=0.55, zorder=3)
+        marks.dot(x, 100 * share["value"], marker, color=colour, markersize=5, zorder=4)
 
 
 def _key(axes: Axes, titles: Mapping[str, str]) -> None:

@@ -24,6 +24,7 @@ from benchmarks.report.figures.style import (
     SMALL,
     YELLOW,
     Chart,
+    Marks,
     bare,
     beside,
     fitted,
@@ -162,12 +163,14 @@ def _draw(
     _reference_bands(axes, headline, humans)
     beside(axes, NUMBERS_AT, -0.8, "%", color=GREY, va="bottom")
     beside(axes, INTERVALS_AT, -0.8, "95 % interval", color=GREY, va="bottom")
+    marks = Marks(axes)
     for line, group, row in lines:
         if row is None:
             _heading(axes, line, group)
         else:
-            _sampling_error(axes, line, group, row, test["size"])
-            _row(axes, line, group, row, bold=row == headline)
+            _sampling_error(marks, line, group, row, test["size"])
+            _row(axes, marks, line, group, row, bold=row == headline)
+    marks.draw()
     return figure
 
 
@@ -214,16 +217,16 @@ def _heading(axes: Axes, line: float, group: Group) -> None:
         beside(axes, INTERVALS_AT, line, "year", color=GREY)
 
 
-def _sampling_error(axes: Axes, line: float, group: Group, row: LeaderboardRow, images: int) -> None:
+def _sampling_error(marks: Marks, line: float, group: Group, row: LeaderboardRow, images: int) -> None:
     """Draw the binomial 95 % interval of a published accuracy, which comes with no interval of its own."""
     if row.kind != "published" or not group.comparable or row.accuracy is None:
         return
     half = 1.96 * math.sqrt(row.accuracy * (1.0 - row.accuracy) / images)
     ends = [100.0 * (row.accuracy - half), 100.0 * (row.accuracy + half)]
-    axes.plot(ends, [line, line], color=group.colour, linewidth=0.9, alpha=0.6)
+    marks.line(ends, [line, line], color=group.colour, linewidth=0.9, alpha=0.6)
 
 
-def _row(axes: Axes, line: float, group: Group, row: LeaderboardRow, bold: bool) -> None:
+def _row(axes: Axes, marks: Marks, line: float, group: Group, row: LeaderboardRow, bold: bool) -> None:
     """Draw one dot with its interval, its name on the left, its numbers on the right."""
     high = axes.get_xlim()[1]
     value = 100.0 * (row.accuracy or 0.0)
@@ -233,12 +236,12 @@ def _row(axes: Axes, line: float, group: Group, row: LeaderboardRow, bold: bool)
     beside(axes, MARGIN, line, text, **style, fontsize=size)
     beside(axes, NUMBERS_AT, line, f"{value:.2f}", **style)
     if row.ci_low is not None and row.ci_high is not None:
-        axes.plot([100 * row.ci_low, 100 * row.ci_high], [line, line], color=group.colour, linewidth=1.8, alpha=0.5)
+        marks.line([100 * row.ci_low, 100 * row.ci_high], [line, line], color=group.colour, linewidth=1.8, alpha=0.5)
         beside(axes, INTERVALS_AT, line, f"{100 * row.ci_low:.1f} to {100 * row.ci_high:.1f}", **style)
     elif row.year is not None:
         beside(axes, INTERVALS_AT, line, str(row.year), **style)
-    axes.plot(
-        [min(value, high)], [line], ">" if value > high else group.marker, color=group.colour, markersize=5.4,
+    marks.dot(
+        min(value, high), line, ">" if value > high else group.marker, color=group.colour, markersize=5.4,
         markerfacecolor=group.colour if group.comparable else "white", clip_on=False,
     )  # fmt: skip
     if not group.comparable:

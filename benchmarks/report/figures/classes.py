@@ -14,6 +14,7 @@ from benchmarks.report.figures.style import (
     SMALL,
     WIDTH,
     Chart,
+    beside_cells,
     heat,
     panel,
     plural,
@@ -82,9 +83,9 @@ def _draw_confusion(title: str, note: str, classes: Sequence[str], shown: Sequen
         rates = _rates(counts)
         heat(panels[1], rates, [[_percent(rate) for rate in row] for row in rates.tolist()], 0.0, 1.0, points)
         for axes, what in zip(panels, ("images", "% of the row"), strict=True):
-            axes.set_xticks(np.arange(len(classes)) + 0.5, classes, rotation=35, ha="right", rotation_mode="anchor")
+            beside_cells(axes, "bottom", classes, rotation=35, ha="right", rotation_mode="anchor")
             axes.set_title(what, fontsize=SMALL, color=GREY, loc="right", pad=3)
-        panels[0].set_yticks(np.arange(len(classes)) + 0.5, classes)
+        beside_cells(panels[0], "left", classes)
         accuracy = np.trace(counts) / counts.sum()
         heading = f"{_kind(model).capitalize()}: {shorten(model['title'], 34)}, {100 * accuracy:.1f} %"
         figure.text(MARGIN / WIDTH, (bottom + high + 0.25) / figure.get_size_inches()[1], heading, weight="bold")
@@ -146,10 +147,9 @@ def _draw_scores(
     low = float(np.nanmin(values))
     texts = [[_percent(value) for value in row] for row in values.tolist()]
     heat(axes, values, texts, low - 0.1, size=_points(len(classes)))
-    axes.xaxis.tick_top()
-    axes.set_xticks(np.arange(len(classes)) + 0.5, classes)
-    axes.set_yticks(np.arange(len(names)) + 0.5, [shorten(name, 32) for name in names])
+    beside_cells(axes, "top", classes)
+    first, *_ = beside_cells(axes, "left", [shorten(name, 32) for name in names])
     if emphasised:
-        axes.get_yticklabels()[0].set_fontweight("bold")
+        first.set_fontweight("bold")
         axes.axhline(1, color="white", linewidth=4)
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -164,10 +165,10 @@ def _draw_cost(
     figure = sheet(title, note, 4.0)
     axes = panel(figure, 0.5, 0.48, WIDTH - 0.5 - MARGIN - 0.1, 3.4)
     points = [(float(row.flops or 0), 100 * (row.accuracy or 0.0)) for row in rows]
-    for row, (x, y) in zip(rows, points, strict=True):
-        ensemble = row.kind == "ensemble"
-        axes.plot([x], [y], "D" if ensemble else "o", color=BLUE if ensemble else ORANGE, markersize=5,
-                  markerfacecolor=None if row.pareto else "white", zorder=3)  # fmt: skip
+    for (ensemble, on_front), some in groupby(zip(rows, points, strict=True), key=_sign):
+        x, y = zip(*(point for _, point in some), strict=True)
+        axes.plot(x, y, "D" if ensemble else "o", color=BLUE if ensemble else ORANGE, markersize=5,
+                  markerfacecolor=None if on_front else "white", zorder=3)  # fmt: skip
     line = _steps(front, max(x for x, _ in points))
     axes.plot([x for x, _ in line], [y for _, y in line], color=GREY, linewidth=1.0, zorder=2)
     axes.set(xscale="log", xlabel="FLOPs an image", ylabel=f"accuracy on {test}, %")
@@ -181,6 +182,11 @@ def _draw_cost(
     axes.set(xlim=(ends[0] / 1.5, ends[1] * 1.9), ylim=(low - room, high + room))
     place(axes, _labels(rows, front, headline), points, [line])
     return figure
+
+
+def _sign(drawn: tuple[LeaderboardRow, tuple[float, float]]) -> tuple[bool, bool]:
+    """Return what a row's dot shows of it: whether it is an ensemble, and whether it is on the front."""
+    return drawn[0].kind == "ensemble", bool(drawn[0].pareto)
 
 
 def _steps(front: Sequence[LeaderboardRow], end: float) -> list[tuple[float, float]]:

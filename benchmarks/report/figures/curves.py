@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.report.epochs import History, member_history
 from benchmarks.report.figures.style import (
     BLUE,
-    INK,
+    GREY,
     MARGIN,
     ORANGE,
+    PALE,
     SMALL,
     WIDTH,
     Chart,
+    Marks,
     fitted,
     panel,
     plural,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 COLUMNS, MOST = 4, 12
 LEFT, BELOW, GAP, ROW_GAP = 0.5, 0.36, 0.16, 0.3
 ACCURACY_HIGH, LOSS_HIGH, NAME_HIGH, BETWEEN = 0.74, 0.5, 0.22, 0.08  # inches
+POINT = 1 / 72  # inches
 LATE = 0.1  # share of the epochs: a best epoch within the last of them may not be the end of learning
 
 
@@ -73,40 +76,66 @@ def _still_learning(accuracy: list[float]) -> bool:
     return accuracy.index(max(accuracy)) >= len(accuracy) - math.ceil(LATE * len(accuracy))
 
 
+class Cell(NamedTuple):
+    """A place on the sheet, in inches, for what goes from the first epoch to the last and from `low` to `high`."""
+
+    left: float
+    bottom: float
+    width: float
+    height: float
+    epochs: int
+    low: float
+    high: float
+
+    def across(self, epoch: float) -> float:
+        return self.left + self.width * (epoch - 1 + 0.04 * self.epochs) / (1.08 * self.epochs - 1)
+
+    def up(self, value: float) -> float:
+        return self.bottom + self.height * (value - self.low) / (self.high - self.low)
+
+
 def _draw(title: str, note: str, curves: Mapping[str, History]) -> Figure:
     losses = any("val_loss" in history for history in curves.values())
-    cell = NAME_HIGH + ACCURACY_HIGH + (BETWEEN + LOSS_HIGH if losses else 0.0)
+    cell_high = NAME_HIGH + ACCURACY_HIGH + (BETWEEN + LOSS_HIGH if losses else 0.0)
     lines = math.ceil(len(curves) / COLUMNS)
-    figure = sheet(title, note, BELOW + lines * cell + (lines - 1) * ROW_GAP)
+    figure = sheet(title, note, BELOW + lines * cell_high + (lines - 1) * ROW_GAP)
+    # One panel for all: each of its own, with an axis and its ticks, takes as long as a chart
+    whole = figure.get_size_inches()[1]
+    axes = panel(figure, 0.0, 0.0, WIDTH, whole, xlim=(0.0, WIDTH), ylim=(0.0, whole))
+    axes.set_axis_off()
+    marks = Marks(axes)
+    accuracies = _limits(curves, "accuracy", 100.0)
     width = (WIDTH - LEFT - MARGIN - (COLUMNS - 1) * GAP) / COLUMNS
     for index, (name, history) in enumerate(curves.items()):
         line, column = divmod(index, COLUMNS)
-        left, bottom = LEFT + column * (width + GAP), BELOW + (lines - 1 - line) * (cell + ROW_GAP)
+        left, bottom = LEFT + column * (width + GAP), BELOW + (lines - 1 - line) * (cell_high + ROW_GAP)
         epochs = len(history["val_accuracy"])
         if losses:
-            axes = panel(figure, left, bottom, width, LOSS_HIGH)
-            _curves(axes, history, "loss", 1.0)
-            _frame(axes, epochs, _limits(curves, "loss", 1.0), "loss" if column == 0 else None, lowest=True)
+            cell = Cell(left, bottom, width, LOSS_HIGH, epochs, *_limits(curves, "loss", 1.0))
+            _frame(axes, marks, cell, "loss" if column == 0 else None, lowest=True)
+            _curves(axes, cell, history, "loss", 1.0)
             bottom += LOSS_HIGH + BETWEEN
-        axes = panel(figure, left, bottom, width, ACCURACY_HIGH)
-        _curves(axes, history, "accuracy", 100.0)
-        _best_epoch(axes, history["val_accuracy"])
-        limits = _limits(curves, "accuracy", 100.0)
-        _frame(axes, epochs, limits, "accuracy, %" if column == 0 else None, lowest=not losses)
+        cell = Cell(left, bottom, width, ACCURACY_HIGH, epochs, *accuracies)
+        _frame(axes, marks, cell, "accuracy, %" if column == 0 else None, lowest=not losses)
+        _curves(axes, cell, history, "accuracy", 100.0)
+        best = max(history["val_accuracy"])
+        epoch = history["val_accuracy"].index(best) + 1
+        marks.dot(cell.across(epoch), cell.up(100.0 * best), "o", color=BLUE, markersize=3.4)
         text, points = fitted(name, 72 * width, SMALL + 0.3)
-        axes.set_title(text, fontsize=points, loc="left", pad=3, color=INK)
+        axes.text(left, bottom + ACCURACY_HIGH + 3 * POINT, text, fontsize=points)
+    marks.draw()
     return figure
 
 
-def _curves(axes: Axes, history: History, what: str, scale: float) -> None:
+def _curves(axes: Axes, cell: Cell, history: History, what: str, scale: float) -> None:
+    from matplotlib.transforms import Bbox, TransformedBbox
+
+    inside = TransformedBbox(Bbox.from_bounds(*cell[:4]), axes.transData)
     for split, colour, style in (("train", ORANGE, (0, (3, 1.2))), ("val", BLUE, "-")):
-        values = [scale * value for value in history.get(f"{split}_{what}", ())]
-        axes.plot(range(1, len(values) + 1), values, color=colour, linestyle=style, linewidth=1.2)
-
-
-def _best_epoch(axes: Axes, accuracy: list[float]) -> None:
-    best = max(accuracy)
-    axes.plot([accuracy.index(best) + 1], [100.0 * best], "o", color=BLUE, markersize=3.4)
+        heights = [cell.up(scale * value) for value in history.get(f"{split}_{what}", ())]
+        places = [cell.across(epoch) for epoch in range(1, len(heights) + 1)]
+        (curve,) = axes.plot(places, heights, color=colour, linestyle=style, linewidth=1.2)
+        curve.set_clip_box(inside)
 
 
 def _limits(curves: Mapping[str, History], what: str, scale: float) -> tuple[float, float]:
@@ -118,16 +147,33 @@ def _limits(curves: Mapping[str, History], what: str, scale: float) -> tuple[flo
     return low - room, high + room
 
 
-def _frame(axes: Axes, epochs: int, limits: tuple[float, float], label: str | None, lowest: bool) -> None:
+def _frame(axes: Axes, marks: Marks, cell: Cell, label: str | None, lowest: bool) -> None:
+    """Draw the edges of a cell and lines at round values, and write these on its left where there is a label."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.set(xlim=(1 - 0.04 * epochs, 1.04 * epochs), ylim=limits, xticks=[1, epochs])
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
-    axes.grid(axis="y")
-    axes.tick_params(labelleft=label is not None, labelbottom=lowest, pad=2)
+    right, top = cell.left + cell.width, cell.bottom + cell.height
+    edges = {"color": GREY, "linewidth": 0.8, "zorder": 2.5}
+    marks.line([cell.left, cell.left], [cell.bottom, top], **edges)
+    marks.line([cell.left, right], [cell.bottom, cell.bottom], **edges)
+    values = [
+        value for value in MaxNLocator(nbins=3).tick_values(cell.low, cell.high) if cell.low <= value <= cell.high
+    ]
+    digits = max((len(f"{value:g}".partition(".")[2]) for value in values), default=0)
+    for value in values:
+        height = cell.up(value)
+        marks.line([cell.left, right], [height, height], color=PALE, linewidth=0.8, zorder=0.5, solid_capstyle="butt")
+        if label is not None:
+            axes.text(
+                cell.left - 2 * POINT, height, f"{value:.{digits}f}", ha="right", va="center_baseline", fontsize=SMALL,
+                color=GREY,
+            )  # fmt: skip
     if label is not None:
-        axes.set_ylabel(label, fontsize=SMALL)
-        axes.yaxis.set_label_coords(-0.36 / axes.get_position().width / WIDTH, 0.5)
+        middle = cell.bottom + cell.height / 2
+        axes.text(
+            cell.left - 0.36, middle, label, ha="center", va="bottom", rotation=90, rotation_mode="anchor",
+            fontsize=SMALL,
+        )  # fmt: skip
     if lowest:
-        axes.set_xticklabels(["1", f"epoch {epochs}"])
-        axes.get_xticklabels()[1].set_horizontalalignment("right")
+        below: dict[str, Any] = {"va": "top", "fontsize": SMALL, "color": GREY}
+        axes.text(cell.across(1), cell.bottom - 2 * POINT, "1", ha="center", **below)
+        axes.text(cell.across(cell.epochs), cell.bottom - 2 * POINT, f"epoch {cell.epochs}", ha="right", **below)

@@ -14,6 +14,7 @@ from benchmarks.report.figures.style import (
     MARGIN,
     ORANGE,
     Chart,
+    Marks,
     bare,
     beside,
     panel,
@@ -115,21 +116,23 @@ def _draw(title: str, note: str, rows: Sequence[Difference]) -> Figure:
     axes.axvline(0, color=INK, linewidth=0.9)
     beside(axes, NUMBERS, -0.8, "points", color=GREY, va="bottom")
     beside(axes, INTERVALS, -0.8, "95 % interval", color=GREY, va="bottom")
+    marks = Marks(axes)
     for line, row in enumerate(rows):
-        _row(axes, line, row, low)
+        _row(axes, marks, line, row, low)
+    marks.draw()
     return figure
 
 
-def _row(axes: Axes, line: int, row: Difference, low: float) -> None:
+def _row(axes: Axes, marks: Marks, line: int, row: Difference, low: float) -> None:
     colour, marker = (BLUE, "D") if row.kind == "ensemble" else (ORANGE, "o")
     style = {"weight": "bold" if row.headline else "normal"}
     beside(axes, MARGIN, line, shorten(row.name, 36), **style)
     beside(axes, NUMBERS, line, signed(row.value, 2), **style)
     beside(axes, INTERVALS, line, f"{signed(row.low, 1)} to {signed(row.high, 1)}", **style)
-    axes.plot([max(row.low, low), max(row.high, low)], [line, line], color=colour, linewidth=1.6, alpha=0.55)
+    marks.line([max(row.low, low), max(row.high, low)], [line, line], color=colour, linewidth=1.6, alpha=0.55)
     clear = _above(row) or _below(row)
     off = row.value < low
-    axes.plot(
-        [max(row.value, low)], [line], "<" if off else marker, color=colour, markersize=5,
+    marks.dot(
+        max(row.value, low), line, "<" if off else marker, color=colour, markersize=5,
         markerfacecolor=colour if clear else "white",
     )  # fmt: skip

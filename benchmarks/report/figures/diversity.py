@@ -17,6 +17,7 @@ from benchmarks.report.figures.style import (
     WIDTH,
     Chart,
     bare,
+    beside_cells,
     heat,
     panel,
     plural,
@@ -78,8 +79,8 @@ def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray
     heat(axes, shown, texts, 0.0)
     size, length = (SMALL, 23) if count <= 24 else (SMALL - 2.5, 34)
     names = [shorten(members[index], length) for index in order]
-    axes.set_yticks(np.arange(count) + 0.5, names, rotation=0, fontsize=size)
-    axes.set_xticks(np.arange(count) + 0.5, names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
+    beside_cells(axes, "left", names, fontsize=size)
+    beside_cells(axes, "bottom", names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
     branches = panel(figure, NAMES + width + 0.04, FOOT, TREE, high)
     # dendrogram places leaf i at 10 i + 5; cells are one wide
     lines = [np.column_stack([d, np.array(i) / 10]) for i, d in zip(tree["icoord"], tree["dcoord"], strict=True)]

@@ -41,6 +41,8 @@ def missing(value: Any) -> set[str]:
 def drawable(value: Part) -> Part:
     """Return results with every character that no family has written as its code point, such as <9AD8>."""
     if isinstance(value, str):
+        if value.isascii():
+            return value
         shown = "".join(character if _known(character) else f"<{ord(character):X}>" for character in value)
         return shown  # type: ignore[return-value]
     if isinstance(value, dict):

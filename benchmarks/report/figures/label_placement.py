@@ -99,29 +99,32 @@ def _best(
     Boxes that are `taken` are covered by the label, those that are `crossed` by the line to its dot.
     """
     best: tuple[float, np.ndarray, np.ndarray] | None = None
+    angles = 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS
+    towards = np.column_stack([np.cos(angles), np.sin(angles)])
     for distance in DISTANCES:
-        for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-            towards = np.array([np.cos(angle), np.sin(angle)])
-            offset = distance * towards
-            # The side of the text that faces the point stands at the offset, not its middle.
-            middle = spot + offset + 0.5 * size * towards
-            box = np.r_[middle - size / 2, middle + size / 2]
-            covered = _overlap(box, taken) + 3.0 * _outside(box, window)
-            if distance > FAR:
-                covered += sum(_overlap(part, crossed) for part in _boxes(_to_dot(spot, offset), 1.0))
-            if best is None or covered < best[0] - 1e-6:
-                best = (covered, offset, box)
+        offsets = distance * towards
+        # The side of the text that faces the point stands at the offset, not its middle.
+        middles = spot + offsets + 0.5 * size * towards
+        boxes = np.hstack([middles - size / 2, middles + size / 2])
+        covered = _overlaps(boxes, taken) + 3.0 * _outside(boxes, window)
+        if distance > FAR:
+            covered += [_overlaps(_boxes(_to_dot(spot, offset), 1.0), crossed).sum() for offset in offsets]
+        for place in zip(covered.tolist(), offsets, boxes, strict=True):
+            if best is None or place[0] < best[0] - 1e-6:
+                best = place
         if best is not None and best[0] <= 0:
             break
     assert best is not None
     return best[1], best[2]
 
 
-def _overlap(box: np.ndarray, others: np.ndarray) -> float:
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    return float(np.clip(sides, 0, None).prod(axis=1).sum())
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return how much of each box lies in the others."""
+    sides = np.minimum(boxes[:, None, 2:], others[:, 2:]) - np.maximum(boxes[:, None, :2], others[:, :2])
+    np.maximum(sides, 0.0, out=sides)
+    return np.asarray((sides[..., 0] * sides[..., 1]).sum(axis=1))
 
 
-def _outside(box: np.ndarray, window: np.ndarray) -> float:
-    inside = np.clip(np.minimum(box[2:], window[2:]) - np.maximum(box[:2], window[:2]), 0, None)
-    return float((box[2:] - box[:2]).prod() - inside.prod())
+def _outside(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Return how much of each box lies outside the window."""
+    return (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) - _overlaps(boxes, window[None])

@@ -13,6 +13,7 @@ from benchmarks.report.figures.style import (
     MARGIN,
     SMALL,
     Chart,
+    Marks,
     bare,
     beside,
     joined,
@@ -123,14 +124,16 @@ def _column(axes: Axes, metric: Metric, names: Sequence[str]) -> None:
     span = (high - low) or 1.0
     axes.set(xlim=(low - 0.12 * span, high + 0.72 * span), ylim=(len(names) - 0.5, -0.5), xticks=[], yticks=[])
     bare(axes, "left", "bottom")
+    marks = Marks(axes)
     for line, value in enumerate(values):
         leads = value == scale * metric.best
-        axes.plot([low - 0.12 * span, high + 0.72 * span], [line, line], color="#efefef", linewidth=0.7, zorder=0)
-        axes.plot([value], [line], "o", color=BLUE, markersize=4.6, markerfacecolor=BLUE if leads else "#7fb8d8")
+        marks.line([low - 0.12 * span, high + 0.72 * span], [line, line], color="#efefef", linewidth=0.7, zorder=0)
+        marks.dot(value, line, "o", color=BLUE, markersize=4.6, markerfacecolor=BLUE if leads else "#7fb8d8")
         axes.annotate(
             f"{value:.{metric.digits}f}", (value, line), (5.5, 0), textcoords="offset points", va="center_baseline",
             fontsize=SMALL, color=INK, weight="bold" if leads else "normal",
         )  # fmt: skip
+    marks.draw()
     across = axes.get_yaxis_transform()
     axes.text(0.0, -0.9, metric.heading, transform=across, fontsize=SMALL, va="bottom", weight="bold")
     better = "lower is better" if metric.low_is_good else "higher is better"

@@ -18,6 +18,7 @@ from benchmarks.report.figures.style import (
     SMALL,
     WIDTH,
     Chart,
+    Marks,
     bare,
     panel,
     sheet,
@@ -100,19 +101,21 @@ def _curves(axes: Axes, curves: Sequence[RiskCurve]) -> None:
 def _answers(axes: Axes, rows: Sequence[ProbabilityRow]) -> None:
     asked = [one["asked"] for one in rows[0]["selective"]]
     step = 1.0 / (len(rows) + 1.2)
+    marks = Marks(axes)
     for place, (row, (colour, marker, _)) in enumerate(zip(rows, _styles(len(rows)), strict=True)):
         for group, one in enumerate(row["selective"]):
             if one["answered"] is None or one["answered_interval"] is None:
                 continue
             y = group + (place - (len(rows) - 1) / 2) * step
             low, high = (100 * bound for bound in one["answered_interval"])
-            axes.plot([low, high], [y, y], color=colour, linewidth=1.6, alpha=0.55)
-            axes.plot([100 * one["answered"]], [y], marker, color=colour, markersize=4.6)
+            marks.line([low, high], [y, y], color=colour, linewidth=1.6, alpha=0.55)
+            marks.dot(100 * one["answered"], y, marker, color=colour, markersize=4.6)
             if one["right"] is not None:
                 axes.annotate(
                     f"{100 * one['right']:.1f}", (high, y), (4, 0), textcoords="offset points", color=INK, va="center",
                     fontsize=SMALL - 1,
                 )  # fmt: skip
+    marks.draw()
     bounds = [100 * bound for row in rows for one in row["selective"] for bound in one["answered_interval"] or ()]
     low, high = min(bounds, default=0.0), max(bounds, default=100.0)
     room = (high - low) / 8 + 1

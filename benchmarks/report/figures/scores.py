@@ -14,6 +14,7 @@ from benchmarks.report.figures.style import (
     SMALL,
     WIDTH,
     Chart,
+    Marks,
     bare,
     beside,
     fitted,
@@ -26,7 +27,6 @@ from benchmarks.results.probabilities import ProbabilityRow
 from benchmarks.results.separation import clear, counted
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST = 25
@@ -84,12 +84,14 @@ def _draw(title: str, note: str, rows: Sequence[ProbabilityRow], headline: str |
         axes.axvline(0, color=INK, linewidth=0.9)
         axes.text(0, 1, column.title, transform=axes.transAxes, weight="bold", fontsize=SMALL, va="bottom")
         axes.set_title(column.unit, fontsize=SMALL - 0.6, color=GREY, loc="left", pad=12)
+        marks = Marks(axes)
         for line, row in enumerate(rows):
-            _mark(axes, line, row, column, (low, high))
+            _mark(marks, line, row, column, (low, high))
             if place == 0:
                 text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL + 0.4)
                 bold = "bold" if row["name"] == headline else "normal"
                 beside(axes, MARGIN, line, text, fontsize=points, weight=bold)
+        marks.draw()
     return figure
 
 
@@ -107,10 +109,10 @@ def _limits(rows: Sequence[ProbabilityRow], column: Panel) -> tuple[float, float
     return low - 0.08 * (high - low), high + 0.06 * (high - low)
 
 
-def _mark(axes: Axes, line: int, row: ProbabilityRow, column: Panel, limits: tuple[float, float]) -> None:
+def _mark(marks: Marks, line: int, row: ProbabilityRow, column: Panel, limits: tuple[float, float]) -> None:
     value, low, high = _gain(row, column)
     edge = limits[0] + 0.04 * (limits[1] - limits[0])
-    axes.plot([max(low, edge), max(high, edge)], [line, line], color=BLUE, linewidth=1.5, alpha=0.55)
+    marks.line([max(low, edge), max(high, edge)], [line, line], color=BLUE, linewidth=1.5, alpha=0.55)
     filled = BLUE if clear(row["scores"][column.score]["single_interval"]) else "white"
     marker = "<" if value < edge else "D"
-    axes.plot([max(value, edge)], [line], marker, color=BLUE, markersize=4.4, markerfacecolor=filled)
+    marks.dot(max(value, edge), line, marker, color=BLUE, markersize=4.4, markerfacecolor=filled)

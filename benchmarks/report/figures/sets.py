@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report.figures.style import (
@@ -80,15 +81,14 @@ def _bars(axes: Axes, rows: Sequence[ProbabilityRow], chosen: ProbabilityRow) ->
     for line, row in enumerate(rows):
         shares = [100 * share for share in row["sets"]["sizes"]]
         shown = [*shares[: MOST_SIZES - 1], sum(shares[MOST_SIZES - 1 :])]
-        start = 0.0
-        for place, share in enumerate(shown):
-            colour = colours(0.95 - 0.8 * place / (MOST_SIZES - 1))
-            axes.barh(line, share, left=start, height=0.72, color=colour, linewidth=0)
+        starts = [0.0, *accumulate(shown[:-1])]
+        inks = [colours(0.95 - 0.8 * place / (MOST_SIZES - 1)) for place in range(len(shown))]
+        axes.barh([line] * len(shown), shown, left=starts, height=0.72, color=inks, linewidth=0)
+        for place, (start, share) in enumerate(zip(starts, shown, strict=True)):
             if share >= 9:
                 ink = "white" if place < 2 else INK
                 number = f"{place + 1}" if place < MOST_SIZES - 1 else f"{MOST_SIZES}+"
                 axes.text(start + share / 2, line, number, ha="center", va="center", color=ink, fontsize=SMALL - 1)
-            start += share
         low, high = row["sets"]["size_interval"]
         style: dict[str, Any] = {"weight": "bold" if row is chosen else "normal"}
         text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL)
