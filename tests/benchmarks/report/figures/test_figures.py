@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 import shutil
 from collections.abc import Iterator
 from itertools import combinations
@@ -13,12 +12,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.figure_data import greedy_path
 from benchmarks.report import figures
-from benchmarks.report.figures import kept, rendering, style
+from benchmarks.report.figures import kept, style
 from benchmarks.report.figures.curves import History, histories
 from benchmarks.report.figures.style import LEAST, Chart, fitted, joined, plural, shorten, styled, text_width, wrapped
 from benchmarks.store.predictions import PredictionStore
@@ -253,40 +251,6 @@ def test_an_svg_needs_no_font_and_has_what_it_refers_to(drawn: Path):
         assert len(names) == len(set(names))
         used = {value for one in elements for key, value in one.attrib.items() if key.endswith(("href", "clip-path"))}
         assert used and {value.strip("url()#") for value in used} <= set(names), path.name
-
-
-def test_a_png_is_what_agg_draws_but_for_the_edges_of_letters(many: Any, drawn: Path):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    chart = figures.charts(many)["benchmark"]
-    assert chart is not None
-    with styled():
-        figure = chart.draw()
-        figure.set_dpi(style.DPI)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-    expected = np.asarray(canvas.buffer_rgba())[..., :3].mean(axis=2)
-    found = np.asarray(Image.open(drawn / "figures" / "benchmark.png").convert("RGB")).mean(axis=2)
-    assert found.shape == expected.shape
-    high, wide = (8 * (side // 8) for side in found.shape)
-    blocks = (found - expected)[:high, :wide].reshape(high // 8, 8, wide // 8, 8).mean(axis=(1, 3))
-    assert np.abs(blocks).max() < 48  # older releases of matplotlib begin a text at a whole pixel
-
-
-def test_text_is_where_its_alignment_puts_it_in_both_files():
-    from matplotlib.figure import Figure
-
-    with styled():
-        figure = Figure(figsize=(4, 1))
-        figure.text(0.5, 0.5, "WWW iii efficient", ha="right")
-        renderer = rendering.Both(figure)
-        figure.draw(renderer)
-    pixels = np.asarray(renderer.agg.buffer_rgba())[..., 0] < 128
-    right = figure.dpi * 4 / 2
-    assert right - 4 < np.flatnonzero(pixels.any(axis=0)).max() <= right
-    (start, scale) = re.findall(r"translate\(([\d.]+) [\d.]+\) scale\(([\d.]+)", renderer.svg.document().decode())[0]
-    ends = [float(x) for x in re.findall(r'<use xlink:href="#[^"]+" x="([\d.]+)"', renderer.svg.document().decode())]
-    assert right - 10 < float(start) + float(scale) * ends[-1] < right
 
 
 def test_only_figures_that_show_something_else_are_drawn_again(

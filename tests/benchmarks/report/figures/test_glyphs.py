@@ -82,24 +82,3 @@ def test_dollars_stand_in_the_figure_as_they_are_typed(named: Any):
         texts = {text.get_text(): text for text in chart.draw().findobj(Text) if isinstance(text, Text)}
     assert {"$x^2$", "costs $5 or $6"} <= set(texts)
     assert not texts["$x^2$"].get_parse_math()
-
-
-@pytest.mark.parametrize("text", ["efficientnet ffi fl", "Fröhlich…", "غضب", "a b", ""])
-def test_a_text_is_outlined_glyph_by_glyph(text: str):
-    from matplotlib.font_manager import FontProperties, get_font
-    from matplotlib.textpath import text_to_path
-
-    from benchmarks.report.figures import text_lines
-
-    files = text_lines.font_files(FontProperties(family=glyphs.MAIN))
-    shown = text_lines.line(text, files)
-    font = get_font(files)
-    font.set_size(text_to_path.FONT_SCALE, text_to_path.DPI)
-    expected, _, _ = text_to_path.get_glyphs_with_font(font, text)
-    assert shown.glyphs == tuple(name for name, *_ in expected)
-    assert shown.x == pytest.approx([x for _, x, *_ in expected], abs=0.1)
-    outline = text_lines.outline(text, files, 20, 160)
-    assert bool(np.size(outline.vertices)) == bool(text)
-    if text:
-        box = text_lines.box(text, files, 20, 160)
-        assert outline.get_extents().width == pytest.approx(box.width, abs=14)  # the last letter's space
