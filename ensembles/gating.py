@@ -80,9 +80,10 @@ class Gating(OnCommonScale):
         # Strengths differ by far more than float32 rounds, in which a round takes half the time.
         inputs, likelihood = inputs.astype(np.float32), likelihood.astype(np.float32)
         for fit, held_out in stratified_splits(targets, self.folds, 1, self.random_state):
-            gates = gate_path(inputs[:, fit], likelihood[:, fit], path, self.rounds)
+            gates = gate_path(inputs.take(fit, axis=1), likelihood.take(fit, axis=1), path, self.rounds)
+            unseen, likely = inputs.take(held_out, axis=1), likelihood.take(held_out, axis=1)
             for strength, coef in zip(path, gates, strict=True):
-                mixture = (_weights(coef, inputs[:, held_out]) * likelihood[:, held_out]).sum(axis=0)
+                mixture = (_weights(coef, unseen) * likely).sum(axis=0)
                 losses[strength] -= float(np.log(mixture).sum(dtype=np.float64))
         return strongest_of_the_best(losses, FLOAT32_TIE)
 

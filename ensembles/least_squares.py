@@ -97,8 +97,8 @@ class Classwise(Ensembler):
         with one_blas_thread():
             folds: list[_Fold] = []
             for _, held_out in stratified_splits(targets, self.folds, 1, self.random_state):
-                part = by_class[:, :, held_out]
-                folds.append(_Fold(part, targets[held_out], *_products(part, indicators[:, held_out])))
+                part = by_class.take(held_out, axis=2)
+                folds.append(_Fold(part, targets[held_out], *_products(part, indicators.take(held_out, axis=1))))
             losses = dict.fromkeys(check_strengths(self.strengths), 0.0)
             for number, fold in enumerate(folds):
                 # A sum over the other folds: the difference of all and one may be rounding and no Gram matrix.

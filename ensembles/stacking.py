@@ -309,9 +309,9 @@ class StackXGBoost(Ensembler):
         fit, held_out = stratified_splits(targets, 4, 1, self.random_state)[0]
         stopped = xgboost.train(
             parameters,
-            self._matrix(probabilities[:, fit], targets[fit]),
+            self._matrix(probabilities.take(fit, axis=1), targets[fit]),
             num_boost_round=self.max_rounds,
-            evals=[(self._matrix(probabilities[:, held_out], targets[held_out]), "held_out")],
+            evals=[(self._matrix(probabilities.take(held_out, axis=1), targets[held_out]), "held_out")],
             early_stopping_rounds=self.patience,
             verbose_eval=False,
         )

@@ -70,7 +70,7 @@ class StackMLP(OnCommonScale):
             self.steps_ = []
             for split in stratified_splits(targets, self.folds, 1, self.random_state):
                 network = _Network(len(data[0]), self.hidden, logits.shape[2], rng)
-                fit, held_out = (_Part(*(array[:, images] for array in data)) for images in split)
+                fit, held_out = (_Part(*(array.take(images, axis=1) for array in data)) for images in split)
                 steps = _train(network, fit, held_out, self.max_steps, self.patience, self.learning_rate)
                 networks.append(network)
                 self.steps_.append(steps)

@@ -96,7 +96,8 @@ class TopK(LinearPool):
         hits, log_loss = np.zeros(len(logits), dtype=int), np.zeros(len(logits))
         for fit, held_out in stratified_splits(targets, self.folds, 1, self.random_state):
             groups = rank_members(correct[:, fit], log_true[:, fit])
-            right, loss = _score_prefixes(probabilities[np.concatenate(groups)][:, held_out], targets[held_out])
+            ranked = probabilities[np.concatenate(groups)].take(held_out, axis=1)
+            right, loss = _score_prefixes(ranked, targets[held_out])
             sizes = _whole_groups(groups)
             hits += right[sizes - 1]
             log_loss += loss[sizes - 1]
