@@ -213,8 +213,9 @@ class BlendHits:
             return np.full(self.margin.shape[1], counts)
         margin = self.margin.take(pairs, axis=0)
         margin += self.sum[pairs, None]
-        first = np.flatnonzero(np.diff(image, prepend=-1))  # of the pairs of each image
-        right = np.logical_and.reduceat(margin > 0, first, axis=0)
+        is_first = np.ones(len(image), dtype=bool)  # of the pairs of its image
+        np.not_equal(image[1:], image[:-1], out=is_first[1:])
+        right = np.logical_and.reduceat(margin > 0, np.flatnonzero(is_first), axis=0)
         total: IntArray = counts + np.count_nonzero(right, axis=0)
         return total
 
