@@ -15,6 +15,7 @@ from ensembles.registry import register
 from ensembles.splits import stratified_splits
 
 CHECK_EVERY = 5  # steps
+FLAT_TANH = 20.0  # from here on it is 1 in float64
 ADAM_EPSILON = 1e-6  # gradients below it are left small: rounding must not be blown up to full steps
 
 
@@ -90,7 +91,14 @@ class StackMLP(OnCommonScale):
 def _layer(inner: FloatArray, inputs: FloatArray) -> FloatArray:
     """Return the hidden layer and a constant, `[hidden + 1, samples]`."""
     layer = np.ones((len(inner) + 1, inputs.shape[1]))
-    np.tanh(inner @ inputs, out=layer[:-1])
+    hidden = np.matmul(inner, inputs, out=layer[:-1])
+    # tanh is 1 - 2 / (exp(2 x) + 1), as exact here; NumPy's own takes twice the time on processors without AVX-512.
+    np.minimum(hidden, FLAT_TANH, out=hidden)
+    hidden *= 2.0
+    np.exp(hidden, out=hidden)
+    hidden += 1.0
+    np.divide(-2.0, hidden, out=hidden)
+    hidden += 1.0
     return layer
 
 
@@ -114,13 +122,16 @@ class _Network:
     def gradient(self, part: _Part) -> FloatArray:
         """Return the gradient of the mean cross-entropy of offset + scores."""
         layer = _layer(self.inner, part.inputs)
-        residual = part.offset + self.outer @ layer
+        residual = self.outer @ layer
+        residual += part.offset
         residual -= residual.max(axis=0)
         np.exp(residual, out=residual)
         residual /= residual.sum(axis=0)
         residual -= part.indicators
         residual /= residual.shape[1]
-        back = (self.outer[:, :-1].T @ residual) * (1.0 - layer[:-1] ** 2)
+        back = self.outer[:, :-1].T @ residual
+        slope = np.square(layer[:-1])
+        back *= np.subtract(1.0, slope, out=slope)
         return np.concatenate([(back @ part.inputs.T).ravel(), (residual @ layer.T).ravel()])
 
     def log_loss(self, part: _Part) -> float:
