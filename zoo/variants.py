@@ -18,6 +18,7 @@ OF = "--"
 """In that part, between the suite, the member and the member's own parts where it is not the same member."""
 
 VARIANTS: dict[str, tuple[str, ...]] = {
+    "five": ("recipe.epochs=5",),
     "long": ("recipe.epochs=40",),
     "sixty": ("recipe.epochs=60",),
     "hundred": ("recipe.epochs=100",),
@@ -73,10 +74,11 @@ network follows an ensemble (arXiv:1805.04770); `reborn` learns from the three t
 augmentation, accuracy stops rising after 30 to 40."""
 
 TITLES = {
+    "five": "5 epochs",
     "long": "40 epochs",
     "sixty": "60 epochs",
     "hundred": "100 epochs",
-    "tuned": "fine-tuned in 8 epochs",
+    "tuned": "fine-tuned",
     "batch512": "batches of 512",
     "small": "40 pixels",
     "large": "64 pixels",

@@ -48,6 +48,8 @@ NEAR = 0.001  # accuracy: a tenth of a point
 LABELLED_MEMBERS = 6
 STEP = 0.002  # accuracy: where the front rises by less, its rows go without names
 SAME = 0.01  # of FLOPs: costs that a reader cannot tell apart
+FAR = 0.15  # accuracy below the best: the few rows beyond it and below the front would press all others together
+FEW = 0.1  # of the rows
 
 
 def size(results: Results) -> Chart | None:
@@ -122,6 +124,9 @@ def cost(results: Results) -> Chart | None:
         return None
     spots = {(row.flops or 0, row.accuracy or 0.0): row for row in reversed(rows) if row.pareto}  # one row a spot
     front = [spots[spot] for spot in sorted(spots)]
+    reached = [row.accuracy or 0.0 for row in rows]
+    least = min(max(reached) - FAR, float(np.quantile(reached, FEW)), *(row.accuracy or 0.0 for row in front))
+    rows, below = [row for row in rows if (row.accuracy or 0.0) >= least], sum(value < least for value in reached)
     title = "What accuracy costs"
     if front:
         first, last = front[0], front[-1]
@@ -131,6 +136,7 @@ def cost(results: Results) -> Chart | None:
         "Orange dots: members; blue diamonds: ensembles, the sum of their members, views of one network once. The line "
         "is the front: no row beats those on it in accuracy at as few FLOPs. Named are its larger steps and, of "
         f"members that cost the same, the best.{_apart(rows)}"
+        + (f" {plural(below, 'row')} below {100 * least:.0f} % not shown." if below else "")
     )
     alt = f"Accuracy on {test} against FLOPs an image of {len(rows)} members and ensembles, with the Pareto front."
     return Chart(title, alt, partial(_draw_cost, title, note, rows, front, headline_row(results), test))

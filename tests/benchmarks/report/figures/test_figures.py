@@ -182,7 +182,7 @@ def test_failed_ensemblers_and_external_models_are_no_hindrance(many: Any):
 def test_of_members_that_cost_the_same_the_best_is_named(many: Any):
     results = copy.deepcopy(many)
     for place, member in enumerate(results["members"]):
-        member |= {"flops": 10**8 * (1 + place // 2), "pareto": False}
+        member |= {"flops": 10**8 * (1 + place // 2), "pareto": False, "test_accuracy": 0.9 + 0.001 * place}
     chart = figures.charts(results)["cost"]
     assert chart is not None
     members = sorted(results["members"], key=lambda member: member["test_accuracy"])
@@ -195,7 +195,7 @@ def test_of_members_that_cost_the_same_the_best_is_named(many: Any):
 def test_the_note_on_cost_names_the_classes_that_are_not_asked_for_the_front(many: Any):
     def note(**apart: object) -> str:
         results = copy.deepcopy(many)
-        results["members"][0].update(apart)
+        results["members"][0].update(apart, test_accuracy=0.95)
         chart = figures.charts(results)["cost"]
         assert chart is not None
         return " ".join(text for text, _, _ in texts(chart)[1])
@@ -204,6 +204,26 @@ def test_the_note_on_cost_names_the_classes_that_are_not_asked_for_the_front(man
     said = note(row_classes=["tools"], pareto=None)
     assert "Not asked for the front: rows that stand apart (tools ‡)." in said
     assert "Not asked" not in note(extra_labels="votes")  # they are asked
+
+
+def test_few_rows_far_below_the_others_are_left_out_of_the_costs(many: Any):
+    def drawn(low: float, front: bool = False) -> tuple[float, str]:
+        """The lowest accuracy on the axis, and all that is written."""
+        results = copy.deepcopy(many)
+        for place, row in enumerate([*results["members"], *results["ensembles"]]):
+            row |= {"flops": 10**8 * (1 + place), "pareto": False, "test_accuracy": 0.9}
+        results["members"][0].update(test_accuracy=low, pareto=front)
+        chart = figures.charts(results)["cost"]
+        assert chart is not None
+        with styled():
+            (axes,) = chart.draw().axes
+        return axes.get_ylim()[0], " ".join(text for text, _, _ in texts(chart)[1])
+
+    lowest, said = drawn(0.8)
+    assert lowest < 80 and "not shown" not in said
+    lowest, said = drawn(0.2)
+    assert lowest > 70 and "1 row below 75 % not shown." in said
+    assert drawn(0.2, front=True)[0] < 20
 
 
 def test_many_members_are_cut_to_the_best(many: Any):
