@@ -20,10 +20,12 @@ assert "matplotlib" not in sys.modules, "it is imported with what is exported"
 sys.exit(benchmark.main(sys.argv[1:]))
 """
 
+
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no backend at all"])
 def test_figures_are_drawn_whatever_backend_is_exported(stored_results: Path, backend: str):
+    asked = ["--suite", "fer2013", "--ensemblers", "uniform", "--results", stored_results]
     done = subprocess.run(
-        [sys.executable, "-c", ONE_FIGURE, "--suite", "fer2013", "--ensemblers", "uniform", "--results", stored_results],
+        [sys.executable, "-c", ONE_FIGURE, *asked],
         cwd=ROOT,
         env={**os.environ, "MPLBACKEND": backend, "BENCHMARK_DATA": str(stored_results / "nowhere")},
         capture_output=True,
