@@ -23,7 +23,7 @@ sys.exit(benchmark.main(sys.argv[1:]))
 
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no backend at all"])
 def test_figures_are_drawn_whatever_backend_is_exported(stored_results: Path, backend: str):
-    asked = ["--suite", "fer2013", "--ensemblers", "uniform", "--results", stored_results]
+    asked = ["--suite", "fer2013", "--ensemblers", "uniform", "--results", str(stored_results)]
     done = subprocess.run(
         [sys.executable, "-c", ONE_FIGURE, *asked],
         cwd=ROOT,
