@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, here or in a su
 
 from benchmarks.data import Dataset
 from benchmarks.data.fingerprint import assemble
+from benchmarks.report import figures
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets
 from tests.helpers.generated import FACES, stored_predictions, stripes
@@ -55,6 +57,22 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process draw what the digits run draws."""
+    draw_one_figure(monkeypatch)
+
+
+def draw_one_figure(patch: pytest.MonkeyPatch) -> None:
+    """Have runs in this process draw the first figure alone: it stands for all, which have tests of their own."""
+    every = figures.charts
+
+    def charts(*known: Any) -> dict[str, Any]:
+        return {name: chart if name == "benchmark" else None for name, chart in every(*known).items()}
+
+    patch.setattr(figures, "charts", charts)
+
+
+@pytest.fixture
 def faces() -> Targets:
     """Random targets with FER2013's classes: 70 of val, 84 of test."""
     random = np.random.default_rng(0)
@@ -78,7 +96,8 @@ def stored_results(tmp_path: Path, faces: Targets) -> Path:
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
-    """The results folder of one whole run of the digits suite, every member trained, and what the run said.
+    """The results folder of one whole run of the digits suite, every member trained, one figure drawn, and what the run
+    said.
 
     It is for reading. Processes that share the tests (pytest-xdist) share the run: the first that asks makes it.
     """
@@ -88,7 +107,9 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]
     results, said = folder / "digits" / "results", folder / "digits.json"
     with FileLock(folder / "digits.lock"):
         if not said.exists():
-            outcome = cli("--suite", "digits", "--results", results, "--device", "cpu", "--train", "missing")
+            with pytest.MonkeyPatch.context() as patch:
+                draw_one_figure(patch)
+                outcome = cli("--suite", "digits", "--results", results, "--device", "cpu", "--train", "missing")
             said.write_text(json.dumps(asdict(outcome)), encoding="utf-8")
     return results, Outcome(**json.loads(said.read_text(encoding="utf-8")))
 

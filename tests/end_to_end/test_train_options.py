@@ -61,6 +61,7 @@ def test_weights_that_lie_there_are_not_trained_again(digits_copy: Path, monkeyp
     assert all(np.array_equal(before[split], load_file(path)[split]) for split in before)
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_more_processes_change_no_byte(digits_copy: Path):
     before = files(digits_copy)
     assert digits(digits_copy, "--jobs", "2").code == 0

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import torch
 
 import ensembles
 from tests.helpers.digits import DIGITS, SIMPLE, digits, names, read, stored, stored_weights
-from tests.helpers.runs import ROOT, Outcome, files
+from tests.helpers.runs import ROOT, Outcome, files, undrawn
 from zoo import registry
 
 torch.set_num_threads(1)
@@ -35,6 +34,7 @@ def test_a_first_run_trains_scores_and_reports(digits_run: tuple[Path, Outcome])
     assert found["headline"] in ensembles.names()
     written = set(files(results / "digits"))
     assert {"leaderboard.md", "leaderboard.csv", "results.json", "figures/benchmark.png"} <= written
+    assert "figures/benchmark.png" in (results / "digits" / "leaderboard.md").read_text()
     assert not [name for name in written if name.endswith((".pt", ".partial"))], "a finished training needs none"
 
 
@@ -89,6 +89,7 @@ def test_lines_without_a_terminal_are_plain(digits_run: tuple[Path, Outcome]):
     assert Path(lines[-1].removeprefix("report: ")).exists()
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_a_second_run_trains_nothing_and_changes_no_byte(digits_copy: Path):
     before = files(digits_copy)
     done = digits(digits_copy)
@@ -112,10 +113,8 @@ def test_a_terminal_gets_a_run_as_well(digits_copy: Path):
     stored(digits_copy, "linear").unlink()
     stored_weights(digits_copy, "linear").unlink()
     ours, theirs = pty.openpty()
-    command = [sys.executable, "benchmark.py", "--suite", "digits", "--results", str(digits_copy), *SIMPLE]
-    with subprocess.Popen(
-        [*command, "--train", "missing"], cwd=ROOT, stdout=theirs, stderr=subprocess.PIPE, text=True
-    ) as process:
+    command = undrawn("--suite", "digits", "--results", digits_copy, "--train", "missing", *SIMPLE)
+    with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
         os.close(theirs)
         shown = b"".join(chunks(ours))
         assert process.stderr is not None
@@ -136,7 +135,8 @@ def chunks(descriptor: int) -> Iterator[bytes]:
 
 
 def test_a_reader_that_leaves_early_is_no_error(digits_copy: Path):
-    command = [sys.executable, "-u", "benchmark.py", "--suite", "digits", "--results", str(digits_copy), *SIMPLE]
+    command = undrawn("--suite", "digits", "--results", digits_copy, *SIMPLE)
+    command.insert(1, "-u")
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()

@@ -29,23 +29,38 @@ FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
 NAME = "mine"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def imported(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Adds a model once, so that no child has to import what that takes."""
+    folder = tmp_path_factory.mktemp("imported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("BENCHMARK_DATA", raising=False)
+        patch.setenv("BENCHMARK_CACHE", str(folder / "cache"))
+        patch.chdir(folder)
+        added(write_results(folder), 0)
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
+    return write_results(tmp_path)
+
+
+def write_results(folder: Path) -> Path:
     """A results folder with the targets of 300 and 330 images, and three files of predictions beside it."""
     random = np.random.default_rng(5)
     shares = (0.13, 0.02, 0.14, 0.25, 0.18, 0.11, 0.17)
     val, test = (random.choice(7, count, p=shares) for count in (300, 330))
     rows = np.arange(700, 1330, dtype=np.int32)
     targets = Targets(val, test, "f" * 32, FACES, 700, rows[:300], rows[300:])
-    save_targets(tmp_path / "results" / "fer2013" / "predictions", targets)
+    save_targets(folder / "results" / "fer2013" / "predictions", targets)
     for number in range(3):
         noise = np.random.default_rng(number)
         logits: dict[str, Any] = {
             split: 1.7 * np.eye(7)[truth] + noise.normal(size=(len(truth), 7))
             for split, truth in (("val", val), ("test", test))
         }
-        np.savez(tmp_path / f"{number}.npz", allow_pickle=False, **logits)
-    return tmp_path / "results"
+        np.savez(folder / f"{number}.npz", allow_pickle=False, **logits)
+    return folder / "results"
 
 
 def added(results: Path, number: int, replace: bool = False) -> str:

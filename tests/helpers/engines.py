@@ -25,8 +25,8 @@ from benchmarks.store.file_names import member_files
 from tests.helpers.runs import PATIENCE, ROOT
 from zoo.training.job import Progress
 
-FEW, MANY = 3, 40  # epochs
-SLOW, STEP = "SLOW", 0.02
+FEW, MANY = 3, 20  # epochs
+SLOW, STEP = "SLOW", 0.04
 """While the file that this variable names is there, a step of `patient` or `queued` takes at least so many seconds."""
 MEMBERS = f'''
 import os

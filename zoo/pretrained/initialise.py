@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -66,6 +65,8 @@ def packaged(package: Package) -> dict[str, Tensor]:
 
     Raises WeightsUnavailable, and ValueError where the tensors are those of another network.
     """
+    import timm
+
     theirs: dict[str, Tensor] = torch.load(io.BytesIO(read(package)), map_location="cpu", weights_only=True)
     with torch.device("meta"):
         ours = timm.create_model(package.architecture).state_dict()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from zoo.inference.predict import predict
 from zoo.state_dicts import join
@@ -54,6 +53,8 @@ def train_folds(job: TrainJob, context: TrainContext) -> Trained:
 
 def fold_rows(split: LabelledImages, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Divide a split into folds: the rows that each network sees, and those held out from it."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     if split.groups is None:
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
         return list(splitter.split(split.targets, split.targets))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -35,7 +33,7 @@ from benchmarks.store.container import read_header
 from benchmarks.store.file_names import member_files
 from benchmarks.store.identity import Configuration
 from tests.helpers.engines import MANY, MEMBERS, SLOW, predictions, wait_until
-from tests.helpers.runs import PATIENCE, ROOT, cli
+from tests.helpers.runs import PATIENCE, cli, fork
 from zoo import registry
 from zoo.recipes import Labels
 from zoo.training.job import Progress
@@ -102,17 +100,14 @@ def gone(group: int) -> bool:
 def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(SLOW, str(zoo))
     results = tmp_path / "results"
-    command = [sys.executable, str(ROOT / "benchmark.py"), *asked(zoo, results, "patient", "queued")]
-    run = subprocess.Popen(
-        [*command, "--side-by-side", "2"], stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT
-    )
+    run = fork(tmp_path / "said", *asked(zoo, results, "patient", "queued"), "--side-by-side", 2)
     checkpoints = results / "digits" / "checkpoints"
-    wait_until(lambda: len(list(checkpoints.glob("*.pt"))) == 2 or run.poll() is not None, "two trainings begin")
+    wait_until(lambda: len(list(checkpoints.glob("*.pt"))) == 2 or run.ended(), "two trainings begin")
     os.killpg(run.pid, signal.SIGINT)  # a terminal sends it to all processes as well
-    _, message = run.communicate(timeout=PATIENCE)
-    assert run.returncode == 130
-    assert message == (
-        "Interrupted in patient and queued; every state is saved, the same command goes on from there.\n"
+    done = run.outcome()
+    assert done.code == 130
+    assert done.err.splitlines()[-1] == (
+        "Interrupted in patient and queued; every state is saved, the same command goes on from there."
     )
     assert gone(run.pid)
     begun = {path.name.split(".")[0]: torch.load(path, weights_only=True)["state"] for path in checkpoints.glob("*.pt")}
@@ -131,14 +126,13 @@ def test_workers_that_nobody_listens_to_save_their_state_and_end(
     zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv(SLOW, str(zoo))
-    command = [sys.executable, str(ROOT / "benchmark.py"), *asked(zoo, tmp_path / "results", "patient", "teacher")]
-    run = subprocess.Popen([*command, "--side-by-side", "2"], start_new_session=True, cwd=ROOT)
+    run = fork(tmp_path / "said", *asked(zoo, tmp_path / "results", "patient", "teacher"), "--side-by-side", 2)
     checkpoints = tmp_path / "results" / "digits" / "checkpoints"
-    wait_until(lambda: list(checkpoints.glob("patient*.pt")) or run.poll() is not None, "the training begins")
+    wait_until(lambda: list(checkpoints.glob("patient*.pt")) or run.ended(), "the training begins")
     (checkpoint,) = checkpoints.glob("patient*.pt")
     written = checkpoint.stat().st_mtime_ns
-    run.kill()
-    run.wait()
+    os.kill(run.pid, signal.SIGKILL)
+    run.outcome()
     assert gone(run.pid)
     assert checkpoint.stat().st_mtime_ns > written
 

@@ -7,7 +7,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +22,7 @@ from torch import nn
 
 from benchmarks.data import Dataset
 from benchmarks.store.file_names import member_files
-from tests.helpers.runs import PATIENCE, ROOT, Outcome
+from tests.helpers.runs import PATIENCE, ROOT, Outcome, undrawn
 from tests.helpers.small_disk import small_disk
 from tests.helpers.trained import trained
 from zoo import registry
@@ -130,21 +129,21 @@ def test_labels_without_a_pattern_are_not_learned(dataset: Dataset, tmp_path: Pa
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize(
-    "stop_at", [0, 3, 6, 13]
-)  # before the first step, within an epoch, at its border, in the third
 def test_a_stopped_training_ends_as_the_unbroken_one(
-    dataset: Dataset, unbroken: dict[str, Trained], tmp_path: Path, recipe: str, stop_at: int
+    dataset: Dataset, unbroken: dict[str, Trained], tmp_path: Path, recipe: str
 ):
-    checkpoint = tmp_path / "a.pt"
-    with pytest.raises(Stopped, match="enough"):
-        trained(RECIPES[recipe], dataset, checkpoint, stop=stop_before(stop_at))
-    torch.manual_seed(999)
+    """Stopped before the first step, within an epoch, at its border, and in the third."""
+    checkpoint, stops = tmp_path / "a.pt", (0, 3, 6, 13)
+    for begun, stop_at in pairwise((0, *stops)):
+        with pytest.raises(Stopped, match="enough"):
+            trained(RECIPES[recipe], dataset, checkpoint, stop=stop_before(stop_at - begun))
+        torch.manual_seed(999)
     steps = count()
     resumed = trained(RECIPES[recipe], dataset, checkpoint, stop=lambda: next(steps) and None)
     a_step = RECIPES[recipe].recipe.batch_size
     in_epoch = (RECIPES[recipe].recipe.epoch_images or len(dataset.train)) // a_step
-    assert next(steps) == in_epoch * RECIPES[recipe].recipe.epochs - stop_at, "it must go on, not start anew"
+    left = in_epoch * RECIPES[recipe].recipe.epochs - stops[-1]
+    assert next(steps) == left, "it must go on each time, not start anew"
     assert_same(resumed, unbroken[recipe])
 
 
@@ -311,10 +310,9 @@ def test_predictions_repeat_bit_by_bit(dataset: Dataset, unbroken: dict[str, Tra
 
 
 def digits(results: Path) -> subprocess.Popen[str]:
-    """Trains resnet_digits with its own recipe, in a process of its own."""
-    options = ["--suite", "digits", "--members", "resnet_digits", "--train", "missing", "--device", "cpu"]
-    options += ["--ensemblers", "uniform", "--checkpoint-every", "0"]
-    command = [sys.executable, "benchmark.py", *options, "--results", str(results)]
+    """Trains lenet with its own recipe, in a process of its own."""
+    options = ["--suite", "digits", "--members", "lenet", "--train", "missing", "--device", "cpu"]
+    command = undrawn(*options, "--ensemblers", "uniform", "--checkpoint-every", "0", "--results", results)
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -332,7 +330,7 @@ def wait_for_epochs(checkpoint: Path, process: subprocess.Popen[str], epochs: in
 
 
 def test_ctrl_c_and_kill_cost_no_epoch_and_no_bit(digits_run: tuple[Path, Outcome], tmp_path: Path):
-    name = member_files(digits_run[0] / "digits" / "predictions", "resnet_digits", 0)[0].stem
+    name = member_files(digits_run[0] / "digits" / "predictions", "lenet", 0)[0].stem
     checkpoint = tmp_path / "digits" / "checkpoints" / f"{name}.pt"
 
     interrupted = digits(tmp_path)
@@ -340,7 +338,7 @@ def test_ctrl_c_and_kill_cost_no_epoch_and_no_bit(digits_run: tuple[Path, Outcom
     os.kill(interrupted.pid, signal.SIGINT)
     _, message = interrupted.communicate(timeout=PATIENCE)
     assert interrupted.returncode == 130
-    assert message == "Interrupted in resnet_digits; its state is saved, the same command goes on from there.\n"
+    assert message == "Interrupted in lenet; its state is saved, the same command goes on from there.\n"
 
     killed = digits(tmp_path)
     second = wait_for_epochs(checkpoint, killed, first["epoch"] + 3)
