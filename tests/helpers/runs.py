@@ -1,9 +1,8 @@
-"""Ways to run the command line: in this process, in one of its own, and in a fork, which need not import it again."""
+"""Ways to run the command line: in this process, and in one of its own."""
 
 from __future__ import annotations
 
 import io
-import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -54,34 +53,15 @@ def undrawn(*arguments: object) -> list[str]:
     return [sys.executable, "-c", UNDRAWN, *map(str, arguments)]
 
 
-@dataclass(frozen=True)
-class Fork:
-    """A command line that a child of this process runs, with a session of its own, and the file of what it says."""
+def begun(*arguments: object) -> subprocess.Popen[str]:
+    """A command line in a process and a session of its own, with one text of all that it says.
 
-    pid: int
-    said: Path
-
-    def ended(self) -> bool:
-        """Whether it has, without waiting for it."""
-        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-    def outcome(self) -> Outcome:
-        """Wait for it; its `out` and `err` are one text, and its code is minus the signal that killed it."""
-        _, status = os.waitpid(self.pid, 0)
-        return Outcome(os.waitstatus_to_exitcode(status), said := self.said.read_text(encoding="utf-8"), said)
-
-
-def fork(said: Path, *arguments: object) -> Fork:
-    """Begin a command line in a child, which must train nothing itself: a fork cannot where there is a GPU."""
-    if child := os.fork():
-        return Fork(child, said)
-    code = 70
-    try:
-        os.setsid()
-        with said.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
-            code = benchmark.main([str(argument) for argument in arguments])
-    finally:
-        os._exit(code)
+    No fork of the tests' process: threads and pools of tests before it would be missing there.
+    """
+    return subprocess.Popen(
+        undrawn(*arguments), cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
 
 
 def files(folder: Path) -> dict[str, bytes]:

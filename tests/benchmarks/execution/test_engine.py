@@ -49,7 +49,7 @@ from tests.helpers.engines import (
     wait_until,
     workers,
 )
-from tests.helpers.runs import PATIENCE, ROOT, UNDRAWN, cli, fork, python
+from tests.helpers.runs import PATIENCE, ROOT, UNDRAWN, begun, cli, python
 
 torch.set_num_threads(1)
 
@@ -257,10 +257,10 @@ def test_workers_search_with_the_same_result(engine: Engine, tmp_path: Path, mon
 
 def test_a_run_that_is_killed_is_gone_on_with(two: Path, zoo: Path, slow: Path, alone: Path, tmp_path: Path):
     slow.touch()
-    run = fork(tmp_path / "said", *asked(zoo, tmp_path, "patient"), "--engine", two)
+    run = begun(*asked(zoo, tmp_path, "patient"), "--engine", two)
     wait_until(lambda: list((tmp_path / "digits" / "checkpoints").glob("*.pt")), "a training begins")
-    os.kill(run.pid, signal.SIGKILL)
-    run.outcome()
+    run.kill()
+    run.communicate()
     slow.unlink()
     engine = Engine(address(two))
     shown = Witness()

@@ -33,7 +33,7 @@ from benchmarks.store.container import read_header
 from benchmarks.store.file_names import member_files
 from benchmarks.store.identity import Configuration
 from tests.helpers.engines import MANY, MEMBERS, SLOW, predictions, wait_until
-from tests.helpers.runs import PATIENCE, cli, fork
+from tests.helpers.runs import PATIENCE, begun, cli
 from zoo import registry
 from zoo.recipes import Labels
 from zoo.training.job import Progress
@@ -100,21 +100,21 @@ def gone(group: int) -> bool:
 def test_ctrl_c_stops_all_with_their_states_saved(zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(SLOW, str(zoo))
     results = tmp_path / "results"
-    run = fork(tmp_path / "said", *asked(zoo, results, "patient", "queued"), "--side-by-side", 2)
+    run = begun(*asked(zoo, results, "patient", "queued"), "--side-by-side", 2)
     checkpoints = results / "digits" / "checkpoints"
-    wait_until(lambda: len(list(checkpoints.glob("*.pt"))) == 2 or run.ended(), "two trainings begin")
+    wait_until(lambda: len(list(checkpoints.glob("*.pt"))) == 2 or run.poll() is not None, "two trainings begin")
     os.killpg(run.pid, signal.SIGINT)  # a terminal sends it to all processes as well
-    done = run.outcome()
-    assert done.code == 130
-    assert done.err.splitlines()[-1] == (
+    said, _ = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 130
+    assert said.splitlines()[-1] == (
         "Interrupted in patient and queued; every state is saved, the same command goes on from there."
     )
     assert gone(run.pid)
-    begun = {path.name.split(".")[0]: torch.load(path, weights_only=True)["state"] for path in checkpoints.glob("*.pt")}
-    assert set(begun) == {"patient", "queued"}
+    saved = {path.name.split(".")[0]: torch.load(path, weights_only=True) for path in checkpoints.glob("*.pt")}
+    assert set(saved) == {"patient", "queued"}
     monkeypatch.delenv(SLOW)
     assert cli(*asked(zoo, results, "patient", "queued")).code == 0
-    for member, state in begun.items():
+    for member, state in ((member, one["state"]) for member, one in saved.items()):
         (table,) = (results / "digits" / "predictions").glob(f"{member}.s0.*.csv")
         rows = list(csv.DictReader(table.open()))
         assert len(rows) == MANY
@@ -126,13 +126,13 @@ def test_workers_that_nobody_listens_to_save_their_state_and_end(
     zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv(SLOW, str(zoo))
-    run = fork(tmp_path / "said", *asked(zoo, tmp_path / "results", "patient", "teacher"), "--side-by-side", 2)
+    run = begun(*asked(zoo, tmp_path / "results", "patient", "teacher"), "--side-by-side", 2)
     checkpoints = tmp_path / "results" / "digits" / "checkpoints"
-    wait_until(lambda: list(checkpoints.glob("patient*.pt")) or run.ended(), "the training begins")
+    wait_until(lambda: list(checkpoints.glob("patient*.pt")) or run.poll() is not None, "the training begins")
     (checkpoint,) = checkpoints.glob("patient*.pt")
     written = checkpoint.stat().st_mtime_ns
-    os.kill(run.pid, signal.SIGKILL)
-    run.outcome()
+    run.kill()
+    run.communicate()
     assert gone(run.pid)
     assert checkpoint.stat().st_mtime_ns > written
 
