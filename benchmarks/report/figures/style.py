@@ -256,14 +256,19 @@ def luminance(colour: Sequence[float]) -> float:
 
 
 def shorten(text: str, length: int) -> str:
-    """Cut text to `length` characters; the seed at the end of a member's name stays, as it tells members apart."""
+    """Cut text to `length` characters; what tells members apart stays: the seed at the end of a name, and its last part
+    where that leaves half of the room to the first ones."""
     if len(text) <= length:
         return text
     seed = re.search(r" \(seed \d+\)$", text)
+    head = text[: seed.start()] if seed else text
     tail = seed.group().replace("(seed ", "s").replace(")", "") if seed else ""
-    head = text[: len(text) - len(seed.group())] if seed else text
-    room = length - len(tail)
-    return (head if len(head) <= room else head[: room - 1].rstrip(" _,") + "…") + tail
+    if len(head) + len(tail) <= length:
+        return head + tail
+    last = head[head.rfind("@") :] if "@" in head else ""
+    if len(last) + len(tail) <= length / 2:
+        head, tail = head.removesuffix(last), last + tail
+    return head[: length - len(tail) - 1].rstrip(" _,@") + "…" + tail
 
 
 def signed(value: float, digits: int) -> str:

@@ -411,6 +411,11 @@ def test_a_shortened_name_keeps_its_seed():
     assert shorten("vgg_fer (seed 1)", 20) == "vgg_fer (seed 1)"
     assert shorten("mobilenetv4_conv_small (seed 12)", 20) == "mobilenetv4_con… s12"
     assert len(shorten("mobilenetv4_conv_small_and_more", 20)) <= 20
+    long = "vgg_fer_wide@muon@tuned@from_fer2013--vgg_fer_wide--muon--long"
+    assert shorten(long, 30) == "vgg_fer_wide@muon@tuned@from…"
+    assert shorten(f"{long}@scale_tta", 30) == "vgg_fer_wide@muon@t…@scale_tta"
+    assert shorten(f"{long}@scale_tta (seed 1)", 30) == "vgg_fer_wide@muo…@scale_tta s1"
+    assert shorten("vgg_fer@muon@long@scale_tta (seed 0)", 30) == "vgg_fer@muon@long@scale_tta s0"
 
 
 def test_lines_hold_every_word_and_fit_the_sheet():
