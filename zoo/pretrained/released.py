@@ -25,7 +25,7 @@ FILE = Path("model") / "model.safetensors"
 class Released:
     """A file of weights: of which member, trained on which suite with which classes, for how many channels.
 
-    `hash` ends the name of the predictions that were made with them.
+    `hash` ends the name of the predictions that were made with them; empty where the file does not say.
     """
 
     path: Path
@@ -72,7 +72,7 @@ def _read(path: Path) -> Released:
         raise WeightsUnavailable(f"{path} has no {FORMAT!r} in its header: it was not written by this version")
     try:
         classes = tuple(map(str, json.loads(about["classes"])))
-        return Released(path, about["member"], about["suite"], classes, int(about["channels"]), about["hash"])
+        return Released(path, about["member"], about["suite"], classes, int(about["channels"]), about.get("hash", ""))
     except (KeyError, ValueError, TypeError) as error:
         raise WeightsUnavailable(f"{path} is damaged: its header does not say what it is of ({error!r})") from error
 
