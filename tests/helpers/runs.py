@@ -54,12 +54,12 @@ def undrawn(*arguments: object) -> list[str]:
 
 
 def begun(*arguments: object) -> subprocess.Popen[str]:
-    """A command line in a process and a session of its own, with one text of all that it says.
+    """A command line in a process and a session of its own, whose stderr can be read.
 
     No fork of the tests' process: threads and pools of tests before it would be missing there.
     """
     return subprocess.Popen(
-        undrawn(*arguments), cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        undrawn(*arguments), cwd=ROOT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
 

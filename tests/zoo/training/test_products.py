@@ -19,7 +19,7 @@ from zoo.training.products import ALL, LIBRARY, ProductConv2d, Ways, by_library,
 torch.set_num_threads(1)
 
 WEIGHTS = Ways(False, False, True)
-BY_TYPE = {torch.float32: 2e-6, torch.bfloat16: 2**-6}  # of the largest number; what goes in is rounded, too
+BY_TYPE = {torch.float32: 2e-6, torch.bfloat16: 2**-7}  # of the largest number: two units of the last place
 
 
 @pytest.mark.parametrize("dtype", list(BY_TYPE))
@@ -52,15 +52,18 @@ def test_outputs_and_gradients_are_those_of_a_convolution_in_float64(
     exact = nn.Conv2d(*channels, kernel, stride, padding).double()
     layer = nn.Conv2d(*channels, kernel, stride, padding)
     layer.load_state_dict(exact.state_dict())
-    use_products(layer)
-    monkeypatch.setattr(ProductConv2d, "ways", lambda self, images: ways)
     images = torch.randn(4, channels[0], side, side + 1).to(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        usual = gradients(layer, images)
+        layer.zero_grad()
+        use_products(layer)
+        monkeypatch.setattr(ProductConv2d, "ways", lambda self, images: ways)
         found = gradients(layer, images)
     assert found[0].dtype == dtype and [one.dtype for one in found[1:]] == [torch.float32] * 3
-    for ours, theirs in zip(found, gradients(exact, images.double()), strict=True):
+    for ours, library, theirs in zip(found, usual, gradients(exact, images.double()), strict=True):
         assert ours.shape == theirs.shape
-        assert (ours - theirs).abs().max() <= BY_TYPE[dtype] * theirs.abs().max()
+        off = (library - theirs).abs().max()  # where bfloat16 is emulated, the library rounds more often
+        assert (ours - theirs).abs().max() <= max(BY_TYPE[dtype] * theirs.abs().max(), off)
 
 
 def gradients(layer: nn.Module, images: Tensor) -> list[Tensor]:
