@@ -92,6 +92,19 @@ def test_flags_are_back_after_an_error(flags: Any):
     assert (cudnn.benchmark, cudnn.allow_tf32) == before
 
 
+@pytest.mark.parametrize("flags", [convolutions_tried, full_precision])
+def test_flags_are_kept_until_the_last_thread_leaves_and_then_are_back(flags: Any):
+    before = cudnn.benchmark, cudnn.allow_tf32
+    first, second = flags(), flags()
+    first.__enter__()
+    within = cudnn.benchmark, cudnn.allow_tf32
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert (cudnn.benchmark, cudnn.allow_tf32) == within != before
+    second.__exit__(None, None, None)
+    assert (cudnn.benchmark, cudnn.allow_tf32) == before
+
+
 @contextmanager
 def reads_of_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Counter[str]]]:
     """Count what makes the host wait, step by step."""
