@@ -28,9 +28,6 @@ FINE_TUNED = Recipe(
 )
 """Networks that start from trained weights: the classifier alone for an epoch, then all at a lower rate."""
 
-FINE_TUNED_DEPTHWISE = replace(FINE_TUNED, bf16_on_cpu=False)
-"""The same for depthwise convolutions, which are slower in bf16 than in float32 on CPUs."""
-
 FINE_TUNED_DEEP = replace(FINE_TUNED, transfer=Transfer(head_epochs=1, backbone=0.2, layer_decay=0.75))
 """Transformers and their like: the nearer to the input, the less a layer moves."""
 
@@ -164,7 +161,7 @@ backbone(
     "regnetx_002",
     "regnetx_002.pycls_in1k",
     "RegNetX 200 MF, first stride 1, overall stride 16",
-    recipe=replace(DEPTHWISE, epochs=6, bf16_on_cpu=True),
+    recipe=replace(DEPTHWISE, epochs=6),
     reference="arXiv:2003.13678",
     init="imagenet",
     stem_stride=1,
@@ -237,7 +234,7 @@ backbone(
     image_size=96,
     reference="arXiv:1905.11946",
     init="imagenet",
-    tuned=FINE_TUNED_DEPTHWISE,
+    tuned=FINE_TUNED,
     trees=True,
 )
 backbone(
@@ -248,7 +245,7 @@ backbone(
     image_size=96,
     reference="arXiv:2104.00298",
     init="imagenet-22k",
-    tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
+    tuned=replace(FINE_TUNED, normalise="signed"),
     trees=True,
 )
 backbone(
@@ -260,7 +257,7 @@ backbone(
     reference="arXiv:1905.11946",
     init="imagenet",
     weights="efficientnet-lite0-57934424.pth",
-    tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
+    tuned=replace(FINE_TUNED, normalise="signed"),
     trees=True,
 )
 backbone(
@@ -272,7 +269,7 @@ backbone(
     reference="arXiv:1905.11946",
     init="imagenet",
     weights="efficientnet-lite1-77cc7160.pth",
-    tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
+    tuned=replace(FINE_TUNED, normalise="signed"),
     trees=True,
 )
 backbone(
@@ -284,7 +281,7 @@ backbone(
     reference="arXiv:1905.11946",
     init="imagenet",
     weights="efficientnet-lite2-9656183e.pth",
-    tuned=replace(FINE_TUNED_DEPTHWISE, normalise="signed"),
+    tuned=replace(FINE_TUNED, normalise="signed"),
     trees=True,
 )
 
@@ -299,7 +296,7 @@ backbone(
     reference="arXiv:1801.04381",
     init="imagenet",
     weights="mobilenet_v2-b0353104.pth",
-    tuned=FINE_TUNED_DEPTHWISE,
+    tuned=FINE_TUNED,
 )
 backbone(
     "mobilenetv3_small",
@@ -309,7 +306,7 @@ backbone(
     image_size=96,
     reference="arXiv:1905.02244",
     init="imagenet",
-    tuned=FINE_TUNED_DEPTHWISE,
+    tuned=FINE_TUNED,
 )
 backbone(
     "mobilenetv3_large",
@@ -319,7 +316,7 @@ backbone(
     image_size=96,
     reference="arXiv:1905.02244",
     init="imagenet",
-    tuned=FINE_TUNED_DEPTHWISE,
+    tuned=FINE_TUNED,
 )
 backbone(
     "mobilenetv4_conv_small",
@@ -328,7 +325,7 @@ backbone(
     recipe=replace(DEPTHWISE, epochs=6),
     reference="arXiv:2404.10518",
     init="imagenet",
-    tuned=FINE_TUNED_DEPTHWISE,
+    tuned=FINE_TUNED,
     stem_stride=1,
 )
 backbone(
@@ -339,7 +336,7 @@ backbone(
     image_size=96,
     reference="arXiv:2404.10518",
     init="imagenet",
-    tuned=FINE_TUNED_DEPTHWISE,
+    tuned=FINE_TUNED,
 )
 backbone(
     "mobilenetv4_hybrid_medium",
@@ -349,7 +346,7 @@ backbone(
     image_size=96,
     reference="arXiv:2404.10518",
     init="imagenet",
-    tuned=FINE_TUNED_DEPTHWISE,
+    tuned=FINE_TUNED,
 )
 backbone(
     "fbnetv3_b",
@@ -359,7 +356,7 @@ backbone(
     image_size=96,
     reference="arXiv:2006.02049",
     init="imagenet",
-    tuned=FINE_TUNED_DEPTHWISE,
+    tuned=FINE_TUNED,
 )
 
 # ConvNeXt
@@ -368,7 +365,7 @@ backbone(
     "convnext_atto",
     "convnext_atto",
     "ConvNeXt atto, patches of 2 pixels, overall stride 16",
-    recipe=replace(ADAMW, epochs=8, bf16_on_cpu=False),
+    recipe=replace(ADAMW, epochs=8),
     reference="arXiv:2201.03545",
     patch_size=2,
 )
@@ -376,22 +373,22 @@ backbone(
     "convnext_tiny",
     "convnext_tiny.fb_in22k_ft_in1k",
     "ConvNeXt tiny on images enlarged to 96 pixels",
-    recipe=replace(ADAMW, epochs=8, bf16_on_cpu=False),
+    recipe=replace(ADAMW, epochs=8),
     image_size=96,
     reference="arXiv:2201.03545",
     init="imagenet-22k",
-    tuned=replace(FINE_TUNED_DEEP, bf16_on_cpu=False),
+    tuned=FINE_TUNED_DEEP,
     smallest=32,
 )
 backbone(
     "convnext_base",
     "convnext_base.fb_in22k_ft_in1k",
     "ConvNeXt base on images enlarged to 96 pixels",
-    recipe=replace(ADAMW, epochs=8, bf16_on_cpu=False),
+    recipe=replace(ADAMW, epochs=8),
     image_size=96,
     reference="arXiv:2201.03545",
     init="imagenet-22k",
-    tuned=replace(FINE_TUNED_DEEP, bf16_on_cpu=False),
+    tuned=FINE_TUNED_DEEP,
     smallest=32,
 )
 

@@ -12,7 +12,7 @@ from zoo.networks.layers import PointwiseDown
 from zoo.recipes import DEPTHWISE, Augment, Loss, Recipe
 from zoo.registry import register
 
-HOUSE = replace(DEPTHWISE, epochs=6, weight_decay=0.01, loss=Loss(label_smoothing=0.0), bf16_on_cpu=True)
+HOUSE = replace(DEPTHWISE, epochs=6, weight_decay=0.01, loss=Loss(label_smoothing=0.0))
 
 PAPER = Recipe(
     epochs=200,

@@ -32,11 +32,9 @@ FINE_TUNED = Recipe(
     weight_decay=0.05,
     ema_decay=0.99,
     normalise="unit",
-    bf16_on_cpu=False,
     transfer=Transfer(head_epochs=1),
 )
-"""The classifier alone for an epoch, then all layers alike: those cut off are the ones that would have had to unlearn.
-Depthwise convolutions stay in float32."""
+"""The classifier alone for an epoch, then all layers alike: those cut off are the ones that would have had to unlearn."""
 
 VGGFACE2 = Pretrained("face (VGGFace2)", FACES, FINE_TUNED, 112)
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from zoo.training.depthwise import DepthwiseConv2d, depthwise_kind
 from zoo.training.winograd import Winograd, pays
 
 SMALL = 36  # pixels of a map: up to here the gradient of the weights is faster as a product, in bfloat16
@@ -45,23 +46,30 @@ LIBRARY, ALL = Ways(False, False, False), Ways(True, True, True)
 
 
 def use_products(network: nn.Module) -> None:
-    """Have the convolutions of a network, which trains on a CPU, compute as products what is faster so.
+    """Have the convolutions of a network, which trains on a CPU, compute as products what is faster so; depthwise ones
+    as zoo/training/depthwise.py says.
 
     Weights, their names and the network's outputs stay as they are.
     """
     for layer in network.modules():
         if type(layer) is nn.Conv2d and _is_plain(layer):
             layer.__class__ = ProductConv2d
+        elif (kind := depthwise_kind(layer)) is not None:
+            layer.__class__ = kind
 
 
 @contextmanager
 def by_library() -> Iterator[None]:
     """Leave all convolutions to the library while the context lasts, as who counts its operators wants them."""
-    before, ProductConv2d.may = ProductConv2d.may, False
+    ours = ProductConv2d, DepthwiseConv2d
+    before = [kind.may for kind in ours]
+    for kind in ours:
+        kind.may = False
     try:
         yield
     finally:
-        ProductConv2d.may = before
+        for kind, may in zip(ours, before, strict=True):
+            kind.may = may
 
 
 def _is_plain(layer: nn.Conv2d) -> bool:

@@ -1,0 +1,165 @@
+"""Depthwise convolutions in bfloat16, whose gradients a CPU's library computes slowly.
+
+oneDNN has fast kernels for the output of any depthwise convolution, but for the gradient of its input only where
+strides are 1, and for that of its weights only where the kernel has 3 x 3 pixels or fewer and the map is no smaller;
+else it takes up to a hundred times as long in bfloat16 as it need. Here the gradient of the input is the output of
+such a convolution of the slopes, with zeros between them for a stride; that of a larger kernel is put together from
+windows of 3 x 3, and zeros around a small map are laid there before. Milliseconds of one core (EPYC with AVX-512,
+torch 2.14), 64 images, by the library in float32 and bfloat16, and so:
+
+| channels | map | kernel | stride | gradient of the input | of the weights |
+|---|---|---|---:|---:|---:|
+| 96 | 48 x 48 | 3 x 3 | 2 | 32, 145, 8 | 6, 5, as the library |
+| 144 | 24 x 24 | 5 x 5 | 2 | 4, 154, 4 | 14, 56, 15 |
+| 240 | 12 x 12 | 5 x 5 | 1 | 4, 2.5, as the library | 18, 50, 13 |
+| 1,152 | 3 x 3 | 5 x 5 | 1 | 0.6, 0.3, as the library | 19, 84, 6 |
+| 384, 128 images | 6 x 6 | 7 x 7 | 1 | 6, 3, as the library | 42, 89, 39 |
+| 512 | 2 x 2 | 3 x 3 | 1 | 0.1, 0.1, as the library | -, 10, 0.1 |
+| 512 | 14 x 14 | 4 x 4 | 4 | -, 197, 3 | -, 94, 7 |
+
+Numbers are those of the library but for the order in which products are added up, in float32 either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+SAME = "timm.layers.conv2d_same", "Conv2dSame"  # by name: most networks need no timm, which takes a second to import
+WINDOW = 3  # pixels a side of the largest kernel whose gradient the library computes fast
+
+Pair = tuple[int, int]
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A convolution of every channel by itself, whose gradients are computed as above where it is in bfloat16."""
+
+    may: ClassVar[bool] = True  # compute otherwise than the library
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if not self.otherwise(input):
+            return super()._conv_forward(input, weight, bias)
+        half = torch.bfloat16
+        own = None if bias is None else bias.to(half)
+        return cast(Tensor, _Depthwise.apply(input.to(half), weight.to(half), own, self.stride, self.padding))
+
+    def otherwise(self, images: Tensor) -> bool:
+        """Return whether a gradient for images `[B,C,H,W]` is not computed by the library."""
+        autocast = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if autocast else images.dtype
+        slow = max(self.stride) > 1 or max(self.kernel_size) > WINDOW or min(images.shape[2:]) < WINDOW
+        return self.may and slow and images.dim() == 4 and images.device.type == "cpu" and dtype == torch.bfloat16
+
+
+class DepthwiseConv2dSame(DepthwiseConv2d):
+    """One that puts zeros around its images as TensorFlow does: as many pixels as an output for every stride needs."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        frame = list[int]()
+        for side, kernel, step in zip(input.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
+            lacking = max(0, (-(-side // step) - 1) * step + kernel - side)
+            frame += [lacking // 2, lacking - lacking // 2]
+        return self._conv_forward(F.pad(input, frame) if any(frame) else input, self.weight, self.bias)
+
+
+def depthwise_kind(layer: nn.Module) -> type[DepthwiseConv2d] | None:
+    """Return the class above that computes what a layer does; None for layers of another kind."""
+    kind = type(layer)
+    if kind is nn.Conv2d and _is_depthwise(layer):
+        return DepthwiseConv2d
+    if (kind.__module__, kind.__name__) == SAME and _is_depthwise(layer):
+        return DepthwiseConv2dSame
+    return None
+
+
+def _is_depthwise(layer: Any) -> bool:
+    """Return whether every output channel sees one input channel of its own, over neighbouring pixels with zeros around
+    them."""
+    return bool(
+        layer.groups == layer.in_channels == layer.out_channels > 1
+        and layer.dilation == (1, 1)
+        and layer.padding_mode == "zeros"
+        and type(layer.padding) is tuple
+        and all(around < side for around, side in zip(layer.padding, layer.kernel_size, strict=True))
+    )
+
+
+class _Depthwise(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        context: Any, images: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair
+    ) -> Tensor:
+        context.save_for_backward(images, weight)
+        context.options = stride, padding
+        return F.conv2d(images, weight, bias, stride, padding, 1, len(weight))
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, slope: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
+        (images, weight), (stride, padding) = context.saved_tensors, context.options
+        of_images, of_weight, of_bias = context.needs_input_grad[:3]
+        slope = slope.contiguous(memory_format=torch.channels_last)
+        return (
+            _of_images(slope, images, weight, stride, padding) if of_images else None,
+            _of_weight(slope, images, weight, stride, padding) if of_weight else None,
+            slope.sum((0, 2, 3)) if of_bias else None,
+            None,
+            None,
+        )
+
+
+def _of_images(slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
+    """Return the gradient of the images: each of their pixels gets from every slope that saw it."""
+    kernel = weight.shape[2:]
+    count, channels, high, wide = slope.shape
+    if stride != (1, 1):
+        shape = (
+            side + 2 * around - one + 1 for side, around, one in zip(images.shape[2:], padding, kernel, strict=True)
+        )
+        spread = torch.zeros(count, *shape, channels, dtype=slope.dtype).permute(0, 3, 1, 2)
+        spread[:, :, : stride[0] * (high - 1) + 1 : stride[0], : stride[1] * (wide - 1) + 1 : stride[1]] = slope
+        slope = spread
+    around = [side - 1 - lost for side, lost in zip(kernel, padding, strict=True)]
+    return F.conv2d(slope, weight.flip(2, 3), None, 1, around, 1, channels)
+
+
+def _of_weight(slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
+    """Return the gradient of the weights, window by window of the kernel."""
+    kernel, channels = weight.shape[2:], len(weight)
+    if max(*kernel, *stride) <= WINDOW and min(images.shape[2:]) > WINDOW:
+        return _by_library(slope, images, weight, stride, padding)
+    framed = F.pad(images.permute(0, 2, 3, 1), (0, 0, padding[1], padding[1], padding[0], padding[0]))
+    framed = framed.permute(0, 3, 1, 2)
+    seen = [step * (side - 1) for step, side in zip(stride, slope.shape[2:], strict=True)]
+    largest = WINDOW if max(stride) <= WINDOW else 1
+    gradient = torch.empty_like(weight)
+    for top, high in _windows(kernel[0], largest):
+        for left, wide in _windows(kernel[1], largest):
+            part = framed[:, :, top : top + seen[0] + high, left : left + seen[1] + wide]
+            if largest == 1:
+                steps = part[:, :, :: stride[0], :: stride[1]]
+                found = (slope.float() * steps.float()).sum((0, 2, 3))[:, None, None, None]
+            else:
+                part = part.contiguous(memory_format=torch.channels_last)
+                window = weight.new_empty(channels, 1, high, wide)
+                found = _by_library(slope, part, window, stride, (0, 0))
+            gradient[:, :, top : top + high, left : left + wide] = found
+    return gradient
+
+
+def _windows(side: int, largest: int) -> Iterator[tuple[int, int]]:
+    """Yield where windows of a kernel's side begin, and their own side; the last one may overlap the one before."""
+    length = min(side, largest)
+    yield from ((start, length) for start in (*range(0, side - length, length), side - length))
+
+
+def _by_library(slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
+    _, gradient, _ = torch.ops.aten.convolution_backward(
+        slope, images, weight, None, stride, padding, (1, 1), False, (0, 0), len(weight), (False, True, False)
+    )
+    return cast(Tensor, gradient)
