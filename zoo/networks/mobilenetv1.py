@@ -34,7 +34,7 @@ FINE_TUNED = Recipe(
     normalise="unit",
     transfer=Transfer(head_epochs=1),
 )
-"""The classifier alone for an epoch, then all layers alike: those cut off are the ones that would have had to unlearn."""
+"""The classifier alone for an epoch, then all layers alike: those that would have had to unlearn are cut off."""
 
 VGGFACE2 = Pretrained("face (VGGFace2)", FACES, FINE_TUNED, 112)
 
