@@ -15,13 +15,17 @@ endif
 PINS := $(PINS_$(VERSIONS))
 INSTALL = $(BIN)/pip install -q $(addprefix -c ,$(PINS))
 
-.PHONY: benchmark test test-store faults kills check lint site gpu constraints clean
+.PHONY: benchmark test thorough test-store faults kills check lint site gpu constraints clean
 
 benchmark: $(VENV)/installed
 	$(BIN)/python benchmark.py --suite fer2013
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+
+# With the large networks too, and all images, of which `make test` looks at some.
+thorough: $(VENV)/installed-test
+	THOROUGH=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 # Results in a bucket, with an S3 server that the other tests do without.
 test-store: $(VENV)/installed-test

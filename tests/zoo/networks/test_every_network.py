@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.helpers.thorough import THOROUGH
 from zoo import registry
 from zoo.inference.pixels import normalise, to_float
 from zoo.inference.predict import class_scores
@@ -39,11 +40,19 @@ NETWORKS = list(
 HEAVY = 100e6  # parameters: above, gradients are asked of shapes alone, which need no memory
 LARGE = 3e9  # multiply-adds an image: above, at a paper's own input size, shapes alone are asked for
 HEAVIEST = 200e6  # above, nothing is computed: eva02 members are made of the same layers
+LIGHT = 25e6, 0.4e9  # parameters and multiply-adds: above, all but the first test are left to `make thorough`
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def member(request: pytest.FixtureRequest) -> Iterator[registry.Member]:
     yield registry.get(request.param)
+
+
+@pytest.fixture(scope="module")
+def light(member: registry.Member) -> None:
+    """Networks of the same layers stand for larger ones."""
+    if not THOROUGH and any(count > most for count, most in zip((member.params or 0, member.macs or 0), LIGHT, strict=True)):
+        pytest.skip("left to `make thorough`")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +99,7 @@ def test_a_training_step_reaches_every_parameter(member: registry.Member, meta_n
     assert idle == []
 
 
+@pytest.mark.usefixtures("light")
 def test_a_training_step_leaves_finite_numbers(member: registry.Member, request: pytest.FixtureRequest):
     if (member.params or 0) > HEAVY or (member.macs or 0) > LARGE:
         pytest.skip("gradients of a network of this size take gigabytes, or minutes")
@@ -107,6 +117,7 @@ def test_a_training_step_leaves_finite_numbers(member: registry.Member, request:
     assert torch.isfinite(logits_of(network(inputs))).all()
 
 
+@pytest.mark.usefixtures("light")
 def test_logits_do_not_depend_on_batch_mates(member: registry.Member, request: pytest.FixtureRequest):
     if (member.params or 0) > HEAVIEST or (member.macs or 0) > LARGE:
         pytest.skip("a network of this size takes gigabytes, or minutes")
@@ -131,11 +142,13 @@ def _feed_statistics(network: nn.Module, images: Tensor, member: registry.Member
         network(normalise(to_float(images, member.image_size), member.recipe.normalise))
 
 
+@pytest.mark.usefixtures("light")
 def test_a_network_takes_colour_images_of_any_number_of_classes(member: registry.Member):
     result = meta_result(on_meta(member, 10, 3), 3, member.image_size)
     assert logits_of(result).shape == (2, 10)
 
 
+@pytest.mark.usefixtures("light")
 def test_a_network_trains_at_every_size_its_recipes_ask_for(member: registry.Member, meta_network: nn.Module):
     with_it = [registry.get(name) for name in MEMBERS]
     recipes = [one.recipe for one in with_it if (one.builder, one.image_size) == (member.builder, member.image_size)]

@@ -22,7 +22,7 @@ from torch import nn
 
 from benchmarks.data import Dataset
 from benchmarks.store.file_names import member_files
-from tests.helpers.runs import PATIENCE, ROOT, Outcome, undrawn
+from tests.helpers.runs import PATIENCE, ROOT, Outcome, cli, undrawn
 from tests.helpers.small_disk import small_disk
 from tests.helpers.trained import trained
 from zoo import registry
@@ -309,10 +309,15 @@ def test_predictions_repeat_bit_by_bit(dataset: Dataset, unbroken: dict[str, Tra
 # Kills
 
 
-def digits(results: Path) -> subprocess.Popen[str]:
-    """Trains lenet with its own recipe, in a process of its own."""
+def lenet(results: Path) -> list[object]:
+    """What trains lenet with its own recipe."""
     options = ["--suite", "digits", "--members", "lenet", "--train", "missing", "--device", "cpu"]
-    command = undrawn(*options, "--ensemblers", "uniform", "--checkpoint-every", "0", "--results", results)
+    return [*options, "--ensemblers", "uniform", "--checkpoint-every", "0", "--results", results]
+
+
+def digits(results: Path) -> subprocess.Popen[str]:
+    """Trains it in a process of its own."""
+    command = undrawn(*lenet(results))
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -329,6 +334,7 @@ def wait_for_epochs(checkpoint: Path, process: subprocess.Popen[str], epochs: in
     raise AssertionError(f"no checkpoint of {epochs} epochs: {process.communicate()}")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_ctrl_c_and_kill_cost_no_epoch_and_no_bit(digits_run: tuple[Path, Outcome], tmp_path: Path):
     name = member_files(digits_run[0] / "digits" / "predictions", "lenet", 0)[0].stem
     checkpoint = tmp_path / "digits" / "checkpoints" / f"{name}.pt"
@@ -347,9 +353,8 @@ def test_ctrl_c_and_kill_cost_no_epoch_and_no_bit(digits_run: tuple[Path, Outcom
     assert killed.returncode == -signal.SIGKILL
     assert second["history"][:2] == first["history"][:2]
 
-    last = digits(tmp_path)
-    _, err = last.communicate(timeout=PATIENCE)
-    assert last.returncode == 0, err
+    last = cli(*lenet(tmp_path))
+    assert last.code == 0, last.err
     folders = [root / "digits" / "predictions" for root in (tmp_path, digits_run[0])]
     mine, unbroken = (load_file(folder / f"{name}.safetensors") for folder in folders)
     assert mine["val"].tobytes() == unbroken["val"].tobytes()

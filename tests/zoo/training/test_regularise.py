@@ -21,7 +21,7 @@ def test_features_are_dropped_in_training_alone(name: str):
     network = registry.get(name).build(3, 1)
     names = list(network.state_dict())
     size = registry.get(name).image_size
-    images = torch.rand(4, 1, size, size)
+    images = torch.rand(1, 1, size, size)
     plain = copy.deepcopy(network).eval()
     drop_features(network, 0.5)
     assert list(network.state_dict()) == names
@@ -31,7 +31,7 @@ def test_features_are_dropped_in_training_alone(name: str):
     for module in classifier_modules(network):
         module.training = True
     assert not torch.allclose(network(images), plain(images))
-    averaged = torch.stack([network(images) for _ in range(600)]).mean(0)
+    averaged = network(images.expand(600, -1, -1, -1)).mean(0, keepdim=True)
     torch.testing.assert_close(averaged, plain(images), atol=0.15, rtol=0.1)
 
 
