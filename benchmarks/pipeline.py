@@ -34,6 +34,7 @@ from benchmarks.report import figures, leaderboard, page, readme
 from benchmarks.report.epochs import damaged_histories
 from benchmarks.rerun import unchanged
 from benchmarks.rerun.fits import KnownFits, Validation
+from benchmarks.rerun.measures import KnownMeasures
 from benchmarks.results import Results
 from benchmarks.results.schema import NotRun
 from benchmarks.session import Options, Session
@@ -45,7 +46,7 @@ from benchmarks.store.weights import remove_finished
 
 SILENT = NullProgress()
 MOST_NAMED = 5  # members in a message that gives one reason for all
-FITS = Path("local", "fits")  # in a suite's folder
+FITS, MEASURES = Path("local", "fits"), Path("local", "measures.json")  # in a suite's folder
 CROSS_FITS = 5  # folds of val; as many as it has images, or groups of them, where these are fewer
 
 
@@ -92,6 +93,8 @@ def _run(options: Options, place: Here, display: NullProgress) -> Results:
         raise NothingToScore(_nothing(session, missing))
     searched = search_folds(session, predictions, display, place)
     notes += [*remarks(chain.from_iterable(own)), *changed, *reasons]
+    processes = _processes(session, searched[0])
+    known = KnownMeasures(session.folder / MEASURES, processes, fresh=options.fresh)
     results = evaluate(
         session.suite,
         pool(searched),
@@ -99,7 +102,7 @@ def _run(options: Options, place: Here, display: NullProgress) -> Results:
         not_run=missing,
         notes=notes,
         limits=session.limits,
-        processes=_processes(session, searched[0]),
+        measure=known.measure,
     )
     results["notes"] += damaged_histories(results, session.store.folder)
     for note in results["notes"][len(notes) :]:

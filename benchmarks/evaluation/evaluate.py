@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +19,8 @@ from benchmarks.evaluation.cross_validated import cross_validated
 from benchmarks.evaluation.diversity import diversity
 from benchmarks.evaluation.figure_data import charts_data, confusions
 from benchmarks.evaluation.folds import SearchedModels
-from benchmarks.evaluation.probabilities import measure_rows, probabilities
+from benchmarks.evaluation.models import ScoredModel
+from benchmarks.evaluation.probabilities import measure_rows, probabilities, references
 from benchmarks.evaluation.protocols import contrast
 from benchmarks.evaluation.quantised import quantised
 from benchmarks.evaluation.recalibration import fitted_temperatures
@@ -27,9 +29,9 @@ from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.significance import forget_draws
 from benchmarks.evaluation.tta import of_other_weights, views_worth
 from benchmarks.files import DamagedFile, read_csv, rounded
-from benchmarks.processes import beside
 from benchmarks.results import FORMAT, Results
 from benchmarks.results.analyses import Budget, Views
+from benchmarks.results.probabilities import ProbabilityRow
 from benchmarks.results.row_classes import COSTLY
 from benchmarks.results.schema import Member, MemberFacts, NotRun, Split, Splits
 from benchmarks.store.container import StoreError
@@ -40,6 +42,16 @@ from benchmarks.suites.published_results import read_published, read_published_a
 from benchmarks.suites.suite import Suite
 from ensembles.search import choose
 
+Measured = Callable[[], list[ProbabilityRow]]
+"""Waits for what rows are worth, as another process may still be measuring."""
+
+
+def measured_here(
+    rows: Sequence[ScoredModel], members: int, targets: Targets, temperatures: Sequence[float]
+) -> Measured:
+    """Return what measures rows when it is asked."""
+    return partial(measure_rows, rows, references(rows, members, targets), targets, temperatures)
+
 
 def evaluate(
     suite: Suite,
@@ -49,19 +61,19 @@ def evaluate(
     not_run: list[NotRun],
     notes: list[str],
     limits: Mapping[str, float] = NO_LIMITS,
-    processes: int = 1,
+    measure: Callable[[Sequence[ScoredModel], int, Targets, Sequence[float]], Measured] = measured_here,
 ) -> Results:
     """Score everything that was searched once on test, and return what results.json holds.
 
     `results` is the folder of all suites' results. `not_run` and `notes` are reported as they are, with more notes
-    where files cannot be used. Up to `processes` compute. `limits` are those of `within_limits`, which says when
-    ValueError is raised.
+    where files cannot be used. `limits` are those of `within_limits`, which says when ValueError is raised. `measure`
+    begins to measure the rows, of which the first so many make the ensembles, at temperatures that were fitted on val.
     """
     targets, predictions, rows = searched.targets, searched.predictions, searched.rows
     search_results = searched.search_results
     fitted = [result for result in search_results if result.error is None]
     temperatures = fitted_temperatures(rows, targets.val)
-    worth = beside(processes, measure_rows, rows, len(predictions), targets, temperatures)
+    worth = measure(rows, len(predictions), targets, temperatures)
     audited = audit(rows, predictions, targets, temperatures)
     members, ensembles = score(rows, predictions, search_results, targets, searched.excluded)
     affordable = within_limits(ensembles, limits)

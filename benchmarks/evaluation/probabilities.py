@@ -42,14 +42,18 @@ ROWS_AT_ONCE = 512  # whose means are held: 41 MB of them. For many at once, dra
 SCORES = ("accuracy", "log_loss", "log_loss_scaled", "brier", "aurc")
 
 
-def measure_rows(
-    rows: Sequence[ScoredModel], members: int, targets: Targets, temperatures: Sequence[float]
-) -> list[ProbabilityRow]:
-    """Measure every row; `rows` are those of `scored_models`, of which the first `members` make the ensembles.
+def references(rows: Sequence[ScoredModel], members: int, targets: Targets) -> tuple[int, int | None]:
+    """Return the places of the rows that all are compared with: the member that is most accurate on val, and the
+    uniform average, where it is there. `rows` are those of `scored_models`; the first `members` make the ensembles."""
+    single = int(np.argmax([metrics.accuracy(row.val, targets.val) for row in rows[:members]]))
+    return single, next((place for place, row in enumerate(rows) if _is(row, UNIFORM)), None)
 
-    `temperatures` are the rows', fitted on val.
-    """
-    single, uniform = _single(rows[:members], targets), _uniform(rows)
+
+def measure_rows(
+    rows: Sequence[ScoredModel], beside: tuple[int, int | None], targets: Targets, temperatures: Sequence[float]
+) -> list[ProbabilityRow]:
+    """Measure every row, beside the `references` among them. `temperatures` are the rows', fitted on val."""
+    single, uniform = beside
     kinds = [recalibrated(row, targets.val, by) for row, by in zip(rows, temperatures, strict=True)]
     scores, gains = _scores(kinds, targets, single, uniform)
     cooled_val = [scaled(row.unseen[0], by) for row, by in zip(rows, temperatures, strict=True)]
@@ -83,7 +87,7 @@ def probabilities(
     worth: list[ProbabilityRow],
 ) -> Probabilities:
     """Return what `measure_rows` says of the rows, with the curves of three: best member, uniform average, headline."""
-    single, uniform = _single(rows[:members], targets), _uniform(rows)
+    single, uniform = references(rows, members, targets)
     shown = [single, *(place for place, row in enumerate(rows) if place == uniform or _is(row, headline))]
     return {
         "single": rows[single].title,
@@ -91,15 +95,6 @@ def probabilities(
         "rows": worth,
         "curves": [_curve(rows[place], targets.test) for place in shown],
     }
-
-
-def _single(members: Sequence[ScoredModel], targets: Targets) -> int:
-    """Return the place of the member that is most accurate on val."""
-    return int(np.argmax([metrics.accuracy(row.val, targets.val) for row in members]))
-
-
-def _uniform(rows: Sequence[ScoredModel]) -> int | None:
-    return next((place for place, row in enumerate(rows) if _is(row, UNIFORM)), None)
 
 
 def _is(row: ScoredModel, headline: str | None) -> bool:

@@ -54,8 +54,8 @@ def use_products(network: nn.Module) -> None:
     for layer in network.modules():
         if type(layer) is nn.Conv2d and _is_plain(layer):
             layer.__class__ = ProductConv2d
-        elif (kind := depthwise_kind(layer)) is not None:
-            layer.__class__ = kind
+        elif (own := depthwise_kind(layer)) is not None:
+            layer.__class__ = own
 
 
 @contextmanager

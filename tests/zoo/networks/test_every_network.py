@@ -51,7 +51,9 @@ def member(request: pytest.FixtureRequest) -> Iterator[registry.Member]:
 @pytest.fixture(scope="module")
 def light(member: registry.Member) -> None:
     """Networks of the same layers stand for larger ones."""
-    if not THOROUGH and any(count > most for count, most in zip((member.params or 0, member.macs or 0), LIGHT, strict=True)):
+    if not THOROUGH and any(
+        count > most for count, most in zip((member.params or 0, member.macs or 0), LIGHT, strict=True)
+    ):
         pytest.skip("left to `make thorough`")
 
 
