@@ -61,7 +61,7 @@ def use_products(network: nn.Module) -> None:
 @contextmanager
 def by_library() -> Iterator[None]:
     """Leave all convolutions to the library while the context lasts, as who counts its operators wants them."""
-    ours = ProductConv2d, DepthwiseConv2d
+    ours: list[type[ProductConv2d] | type[DepthwiseConv2d]] = [ProductConv2d, DepthwiseConv2d]
     before = [kind.may for kind in ours]
     for kind in ours:
         kind.may = False
