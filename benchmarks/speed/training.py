@@ -1,13 +1,14 @@
 """Images a second of a training step against a usual script, and against the same loop in float32.
 
-    python -m benchmarks.speed.training [--members vgg_fer resnet18 --seconds 20 --device cuda]
+    python -m benchmarks.speed.training [--members vgg_fer mobilenetv2 --seconds 20 --device cuda]
 
 All sides train the same network by SGD on the same made-up images with the full augmentation. `ours` is
 `zoo.training.loop.train`, which also averages the weights, clips gradients and watches the loss. `timm-style` is what
 most scripts do: PIL transforms in a DataLoader with 2 workers, timm's optimizer and loss, float32 on a CPU and bf16
-autocast on a GPU. `eager float32` takes our own batches, without bf16 and channels-last memory. The first steps of each
-round are not counted. On a GPU whose peak is known, the share of it that ours reaches is printed (MFU). With
-`--compile` a further side is ours by `torch.compile`, compiled in the steps that are not counted.
+autocast on a GPU. `eager float32` takes our own batches, without bf16 and channels-last memory. On a CPU one more side
+is ours with torch's convolutions instead of zoo/training/products.py. The first steps of each round are not counted. On
+a GPU whose peak is known, the share of it that ours reaches is printed (MFU). With `--compile` a further side is ours
+by `torch.compile`, compiled in the steps that are not counted.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ from zoo.registry import Member
 from zoo.training.augment import augment
 from zoo.training.job import Splits, TrainContext, TrainJob
 from zoo.training.loop import Stopped, train
+from zoo.training.products import by_library
 
 CLASSES = 7
+MEMBERS = ["vgg_fer", "resnet18", "efficientnet_lite0", "mobilenetv4_conv_small", "convnext_atto"]
 WARM_UP = 3  # steps of each round that are not counted: they allocate, and start workers
 PEAKS = {"H100 80GB HBM3": 989e12, "H200": 989e12, "A100": 312e12}
 """Dense bf16 floating-point operations a second by a part of the card's name."""
@@ -54,7 +57,7 @@ Step = Callable[[Tensor, Tensor], None]
 def main(argv: list[str] | None = None) -> None:
     """Runs all sides of each member in turns, and prints them with the ratios last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--members", nargs="+", default=["vgg_fer", "resnet18"])
+    parser.add_argument("--members", nargs="+", default=MEMBERS)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each side's round")
     for name, default in (("images", 28709), ("workers", 2), ("rounds", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -102,11 +105,14 @@ def made_up_images(images: int, size: int) -> Split:
 def sides(member: Member, data: Split, device: str, workers: int, seconds: float) -> dict[str, Callable[[], float]]:
     """What `in_turns` measures: each starts anew and returns images a second."""
     usual = f"timm-style, PIL with {workers} workers"
-    return {
+    found: dict[str, Callable[[], float]] = {
         "ours": partial(ours, member, data, device, seconds),
         usual: partial(usual_script, member, data, device, workers, seconds),
         "eager float32, our batches": partial(plain_loop, member, data, device, seconds),
     }
+    if device == "cpu":
+        found["ours, torch's convolutions"] = partial(ours_by_library, member, data, device, seconds)
+    return found
 
 
 @dataclass
@@ -138,6 +144,12 @@ class Clock:
 def ours(member: Member, data: Split, device: str, seconds: float, compiled: bool = False) -> float:
     """The training loop of the zoo itself."""
     return clocked(Clock(seconds, device), member, data, compiled)
+
+
+def ours_by_library(member: Member, data: Split, device: str, seconds: float) -> float:
+    """The same, but for the convolutions."""
+    with by_library():
+        return ours(member, data, device, seconds)
 
 
 def clocked(clock: Clock, member: Member, data: Split, compiled: bool = False) -> float:

@@ -217,10 +217,11 @@ def test_training_is_compared_with_a_usual_script(tmp_path: Path, capsys: pytest
     )
     training.main([*small, "--json", str(path)])
     out = capsys.readouterr().out
-    assert out.count("times as fast") == 2 and "MFU" not in out
+    assert out.count("times as fast") == 3 and "MFU" not in out
     assert {one.peer for one in Record.read(path).comparisons} == {
         "timm-style, PIL with 0 workers",
         "eager float32, our batches",
+        "ours, torch's convolutions",
     }
 
 
