@@ -157,7 +157,9 @@ GROUPS: dict[str, dict[str, Option]] = {
             "SECONDS", "leave out an ensembler one fit of which takes longer (default: none)", type=positive
         ),
         "--side-by-side": value(
-            "N|auto", "members trained at the same time (default: 1; auto: 4 on each GPU)", type=count_or_auto
+            "N|auto",
+            "members trained at the same time (default: 1; auto: 4 on each GPU, or 1 on each core)",
+            type=count_or_auto,
         ),
         "--engine": value("ADDRESS", "train by workers of a scheduler (benchmarks/execution/README.md)"),
         "--compile": value(

@@ -16,6 +16,9 @@ from typing import Literal
 ON_A_CARD = 4
 """Trainings for `auto` on each card: one small network leaves most of it idle."""
 
+MEMORY = 4 * 2**30
+"""Bytes that `auto` grants a training on CPUs. One at 48 pixels takes a third; --side-by-side N asks for other numbers."""
+
 CARDS = "CUDA_VISIBLE_DEVICES"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read when the libraries are loaded
 
@@ -35,9 +38,9 @@ class Slot:
 def workers(asked: int | Literal["auto"], device: str, members: int, cards: int = 1) -> int:
     """Return how many processes are of use for so many members; 1 says to train in this one.
 
-    With `auto`, a CPU has one, whose threads fill the cores; every one of the `cards` has ON_A_CARD.
+    With `auto`, every core has one, as far as the memory goes; every one of the `cards` has ON_A_CARD.
     """
-    automatic = ON_A_CARD * max(1, cards) if device == "cuda" else 1
+    automatic = ON_A_CARD * max(1, cards) if device == "cuda" else min(len(available()), memory() // MEMORY)
     return max(1, min(automatic if asked == "auto" else asked, members))
 
 
@@ -62,6 +65,14 @@ def shares(cores: Sequence[int], count: int) -> list[list[int]]:
 def available() -> list[int]:
     """List the cores this process may use, by number."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def memory() -> int:
+    """Return the bytes of memory of this machine; of one that does not say, those of one training."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return MEMORY
 
 
 def visible_cards(device: str = "auto") -> list[str]:

@@ -20,10 +20,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from benchmarks.execution import slots as slots_of
 from benchmarks.execution.plan import Step
 from benchmarks.execution.progress import LogProgress
 from benchmarks.execution.queue import TaskQueue
-from benchmarks.execution.slots import Slot, inherited, shares, slots, workers
+from benchmarks.execution.slots import MEMORY, Slot, inherited, memory, shares, slots, workers
 from benchmarks.execution.stopping import INTERRUPT, LEAVE, interrupted, stop_signal
 from benchmarks.execution.tasks import Task
 from benchmarks.speed import side_by_side as speed
@@ -242,7 +243,22 @@ def test_a_process_inherits_its_card_and_its_threads(monkeypatch: pytest.MonkeyP
 
 def test_there_are_no_more_processes_than_members():
     assert [workers(4, "cuda", count) for count in (0, 1, 3, 9)] == [1, 1, 3, 4]
-    assert workers("auto", "cpu", 9) == 1 and workers("auto", "cuda", 9) > 1
+    assert workers("auto", "cuda", 9) > 1
+
+
+def test_every_core_trains_as_far_as_the_memory_goes(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(slots_of, "available", lambda: list(range(8)))
+    for gibibytes, expected in ((64, 8), (13, 3), (2, 1)):
+        monkeypatch.setattr(slots_of, "memory", lambda gibibytes=gibibytes: gibibytes * 2**30)
+        assert workers("auto", "cpu", 99) == expected
+    monkeypatch.setattr(slots_of, "memory", lambda: 2**40)
+    assert workers("auto", "cpu", 3) == 3 and workers("auto", "cpu", 0) == 1
+
+
+def test_a_machine_says_how_much_memory_it_has(monkeypatch: pytest.MonkeyPatch):
+    assert 2**28 < memory() < 2**50
+    monkeypatch.delattr(os, "sysconf")
+    assert memory() == MEMORY
 
 
 def test_who_interrupts_learns_what_is_saved():
