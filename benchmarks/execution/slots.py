@@ -17,7 +17,7 @@ ON_A_CARD = 4
 """Trainings for `auto` on each card: one small network leaves most of it idle."""
 
 MEMORY = 4 * 2**30
-"""Bytes that `auto` grants a training on CPUs. One at 48 pixels takes a third; --side-by-side N asks for other numbers."""
+"""Bytes that `auto` grants each training on CPUs: three times what one of images of 48 pixels takes."""
 
 CARDS = "CUDA_VISIBLE_DEVICES"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # read when the libraries are loaded
