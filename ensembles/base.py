@@ -13,6 +13,8 @@ from ensembles.checks import check_logits, check_targets
 from ensembles.estimator import Classifier
 from ensembles.streaming import StackedMembers
 
+COSTS = ("none", "low", "medium")  # of a fit, the dearest last
+
 
 class Ensembler(Classifier):
     """Combines members' logits into class probabilities.
@@ -32,7 +34,7 @@ class Ensembler(Classifier):
     title: ClassVar[str]  # in a table
     reference: ClassVar[str]  # paper id
     complexity: ClassVar[int]  # 0 is the simplest; decides between methods that score alike
-    cost: ClassVar[str]  # none, low or medium; ensembles/README.md says what they mean
+    cost: ClassVar[str]  # one of COSTS; ensembles/README.md says what they mean
     use_when: ClassVar[str]  # one line for who chooses a method
     takes_features: ClassVar[bool] = False
     streams: ClassVar[bool] = False  # reads StackedMembers a block at a time; others load them whole

@@ -160,7 +160,7 @@ def test_the_search_goes_on_without_a_process_that_was_killed(monkeypatch: pytes
     logits, goal = random.normal(size=(3, 60, 4)), np.arange(60) % 4
     expected = ensembles.search(logits, goal, ["uniform", "weighted"])
     monkeypatch.setattr(module, "_attempt", killed)
-    with pytest.warns(RuntimeWarning, match="a process of the search was killed, .*: 2 of 2 fits are left"):
+    with pytest.warns(RuntimeWarning, match="a process of the search was killed, .*: 12 of 12 fits are left"):
         found = ensembles.search(logits, goal, ["uniform", "weighted"], n_jobs=2)
     assert [(one.name, one.cross_fit_accuracy) for one in found] == [
         (one.name, one.cross_fit_accuracy) for one in expected
