@@ -158,7 +158,7 @@ GROUPS: dict[str, dict[str, Option]] = {
         ),
         "--side-by-side": value(
             "N|auto",
-            "members trained at the same time (default: 1; auto: 4 on each GPU, or 1 on each core)",
+            "members trained at once (default: 1; auto: 4 a GPU, 1 a core)",
             type=count_or_auto,
         ),
         "--engine": value("ADDRESS", "train by workers of a scheduler (benchmarks/execution/README.md)"),
