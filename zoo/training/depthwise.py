@@ -26,13 +26,16 @@ Numbers are those of the library but for the order in which products are added u
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from zoo.training.convolution import OwnConv2d, computed_in, is_usual
 
 SAME = "timm.layers.conv2d_same", "Conv2dSame"  # by name: most networks need no timm, which takes a second to import
 WINDOW = 3  # pixels a side of the largest kernel whose gradient the library computes fast
@@ -40,10 +43,8 @@ WINDOW = 3  # pixels a side of the largest kernel whose gradient the library com
 Pair = tuple[int, int]
 
 
-class DepthwiseConv2d(nn.Conv2d):
+class DepthwiseConv2d(OwnConv2d):
     """A convolution of every channel by itself, whose gradients are computed as above where it is in bfloat16."""
-
-    may: ClassVar[bool] = True  # compute otherwise than the library
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not self.otherwise(input):
@@ -54,10 +55,8 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def otherwise(self, images: Tensor) -> bool:
         """Return whether a gradient for images `[B,C,H,W]` is not computed by the library."""
-        autocast = torch.is_autocast_enabled("cpu")
-        dtype = torch.get_autocast_dtype("cpu") if autocast else images.dtype
         slow = max(self.stride) > 1 or max(self.kernel_size) > WINDOW or min(images.shape[2:]) < WINDOW
-        return self.may and slow and images.dim() == 4 and images.device.type == "cpu" and dtype == torch.bfloat16
+        return slow and self.takes(images) and computed_in(images) == torch.bfloat16
 
 
 class DepthwiseConv2dSame(DepthwiseConv2d):
@@ -84,13 +83,8 @@ def depthwise_kind(layer: nn.Module) -> type[DepthwiseConv2d] | None:
 def _is_depthwise(layer: Any) -> bool:
     """Return whether every output channel sees one input channel of its own, over neighbouring pixels with zeros around
     them."""
-    return bool(
-        layer.groups == layer.in_channels == layer.out_channels > 1
-        and layer.dilation == (1, 1)
-        and layer.padding_mode == "zeros"
-        and type(layer.padding) is tuple
-        and all(around < side for around, side in zip(layer.padding, layer.kernel_size, strict=True))
-    )
+    alone = layer.groups == layer.in_channels == layer.out_channels > 1
+    return alone and is_usual(layer) and all(map(operator.lt, layer.padding, layer.kernel_size))
 
 
 class _Depthwise(torch.autograd.Function):

@@ -19,14 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from zoo.training.depthwise import DepthwiseConv2d, depthwise_kind
+from zoo.training.convolution import OwnConv2d, computed_in, is_usual
+from zoo.training.depthwise import depthwise_kind
 from zoo.training.winograd import Winograd, pays
 
 SMALL = 36  # pixels of a map: up to here the gradient of the weights is faster as a product, in bfloat16
@@ -52,7 +53,7 @@ def use_products(network: nn.Module) -> None:
     Weights, their names and the network's outputs stay as they are.
     """
     for layer in network.modules():
-        if type(layer) is nn.Conv2d and _is_plain(layer):
+        if type(layer) is nn.Conv2d and layer.groups == 1 and is_usual(layer):
             layer.__class__ = ProductConv2d
         elif (own := depthwise_kind(layer)) is not None:
             layer.__class__ = own
@@ -61,31 +62,15 @@ def use_products(network: nn.Module) -> None:
 @contextmanager
 def by_library() -> Iterator[None]:
     """Leave all convolutions to the library while the context lasts, as who counts its operators wants them."""
-    ours: list[type[ProductConv2d] | type[DepthwiseConv2d]] = [ProductConv2d, DepthwiseConv2d]
-    before = [kind.may for kind in ours]
-    for kind in ours:
-        kind.may = False
+    before, OwnConv2d.may = OwnConv2d.may, False
     try:
         yield
     finally:
-        for kind, may in zip(ours, before, strict=True):
-            kind.may = may
+        OwnConv2d.may = before
 
 
-def _is_plain(layer: nn.Conv2d) -> bool:
-    """Return whether every output channel sees every input channel, over neighbouring pixels with zeros around them."""
-    return (
-        layer.groups == 1
-        and layer.dilation == (1, 1)
-        and layer.padding_mode == "zeros"
-        and type(layer.padding) is tuple
-    )
-
-
-class ProductConv2d(nn.Conv2d):
+class ProductConv2d(OwnConv2d):
     """A convolution that is computed in the fastest of three ways for the size of its input."""
-
-    may: ClassVar[bool] = True  # compute otherwise than the library
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if self.by_tiles(input):
@@ -94,29 +79,22 @@ class ProductConv2d(nn.Conv2d):
         ways = self.ways(input)
         if ways == LIBRARY:  # which keeps a cast weight for the next batches
             return super()._conv_forward(input, weight, bias)
-        dtype = _computed_in(input)
+        dtype = computed_in(input)
         output = cast(Tensor, _Convolution.apply(input.to(dtype), weight.to(dtype), self.stride, self.padding, ways))
         return output if bias is None else output + bias.to(output.dtype)[:, None, None]
 
     def by_tiles(self, images: Tensor) -> bool:
         """Return whether images `[B,C,H,W]` are convolved tile by tile, as zoo/training/winograd.py says."""
         return (
-            self.may
+            self.takes(images)
             and (self.kernel_size, self.stride, self.padding) == ((3, 3), (1, 1), (1, 1))
-            and images.dim() == 4
-            and images.device.type == "cpu"
-            and images.dtype == _computed_in(images) == torch.float32
+            and images.dtype == computed_in(images) == torch.float32
             and pays(self.in_channels, self.out_channels, *images.shape[2:])
         )
 
     def ways(self, images: Tensor) -> Ways:
         """Return what is computed as a product for images `[B,C,H,W]`."""
-        if (
-            not self.may
-            or images.dim() != 4
-            or images.device.type != "cpu"
-            or images.dtype not in (torch.bfloat16, torch.float32)
-        ):
+        if not self.takes(images):
             return LIBRARY
         pairs = self.in_channels * self.out_channels
         high, wide = _output_size(images, self.weight, self.stride, self.padding)
@@ -124,7 +102,7 @@ class ProductConv2d(nn.Conv2d):
             return ALL if pairs >= POINTWISE else LIBRARY
         if high * wide <= TINY and pairs >= MANY:
             return ALL
-        return Ways(False, False, _computed_in(images) == torch.bfloat16 and high * wide <= SMALL)
+        return Ways(False, False, computed_in(images) == torch.bfloat16 and high * wide <= SMALL)
 
 
 class _Convolution(torch.autograd.Function):
@@ -161,11 +139,6 @@ class _Convolution(torch.autograd.Function):
         if of_images and ways.inputs:
             to_images = _scattered(pixels @ _matrix(weight), images, weight, stride, padding)
         return to_images, to_weight, None, None, None
-
-
-def _computed_in(images: Tensor) -> torch.dtype:
-    """Return the type that a convolution of float32 or bfloat16 images is computed in."""
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else images.dtype
 
 
 def _output_size(images: Tensor, weight: Tensor, stride: tuple[int, ...], padding: Any) -> tuple[int, int]:

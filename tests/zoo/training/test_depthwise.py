@@ -10,6 +10,7 @@ import torch
 from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
+from tests.helpers.convolutions import gradients
 from zoo import registry
 from zoo.outputs import logits_of
 from zoo.training.depthwise import DepthwiseConv2d, DepthwiseConv2dSame
@@ -40,16 +41,6 @@ SHAPES: list[tuple[int, Any, Any, Any]] = [  # side of the map, kernel, stride, 
     (9, (5, 1), (1, 2), (2, 0)),
     (9, (1, 7), (2, 1), (0, 3)),
 ]
-
-
-def gradients(layer: nn.Module, images: Tensor) -> list[Tensor]:
-    """The output, and the gradients of images and weights, of a loss that weighs every output by its place."""
-    images = images.detach().requires_grad_()
-    output = layer(images)
-    (output.double() * torch.linspace(-1, 1, output.numel(), dtype=torch.float64).view(output.shape)).sum().backward()
-    slopes = [images.grad, *(weight.grad for weight in layer.parameters())]
-    assert all(slope is not None for slope in slopes)
-    return [output.detach(), *(slope for slope in slopes if slope is not None)]
 
 
 def assert_like_the_library(layer: nn.Conv2d, images: Tensor) -> None:
@@ -101,6 +92,7 @@ def test_what_the_library_computes_fast_is_left_to_it(kernel: Any, stride: int, 
         assert layer.otherwise(images) == expected
         with by_library():
             assert not layer.otherwise(images)
+        assert not layer.otherwise(images.double()), "which autocast leaves as it is"
     assert layer.otherwise(images.bfloat16()) == expected
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.data import Dataset
+from tests.helpers.convolutions import gradients
 from zoo import registry
 from zoo.training import loop, products
 from zoo.training.job import TrainContext, TrainJob
@@ -64,16 +65,6 @@ def test_outputs_and_gradients_are_those_of_a_convolution_in_float64(
         assert ours.shape == theirs.shape
         off = (library - theirs).abs().max()  # where bfloat16 is emulated, the library rounds more often
         assert (ours - theirs).abs().max() <= max(BY_TYPE[dtype] * theirs.abs().max(), off)
-
-
-def gradients(layer: nn.Module, images: Tensor) -> list[Tensor]:
-    """The output, and the gradients of images, weight and bias, of a loss that weighs every output by its place."""
-    images = images.detach().requires_grad_()
-    output = layer(images)
-    (output.double() * torch.linspace(-1, 1, output.numel(), dtype=torch.float64).view(output.shape)).sum().backward()
-    slopes = [images.grad, *(weight.grad for weight in layer.parameters())]
-    assert all(slope is not None for slope in slopes)
-    return [output.detach(), *(slope for slope in slopes if slope is not None)]
 
 
 @pytest.mark.parametrize(
