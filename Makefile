@@ -24,8 +24,8 @@ test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 # With the large networks too, and all images, of which `make test` looks at some.
-thorough: $(VENV)/installed-test
-	THOROUGH=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+thorough: export THOROUGH := 1
+thorough: test
 
 # Results in a bucket, with an S3 server that the other tests do without.
 test-store: $(VENV)/installed-test

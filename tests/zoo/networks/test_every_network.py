@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.helpers.thorough import THOROUGH
+from tests.helpers.thorough import looked_at
 from zoo import registry
 from zoo.inference.pixels import normalise, to_float
 from zoo.inference.predict import class_scores
@@ -40,7 +40,6 @@ NETWORKS = list(
 HEAVY = 100e6  # parameters: above, gradients are asked of shapes alone, which need no memory
 LARGE = 3e9  # multiply-adds an image: above, at a paper's own input size, shapes alone are asked for
 HEAVIEST = 200e6  # above, nothing is computed: eva02 members are made of the same layers
-LIGHT = 25e6, 0.4e9  # parameters and multiply-adds: above, all but the first test are left to `make thorough`
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -50,10 +49,8 @@ def member(request: pytest.FixtureRequest) -> Iterator[registry.Member]:
 
 @pytest.fixture(scope="module")
 def light(member: registry.Member) -> None:
-    """Networks of the same layers stand for larger ones."""
-    if not THOROUGH and any(
-        count > most for count, most in zip((member.params or 0, member.macs or 0), LIGHT, strict=True)
-    ):
+    """Of large networks, `make test` runs the first test alone."""
+    if not looked_at(member):
         pytest.skip("left to `make thorough`")
 
 
