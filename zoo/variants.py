@@ -19,6 +19,7 @@ OF = "--"
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "five": ("recipe.epochs=5",),
+    "twenty": ("recipe.epochs=20",),
     "long": ("recipe.epochs=40",),
     "sixty": ("recipe.epochs=60",),
     "hundred": ("recipe.epochs=100",),
@@ -75,6 +76,7 @@ augmentation, accuracy stops rising after 30 to 40."""
 
 TITLES = {
     "five": "5 epochs",
+    "twenty": "20 epochs",
     "long": "40 epochs",
     "sixty": "60 epochs",
     "hundred": "100 epochs",
