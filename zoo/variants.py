@@ -59,6 +59,11 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "+resnet_fer@muon@strong@batch512@hundred+ferplus_vgg13@muon@strong@batch512@hundred",
         *STUDENT,
     ),
+    "fourth": (
+        "recipe.labels.teacher=vgg_fer_wide@muon@long+vgg_fer@muon@strong@hundred"
+        "+vgg_fer@muon@aligned+vgg_fer@muon@sharp",
+        *STUDENT,
+    ),
     "matched": ("recipe.labels.matched=true",),
     "votes": ("recipe.labels.votes=true", "recipe.labels.votes_weight=0.5"),
     "scale_tta": ("recipe.tta=scale",),
@@ -67,7 +72,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """What each changes. `taught` learns from the three members that led FER2013's leaderboard before it, so that one
 network follows an ensemble (arXiv:1805.04770); `reborn` learns from the three that led after that, a student of
-`taught` among them; `third` learns from three that a GPU trains in minutes (benchmarks/suites/gpu_queue.csv).
+`taught` among them; `third` learns from three that a GPU trains in minutes (benchmarks/suites/gpu_queue.csv); `fourth` from four whose
+answers on the training images are stored, which together are best on val.
 `matched` goes with a variant that names teachers, `@third@matched`, and needs their weights.
 `tuned` is for what starts from another training (`--init-from`): few epochs, at half of Muon's usual rate.
 `batch512` is four times the usual batch at twice Muon's usual rate: a GPU's step of 128 images waits for its launches.
@@ -99,6 +105,7 @@ TITLES = {
     "taught": "distilled",
     "reborn": "born-again",
     "third": "distilled from three",
+    "fourth": "distilled from four",
     "matched": "teachers see its views",
     "votes": "soft labels",
     "scale_tta": "multi-scale TTA",
