@@ -3,10 +3,11 @@
     python -m benchmarks.speed.inference [--members vgg_fer resnet18 --batch-sizes 1 8 64 256 --compile]
 
 All run the same network with random weights on the same float batches, in eval mode; its logits are compared first.
-`ours` is what predictions are made with: float32 and folded (zoo/inference/fuse.py, which says what bounds it); `eager`
-is the network as it is, channels last; bf16 is what training validates with. At batch 1 the rate is the reciprocal of
-the latency. A peer that is not installed, or that cannot take a network, is left out with one line. ONNX Runtime is
-under the MIT licence, OpenVINO under Apache 2.0. Every network of the zoo by itself, in a second section of the report:
+`ours` is what predictions are made with: float32, folded (zoo/inference/fuse.py, which says what bounds it), and a core
+a batch (zoo/inference/by_core.py); `eager` is the network as it is, channels last; bf16 is what training validates
+with. At batch 1 the rate is the reciprocal of the latency. A peer that is not installed, or that cannot take a
+network, is left out with one line. ONNX Runtime is under the MIT licence, OpenVINO under Apache 2.0. Every network of
+the zoo by itself, in a second section of the report:
 
     python -m benchmarks.speed.inference --members '*' --peers --json results/speed/inference_members.json
 """
@@ -33,7 +34,9 @@ from benchmarks.speed.records import Comparison, add_json_option, compare_rates,
 from benchmarks.speed.timing import PeerMissing, Rate, header, peer, rates
 from zoo import registry
 from zoo.cpu import keep_freed_memory, supports_bf16
+from zoo.inference.by_core import each, shares
 from zoo.inference.fuse import folded
+from zoo.inference.predict import AT_ONCE
 from zoo.outputs import logits_of
 from zoo.registry import Member
 
@@ -110,7 +113,7 @@ def runners(member: Member, cores: int, peers: Sequence[str]) -> dict[str, Run]:
     torch.manual_seed(0)
     network = member.build(7, 1).eval().to(memory_format=torch.channels_last)
     size = (1, member.image_size, member.image_size)
-    found: dict[str, Run] = {"ours": partial(eager, folded(network, size)), "eager": partial(eager, network)}
+    found: dict[str, Run] = {"ours": partial(ours, folded(network, size)), "eager": partial(eager, network)}
     builders: dict[str, Callable[[nn.Module, Member, int], Run]] = {
         "torch.compile": compiled_network,
         "ONNX Runtime": onnx_runtime,
@@ -135,6 +138,12 @@ def runners(member: Member, cores: int, peers: Sequence[str]) -> dict[str, Run]:
             continue
         found[name] = run
     return found
+
+
+def ours(network: nn.Module, inputs: Tensor) -> Tensor:
+    """As predictions are made: a large batch is shared among the cores."""
+    size, threads = shares(len(inputs), AT_ONCE["cpu"])
+    return torch.cat(each(partial(eager, network), inputs.split(size), threads))
 
 
 @torch.inference_mode()

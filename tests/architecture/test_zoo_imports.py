@@ -38,7 +38,19 @@ MAY_IMPORT = {
     # what is done with them: training evaluates by inference, and starts from trained weights
     "cpu": set(),
     "gpu": set(),
-    "inference": {"cpu", "errors", "gpu", "member", "outputs", "recipes", "state_dicts", "structure", "use"},
+    "winograd": set(),
+    "inference": {
+        "cpu",
+        "errors",
+        "gpu",
+        "member",
+        "outputs",
+        "recipes",
+        "state_dicts",
+        "structure",
+        "use",
+        "winograd",
+    },
     "pretrained": {"errors", "member", "multitask", "sealed", "state_dicts", "structure"},
     "training": {
         "cpu",
@@ -52,6 +64,7 @@ MAY_IMPORT = {
         "sealed",
         "state_dicts",
         "structure",
+        "winograd",
     },
     # models inside packages of others
     "tools": {"networks", "pretrained"},

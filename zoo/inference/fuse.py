@@ -1,13 +1,13 @@
-"""Make a network faster on the CPU: fold batch norms into convolutions, and keep weights in oneDNN's own order.
+"""Make a network faster on the CPU: fold batch norms into convolutions, keep weights in oneDNN's own order, and
+convolve large maps tile by tile.
 
 PyTorch reorders a convolution's weights for oneDNN at every call, which for one image takes longer than the
-convolution itself; a batch norm behind it reads and writes all outputs once more. Speed against the network as it is,
-on two cores (results/speed.md), at batch 1 and 64: vgg_fer is 2.1 and 1.05 times as fast, resnet18 2.6 and 1.12,
-mini_xception 1.3 and 1.16. ONNX Runtime is 1.4 and 0.94, 1.7 and 0.99, 2.2 and 0.88 times as fast as this. What
-remains at batch 1 is Python's time for each layer, and in resnet18 oneDNN's channels-last convolutions of maps of 2 to
-6 pixels a side; its blocked order is faster there, but few operators take it. Activations that the convolutions apply
-themselves were tried, on a processor with AVX2: 0.8 to 1.07 times as fast, so they stay layers; and TorchScript, frozen
-and optimised, which takes Python's time away: 0.5 to 0.9 times as fast, at batch 1 as well.
+convolution itself; a batch norm behind it reads and writes all outputs once more; tiles (zoo/winograd.py) need fewer
+multiplications. Measured beside the network as it is, ONNX Runtime and OpenVINO in results/speed.md. What remains at
+batch 1 is Python's time for each layer, and in resnet18 oneDNN's channels-last convolutions of maps of 2 to 6 pixels a
+side; its blocked order is faster there, but few operators take it. Activations that the convolutions apply themselves
+were tried, on a processor with AVX2: 0.8 to 1.07 times as fast, so they stay layers; and TorchScript, frozen and
+optimised, which takes Python's time away: 0.5 to 0.9 times as fast, at batch 1 as well.
 
 bfloat16 is 3.2 times as fast where a processor has AMX (vgg_fer at batch 64, one core), and not used: the logits of a
 network trained on FER+ moved by up to 0.043, and 4 of 3,199 images got another class. Stored predictions would depend
@@ -25,8 +25,14 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from zoo.outputs import Outputs, logits_of
+from zoo.winograd import convolved, saved, tiles, transformed_kernels
 
 AGREE = 1e-4  # of the largest logit: how much another order of float32 sums may change
+FEWEST, SAVED, TILES = 64, 3.5, 128
+"""Channels on either side, times as many multiplications in the usual way, and tiles, from which on these are faster.
+
+They are on one thread; several may wait for each other between the many small steps longer than they save.
+"""
 
 
 @torch.no_grad()
@@ -112,22 +118,42 @@ class _Prepacked:
     There is one order for single images and one for batches, each made when the first such input comes. A single image
     with weights in the order of batches can run oneDNN's slowest code, 200 times as slow where two threads work on 1x1
     kernels. Without a shape, oneDNN guesses an order that it may have to change at every call.
+
+    Maps that are large enough are convolved tile by tile (zoo/winograd.py).
     """
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         self._given = convolution.weight
         self._bias = convolution.bias
         self._how = convolution.padding, convolution.stride, convolution.dilation, convolution.groups
+        self._takes_tiles = _takes_tiles(convolution)
         self._weights: dict[bool, Tensor] = {}  # by whether the image is alone
+        self._kernels: Tensor | None = None  # of tiles
 
     def forward(self, images: Tensor) -> Tensor:
         alone = len(images) == 1
+        if self._takes_tiles and _tiles_pay(images):
+            if self._kernels is None:
+                self._kernels = transformed_kernels(self._given)
+            return convolved(images, self._kernels, self._bias)
         if alone not in self._weights:
             order = torch.ops.mkldnn._reorder_convolution_weight
             self._weights[alone] = order(self._given, *self._how, list(images.shape))
         return torch.ops.mkldnn._convolution_pointwise(
             images, self._weights[alone], self._bias, *self._how, "none", [], ""
         )
+
+
+def _takes_tiles(convolution: nn.Conv2d) -> bool:
+    shape = convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups
+    channels = min(convolution.in_channels, convolution.out_channels)
+    return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and channels >= FEWEST
+
+
+def _tiles_pay(images: Tensor) -> bool:
+    high, wide = images.shape[2:]
+    count = len(images) * tiles(high) * tiles(wide)
+    return saved(high, wide) >= SAVED and count >= TILES and torch.get_num_threads() == 1
 
 
 def _can_be_prepacked(convolution: nn.Conv2d) -> bool:

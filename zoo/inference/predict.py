@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.cpu import denormals_flushed, keep_freed_memory
 from zoo.gpu import full_precision
+from zoo.inference.by_core import each, shares
 from zoo.inference.fuse import folded
 from zoo.inference.images import MappedImages, prepared
 from zoo.inference.tta import network_inputs
@@ -35,16 +36,21 @@ class Scores(NamedTuple):
 
 @torch.no_grad()
 def scores(
-    network: nn.Module, images: Tensor | MappedImages, member: Member, tta: str, batch_size: int = 256
+    network: nn.Module,
+    images: Tensor | MappedImages,
+    member: Member,
+    tta: str,
+    batch_size: int = 256,
+    threads: int = 1,
 ) -> Scores:
     """Return a network's logits, valence and arousal for preprocessed uint8 images [N,C,H,W], averaged over the views.
 
     The views are those of zoo/inference/tta.py. The network takes up to `batch_size` inputs at once; where a batch has
-    fewer images, several of their views go together.
+    fewer images, several of their views go together. With several `threads`, each predicts batches of its own.
     """
     network.eval()
-    logits, affect = [], []
-    for batch in images.split(batch_size):
+
+    def of(batch: Tensor) -> Scores:
         views, answers = network_inputs(batch, member.image_size, member.recipe, tta), list[Tensor]()
         ratings: list[Tensor] = []
         while together := list(islice(views, max(1, batch_size // len(batch)))):
@@ -52,9 +58,11 @@ def scores(
             answers += logits_of(result).float().split(len(batch))
             if isinstance(result, Outputs) and result.affect is not None:
                 ratings += result.affect.float().split(len(batch))
-        logits.append(_mean(answers))
-        affect += [_mean(ratings)] if ratings else []
-    return Scores(torch.cat(logits), torch.cat(affect) if affect else None)
+        return Scores(_mean(answers), _mean(ratings) if ratings else None)
+
+    found = each(of, images.split(batch_size), threads)
+    affect = [batch.affect for batch in found if batch.affect is not None]
+    return Scores(torch.cat([batch.logits for batch in found]), torch.cat(affect) if affect else None)
 
 
 def class_scores(
@@ -105,7 +113,10 @@ def predict_tasks(
     """
 
     def both(network: nn.Module, inputs: Tensor | MappedImages, member: Member) -> Scores:
-        return scores(network, inputs, member, member.recipe.tta, batch_size or AT_ONCE[inputs.device.type])
+        at_once, threads = batch_size or AT_ONCE[inputs.device.type], 1
+        if inputs.device.type == "cpu":
+            at_once, threads = shares(len(inputs), at_once)
+        return scores(network, inputs, member, member.recipe.tta, at_once, threads)
 
     parts = _of_each_part(member, weights, images, num_classes, device, both)
     logits, affect = [part.logits for part in parts], [part.affect for part in parts if part.affect is not None]

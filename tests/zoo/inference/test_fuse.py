@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo import registry
+from zoo.inference import fuse
 from zoo.inference.fuse import folded
 from zoo.inference.predict import predict, predict_tasks
 from zoo.inference.tta import network_inputs
 from zoo.outputs import Outputs, logits_of
+from zoo.winograd import convolved
 
 torch.set_num_threads(1)
 
@@ -65,12 +67,45 @@ class Used(nn.Module):
 def test_the_faster_copy_gives_the_same_logits(name: str):
     member = registry.get(name)
     network, side = with_statistics(member.build(7, 1)), member.image_size
-    copy, images = folded(network, (1, side, side)), noise(3, side)
-    for some in (images, images[:1], images[1:]):  # an image alone has weights of its own
+    copy, images = folded(network, (1, side, side)), noise(6, side)
+    for some in (images, images[:1], images[4:]):  # tiles, an image's own weights, and those of few images
         expected = network(some)
         torch.testing.assert_close(copy(some), expected, atol=1e-4 * expected.abs().max().item(), rtol=0)
     assert all(changed(copy, nn.BatchNorm2d)) and all(changed(copy, nn.Conv2d)), "all of them were folded"
     assert not any(changed(network, nn.Module)), "the network itself is left as it is"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("layer", "images", "threads", "expected"),
+    [
+        (nn.Conv2d(64, 64, 3, padding=1), (4, 24), 1, True),
+        (nn.Conv2d(64, 64, 3, padding=1), (3, 24), 1, False),
+        (nn.Conv2d(64, 64, 3, padding=1), (4, 24), 2, False),
+        (nn.Conv2d(64, 64, 3, padding=1), (64, 7), 1, False),
+        (nn.Conv2d(63, 64, 3, padding=1), (4, 24), 1, False),
+        (nn.Conv2d(64, 64, 3), (4, 24), 1, False),
+        (nn.Conv2d(64, 64, 3, 2, 1), (4, 24), 1, False),
+        (nn.Conv2d(64, 64, 3, padding=2, dilation=2), (4, 24), 1, False),
+        (nn.Conv2d(64, 64, 3, padding=1, groups=64), (4, 24), 1, False),
+    ],
+)
+def test_large_maps_are_convolved_by_tiles_on_one_thread(
+    layer: nn.Conv2d, images: tuple[int, int], threads: int, expected: bool, monkeypatch: pytest.MonkeyPatch
+):
+    count, side = images
+    inputs = torch.randn(count, layer.in_channels, side, side, generator=torch.Generator().manual_seed(0))
+    copy, by_tiles = folded(nn.Sequential(layer, nn.Flatten()), (layer.in_channels, side, side)), list[int]()
+
+    def noted(images: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
+        by_tiles.append(len(images))
+        return convolved(images, kernels, bias)
+
+    monkeypatch.setattr(fuse, "convolved", noted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    found, usual = copy(inputs), layer(inputs).flatten(1)
+    torch.testing.assert_close(found, usual, atol=1e-4 * usual.abs().max().item(), rtol=0)
+    assert bool(by_tiles) == expected
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo import registry
+from zoo import winograd as tiles
 from zoo.training import winograd
 from zoo.training.products import ProductConv2d, by_library, use_products
 from zoo.training.winograd import Winograd, pays
@@ -46,7 +47,7 @@ def exactly(images: Tensor, weight: Tensor) -> Tensor:
 def test_outputs_and_gradients_are_those_of_a_convolution_in_float64(
     channels: tuple[int, int], side: tuple[int, int], cached: int, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(winograd, "CACHED", cached)
+    monkeypatch.setattr(tiles, "CACHED", cached)
     torch.manual_seed(0)
     images = torch.randn(7, channels[0], *side).to(memory_format=torch.channels_last)
     weight = torch.randn(channels[1], channels[0], 3, 3)
@@ -54,6 +55,15 @@ def test_outputs_and_gradients_are_those_of_a_convolution_in_float64(
     for ours, theirs in zip(found, results(exactly, images.double(), weight.double()), strict=True):
         assert ours.dtype == torch.float32 and ours.shape == theirs.shape
         assert (ours - theirs).abs().max() <= NEAR * theirs.abs().max()
+
+
+@pytest.mark.parametrize("side", [(4, 4), (12, 8), (5, 7), (1, 1)])
+def test_a_bias_is_added_to_each_pixel(side: tuple[int, int]):
+    torch.manual_seed(0)
+    images, weight, bias = torch.randn(3, 5, *side), torch.randn(7, 5, 3, 3), 10 * torch.randn(7)
+    found = tiles.convolved(images, tiles.transformed_kernels(weight), bias)
+    expected = F.conv2d(images.double(), weight.double(), bias.double(), padding=1)
+    assert (found - expected).abs().max() <= NEAR * expected.abs().max()
 
 
 @pytest.mark.parametrize("wanted", [(True, False), (False, True)])

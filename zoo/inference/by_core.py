@@ -1,0 +1,63 @@
+"""Share the batches of a prediction among the cores: each thread computes its own, which no other core looks at.
+
+With all threads on one batch, layers hand each other's parts from core to core, and wait for the slower at each of a
+network's operators: at batches of 64 on two cores, vgg_fer_wide takes 1.3 times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import TypeVar
+
+import torch
+
+from zoo.cpu import denormals_flushed
+
+FEWEST = 16  # images of a thread: for less, threads on one batch are as fast
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+def shares(images: int, at_once: int) -> tuple[int, int]:
+    """Return the size of batches, at most `at_once`, and the number of threads for so many images on a CPU."""
+    threads = torch.get_num_threads()
+    size = min(at_once, max(FEWEST, -(-images // threads)))
+    return size, min(threads, -(-images // size))
+
+
+def each(compute: Callable[[Part], Result], parts: Iterable[Part], threads: int) -> list[Result]:
+    """Return `compute(part)` of all parts in their order, without gradients, by so many threads of a core each.
+
+    Each takes the next part when it is done with one, so that parts that are read from a file are not all in memory.
+    Raises what `compute` raises.
+    """
+    if threads == 1:
+        return [compute(part) for part in parts]
+    rest, lock, results = enumerate(parts), Lock(), dict[int, Result]()
+
+    def taken() -> Iterator[tuple[int, Part]]:
+        while True:
+            with lock:
+                found = next(rest, None)
+            if found is None:
+                return
+            yield found
+
+    @torch.no_grad()
+    @denormals_flushed()
+    def work() -> None:
+        torch.set_num_threads(1)
+        for place, part in taken():
+            results[place] = compute(part)
+
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            for done in [pool.submit(work) for _ in range(threads)]:
+                done.result()
+    finally:
+        torch.set_num_threads(before)  # what later threads begin with
+    return [results[place] for place in sorted(results)]
