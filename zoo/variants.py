@@ -72,8 +72,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 """What each changes. `taught` learns from the three members that led FER2013's leaderboard before it, so that one
 network follows an ensemble (arXiv:1805.04770); `reborn` learns from the three that led after that, a student of
-`taught` among them; `third` learns from three that a GPU trains in minutes (benchmarks/suites/gpu_queue.csv); `fourth` from four whose
-answers on the training images are stored, which together are best on val.
+`taught` among them; `third` learns from three that a GPU trains in minutes (benchmarks/suites/gpu_queue.csv);
+`fourth` from the four that are best together on val, of those whose answers on the training images are stored.
 `matched` goes with a variant that names teachers, `@third@matched`, and needs their weights.
 `tuned` is for what starts from another training (`--init-from`): few epochs, at half of Muon's usual rate.
 `batch512` is four times the usual batch at twice Muon's usual rate: a GPU's step of 128 images waits for its launches.
