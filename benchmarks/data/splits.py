@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from benchmarks.data.errors import DataError
+from ensembles.splits import stratified_splits
 
 
 def folds(targets: np.ndarray, count: int, seed: int, groups: np.ndarray | None = None) -> list[np.ndarray]:
@@ -15,14 +16,15 @@ def folds(targets: np.ndarray, count: int, seed: int, groups: np.ndarray | None 
 
     Raises DataError where a class has fewer images, or there are fewer groups, than parts.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
     available = int(np.bincount(targets)[np.unique(targets)].min()) if groups is None else len(np.unique(groups))
     what = "images in the smallest class" if groups is None else "groups"
     if available < count:
         raise DataError(f"{available} {what} cannot be split into {count} parts: add images, or ask for fewer parts")
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splitter = kind(count, shuffle=True, random_state=seed)
+    if groups is None:
+        return [held_out for _, held_out in stratified_splits(targets, count, 1, seed)]
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     return [np.sort(held_out) for _, held_out in splitter.split(targets, targets, groups)]
 
 
@@ -33,16 +35,48 @@ def hold_out(
 
     Raises DataError as `folds` does.
     """
-    from sklearn.model_selection import train_test_split
-
     if groups is not None:
         held = folds(targets, round(1 / share), seed, groups)[0]
         return np.setdiff1d(np.arange(len(targets)), held), held
     count = round(share * len(targets))
     if count < len(np.unique(targets)) or np.bincount(targets)[np.unique(targets)].min() < 2:
         raise DataError(f"{len(targets)} images are too few to hold {share:.0%} of them out with every class in it")
-    stays, held = train_test_split(np.arange(len(targets)), test_size=count, stratify=targets, random_state=seed)
+    stays, held = shuffled_shares(targets, count, seed)
     return np.sort(stays), np.sort(held)
+
+
+def shuffled_shares(targets: np.ndarray, held: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows that stay and `held` rows held out, both shuffled, with each class on both sides by its share.
+
+    They are those that scikit-learn's stratified `train_test_split` draws, whose import takes a second.
+    """
+    random = np.random.RandomState(seed)
+    counts = np.bincount(targets)
+    staying = _apportioned(counts, len(targets) - held, random)
+    leaving = _apportioned(counts - staying, held, random)
+    stays, leaves = [], []
+    for target in np.unique(targets):
+        rows = np.flatnonzero(targets == target)[random.permutation(counts[target])]
+        stays.append(rows[: staying[target]])
+        leaves.append(rows[staying[target] : staying[target] + leaving[target]])
+    return random.permutation(np.concatenate(stays)), random.permutation(np.concatenate(leaves))
+
+
+def _apportioned(counts: np.ndarray, drawn: int, random: np.random.RandomState) -> np.ndarray:
+    """Return how many of `drawn` rows each class has, by its count; the largest remainders are rounded up, of equal
+    ones which by chance."""
+    shares = counts / counts.sum() * drawn
+    whole = np.floor(shares).astype(int)
+    remainders = shares - whole
+    missing = drawn - whole.sum()
+    for remainder in np.unique(remainders)[::-1]:
+        if missing <= 0:
+            break
+        (equal,) = np.nonzero(remainders == remainder)
+        chosen = random.choice(equal, min(len(equal), missing), replace=False)
+        whole[chosen] += 1
+        missing -= len(chosen)
+    return whole
 
 
 def hold_out_parts(
