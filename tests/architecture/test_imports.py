@@ -27,7 +27,7 @@ ROOMS = {
     "processes": (),
     "shapes": ("files",),
     "results": ("formats", "files", "shapes"),
-    "data": ("text", "files", "provenance", "zoo"),
+    "data": ("text", "files", "provenance", "zoo", "ensembles"),
     "suites": ("data", "results", "zoo"),
     "store": ("data", "results", "files", "shapes", "zoo"),
     "report": ("results", "formats", "files", "digests", "processes"),
