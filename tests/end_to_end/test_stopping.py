@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch._dynamo  # the first optimizer imports it, which may take longer than the time budget of a test
 
 from benchmarks import suites
 from benchmarks.suites import digits as digits_suite
