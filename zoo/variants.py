@@ -64,6 +64,11 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "+vgg_fer@muon@aligned+vgg_fer@muon@sharp",
         *STUDENT,
     ),
+    "fifth": (
+        "recipe.labels.teacher=vgg_fer@muon@long+vgg_fer@muon@long:1+resnet_fer@muon"
+        "+vgg_fer_wide@muon@from_fer2013--vgg_fer_wide--muon--long",
+        *STUDENT,
+    ),
     "matched": ("recipe.labels.matched=true",),
     "votes": ("recipe.labels.votes=true", "recipe.labels.votes_weight=0.5"),
     "scale_tta": ("recipe.tta=scale",),
@@ -73,7 +78,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 """What each changes. `taught` learns from the three members that led FER2013's leaderboard before it, so that one
 network follows an ensemble (arXiv:1805.04770); `reborn` learns from the three that led after that, a student of
 `taught` among them; `third` learns from three that a GPU trains in minutes (benchmarks/suites/gpu_queue.csv);
-`fourth` from the four that are best together on val, of those whose answers on the training images are stored.
+`fourth` from the four that are best together on val, of those whose answers on the training images are stored,
+and `fifth` from four of FER+.
 `matched` goes with a variant that names teachers, `@third@matched`, and needs their weights.
 `tuned` is for what starts from another training (`--init-from`): few epochs, at half of Muon's usual rate.
 `batch512` is four times the usual batch at twice Muon's usual rate: a GPU's step of 128 images waits for its launches.
@@ -106,6 +112,7 @@ TITLES = {
     "reborn": "born-again",
     "third": "distilled from three",
     "fourth": "distilled from four",
+    "fifth": "distilled from four of FER+",
     "matched": "teachers see its views",
     "votes": "soft labels",
     "scale_tta": "multi-scale TTA",
