@@ -1,24 +1,28 @@
 """Convolutions as matrix products, where a CPU's library computes them slowly: on small maps, and of one pixel.
 
-oneDNN walks over a map's pixels, which is quick where these are many. Milliseconds of one core with AMX in bfloat16,
-128 images, 3 x 3 kernels (torch 2.14), as the library does it and as a product:
+oneDNN walks over a map's pixels, which is quick where these are many. Milliseconds of one core in bfloat16, 128 images,
+3 x 3 kernels (torch 2.14 and 2.15), as the library does it and as a product, with AMX (Xeon) and without (EPYC):
 
-| channels | map | forward | gradient of the input | of the weights |
-|---|---|---:|---:|---:|
-| 256 | 6 x 6 | 5, 9 | 5, 10 | 26, 11 |
-| 256 | 3 x 3 | 2, 2 | 2, 3 | 19, 3 |
-| 512 | 2 x 2 | 28, 4 | 29, 6 | 76, 5 |
-| 512, 1 x 1 kernel | 3 x 3 | 1.1, 0.6 | 1.1, 0.6 | 7.5, 1.1 |
+| channels | map | AMX: output | its inputs' gradient | its weights' | without: output | inputs | weights |
+|---|---|---:|---:|---:|---:|---:|---:|
+| 256 | 6 x 6 | 5, 9 | 5, 10 | 26, 11 | 20, 27 | 21, 40 | 26, 30 |
+| 256 | 3 x 3 | 2, 2 | 2, 3 | 19, 3 | 5, 7 | 5, 9 | 10, 8 |
+| 512 | 2 x 2 | 28, 4 | 29, 6 | 76, 5 | 13, 13 | 14, 15 | 23, 13 |
+| 1024 | 3 x 3 | - | - | - | 118, 107 | 118, 122 | 196, 114 |
+| 512, 1 x 1 kernel | 3 x 3 | 1.1, 0.6 | 1.1, 0.6 | 7.5, 1.1 | 3.2, 2.9 | 3.5, 2.9 | 4.8, 3.3 |
+| 256, 1 x 1 kernel | 12 x 12 | - | - | - | 12, 13 | 12, 12 | 13, 14 |
 
-In float32 512 channels at 2 x 2 gain a factor of three, and 256 at 6 x 6 nothing. A training step of resemotenet is 5.5
-times as fast, of resnet18 3.1, of resnet34 1.7, of vgg_fer and vgg_fer_wide 1.15. Numbers are those of the library but
-for the order in which products are added up, in float32 either way.
+With AMX a training step of resemotenet is 5.5 times as fast, of resnet18 3.1, of resnet34 1.7, of vgg_fer and
+vgg_fer_wide 1.15; without, fewer layers gain. Numbers are those of the library but for the order in which products are
+added up, in float32 either way.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -30,9 +34,20 @@ from zoo.training.convolution import OwnConv2d, computed_in, is_usual
 from zoo.training.depthwise import depthwise_kind
 from zoo.training.winograd import Winograd, pays
 
-SMALL = 36  # pixels of a map: up to here the gradient of the weights is faster as a product, in bfloat16
-TINY, MANY = 9, 2**17  # up to so many pixels all three are, with so many pairs of an input and an output channel
-POINTWISE = 2**13  # such pairs of a kernel of one pixel: from here on all three are, whatever the map
+TINY = 9  # pixels of a map: up to here all three are faster as products, with enough pairs of channels
+POINTWISE = 2**13  # pairs of an input and an output channel of a kernel of one pixel: from here on all three may be
+
+
+class Limits(NamedTuple):
+    """What a CPU computes faster as products: maps of up to so many pixels, and so many pairs of channels or more."""
+
+    weights: int  # pixels: the gradient of the weights, in bfloat16
+    pairs: int  # on tiny maps, all three
+    pointwise: float  # pixels: all three of kernels of one pixel
+
+
+WITHOUT_AMX = Limits(weights=16, pairs=2**20, pointwise=16)
+OTHERS = Limits(weights=36, pairs=2**17, pointwise=math.inf)
 
 
 class Ways(NamedTuple):
@@ -98,11 +113,19 @@ class ProductConv2d(OwnConv2d):
             return LIBRARY
         pairs = self.in_channels * self.out_channels
         high, wide = _output_size(images, self.weight, self.stride, self.padding)
+        pixels, limits = high * wide, _limits()
         if self.kernel_size == self.stride == (1, 1) and self.padding == (0, 0):
-            return ALL if pairs >= POINTWISE else LIBRARY
-        if high * wide <= TINY and pairs >= MANY:
+            return ALL if pairs >= POINTWISE and pixels <= limits.pointwise else LIBRARY
+        if pixels <= TINY and pairs >= limits.pairs:
             return ALL
-        return Ways(False, False, computed_in(images) == torch.bfloat16 and high * wide <= SMALL)
+        return Ways(False, False, computed_in(images) == torch.bfloat16 and pixels <= limits.weights)
+
+
+@cache
+def _limits() -> Limits:
+    """Return those of this CPU: of one with AVX-512 and no AMX, or else what was measured before."""
+    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)()  # torch 2.5 does not say
+    return WITHOUT_AMX if torch.backends.cpu.get_cpu_capability().startswith("AVX512") and not has_amx else OTHERS
 
 
 class _Convolution(torch.autograd.Function):

@@ -67,6 +67,54 @@ def test_outputs_and_gradients_are_those_of_a_convolution_in_float64(
         assert (ours - theirs).abs().max() <= max(BY_TYPE[dtype] * theirs.abs().max(), off)
 
 
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU is not one with AVX-512 and without AMX."""
+    monkeypatch.setattr(products, "_limits", lambda: products.OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("layer", "side", "dtype", "expected"),
+    [
+        (nn.Conv2d(256, 256, 3, padding=1), 6, torch.bfloat16, LIBRARY),
+        (nn.Conv2d(256, 256, 3, padding=1), 4, torch.bfloat16, WEIGHTS),
+        (nn.Conv2d(256, 256, 3, padding=1), 4, torch.float32, LIBRARY),
+        (nn.Conv2d(512, 512, 3, padding=1), 3, torch.bfloat16, WEIGHTS),
+        (nn.Conv2d(1024, 1024, 3, padding=1), 3, torch.bfloat16, ALL),
+        (nn.Conv2d(1024, 1024, 3, padding=1), 3, torch.float32, ALL),
+        (nn.Conv2d(256, 512, 3, 2, 1), 6, torch.bfloat16, WEIGHTS),
+        (nn.Conv2d(256, 128, 1), 24, torch.bfloat16, LIBRARY),
+        (nn.Conv2d(256, 128, 1), 4, torch.bfloat16, ALL),
+        (nn.Conv2d(16, 32, 1), 4, torch.bfloat16, LIBRARY),
+    ],
+)
+def test_without_amx_fewer_layers_gain(
+    layer: nn.Module, side: int, dtype: torch.dtype, expected: Ways, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(products, "_limits", lambda: products.WITHOUT_AMX)
+    use_products(layer)
+    assert isinstance(layer, ProductConv2d)
+    assert layer.ways(torch.zeros(1, layer.in_channels, side, side, dtype=dtype)) == expected
+
+
+@pytest.mark.parametrize(
+    ("capability", "amx", "expected"),
+    [
+        ("AVX512", False, products.WITHOUT_AMX),
+        ("AVX512_VNNI", False, products.WITHOUT_AMX),
+        ("AVX512", True, products.OTHERS),
+        ("AVX2", False, products.OTHERS),
+    ],
+)
+def test_what_gains_depends_on_the_cpu(
+    capability: str, amx: bool, expected: products.Limits, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert products._limits.__wrapped__() == expected
+
+
+@pytest.mark.usefixtures("others")
 @pytest.mark.parametrize(
     ("layer", "side", "dtype", "expected"),
     [
@@ -88,6 +136,7 @@ def test_a_layer_chooses_by_its_map_and_its_channels(layer: nn.Module, side: int
     assert layer.ways(torch.zeros(1, layer.in_channels, side, side, dtype=dtype)) == expected
 
 
+@pytest.mark.usefixtures("others")
 def test_who_counts_operators_gets_those_of_the_library():
     layer = nn.Conv2d(512, 512, 3, padding=1)
     use_products(layer)
@@ -116,6 +165,7 @@ def test_other_convolutions_stay_as_they_are(layer: nn.Module):
     assert type(layer) is before
 
 
+@pytest.mark.usefixtures("others")
 @pytest.mark.parametrize("name", ["resnet18", "vgg_fer", "resemotenet"])
 def test_a_network_learns_as_it_would(name: str):
     member = registry.get(name)
