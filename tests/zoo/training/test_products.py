@@ -15,7 +15,17 @@ from tests.helpers.convolutions import gradients
 from zoo import registry
 from zoo.training import loop, products
 from zoo.training.job import TrainContext, TrainJob
-from zoo.training.products import ALL, LIBRARY, ProductConv2d, Ways, by_library, use_products
+from zoo.training.products import (
+    ALL,
+    LIBRARY,
+    OTHERS,
+    WITHOUT_AMX,
+    Limits,
+    ProductConv2d,
+    Ways,
+    by_library,
+    use_products,
+)
 
 torch.set_num_threads(1)
 
@@ -70,67 +80,53 @@ def test_outputs_and_gradients_are_those_of_a_convolution_in_float64(
 @pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CPU is not one with AVX-512 and without AMX."""
-    monkeypatch.setattr(products, "_limits", lambda: products.OTHERS)
-
-
-@pytest.mark.parametrize(
-    ("layer", "side", "dtype", "expected"),
-    [
-        (nn.Conv2d(256, 256, 3, padding=1), 6, torch.bfloat16, LIBRARY),
-        (nn.Conv2d(256, 256, 3, padding=1), 4, torch.bfloat16, WEIGHTS),
-        (nn.Conv2d(256, 256, 3, padding=1), 4, torch.float32, LIBRARY),
-        (nn.Conv2d(512, 512, 3, padding=1), 3, torch.bfloat16, WEIGHTS),
-        (nn.Conv2d(1024, 1024, 3, padding=1), 3, torch.bfloat16, ALL),
-        (nn.Conv2d(1024, 1024, 3, padding=1), 3, torch.float32, ALL),
-        (nn.Conv2d(256, 512, 3, 2, 1), 6, torch.bfloat16, WEIGHTS),
-        (nn.Conv2d(256, 128, 1), 24, torch.bfloat16, LIBRARY),
-        (nn.Conv2d(256, 128, 1), 4, torch.bfloat16, ALL),
-        (nn.Conv2d(16, 32, 1), 4, torch.bfloat16, LIBRARY),
-    ],
-)
-def test_without_amx_fewer_layers_gain(
-    layer: nn.Module, side: int, dtype: torch.dtype, expected: Ways, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(products, "_limits", lambda: products.WITHOUT_AMX)
-    use_products(layer)
-    assert isinstance(layer, ProductConv2d)
-    assert layer.ways(torch.zeros(1, layer.in_channels, side, side, dtype=dtype)) == expected
+    monkeypatch.setattr(products, "_limits", lambda: OTHERS)
 
 
 @pytest.mark.parametrize(
     ("capability", "amx", "expected"),
     [
-        ("AVX512", False, products.WITHOUT_AMX),
-        ("AVX512_VNNI", False, products.WITHOUT_AMX),
-        ("AVX512", True, products.OTHERS),
-        ("AVX2", False, products.OTHERS),
+        ("AVX512", False, WITHOUT_AMX),
+        ("AVX512_VNNI", False, WITHOUT_AMX),
+        ("AVX512", True, OTHERS),
+        ("AVX2", False, OTHERS),
     ],
 )
-def test_what_gains_depends_on_the_cpu(
-    capability: str, amx: bool, expected: products.Limits, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_gains_depends_on_the_cpu(capability: str, amx: bool, expected: Limits, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
     assert products._limits.__wrapped__() == expected
 
 
-@pytest.mark.usefixtures("others")
 @pytest.mark.parametrize(
-    ("layer", "side", "dtype", "expected"),
+    ("limits", "layer", "side", "dtype", "expected"),
     [
-        (nn.Conv2d(256, 256, 3, padding=1), 6, torch.bfloat16, WEIGHTS),
-        (nn.Conv2d(256, 256, 3, padding=1), 7, torch.bfloat16, LIBRARY),
-        (nn.Conv2d(256, 256, 3, padding=1), 6, torch.float32, LIBRARY),
-        (nn.Conv2d(512, 512, 3, padding=1), 3, torch.bfloat16, ALL),
-        (nn.Conv2d(512, 512, 3, padding=1), 3, torch.float32, ALL),
-        (nn.Conv2d(512, 512, 3, padding=1), 3, torch.float64, LIBRARY),
-        (nn.Conv2d(256, 512, 3, 2, 1), 6, torch.float32, ALL),
-        (nn.Conv2d(256, 128, 1), 24, torch.float32, ALL),
-        (nn.Conv2d(16, 32, 1), 24, torch.float32, LIBRARY),
-        (nn.Conv2d(256, 128, 1, 2), 24, torch.float32, LIBRARY),
+        (OTHERS, nn.Conv2d(256, 256, 3, padding=1), 6, torch.bfloat16, WEIGHTS),
+        (OTHERS, nn.Conv2d(256, 256, 3, padding=1), 7, torch.bfloat16, LIBRARY),
+        (OTHERS, nn.Conv2d(256, 256, 3, padding=1), 6, torch.float32, LIBRARY),
+        (OTHERS, nn.Conv2d(512, 512, 3, padding=1), 3, torch.bfloat16, ALL),
+        (OTHERS, nn.Conv2d(512, 512, 3, padding=1), 3, torch.float32, ALL),
+        (OTHERS, nn.Conv2d(512, 512, 3, padding=1), 3, torch.float64, LIBRARY),
+        (OTHERS, nn.Conv2d(256, 512, 3, 2, 1), 6, torch.float32, ALL),
+        (OTHERS, nn.Conv2d(256, 128, 1), 24, torch.float32, ALL),
+        (OTHERS, nn.Conv2d(16, 32, 1), 24, torch.float32, LIBRARY),
+        (OTHERS, nn.Conv2d(256, 128, 1, 2), 24, torch.float32, LIBRARY),
+        (WITHOUT_AMX, nn.Conv2d(256, 256, 3, padding=1), 6, torch.bfloat16, LIBRARY),
+        (WITHOUT_AMX, nn.Conv2d(256, 256, 3, padding=1), 4, torch.bfloat16, WEIGHTS),
+        (WITHOUT_AMX, nn.Conv2d(256, 256, 3, padding=1), 4, torch.float32, LIBRARY),
+        (WITHOUT_AMX, nn.Conv2d(512, 512, 3, padding=1), 3, torch.bfloat16, WEIGHTS),
+        (WITHOUT_AMX, nn.Conv2d(1024, 1024, 3, padding=1), 3, torch.bfloat16, ALL),
+        (WITHOUT_AMX, nn.Conv2d(1024, 1024, 3, padding=1), 3, torch.float32, ALL),
+        (WITHOUT_AMX, nn.Conv2d(256, 512, 3, 2, 1), 6, torch.bfloat16, WEIGHTS),
+        (WITHOUT_AMX, nn.Conv2d(256, 128, 1), 24, torch.bfloat16, LIBRARY),
+        (WITHOUT_AMX, nn.Conv2d(256, 128, 1), 4, torch.bfloat16, ALL),
+        (WITHOUT_AMX, nn.Conv2d(16, 32, 1), 4, torch.bfloat16, LIBRARY),
     ],
 )
-def test_a_layer_chooses_by_its_map_and_its_channels(layer: nn.Module, side: int, dtype: torch.dtype, expected: Ways):
+def test_a_layer_chooses_by_its_map_and_its_channels(
+    limits: Limits, layer: nn.Module, side: int, dtype: torch.dtype, expected: Ways, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(products, "_limits", lambda: limits)
     use_products(layer)
     assert isinstance(layer, ProductConv2d)
     assert layer.ways(torch.zeros(1, layer.in_channels, side, side, dtype=dtype)) == expected
