@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -74,6 +75,25 @@ def test_what_fails_is_said(threads: int):
 
     with pytest.raises(ValueError, match="part 3"):
         each(compute, range(5), threads)
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_what_fails_ends_the_other_threads(failure: type[BaseException]):
+    failed, computed = threading.Event(), []
+
+    def compute(part: int) -> None:
+        if part == 0:
+            failed.set()
+            raise failure
+        assert failed.wait(60)
+        time.sleep(0.01)
+        computed.append(part)
+
+    with pytest.raises(failure):
+        each(compute, range(1000), 2)
+    assert len(computed) < 100
+    assert torch.get_num_threads() == 3
 
 
 @pytest.mark.usefixtures("three_threads")
