@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 TILE, SEEN = 4, 6  # pixels a side: of the output, and of the input that they see
@@ -40,6 +40,13 @@ OUTPUT = torch.tensor(
 )
 EVERYWHERE = SEEN + 1
 """Of the 36 products, the one that each output pixel of its tile has once: what is added to it is a bias."""
+
+
+def fits(convolution: nn.Conv2d) -> bool:
+    """Return whether a convolution, with zeros around its images, is of the kind that `convolved` computes."""
+    one = convolution
+    shape = one.kernel_size, one.stride, one.padding, one.dilation, one.groups
+    return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1)
 
 
 def saved(high: int, wide: int) -> float:

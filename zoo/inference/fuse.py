@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from zoo.outputs import Outputs, logits_of
-from zoo.winograd import convolved, saved, tiles, transformed_kernels
+from zoo.winograd import convolved, fits, saved, tiles, transformed_kernels
 
 AGREE = 1e-4  # of the largest logit: how much another order of float32 sums may change
 FEWEST, SAVED, TILES = 64, 3.5, 128
@@ -126,13 +126,13 @@ class _Prepacked:
         self._given = convolution.weight
         self._bias = convolution.bias
         self._how = convolution.padding, convolution.stride, convolution.dilation, convolution.groups
-        self._takes_tiles = _takes_tiles(convolution)
+        self._by_tiles = fits(convolution) and min(convolution.in_channels, convolution.out_channels) >= FEWEST
         self._weights: dict[bool, Tensor] = {}  # by whether the image is alone
         self._kernels: Tensor | None = None  # of tiles
 
     def forward(self, images: Tensor) -> Tensor:
         alone = len(images) == 1
-        if self._takes_tiles and _tiles_pay(images):
+        if self._by_tiles and _tiles_pay(images):
             if self._kernels is None:
                 self._kernels = transformed_kernels(self._given)
             return convolved(images, self._kernels, self._bias)
@@ -142,12 +142,6 @@ class _Prepacked:
         return torch.ops.mkldnn._convolution_pointwise(
             images, self._weights[alone], self._bias, *self._how, "none", [], ""
         )
-
-
-def _takes_tiles(convolution: nn.Conv2d) -> bool:
-    shape = convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation, convolution.groups
-    channels = min(convolution.in_channels, convolution.out_channels)
-    return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and channels >= FEWEST
 
 
 def _tiles_pay(images: Tensor) -> bool:

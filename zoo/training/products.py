@@ -33,6 +33,7 @@ from torch.nn import functional as F
 from zoo.training.convolution import OwnConv2d, computed_in, is_usual
 from zoo.training.depthwise import depthwise_kind
 from zoo.training.winograd import Winograd, pays
+from zoo.winograd import fits
 
 TINY = 9  # pixels of a map: up to here all three are faster as products, with enough pairs of channels
 POINTWISE = 2**13  # pairs of an input and an output channel of a kernel of one pixel: from here on all three may be
@@ -102,7 +103,7 @@ class ProductConv2d(OwnConv2d):
         """Return whether images `[B,C,H,W]` are convolved tile by tile, as zoo/training/winograd.py says."""
         return (
             self.takes(images)
-            and (self.kernel_size, self.stride, self.padding) == ((3, 3), (1, 1), (1, 1))
+            and fits(self)
             and images.dtype == computed_in(images) == torch.float32
             and pays(self.in_channels, self.out_channels, *images.shape[2:])
         )
