@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,39 +13,35 @@ Answer = TypeVar("Answer")
 def spread(function: Callable[..., Answer], calls: Sequence[tuple[Any, ...]], processes: int) -> list[Answer]:
     """Return what a function answers to the arguments of each call, in their order, by so many processes.
 
-    All is done here for one process or one call, and where a process is killed, for lack of memory perhaps.
+    All is done here for one process or one call, and the rest where a process is killed, for lack of memory perhaps.
     """
-    if processes == 1 or len(calls) < 2:
-        return [function(*arguments) for arguments in calls]
-    from concurrent.futures.process import BrokenProcessPool
+    return beside(function, calls, 1 if len(calls) < 2 else processes)()
 
+
+def beside(
+    function: Callable[..., Answer], calls: Sequence[tuple[Any, ...]], processes: int
+) -> Callable[[], list[Answer]]:
+    """Have so many other processes answer calls as `spread` does, while this one goes on; return what waits for them.
+
+    With one process, the calls are made here when they are waited for.
+    """
+    if processes == 1 or not calls:
+        return lambda: [function(*arguments) for arguments in calls]
     from joblib import Parallel, delayed
 
-    try:
-        return list(Parallel(n_jobs=processes, batch_size=1)(delayed(function)(*arguments) for arguments in calls))
-    except BrokenProcessPool:
-        return [function(*arguments) for arguments in calls]
+    answers = Parallel(n_jobs=processes, batch_size=1, return_as="generator")(
+        delayed(function)(*arguments) for arguments in calls
+    )
+    return partial(_answered, function, calls, answers)
 
 
-def beside(processes: int, function: Callable[..., Answer], *arguments: Any) -> Callable[[], Answer]:
-    """Have another of so many processes answer a call while this one goes on; return what waits for the answer.
-
-    With one process, and where the other is killed, the call is made here when it is waited for.
-    """
-    here = partial(function, *arguments)
-    if processes == 1:
-        return here
+def _answered(
+    function: Callable[..., Answer], calls: Sequence[tuple[Any, ...]], answers: Iterable[Answer]
+) -> list[Answer]:
+    """Wait for the answers of other processes to the first of the calls, and make the rest of these here."""
     from concurrent.futures.process import BrokenProcessPool
 
-    from joblib import Parallel, delayed
-
-    answers = Parallel(n_jobs=processes, return_as="generator")([delayed(function)(*arguments)])
-
-    def waited() -> Answer:
-        try:
-            (answer,) = answers
-        except BrokenProcessPool:
-            return here()
-        return answer
-
-    return waited
+    answered: list[Answer] = []
+    with suppress(BrokenProcessPool):
+        answered.extend(answers)  # one by one: those before a failure are kept
+    return answered + [function(*arguments) for arguments in calls[len(answered) :]]

@@ -39,6 +39,7 @@ class SearchResult:
     error: str | None = None
     fitted_on: str = "val"  # or "train": out-of-fold predictions of training images
     cross_fit_probabilities: FloatArray | None = None  # [repeats, N, C] of the images while held out; None on failure
+    val_probabilities: FloatArray | None = None  # [N, C] of validation by `ensembler`, where it is in memory
 
     @property
     def repeats(self) -> int:
@@ -57,7 +58,7 @@ class _Outcome:
     correct: npt.NDArray[np.bool_]
     seconds: float
     error: str | None = None
-    probabilities: FloatArray | None = None  # of images held out of the fit
+    probabilities: FloatArray | None = None  # of the images it was scored on
     ensembler: Ensembler | None = None  # where it was fitted on all images
 
 
@@ -144,7 +145,8 @@ def search(
     ]
     for ensembler, source, (whole, *first) in zip(new, sources, _run(works, n_jobs), strict=True):
         result = _fitted(ensembler, whole, len(val.targets))
-        found[ensembler.name] = result if source is val else _scored_on_val(result, val)
+        own = replace(result, val_probabilities=whole.probabilities)
+        found[ensembler.name] = own if source is val else _scored_on_val(result, val)
         if first and result.error is None:
             completed(ensembler.name, 0, first)
     for number in range(repeats):
@@ -306,7 +308,8 @@ def _attempt(
         return _Outcome(np.zeros(len(truth), dtype=bool), perf_counter() - start, message)
     correct = probabilities.argmax(axis=1) == truth
     if scored is None:
-        return _Outcome(correct, seconds, ensembler=ensembler)
+        kept = probabilities if isinstance(logits, np.ndarray) else None  # others are too many for that
+        return _Outcome(correct, seconds, probabilities=kept, ensembler=ensembler)
     return _Outcome(correct, seconds, probabilities=probabilities)
 
 
@@ -341,6 +344,7 @@ def _failed(result: SearchResult, error: str) -> SearchResult:
         cross_fit_accuracy=nan,
         cross_fit_correct=np.full(len(result.cross_fit_correct), nan),
         cross_fit_probabilities=None,
+        val_probabilities=None,
         error=error,
     )
 
@@ -350,7 +354,8 @@ def _scored_on_val(fitted: SearchResult, val: _Split) -> SearchResult:
     if fitted.ensembler is None:
         return replace(fitted, fitted_on="train")
     probabilities = fitted.ensembler.predict_proba(val.logits)
-    told = replace(fitted, title=f"{fitted.title} (on out-of-fold train)", fitted_on="train")
+    title = f"{fitted.title} (on out-of-fold train)"
+    told = replace(fitted, title=title, fitted_on="train", val_probabilities=probabilities)
     return _cross_fitted(told, probabilities[None], val.targets)
 
 

@@ -52,6 +52,20 @@ def write(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False)
     into `folder`, which is results/<suite>; where the suite has them also the summary as README.md, and valence and
     arousal as CSV. Returns their paths. `jobs` processes draw; where `fresh`,
     also what is drawn already."""
+    drawn = figures.begin(results, folder, jobs, fresh=fresh)
+    try:
+        texts = _texts(results, folder)
+        if CSV_NAME not in texts:
+            (folder / CSV_NAME).unlink(missing_ok=True)
+        for name, text in texts.items():
+            write_atomic(folder / name, text, rebuilt=True)
+    finally:
+        paths = drawn()
+    return [*(folder / name for name in texts), *paths]
+
+
+def _texts(results: Results, folder: Path) -> dict[str, str]:
+    """Return what is written into a suite's folder, by the names of files."""
     texts = {
         "leaderboard.md": markdown(results),
         "leaderboard.csv": csv_table(results),
@@ -68,11 +82,7 @@ def write(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False)
         texts |= {PROBABILITIES: probabilities_page(results), PROBABILITIES_CSV: probabilities_csv(results)}
     if "affect" in results:
         texts[CSV_NAME] = affect_csv(results)
-    else:
-        (folder / CSV_NAME).unlink(missing_ok=True)
-    for name, text in texts.items():
-        write_atomic(folder / name, text, rebuilt=True)
-    return [*(folder / name for name in texts), *figures.draw(results, folder, jobs, fresh=fresh)]
+    return texts
 
 
 def csv_table(results: Results) -> str:

@@ -56,6 +56,7 @@ class KnownFits:
         self.val, self.folder, self.fresh = val, folder, fresh
         self._stems: dict[str, Path] = {}
         self._ahead: dict[Path, np.ndarray] = {}
+        self._digests: list[tuple[np.ndarray | StackedMembers, str]] = []
 
     def search(self, names: Sequence[str], jobs: int = 1) -> list[SearchResult]:
         """Fit and cross-fit the ensemblers of these names, in their order; `jobs` processes fit what is not known."""
@@ -79,12 +80,20 @@ class KnownFits:
             before = known[result.name].repeats if result.name in known else 0
             if result.error is None and stem is not None and result.repeats > before:
                 _save(result, stem)
+        self._keep_val(results)
         _sweep(self.folder)
         return [_apart(result) for result in results] if isinstance(val.logits, StackedMembers) else results
 
+    def _keep_val(self, results: Sequence[SearchResult]) -> None:
+        """Keep what the search has predicted of val, for `predict` not to compute it again."""
+        found = [(result, result.val_probabilities) for result in results if result.val_probabilities is not None]
+        for result, probabilities in found:
+            if (path := self._path(result, self.val.logits)) is not None:
+                self._ahead[path] = self._keep(path, probabilities)
+
     def predict(self, result: SearchResult, logits: np.ndarray | StackedMembers) -> np.ndarray:
         """Return the probabilities float64 [N, classes] that a fitted ensembler gives to members' logits."""
-        path = self._path(result, _digest(logits))
+        path = self._path(result, logits)
         if path is None:
             return predict_by(result, logits)
         known = self._ahead.pop(path) if path in self._ahead else self._known(path)
@@ -92,10 +101,10 @@ class KnownFits:
 
     def predict_ahead(self, results: Sequence[SearchResult], logits: np.ndarray, jobs: int) -> None:
         """Have `jobs` processes compute what `predict` will be asked for and does not know."""
-        of, lacking = _digest(logits), list[tuple[SearchResult, Path]]()
+        lacking = list[tuple[SearchResult, Path]]()
         for result in results:
-            path = self._path(result, of)
-            if result.ensembler is None or path is None:
+            path = self._path(result, logits)
+            if result.ensembler is None or path is None or path in self._ahead:
                 continue
             if (known := self._known(path)) is None:
                 lacking.append((result, path))
@@ -105,10 +114,18 @@ class KnownFits:
         for (_, path), probabilities in zip(lacking, found, strict=True):
             self._ahead[path] = self._keep(path, probabilities)
 
-    def _path(self, result: SearchResult, of: str) -> Path | None:
+    def _path(self, result: SearchResult, logits: np.ndarray | StackedMembers) -> Path | None:
         """Return the file of what a fit predicts, by the digest of the logits; None where nothing is kept."""
         stem = self._stems.get(result.name)
-        return None if stem is None else stem.with_name(f"{stem.name}.{of}.predicted")
+        return None if stem is None else stem.with_name(f"{stem.name}.{self._digest(logits)}.predicted")
+
+    def _digest(self, logits: np.ndarray | StackedMembers) -> str:
+        """Return the digest of logits, which is computed once: every ensembler predicts by the same."""
+        for known, found in self._digests:
+            if known is logits:
+                return found
+        self._digests.append((logits, digest(_bytes_of(logits))[:16]))
+        return self._digests[-1][1]
 
     def _known(self, path: Path) -> np.ndarray | None:
         return None if self.fresh else _read(path, b"")[1].get(PREDICTED)
@@ -140,10 +157,6 @@ def _keys(val: Validation, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         if ensembles.get(name).__module__.partition(".")[0] == "ensembles":  # of other code nobody has a digest
             yield name, digest([common, name])[:16]
-
-
-def _digest(logits: np.ndarray | StackedMembers) -> str:
-    return digest(_bytes_of(logits))[:16]
 
 
 def _bytes_of(logits: np.ndarray | StackedMembers) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ from benchmarks.results.probabilities import ProbabilityRow
 from benchmarks.store.targets import Targets
 
 FORMAT = "fer-ensembles/measures/1"
+LEAST_ROWS = 24  # for which another process is worth what it draws anew
 CODE = ("ensembles", "benchmarks/evaluation", "benchmarks/results", "benchmarks/store/targets.py")
 
 
@@ -45,20 +46,29 @@ class KnownMeasures:
         lacking = [place for place, key in enumerate(keys) if key not in known]
         if not lacking:
             return lambda: [known[key] for key in keys]
-        taken = sorted({*lacking, *(place for place in beside_which if place is not None)})
-        single, uniform = (None if place is None else taken.index(place) for place in beside_which)
-        chosen = [rows[place] for place in taken], (single, uniform), targets, [temperatures[place] for place in taken]
-        return partial(self._completed, keys, known, taken, beside(self.processes, measure_rows, *chosen))
+        needed = [place for place in beside_which if place is not None]
+        parts = [sorted({*part, *needed}) for part in _parts(lacking, self.processes)]
+        calls = [
+            (
+                [rows[place] for place in taken],
+                tuple(None if place is None else taken.index(place) for place in beside_which),
+                targets,
+                [temperatures[place] for place in taken],
+            )
+            for taken in parts
+        ]
+        return partial(self._completed, keys, known, parts, beside(measure_rows, calls, self.processes))
 
     def _completed(
         self,
         keys: Sequence[str],
         known: dict[str, ProbabilityRow],
-        taken: Sequence[int],
-        measured: Callable[[], list[ProbabilityRow]],
+        parts: Sequence[Sequence[int]],
+        measured: Callable[[], list[list[ProbabilityRow]]],
     ) -> list[ProbabilityRow]:
         """Wait for what was lacking, keep it beside what was known of these rows, and return all."""
-        known |= {keys[place]: rounded(row) for place, row in zip(taken, measured(), strict=True)}
+        for taken, found in zip(parts, measured(), strict=True):
+            known |= {keys[place]: rounded(row) for place, row in zip(taken, found, strict=True)}
         content = json.dumps({key: known[key] for key in keys})
         with suppress(OSError):  # in results that may only be read: the next run computes it again
             write_atomic(self.file, json.dumps({"digest": digest([content]), "rows": content}), rebuilt=True)
@@ -71,6 +81,13 @@ class KnownMeasures:
             return json.loads(kept["rows"]) if kept["digest"] == digest([kept["rows"]]) else {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
+
+
+def _parts(places: Sequence[int], count: int) -> list[Sequence[int]]:
+    """Split places into so many parts of like size, of which none is small: what a part is compared with is measured
+    in each."""
+    size = max(LEAST_ROWS, -(-len(places) // count))
+    return [places[start : start + size] for start in range(0, len(places), size)]
 
 
 def _keys(

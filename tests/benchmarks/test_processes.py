@@ -30,7 +30,7 @@ def refuse(number: int) -> int:
 def test_answers_come_in_the_order_of_the_calls(processes: int):
     answers = spread(product, [(number, 3) for number in range(5)], processes)
     assert [number for number, _ in answers] == [0, 3, 6, 9, 12]
-    number, process = beside(processes, product, 6, 7)()
+    ((number, process),) = beside(product, [(6, 7)], processes)()
     assert number == 42
     assert (os.getpid() in {process, *(process for _, process in answers)}) == (processes == 1)
 
@@ -42,7 +42,7 @@ def test_one_call_is_made_here():
 def test_what_a_killed_process_leaves_is_done_here():
     parent = os.getpid()
     assert spread(killed, [(parent, number) for number in range(4)], 2) == [0, 10, 20, 30]
-    assert beside(2, killed, parent, 1)() == 10
+    assert beside(killed, [(parent, 1)], 2)() == [10]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -50,8 +50,8 @@ def test_what_a_call_raises_is_raised(processes: int):
     with pytest.raises(ValueError, match="no 1"):
         spread(refuse, [(1,), (1,)], processes)
     with pytest.raises(ValueError, match="no 2"):
-        beside(processes, refuse, 2)()
+        beside(refuse, [(2,)], processes)()
 
 
 def test_a_call_beside_may_hold_what_only_here_can_be_named():
-    assert beside(2, partial(lambda number: number + 1, 1))() == 2
+    assert beside(partial(lambda number: number + 1, 1), [()], 2)() == [2]

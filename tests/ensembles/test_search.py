@@ -69,8 +69,9 @@ def test_all_methods_are_found_in_registry_order():
     for one in found:
         assert one.error is None and isinstance(one.ensembler, ensembles.get(one.name))
         assert (one.title, one.complexity) == (one.ensembler.title, one.ensembler.complexity)
-        fit_accuracy = (one.ensembler.predict_proba(logits).argmax(axis=1) == targets).mean()
-        assert one.fit_accuracy == fit_accuracy
+        predicted = one.ensembler.predict_proba(logits)
+        np.testing.assert_array_equal(one.val_probabilities, predicted)
+        assert one.fit_accuracy == (predicted.argmax(axis=1) == targets).mean()
         assert one.cross_fit_accuracy == pytest.approx(one.cross_fit_correct.mean())
         assert one.seconds > 0
 
@@ -256,6 +257,7 @@ def test_stackers_may_learn_from_out_of_fold_train_predictions():
         assert one.title.endswith("(on out-of-fold train)")
         expected = ensembles.create(one.name).fit(train_logits, train_targets).predict_proba(logits)
         assert one.ensembler.predict_proba(logits).tobytes() == expected.tobytes()
+        np.testing.assert_array_equal(one.val_probabilities, expected)
         assert one.cross_fit_accuracy == (expected.argmax(axis=1) == targets).mean()
         assert one.cross_fit_correct.shape == (200,)
     assert choose(found).name

@@ -17,7 +17,7 @@ PATIENCE = 900  # seconds a subprocess may take, on however busy a machine
 UNDRAWN = """
 import sys, benchmark
 from benchmarks.report.leaderboard import figures
-figures.draw = lambda results, folder, jobs, fresh: []
+figures.begin = lambda results, folder, jobs, fresh: list
 sys.exit(benchmark.main(sys.argv[1:]))
 """
 

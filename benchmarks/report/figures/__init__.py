@@ -6,11 +6,11 @@ results have nothing for is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.processes import spread
+from benchmarks.processes import beside
 from benchmarks.report.epochs import History
 from benchmarks.report.figures import kept
 from benchmarks.report.figures.annotator_agreement import agreement
@@ -86,6 +86,11 @@ def draw(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) 
     `folder` is results/<suite>. With several `jobs`, joblib's processes draw: those that searched ensembles are still
     there.
     """
+    return begin(results, folder, jobs, fresh=fresh)()
+
+
+def begin(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) -> Callable[[], list[Path]]:
+    """Begin what `draw` does, and return what waits for it: with several `jobs`, this process may go on meanwhile."""
     known = {drawable(label): history for label, history in histories(results, folder / "predictions").items()}
     everything = charts(drawable(results), known)
     shown = {name: chart for name, chart in everything.items() if chart is not None}
@@ -95,11 +100,15 @@ def draw(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) 
     decided_by = kept.decisive(shown)
     record = {} if fresh else kept.still_there(folder, decided_by)
     new = {name: chart for name, chart in shown.items() if name not in record}
-    drawn = spread(save, [(chart, folder / FOLDER / name) for name, chart in new.items()], jobs)
-    for name, paths in zip(new, drawn, strict=True):
-        record[name] = kept.described(folder, decided_by[name], paths)
-    kept.keep(folder, {name: record[name] for name in shown})
-    return [folder / name for figure in shown for name in record[figure]["files"]]
+    drawn = beside(save, [(chart, folder / FOLDER / name) for name, chart in new.items()], jobs)
+
+    def waited() -> list[Path]:
+        for name, paths in zip(new, drawn(), strict=True):
+            record[name] = kept.described(folder, decided_by[name], paths)
+        kept.keep(folder, {name: record[name] for name in shown})
+        return [folder / name for figure in shown for name in record[figure]["files"]]
+
+    return waited
 
 
 def lacking_fonts(results: Results) -> str | None:

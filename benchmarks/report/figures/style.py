@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ MARGIN = 0.09  # inches, left of titles and of names
 INK, GREY, PALE, BLUE, ORANGE = "#222222", "#6b6b6b", "#e9e9e9", "#0072B2", "#D55E00"
 GREEN, PINK, YELLOW = "#009E73", "#CC79A7", "#F0E442"
 SMALL, TITLE, LEAST = 8.0, 10.5, 6.4  # points; text is made no smaller than the last, about, to fit
+MEASURED_AT = 100.0  # points
 READABLE = 0.408  # luminance above which dark text reads better than white
 LINE, TITLE_LINE = 0.15, 0.19  # inches
 SUFFIXES = ("png", "svg")
@@ -114,10 +116,16 @@ def sheet(title: str, note: str, height: float) -> Figure:
 
 def text_width(text: str, size: float, weight: str) -> float:
     """Return the points that a line of text takes."""
+    return _width(text, weight) * (size / MEASURED_AT)
+
+
+@lru_cache(maxsize=4096)
+def _width(text: str, weight: str) -> float:
+    """Return the points that a line takes at MEASURED_AT: widths of outlines, which are not hinted, grow as sizes."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(family=list(families()), size=size, weight=weight)
+    font = FontProperties(family=list(families()), size=MEASURED_AT, weight=weight)
     return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
 
 

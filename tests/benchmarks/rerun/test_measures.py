@@ -64,8 +64,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def worth(file: Path, rows: Sequence[ScoredModel], targets: Targets, *, fresh: bool = False) -> list[Any]:
-    known = KnownMeasures(file, 1, fresh=fresh)
+def worth(
+    file: Path, rows: Sequence[ScoredModel], targets: Targets, *, processes: int = 1, fresh: bool = False
+) -> list[Any]:
+    known = KnownMeasures(file, processes, fresh=fresh)
     return rounded(known.measure(rows, len(MEMBERS), targets, fitted_temperatures(rows, targets.val))())
 
 
@@ -79,6 +81,14 @@ def test_a_second_run_measures_nothing(rows: list[ScoredModel], targets: Targets
     assert first == expected(rows, targets) and len(measured) == len(rows)
     assert worth(file, rows, targets) == first and len(measured) == len(rows)
     assert worth(file, rows, targets, fresh=True) == first and len(measured) == 2 * len(rows)
+
+
+@pytest.mark.parametrize("least", [1, 3, 9])
+def test_processes_share_the_rows(
+    rows: list[ScoredModel], targets: Targets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: int
+):
+    monkeypatch.setattr(measures, "LEAST_ROWS", least)
+    assert worth(tmp_path / "measures.json", rows, targets, processes=2) == expected(rows, targets)
 
 
 def test_a_new_row_is_measured_beside_those_that_it_is_compared_with(
