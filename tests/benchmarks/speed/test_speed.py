@@ -335,7 +335,9 @@ def test_startup_is_timed_beside_its_targets(
     def answered(arguments: list[str]) -> str:
         path = Path(arguments[3]) / "suite" / record if arguments[0] == "--suite" else tmp_path / "none"
         known = [] if not path.exists() else ["known" if "today" in path.read_text() else "reports"]
-        called.append(" ".join([arguments[0], *(["--fresh"] if "--fresh" in arguments else []), *known]))
+        shown = len(list(Path(arguments[3]).glob("suite/predictions/*"))) if arguments[0] == "--suite" else 0
+        of = [str(shown)] if shown else []
+        called.append(" ".join([arguments[0], *of, *(["--fresh"] if "--fresh" in arguments else []), *known]))
         if arguments[0] == "--suite":
             (Path(arguments[3]) / "suite" / record).write_text('{"reports": "today"}')
         return ""
@@ -344,16 +346,18 @@ def test_startup_is_timed_beside_its_targets(
     predictions = tmp_path / "suite" / "predictions"
     predictions.mkdir(parents=True)
     (tmp_path / "suite" / "local").mkdir()
-    for seed in range(23):
+    for seed in range(30):
         (predictions / f"linear.s{seed}.0123456789ab.safetensors").touch()
     path = tmp_path / "startup.json"
     startup.main(["--suite", "suite", "--results", str(tmp_path), "--repeats", "1", "--json", str(path)])
-    fresh = ["--suite --fresh", *["--suite --fresh known"] * 2]
-    others = [f"--suite{known}" for known in ("", " reports", " known") for _ in range(3)]
+    fresh = [f"--suite {count} --fresh{known}" for count in (28, 30) for known in ("", " known", " known")]
+    others = [f"--suite 30{known}" for known in ("", " reports", " known") for _ in range(3)]
     assert called == ["--help", "--list", *fresh, *others]
-    assert capsys.readouterr().out.count("within") == 6
-    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 10.0, 4.0, 4.0, 1.0]
-    assert Record.read(path).comparisons[2].what == "benchmark.py, leaderboard of all 23 members, from nothing"
+    assert capsys.readouterr().out.count("within") == 7
+    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 10.0, 10.0, 4.0, 4.0, 1.0]
+    few, every = (one.what for one in Record.read(path).comparisons[2:4])
+    assert few == "benchmark.py, leaderboard of 28 members, from nothing"
+    assert every == "benchmark.py, leaderboard of all 30 members, from nothing"
 
 
 def test_the_slowest_imports_are_named():
