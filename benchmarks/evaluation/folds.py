@@ -147,6 +147,7 @@ def pooled_result(folds: Sequence[SearchResult]) -> SearchResult:
         cross_fit_accuracy=float(correct.mean()),
         cross_fit_correct=correct,
         cross_fit_probabilities=None,  # those are in the folds' rows
+        val_probabilities=None,
         seconds=sum(fold.seconds for fold in folds),
         error=errors[0] if errors else None,
     )
