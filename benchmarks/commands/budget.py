@@ -65,16 +65,20 @@ def execute(arguments: Namespace) -> None:
     print(f"{columns(rows)}\n{session.folder / FILE}")
 
 
+def stored_members(session: Session) -> list[Predictions]:
+    """Return the predictions that a suite's first fold has in the store: of its members, then of external ones."""
+    rows, _ = schedule(session)
+    external, _ = external_members(session)
+    return [*(task[0].step.stored for task in rows if task[0].step.stored is not None), *external[0]]
+
+
 def known_members(session: Session) -> Known:
     """Line up stored predictions with what results.json knows of their costs; raise ValueError where none are."""
     if len(session.folds) > 1:
         raise ValueError(
             f"{session.suite.name} is scored in folds, each by networks of its own: no one ensemble is chosen"
         )
-    rows, _ = schedule(session)
-    external, _ = external_members(session)
-    stored = [*(task[0].step.stored for task in rows if task[0].step.stored is not None), *external[0]]
-    members, _ = split_row_classes(stored, session.suite.extra_labels, session.folds[0].targets.val)
+    members, _ = split_row_classes(stored_members(session), session.suite.extra_labels, session.folds[0].targets.val)
     results = read_results(session.folder / "results.json")
     facts = {member["label"]: member for member in results["members"]}
     pairs: list[tuple[Predictions, MemberFacts]] = [

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import suites
-from benchmarks.commands.check_others import check_budgets, check_model, check_others, unproven
+from benchmarks.commands.check_others import check_model, check_others, check_tables, unproven
 from benchmarks.commands.options import MODEL, suite_arguments
 from benchmarks.external import importer as external
 from benchmarks.external.plausibility import Implausible, examine
@@ -103,7 +103,7 @@ def _check_store_files(path: Path, failures: list[str]) -> list[str]:
             reports += [report] if file in meant else []
         if path.is_dir():
             reports += check_others(folder, _files(folder), failures)
-            reports += check_budgets(folder.parent, failures)
+            reports += check_tables(folder.parent, failures)
     return reports
 
 

@@ -1,5 +1,5 @@
 """What lies with predictions: whether targets, votes, logits, weights and a released model are as they were written,
-and whether the table of budgets is of today's predictions."""
+and whether the tables of budgets and of views are of today's predictions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from benchmarks.commands.budget import FILE as BUDGETS
-from benchmarks.commands.budget import known_members
+from benchmarks.commands.budget import known_members, stored_members
 from benchmarks.evaluation.budgets import OFFERED, STALE_BUDGETS
+from benchmarks.evaluation.tta import FILE as VIEWS
+from benchmarks.evaluation.tta import stored_views
 from benchmarks.files import DamagedFile, read_csv
 from benchmarks.session import Options, Session
 from benchmarks.shapes import Count, read_json
@@ -34,20 +36,34 @@ def check_others(folder: Path, predictions: Collection[Path], failures: list[str
     return reports
 
 
-def check_budgets(folder: Path, failures: list[str]) -> list[str]:
-    """A report on the table of budgets in a suite's folder, where there is one; that it was chosen of other members
+def check_tables(folder: Path, failures: list[str]) -> list[str]:
+    """A report on the tables of budgets and of views in a suite's folder, where they are; that one is of other members
     than today's goes to `failures`."""
-    path, suite = folder / BUDGETS, folder.name
-    if not path.is_file() or suite not in suites():
+    reports, suite = [], folder.name
+    if suite not in suites():
         return []
-    try:
-        offer = known_members(Session(Options(suite, results=folder.parent, train="never"))).offered
-        if not all(row.get(OFFERED) == offer for row in read_csv(path)):
-            raise DamagedFile(f"{path.name}: {STALE_BUDGETS}")
-    except ValueError as error:
-        failures.append(str(error))
-        return []
-    return [f"{path.name}: ok"]
+    for name, check in ((BUDGETS, _check_budgets), (VIEWS, _check_views)):
+        if not (folder / name).is_file():
+            continue
+        try:
+            check(Session(Options(suite, results=folder.parent, train="never")))
+            reports.append(f"{name}: ok")
+        except ValueError as error:
+            failures.append(str(error))
+    return reports
+
+
+def _check_budgets(session: Session) -> None:
+    offer = known_members(session).offered
+    if not all(row.get(OFFERED) == offer for row in read_csv(session.folder / BUDGETS)):
+        raise DamagedFile(f"{BUDGETS}: {STALE_BUDGETS}")
+
+
+def _check_views(session: Session) -> None:
+    models = stored_members(session) if len(session.folds) == 1 else None  # of several folds, as a run does
+    _, notes = stored_views(session.folder, models, session.folds[0].targets)
+    if notes:
+        raise DamagedFile(notes[0])
 
 
 def _check(file: Path) -> str:

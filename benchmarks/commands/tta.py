@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.commands.options import suite_arguments
 from benchmarks.data import Split
 from benchmarks.evaluation.metrics import accuracy, log_loss
-from benchmarks.evaluation.tta import of_other_weights, views_worth
+from benchmarks.evaluation.tta import FILE, of_other_weights, views_worth
 from benchmarks.files import CsvRow, csv_text_of, read_csv, write_atomic
 from benchmarks.report.sections.ablations import views_table
 from benchmarks.session import Session, options_from
@@ -58,7 +58,7 @@ def run(session: Session, device: str) -> list[CsvRow]:
     """Every kind of every member whose weights lie there; raises ValueError where there are none."""
     from zoo.inference.views import VIEWS
 
-    path, checkpoints, fold = session.folder / "tta.csv", session.checkpoints, session.folds[0]
+    path, checkpoints, fold = session.folder / FILE, session.checkpoints, session.folds[0]
     own = [one for one in session.configurations(fold) if registry.trained_as(one.member) == one.member]
     trained = [one for one in own if weights_path(checkpoints, one).exists()]
     if not trained:

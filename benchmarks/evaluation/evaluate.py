@@ -27,7 +27,7 @@ from benchmarks.evaluation.recalibration import fitted_temperatures
 from benchmarks.evaluation.rivals import summary
 from benchmarks.evaluation.score import failures, score
 from benchmarks.evaluation.significance import forget_draws
-from benchmarks.evaluation.tta import of_other_weights, views_worth
+from benchmarks.evaluation.tta import stored_views, views_worth
 from benchmarks.files import DamagedFile, read_csv, rounded
 from benchmarks.results import FORMAT, Results
 from benchmarks.results.analyses import Budget, Views
@@ -126,17 +126,13 @@ def evaluate(
 def _views(folder: Path, searched: SearchedModels) -> tuple[list[Views], list[str]]:
     """Return what views of an image are worth, by the table in a suite's folder, and a note where that is damaged, or
     has members that are not here as they were."""
+    # Of several folds, the table is of the first one's networks.
+    models = [*searched.predictions, *searched.excluded] if searched.test_folds is None else None
     try:
-        table = read_csv(folder / "tta.csv", ("stem", "tta"), ("val_accuracy", "val_log_loss", "seconds"))
+        rows, notes = stored_views(folder, models, searched.targets)
     except DamagedFile as error:
         return [], [str(error)]
-    old = []
-    if searched.test_folds is None:  # of several folds, the table is of the first one's networks
-        old = of_other_weights(table, [*searched.predictions, *searched.excluded], searched.targets)
-    notes = (
-        [f"tta.csv: left out, trained anew since or not here: {', '.join(old)}; python benchmark.py tta"] if old else []
-    )
-    return views_worth([row for row in table if row["stem"] not in old]), notes
+    return views_worth(rows), notes
 
 
 def _within_any_budget(searched: SearchedModels, members: Sequence[Member]) -> list[tuple[Predictions, MemberFacts]]:

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.evaluation.metrics import log_loss
-from benchmarks.files import CsvRow
+from benchmarks.files import CsvRow, read_csv
 from benchmarks.results.analyses import Views
 from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles import softmax
 
+FILE = "tta.csv"
 AGREES = 1e-3  # of log-loss on val: other machines and precisions differ by less, networks trained anew by more
+
+
+def stored_views(
+    folder: Path, models: Sequence[Predictions] | None, targets: Targets
+) -> tuple[list[CsvRow], list[str]]:
+    """Return the rows of the table in a suite's folder whose members are among `models` as they were, and a note where
+    there are others; all rows, where `models` are None. Raises DamagedFile."""
+    table = read_csv(folder / FILE, ("stem", "tta"), ("val_accuracy", "val_log_loss", "seconds"))
+    old = [] if models is None else of_other_weights(table, models, targets)
+    notes = (
+        [f"{FILE}: left out, trained anew since or not here: {', '.join(old)}; python benchmark.py tta"] if old else []
+    )
+    return [row for row in table if row["stem"] not in old], notes
 
 
 def of_other_weights(rows: Sequence[CsvRow], models: Sequence[Predictions], targets: Targets) -> list[str]:

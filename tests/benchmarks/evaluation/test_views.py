@@ -18,6 +18,7 @@ from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets, save_targets
 from ensembles import softmax
 from tests.helpers.generated import stored_predictions
+from tests.helpers.runs import cli
 
 
 def rows(model: Predictions, targets: Targets) -> list[dict[str, object]]:
@@ -61,8 +62,11 @@ def test_views_of_networks_trained_anew_and_of_those_that_left_are_named(tmp_pat
         return shown, [note for note in results["notes"] if note.startswith("tta.csv")]
 
     assert told(of(before)) == (set(stems), [])
+    assert "tta.csv: ok" in cli("check", tmp_path / "fer2013").out
     anew = stored_predictions(store, faces, "resnet18", skill=2.05)
     assert np.abs(log_loss(softmax(anew.val), faces.val) - log_loss(softmax(before[1].val), faces.val)) > 1e-3
     shown, notes = told(of([before[0], anew]))
     assert shown == {stems[0]}
     assert len(notes) == 1 and stems[1] in notes[0] and stems[2] in notes[0] and stems[0] not in notes[0]
+    checked = cli("check", tmp_path / "fer2013")
+    assert checked.code == 2 and f"tta.csv: left out, trained anew since or not here: {stems[1]}" in checked.err
