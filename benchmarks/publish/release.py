@@ -38,6 +38,7 @@ MODEL, WEIGHTS, PROBABILITIES, CARD = "expression.onnx", "model.safetensors", "p
 QUANTISED = ("fp16", "int8", "int8-static")  # how a released model is stored, the most exact first
 BYTES = {"fp16": 2, "int8": 1}  # of a parameter
 RELEASED, HUB = "model.json", "config.json"  # the facts, as each kind of folder calls them
+FACE = "face ("  # begins what is said of such a start
 LARGEST = 5_000_000  # bytes of one file in the repository
 ROOM = 250_000  # bytes of a file beside its parameters: the graph, and what is not stored in int8
 
@@ -55,9 +56,11 @@ class Board:
 def small_enough(results: Results) -> list[Member]:
     """List the members whose file would be small enough for a repository, the best on val first.
 
-    Those with extra labels are left out: they are a class of their own.
+    Those with extra labels are left out: they are a class of their own. So are those that start from a network of
+    faces, whose terms bind whoever uses what was made of it.
     """
     rows = [row for row in results["members"] if row["kind"] == "member" and not row.get("extra_labels")]
+    rows = [row for row in rows if not row["init"].startswith(FACE)]
     fitting = [row for row in rows if row["params"] and row["params"] + ROOM <= LARGEST]
     return sorted(fitting, key=lambda row: -row["val_accuracy"])
 
