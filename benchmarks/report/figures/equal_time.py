@@ -113,11 +113,11 @@ def _draw(title: str, note: str, curves: list[Curve], val: str) -> Figure:
     first = min(curve.hours[0] for curve in curves)
     last = max(curve.hours[-1] for curve in curves)
     ticks = [
-        hours for hours in (0.01, 0.03, 0.1, 0.3, 1, HOURS, 5, 10, 20, 50) if first <= hours <= 1.6 * max(last, HOURS)
+        hours for hours in (0.01, 0.03, 0.1, 0.3, 1, HOURS, 5, 10, 20, 50) if first <= hours <= 5 * max(last, HOURS)
     ]
     axes.set_xscale("log")
     last = max(last, HOURS)
-    axes.set_xlim(first / 1.1, last * 1.6)
+    axes.set_xlim(first / 1.1, last * 5)  # names of what took longest stand behind it
     least, most = min(one.within for one in curves), max(one.accuracy[-1] for one in curves)
     axes.set_ylim(max(0.0, least - 12), most + 2)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
@@ -136,5 +136,6 @@ def _draw(title: str, note: str, curves: list[Curve], val: str) -> Figure:
         Label(*end, curve.backbone, (BLUE, ORANGE)[number] if number < 2 else INK)
         for number, (end, curve) in enumerate(zip(ends, curves, strict=True))
     ]
-    place(axes, labels, ends, [list(zip(curve.hours, curve.accuracy, strict=True)) for curve in curves])
+    limit = [(HOURS, height) for height in axes.get_ylim()]
+    place(axes, labels, ends, [limit, *(list(zip(curve.hours, curve.accuracy, strict=True)) for curve in curves)])
     return figure
