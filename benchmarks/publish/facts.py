@@ -9,6 +9,8 @@ from benchmarks.publish.selection import Chosen
 from benchmarks.publish.spec import ModelSpec
 from benchmarks.publish.trained import TrainedMember
 from benchmarks.suites.suite import Suite
+from zoo import registry
+from zoo.member import Member
 from zoo.pretrained.faces import FACES
 from zoo.use.bundle import Facts
 
@@ -38,6 +40,14 @@ def facts_of(spec: ModelSpec, chosen: Chosen, suite: Suite, *, as_measured: bool
     )
 
 
+def face_terms(member: Member) -> str:
+    """Return the terms of the network of faces that a member starts from, by itself or by another that it starts from;
+    "" where there is none."""
+    if start := member.trained_elsewhere:
+        return face_terms(registry.get(start[1].partition(":")[0]))
+    return FACES[member.weights].terms if member.weights in FACES else ""
+
+
 def _described(one: TrainedMember, weights: Any) -> dict[str, Any]:
     member = one.member
     described = {
@@ -48,6 +58,6 @@ def _described(one: TrainedMember, weights: Any) -> dict[str, Any]:
         "views": member.recipe.tta,
         "weights_sha256": one.digest,
     }
-    if member.weights in FACES:
-        described["terms"] = FACES[member.weights].terms
+    if terms := face_terms(member):
+        described["terms"] = terms
     return described | ({"weight": weights[one.label]} if one.label in weights else {})

@@ -22,6 +22,7 @@ from benchmarks.publish.export import (
     with_accuracy,
     write_checked,
 )
+from benchmarks.publish.facts import face_terms
 from benchmarks.publish.formats import FORMATS
 from benchmarks.publish.measure import Scored, measured, pace, predicted, save_probabilities
 from benchmarks.publish.selection import Chosen
@@ -30,6 +31,7 @@ from benchmarks.publish.weights import save_weights
 from benchmarks.results import Results
 from benchmarks.results.schema import Member
 from benchmarks.store.targets import Targets
+from zoo import registry
 from zoo.state_dicts import split
 from zoo.use.bundle import Bundle
 
@@ -38,7 +40,6 @@ MODEL, WEIGHTS, PROBABILITIES, CARD = "expression.onnx", "model.safetensors", "p
 QUANTISED = ("fp16", "int8", "int8-static")  # how a released model is stored, the most exact first
 BYTES = {"fp16": 2, "int8": 1}  # of a parameter
 RELEASED, HUB = "model.json", "config.json"  # the facts, as each kind of folder calls them
-FACE = "face ("  # begins what is said of such a start
 LARGEST = 5_000_000  # bytes of one file in the repository
 ROOM = 250_000  # bytes of a file beside its parameters: the graph, and what is not stored in int8
 
@@ -57,10 +58,10 @@ def small_enough(results: Results) -> list[Member]:
     """List the members whose file would be small enough for a repository, the best on val first.
 
     Those with extra labels are left out: they are a class of their own. So are those that start from a network of
-    faces, whose terms bind whoever uses what was made of it.
+    faces, or from a member that does: its terms bind whoever uses what was made of it.
     """
     rows = [row for row in results["members"] if row["kind"] == "member" and not row.get("extra_labels")]
-    rows = [row for row in rows if not row["init"].startswith(FACE)]
+    rows = [row for row in rows if not (registry.is_known(row["name"]) and face_terms(registry.get(row["name"])))]
     fitting = [row for row in rows if row["params"] and row["params"] + ROOM <= LARGEST]
     return sorted(fitting, key=lambda row: -row["val_accuracy"])
 

@@ -184,7 +184,9 @@ def test_the_best_on_val_of_the_small_ones_is_released():
         member("best", 0, 0.73, params=4_300_000),
         member("small", 0, 0.70, params=100_000),
         member("votes", 0, 0.74, params=100_000, extra_labels="votes"),
-        member("faces", 0, 0.74, params=100_000, init="face (VGGFace2)"),
+        member("mobilenetv1_mid_vggface2@twenty", 0, 0.74, params=100_000, init="face (VGGFace2)"),
+        member("vgg_fer@from_fer2013--resnet29_mid_dlib", 0, 0.74, params=100_000, init="fer2013"),
+        member("patt_lite_vggface2@five@from_fer2013", 0, 0.74, params=100_000, init="fer2013"),
         member("theirs", None, 0.74, params=None, kind="external"),
     ]
     assert [row["name"] for row in small_enough(blank_results(members=rows))] == ["best", "small"]
