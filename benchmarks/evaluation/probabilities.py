@@ -24,7 +24,7 @@ from benchmarks.evaluation.recalibration import (
     scaled,
 )
 from benchmarks.evaluation.selective import comparable, confidence, risk_curve, risk_values, threshold
-from benchmarks.evaluation.significance import bootstrap_means, forget_draws, quantile_intervals, wilson_interval
+from benchmarks.evaluation.significance import bootstrap_means, quantile_intervals, wilson_interval
 from benchmarks.results import UNIFORM
 from benchmarks.results.probabilities import (
     PairedScore,
@@ -63,7 +63,6 @@ def measure_rows(
         for quantiles in (conformal_quantile, class_quantiles)
     )
     selective = _selective(cooled_val, cooled_test, targets)
-    forget_draws()
     return [
         {
             "kind": row.kind,

@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.digests import code, digest, libraries
 from benchmarks.evaluation.models import ScoredModel
 from benchmarks.evaluation.probabilities import measure_rows, references
+from benchmarks.evaluation.significance import forget_draws
 from benchmarks.files import rounded, write_atomic
 from benchmarks.processes import beside
 from benchmarks.results.probabilities import ProbabilityRow
@@ -57,7 +58,8 @@ class KnownMeasures:
             )
             for taken in parts
         ]
-        return partial(self._completed, keys, known, parts, beside(measure_rows, calls, self.processes))
+        measure = measure_rows if self.processes == 1 else _measured_apart
+        return partial(self._completed, keys, known, parts, beside(measure, calls, self.processes))
 
     def _completed(
         self,
@@ -81,6 +83,13 @@ class KnownMeasures:
             return json.loads(kept["rows"]) if kept["digest"] == digest([kept["rows"]]) else {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
+
+
+def _measured_apart(*arguments: Any) -> list[ProbabilityRow]:
+    """Measure rows in a process of joblib, which ends one that has come to hold much, and begins another."""
+    rows = measure_rows(*arguments)
+    forget_draws()
+    return rows
 
 
 def _parts(places: Sequence[int], count: int) -> list[Sequence[int]]:
