@@ -43,13 +43,16 @@ def each(compute: Callable[[Part], Result], parts: Iterable[Part], threads: int)
     @denormals_flushed()
     def work() -> None:
         torch.set_num_threads(1)
-        while not ended.is_set():
-            with lock:
-                taken = next(rest, None)
-            if taken is None:
-                return
-            place, part = taken
-            results[place] = compute(part)
+        try:
+            while not ended.is_set():
+                with lock:
+                    taken = next(rest, None)
+                if taken is None:
+                    return
+                place, part = taken
+                results[place] = compute(part)
+        finally:
+            ended.set()  # here, as results are awaited in order: those of a thread that fails may be the last
 
     before, pool = torch.get_num_threads(), ThreadPoolExecutor(threads)
     try:

@@ -79,11 +79,12 @@ def test_what_fails_is_said(threads: int):
 
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
-def test_what_fails_ends_the_other_threads(failure: type[BaseException]):
+@pytest.mark.parametrize("thread", [0, 1])
+def test_what_fails_ends_the_other_threads(thread: int, failure: type[BaseException]):
     failed, computed = threading.Event(), []
 
     def compute(part: int) -> None:
-        if part == 0:
+        if threading.current_thread().name.endswith(f"_{thread}"):
             failed.set()
             raise failure
         assert failed.wait(60)
