@@ -19,6 +19,7 @@ OF = "--"
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "five": ("recipe.epochs=5",),
+    "ten": ("recipe.epochs=10",),
     "twenty": ("recipe.epochs=20",),
     "long": ("recipe.epochs=40",),
     "sixty": ("recipe.epochs=60",),
@@ -44,6 +45,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     ),
     "symmetric": ("recipe.loss.kind=symmetric",),
     "sharp": ("recipe.loss.label_smoothing=0",),
+    "sam": ("recipe.sam=0.05",),
     "swa": ("recipe.average=swa",),
     "snapshots": ("recipe.average=snapshots", "recipe.schedule=warm_restarts", "recipe.cycles=4"),
     "taught": (
@@ -88,6 +90,7 @@ augmentation, accuracy stops rising after 30 to 40."""
 
 TITLES = {
     "five": "5 epochs",
+    "ten": "10 epochs",
     "twenty": "20 epochs",
     "long": "40 epochs",
     "sixty": "60 epochs",
@@ -106,6 +109,7 @@ TITLES = {
     "strong": "strong augmentation",
     "symmetric": "symmetric cross-entropy",
     "sharp": "no label smoothing",
+    "sam": "sharpness-aware steps",
     "swa": "stochastic weight averaging",
     "snapshots": "snapshot ensemble",
     "taught": "distilled",
