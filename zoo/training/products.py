@@ -32,6 +32,7 @@ from torch.nn import functional as F
 
 from zoo.training.convolution import OwnConv2d, computed_in, is_usual
 from zoo.training.depthwise import depthwise_kind
+from zoo.training.prelu import OwnPReLU
 from zoo.training.winograd import Winograd, pays
 from zoo.winograd import fits
 
@@ -64,7 +65,7 @@ LIBRARY, ALL = Ways(False, False, False), Ways(True, True, True)
 
 def use_products(network: nn.Module) -> None:
     """Have the convolutions of a network, which trains on a CPU, compute as products what is faster so; depthwise ones
-    as zoo/training/depthwise.py says.
+    as zoo/training/depthwise.py says, and PReLU as zoo/training/prelu.py.
 
     Weights, their names and the network's outputs stay as they are.
     """
@@ -73,6 +74,8 @@ def use_products(network: nn.Module) -> None:
             layer.__class__ = ProductConv2d
         elif (own := depthwise_kind(layer)) is not None:
             layer.__class__ = own
+        elif type(layer) is nn.PReLU:
+            layer.__class__ = OwnPReLU
 
 
 @contextmanager
