@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import asdict, replace
 from functools import cache
@@ -76,8 +77,8 @@ def test_the_catalogue_says_of_a_member_what_its_file_says(name: str):
 def test_a_member_has_all_its_facts(name: str):
     member = registry.get(name)
     builder = member.builder.partition(":")[2]
-    starts = {"scratch": "", "face (VGGFace2)": "_vggface2", "face (dlib)": "_dlib"}
-    start = starts.get(member.init, f"_{member.init.replace('-', '_')}")
+    faces = re.fullmatch(r"face \((\w+)\)", member.init)
+    start = "" if member.init == "scratch" else f"_{faces[1].lower() if faces else member.init.replace('-', '_')}"
     trees = "_xgboost" if member.features_of else ""
     assert member.name == name in {builder + start + trees, f"{builder}{start}@paper"}
     assert member.features_of == (name.removesuffix("_xgboost") if trees else "")

