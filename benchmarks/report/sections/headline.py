@@ -104,7 +104,7 @@ def effort(results: Results) -> str:
         return ""
     members, externals = known["members"], known["external"]
     count = f"{members} member{'s' if members != 1 else ''}"
-    devices = escape(" and ".join(known["devices"]))
+    devices = escape("; ".join(known["devices"]))  # each has a comma of its own
     trained = f"{count}, trained in {duration(known['seconds'])} in all on {devices} (wall clock)."
     return f"{trained} {externals} external model{'s' if externals != 1 else ''}." if externals else trained
 
