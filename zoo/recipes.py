@@ -294,6 +294,18 @@ DIGITS = Recipe(
 MUON = Recipe(optimizer="muon", learning_rate=0.02, weight_decay=0.05, start_size=2 / 3)
 """Networks of plain 3x3 convolutions in fewer epochs, from scratch: orthogonalised updates learn faster than SGD's."""
 
+FROM_FACES = Recipe(
+    epochs=30,
+    optimizer="adamw",
+    learning_rate=1e-3,
+    weight_decay=0.05,
+    ema_decay=0.99,
+    normalise="unit",
+    transfer=Transfer(head_epochs=1),
+)
+"""Networks cut out of face recognisers: the classifier alone for an epoch, then all layers alike, since those that
+would have had to unlearn are cut off."""
+
 KDEF = Recipe(
     epochs=50,
     batch_size=8,

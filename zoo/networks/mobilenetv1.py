@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from zoo.member import Pretrained
 from zoo.pretrained.folded_norms import set_affine
-from zoo.recipes import DEPTHWISE, Recipe, Transfer
+from zoo.recipes import DEPTHWISE, FROM_FACES
 from zoo.registry import register
 
 WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512)
@@ -25,18 +25,7 @@ WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512)
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1)  # of the blocks; the stem has another 2
 FACES = "@vladmandic/human/faceres"
 
-FINE_TUNED = Recipe(
-    epochs=30,
-    optimizer="adamw",
-    learning_rate=1e-3,
-    weight_decay=0.05,
-    ema_decay=0.99,
-    normalise="unit",
-    transfer=Transfer(head_epochs=1),
-)
-"""The classifier alone for an epoch, then all layers alike: those that would have had to unlearn are cut off."""
-
-VGGFACE2 = Pretrained("face (VGGFace2)", FACES, FINE_TUNED, 112)
+VGGFACE2 = Pretrained("face (VGGFace2)", FACES, FROM_FACES, 112)
 
 
 def norm_act(channels: int) -> list[nn.Module]:

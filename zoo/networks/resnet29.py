@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from zoo.member import Pretrained
 from zoo.pretrained.folded_norms import set_affine
-from zoo.recipes import PLAIN, Recipe, Transfer
+from zoo.recipes import FROM_FACES, PLAIN
 from zoo.registry import register
 
 STAGES = (("32", 3), ("64", 3), ("128", 2), ("256", 2))
@@ -26,18 +26,7 @@ FACES = "@vladmandic/face-api/face_recognition"
 MEAN_RGB = (122.782, 117.001, 104.298)  # that the face network subtracts from 255 levels
 SMALLEST = 59  # pixels of a side that leave something to convolve before the last stage
 
-FINE_TUNED = Recipe(
-    epochs=40,
-    optimizer="adamw",
-    learning_rate=1e-3,
-    weight_decay=0.05,
-    ema_decay=0.99,
-    normalise="unit",
-    transfer=Transfer(head_epochs=1),
-)
-"""The classifier alone for an epoch, then all layers alike."""
-
-DLIB = Pretrained("face (dlib)", FACES, FINE_TUNED, 112)
+DLIB = Pretrained("face (dlib)", FACES, replace(FROM_FACES, epochs=40), 112)
 
 
 class Unit(nn.Module):

@@ -41,12 +41,13 @@ class _PReLU(torch.autograd.Function):
         images, slopes = context.saved_tensors
         rows, above = _rows(images), _rows(gradient)
         positive = torch.ops.aten.threshold_backward(above, rows, 0)
-        of_images = torch.lerp(positive, above, _repeated(slopes, images)) if context.needs_input_grad[0] else None
-        if not context.needs_input_grad[1]:
-            return None if of_images is None else _images(of_images, images), None
-        sums = positive.sub_(above).mul_(rows).sum(0).view(-1, len(slopes))  # negated: one operator less
-        of_slopes = -sums.sum(0, dtype=torch.float32).to(slopes.dtype)
-        return None if of_images is None else _images(of_images, images), of_slopes
+        of_images = of_slopes = None
+        if context.needs_input_grad[0]:
+            of_images = _images(torch.lerp(positive, above, _repeated(slopes, images)), images)
+        if context.needs_input_grad[1]:
+            sums = positive.sub_(above).mul_(rows).sum(0).view(-1, len(slopes))  # negated: one operator less
+            of_slopes = -sums.sum(0, dtype=torch.float32).to(slopes.dtype)
+        return of_images, of_slopes
 
 
 def _rows(images: Tensor) -> Tensor:
