@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.member import Pretrained
+from zoo.pretrained.kernels import set_kernel
 from zoo.recipes import FROM_FACES, PLAIN
 from zoo.registry import register
 
@@ -71,16 +72,11 @@ class MidFaceMobileNet(nn.Module):
     def load_tensors(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Take over the face network's layers, for inputs in [-1,1]; the classifier stays as it is.
 
-        For grey images the kernels of the colours are summed. Raises ValueError where shapes differ.
+        Raises ValueError where shapes differ.
         """
         for name, unit in cast("Mapping[str, Unit]", self.units).items():
-            kernel = tensors[f"{name}_conv2d_weight"]
-            if name == "conv_1":
-                grey = unit.convolution.in_channels == 1
-                kernel = SCALE * (kernel.sum(axis=1, keepdims=True) if grey else kernel)
-            if unit.convolution.weight.shape != kernel.shape:
-                raise ValueError(f"{name} is {list(kernel.shape)}, here {list(unit.convolution.weight.shape)}")
-            unit.convolution.weight.copy_(torch.from_numpy(kernel))
+            scale = SCALE if name == "conv_1" else 1.0
+            set_kernel(unit.convolution, tensors[f"{name}_conv2d_weight"], name, scale)
             for place, part in NORM.items():
                 unit.norm.state_dict()[place].copy_(torch.from_numpy(tensors[f"{name}_batchnorm_{part}"]))
             unit.activation.weight.copy_(torch.from_numpy(tensors[f"{name}_relu_gamma"].ravel()))

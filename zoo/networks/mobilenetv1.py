@@ -12,11 +12,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from zoo.member import Pretrained
 from zoo.pretrained.folded_norms import set_affine
+from zoo.pretrained.kernels import set_kernel
 from zoo.recipes import DEPTHWISE, FROM_FACES
 from zoo.registry import register
 
@@ -57,7 +57,6 @@ def mobilenet_layers(in_chans: int, blocks: int) -> list[nn.Module]:
     return layers
 
 
-@torch.no_grad()
 def load_face_layers(layers: nn.Sequential, tensors: Mapping[str, np.ndarray]) -> None:
     """Put HSE's tensors, as TensorFlow.js has them, into layers of `mobilenet_layers`, for inputs in [0,1].
 
@@ -74,11 +73,7 @@ def load_face_layers(layers: nn.Sequential, tensors: Mapping[str, np.ndarray]) -
             scale: np.ndarray | float = tensors[f"{name}_bn/batchnorm_1/mul"]
         else:
             kernel, scale = tensors[f"{name}/convolution/merged_input"].transpose(3, 2, 0, 1), 1.0
-        if name == "conv1":
-            kernel = 255 * (kernel.sum(axis=1, keepdims=True) if convolution.in_channels == 1 else kernel)
-        if convolution.weight.shape != kernel.shape:
-            raise ValueError(f"{name} is {list(kernel.shape)}, here {list(convolution.weight.shape)}")
-        convolution.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
+        set_kernel(convolution, kernel, name, 255.0 if name == "conv1" else 1.0)
         set_affine(norm, scale, tensors[f"{name}_bn/batchnorm_1/sub"])
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from zoo.member import Pretrained
 from zoo.pretrained.folded_norms import set_affine
+from zoo.pretrained.kernels import set_kernel
 from zoo.recipes import FROM_FACES, PLAIN
 from zoo.registry import register
 
@@ -94,25 +95,18 @@ class MidResNet29(nn.Module):
         kernel = tensors["conv32_down/conv/filters"]
         mean = np.array(MEAN_RGB, dtype=np.float64) / 255
         away = np.einsum("hwio,i->o", kernel.astype(np.float64), mean)
-        grey = self.stem.convolution.in_channels == 1
-        stem = kernel.sum(axis=2, keepdims=True) if grey else kernel
-        _load_unit(self.stem, "conv32_down", stem, tensors, away)
+        _load_unit(self.stem, "conv32_down", kernel, tensors, away)
         for name, block in self.blocks.items():
             for unit in ("conv1", "conv2"):
                 place = f"{name}/{unit}"
                 _load_unit(getattr(block, unit), place, tensors[f"{place}/conv/filters"], tensors, 0.0)
 
 
-@torch.no_grad()
 def _load_unit(
     unit: Unit, name: str, kernel: np.ndarray, tensors: Mapping[str, np.ndarray], away: np.ndarray | float
 ) -> None:
     """Put a kernel [H,W,inputs,outputs] into a unit, and into its norm bias less `away`, scale and shift."""
-    convolution = unit.convolution
-    kernel = kernel.transpose(3, 2, 0, 1)
-    if convolution.weight.shape != kernel.shape:
-        raise ValueError(f"{name} is {list(kernel.shape)}, here {list(convolution.weight.shape)}")
-    convolution.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
+    set_kernel(unit.convolution, kernel.transpose(3, 2, 0, 1), name)
     scale, bias = tensors[f"{name}/scale/weights"], tensors[f"{name}/conv/bias"]
     set_affine(unit.norm, scale, tensors[f"{name}/scale/biases"] + scale * (bias - away))
 
