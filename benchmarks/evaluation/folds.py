@@ -146,6 +146,7 @@ def pooled_result(folds: Sequence[SearchResult]) -> SearchResult:
         fit_accuracy=float(fitted),
         cross_fit_accuracy=float(correct.mean()),
         cross_fit_correct=correct,
+        cross_fit_losses=np.concatenate([fold.cross_fit_losses for fold in folds]),
         cross_fit_probabilities=None,  # those are in the folds' rows
         val_probabilities=None,
         seconds=sum(fold.seconds for fold in folds),

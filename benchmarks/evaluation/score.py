@@ -183,6 +183,7 @@ def _ensemble(
         "fitted_on": result.fitted_on,
         "fit_accuracy": result.fit_accuracy,
         "cross_fit_accuracy": result.cross_fit_accuracy,
+        "cross_fit_log_loss": result.cross_fit_log_loss,
         "members_used": [member["label"] for member in used],
         "weights": None if weights is None else dict(zip(every, np.asarray(weights).tolist(), strict=True)),
         "flops": mean([total_of_views(fit, "flops") for fit in fits]),

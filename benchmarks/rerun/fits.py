@@ -30,7 +30,7 @@ from zoo.sealed import Damaged, read, seal
 
 FORMAT = "fer-ensembles/fits/1"
 UNUSED_DAYS = 14  # after so many days without use a file is removed
-ARRAYS = ("cross_fit_correct", "cross_fit_probabilities")
+ARRAYS = ("cross_fit_correct", "cross_fit_losses", "cross_fit_probabilities")
 FACTS = ("name", "title", "complexity", "fit_accuracy", "cross_fit_accuracy", "seconds", "fitted_on")
 PREDICTED = "probabilities"
 

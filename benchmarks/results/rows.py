@@ -34,6 +34,7 @@ class LeaderboardRow:
     val_accuracy: float | None = None
     fit_accuracy: float | None = None
     cross_fit_accuracy: float | None = None
+    cross_fit_log_loss: float | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict, hash=False)  # a column each, by name
     p_best_single: float | None = None
     p_best_single_holm: float | None = None
@@ -132,6 +133,7 @@ def _ensemble_row(ensemble: Ensemble, results: Results) -> LeaderboardRow:
         title=_marked(ensemble["title"], ensemble),
         fit_accuracy=ensemble["fit_accuracy"],
         cross_fit_accuracy=ensemble["cross_fit_accuracy"],
+        cross_fit_log_loss=ensemble.get("cross_fit_log_loss"),
         models=round(ensemble.get("models", len(ensemble["members_used"]))) or None,
         extra_data=_extra_data(ensemble.get("extra_labels")),
         **_scores(ensemble, results),

@@ -138,6 +138,7 @@ class EnsembleFacts(Model):
     fitted_on: str
     fit_accuracy: float
     cross_fit_accuracy: float
+    cross_fit_log_loss: NotRequired[float]  # in nats
     cross_fits: NotRequired[int]  # how often it was cross-fitted, each time with other folds
     members_used: list[str]
     models: NotRequired[float]  # mean over folds

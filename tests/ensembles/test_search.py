@@ -31,9 +31,12 @@ def make(samples: int = 200, noise: bool = False, seed: int = 0) -> tuple[np.nda
     return logits.astype(np.float32), rng.integers(0, 4, samples) if noise else targets
 
 
-def record(name: str, complexity: int, correct: np.ndarray, error: str | None = None) -> SearchResult:
+def record(
+    name: str, complexity: int, correct: np.ndarray, error: str | None = None, losses: np.ndarray | None = None
+) -> SearchResult:
     accuracy = float(correct.mean()) if error is None else float("nan")
-    return SearchResult(name, name, complexity, None, accuracy, accuracy, correct.astype(float), 0.0, error)
+    losses = np.zeros(len(correct)) if losses is None else losses
+    return SearchResult(name, name, complexity, None, accuracy, accuracy, correct.astype(float), losses, 0.0, error)
 
 
 @dataclass
@@ -346,6 +349,41 @@ def test_choice_breaks_ties_by_complexity_then_accuracy_then_name():
     luckier = SIMPLE.copy()
     luckier[700] = True
     assert choose([record("a", 1, SIMPLE), record("b", 1, luckier)]).name == "b"
+
+
+def test_where_accuracy_cannot_tell_log_loss_does():
+    """Right on the same images: a method with probabilities that are worse for sure is not chosen for being simpler."""
+    rng = np.random.default_rng(0)
+    losses = rng.exponential(size=1000)
+    sharp = record("sharp", 5, SIMPLE, losses=losses)
+    vote = record("vote", 0, SIMPLE, losses=losses + 0.3)
+    assert choose([vote, sharp]).name == "sharp"
+    noisy = record("noisy", 1, SIMPLE, losses=losses + rng.normal(0.001, 1.0, 1000))  # half a standard error behind
+    assert choose([vote, noisy, sharp]).name == "noisy"
+
+
+def test_log_loss_does_not_bring_back_what_accuracy_left_out():
+    worse = SIMPLE.copy()
+    worse[:50] = False
+    precise = record("precise", 0, worse, losses=np.zeros(1000))
+    assert choose([precise, record("right", 5, SIMPLE, losses=np.ones(1000))]).name == "right"
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_losses_are_of_the_images_while_held_out(repeats):
+    logits, targets = make()
+    (one,) = search(logits, targets, names=["weighted"], repeats=repeats)
+    assert one.cross_fit_probabilities is not None
+    expected = np.mean([-np.log(kept[np.arange(200), targets]) for kept in one.cross_fit_probabilities], axis=0)
+    np.testing.assert_allclose(one.cross_fit_losses, expected, rtol=1e-12)
+    assert one.cross_fit_log_loss == pytest.approx(expected.mean())
+
+
+def test_a_vote_that_nobody_gave_the_truth_costs_no_infinity():
+    targets = np.arange(200) % 4
+    logits = np.repeat(8.0 * np.eye(4)[None, (targets + 1) % 4], 3, axis=0).astype(np.float32)
+    (vote,) = search(logits, targets, names=["hard_vote"], repeats=1)
+    assert np.isfinite(vote.cross_fit_losses).all() and vote.cross_fit_log_loss > 10
 
 
 def test_choice_ignores_failures_and_needs_one_success():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.formats import count, duration, interval, milliseconds, p_value, percent, points
+from benchmarks.formats import count, duration, fraction, interval, milliseconds, p_value, percent, points
 from benchmarks.results import LeaderboardRow, Results, metric_columns, metric_text
 from benchmarks.results.schema import MetricColumn
 
@@ -51,6 +51,9 @@ ACCURACY = _number("accuracy", "Test accuracy", "Per cent, with its 95 % interva
 BEFORE_METRICS = (
     _plain("letters", "Letters", "Rows that share one are not separated, Holm-adjusted over all pairs", shown=True),
     _number("cross_fit_accuracy", "Val, cross-fitted", "What the headline is chosen by", percent, shown=True),
+    _number(
+        "cross_fit_log_loss", "Val, log-loss", "Cross-fitted, in nats: it decides where accuracy cannot tell", fraction
+    ),
     _number("gap", "Gap", "Accuracy on val as fitted, minus test, in points", points, shown=True),
     _number("p_best_single_holm", "p, best single", "McNemar, Holm-adjusted over all rows", p_value, shown=True),
     _number("models", "Models", "Networks a prediction takes", _whole, shown=True),

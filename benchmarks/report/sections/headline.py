@@ -82,8 +82,8 @@ def _result(results: Results) -> str:
         return f"Best single member: **{single.title}**, {_score(single)} on {test}. No ensemble was chosen."
     of = f" ({escape(single.title)})" if single is not None and ensemble.name == BEST_SINGLE else _members(ensemble)
     sentence = (
-        f"**{_score(ensemble)}** on {test}: *{escape(ensemble.title)}*{of}, chosen by cross-fitted accuracy "
-        f"on {val} ({percent(ensemble.cross_fit_accuracy)} %) under the one-standard-error "
+        f"**{_score(ensemble)}** on {test}: *{escape(ensemble.title)}*{of}, chosen on {val} by cross-fitted "
+        f"accuracy ({percent(ensemble.cross_fit_accuracy)} %), then log-loss, both under the one-standard-error "
         f"rule{within_limits(results)}."
     )
     if single is None or ensemble.name == BEST_SINGLE:

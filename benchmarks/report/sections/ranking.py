@@ -8,6 +8,7 @@ from benchmarks.formats import (
     count,
     duration,
     escape,
+    fraction,
     interval,
     linked,
     milliseconds,
@@ -156,20 +157,21 @@ def tests_section(results: Results) -> str:
     body = [
         [
             name_cell(row, results), row.letters, percent(row.seen_accuracy), percent(row.cross_fit_accuracy),
-            p_value(row.p_best_single_holm), p_value(row.p_uniform_holm), milliseconds(row.ms_per_image),
-            "yes" if row.pareto else None, linked(row.reference),
+            fraction(row.cross_fit_log_loss), p_value(row.p_best_single_holm), p_value(row.p_uniform_holm),
+            milliseconds(row.ms_per_image), "yes" if row.pareto else None, linked(row.reference),
         ]
         for row in rows
     ]  # fmt: skip
-    head = "Name|Letters|Val, as fitted|Val, cross-fitted|p, best single|p, uniform|ms/image|Front|Source"
+    head = "Name|Letters|Val, as fitted|Val, cross-fitted|Val, log-loss|p, best single|p, uniform|ms/image|Front|Source"
     return (
         "## Paired tests and cost\n\nRows that share a letter are not separated by McNemar's test after Holm's "
         "correction over all pairs of rows. *No gain on val* marks ensembles that are above the better floor (best "
         "single member, uniform average) neither in accuracy nor in log-loss, on images of val held out of their fit. "
         "The p values, against the best single member and the uniform average, are "
         f"Holm-adjusted over all rows. *Val, as fitted* is the accuracy on {results['splits']['val']['name']} that "
-        "chose the weights or the epoch. FLOPs are those of an image with all views at test time; *front* marks the "
-        "rows that none beats in accuracy at as few.\n\n" + table(head, body, right=set(range(2, 7)))
+        "chose the weights or the epoch, *Val, log-loss* is cross-fitted. FLOPs are those of an image with all views "
+        "at test time; *front* marks the rows that none beats in accuracy at as few.\n\n"
+        + table(head, body, right=set(range(2, 8)))
     )
 
 
