@@ -177,7 +177,7 @@ def _choice(facts: Facts, results: Results) -> str:
     place = "has the best" if choice["place"] == 1 else f"is number {choice['place']} by"
     return (
         f"## How it was chosen\n\nBy {val} alone: of the {choice['of']} members whose file has at most "
-        f"{choice['bytes'] / 1e6:g} MB, and that start from no network of faces, it {place} accuracy there. {test} "
+        f"{choice['bytes'] / 1e6:g} MB, and that are made of no network of faces, it {place} accuracy there. {test} "
         "chose nothing."
     )
 

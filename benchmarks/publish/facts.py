@@ -12,6 +12,7 @@ from benchmarks.suites.suite import Suite
 from zoo import registry
 from zoo.member import Member
 from zoo.pretrained.faces import FACES
+from zoo.recipes import named_members
 from zoo.use.bundle import Facts
 
 LICENCE, RESTRICTED = "MIT", "as the data set's terms allow: research, not to be handed on"
@@ -40,12 +41,22 @@ def facts_of(spec: ModelSpec, chosen: Chosen, suite: Suite, *, as_measured: bool
     )
 
 
-def face_terms(member: Member) -> str:
-    """Return the terms of the network of faces that a member starts from, by itself or by another that it starts from;
-    "" where there is none."""
+def face_terms(member: Member) -> list[str]:
+    """Return the terms of the networks of faces that a member is made of: the one that it starts from, by itself or by
+    another that it starts from, and those that its teachers are made of, each once."""
     if start := member.trained_elsewhere:
-        return face_terms(registry.get(start[1].partition(":")[0]))
-    return FACES[member.weights].terms if member.weights in FACES else ""
+        own = face_terms(registry.get(start[1].partition(":")[0]))
+    else:
+        own = [FACES[member.weights].terms] if member.weights in FACES else []
+    labels = member.recipe.labels
+    guides = [name for named in (labels.teacher, labels.annotator) if named for name, _ in named_members(named)]
+    taught = [
+        terms.replace("It starts", f"Its teacher {name} starts", 1)
+        for name in guides
+        if registry.is_known(name)
+        for terms in face_terms(registry.get(name))
+    ]
+    return list(dict.fromkeys([*own, *taught]))
 
 
 def _described(one: TrainedMember, weights: Any) -> dict[str, Any]:
@@ -59,5 +70,5 @@ def _described(one: TrainedMember, weights: Any) -> dict[str, Any]:
         "weights_sha256": one.digest,
     }
     if terms := face_terms(member):
-        described["terms"] = terms
+        described["terms"] = " ".join(terms)
     return described | ({"weight": weights[one.label]} if one.label in weights else {})

@@ -58,7 +58,7 @@ def small_enough(results: Results) -> list[Member]:
     """List the members whose file would be small enough for a repository, the best on val first.
 
     Those with extra labels are left out: they are a class of their own. So are those that start from a network of
-    faces, or from a member that does: its terms bind whoever uses what was made of it.
+    faces, or from a member that does, or learnt from one: its terms bind whoever uses what was made of it.
     """
     rows = [row for row in results["members"] if row["kind"] == "member" and not row.get("extra_labels")]
     rows = [row for row in rows if not (registry.is_known(row["name"]) and face_terms(registry.get(row["name"])))]

@@ -14,6 +14,7 @@ import torch
 import zoo
 from benchmarks.data.digits import load
 from benchmarks.publish.card import card
+from benchmarks.publish.facts import face_terms
 from benchmarks.publish.measure import load_probabilities, measured
 from benchmarks.publish.release import LARGEST, finest, small_enough
 from benchmarks.publish.spec import crops_of
@@ -23,10 +24,14 @@ from tests.helpers.digits import read, stored_weights
 from tests.helpers.random_models import need_onnx
 from tests.helpers.results import audit, audit_row, blank_results, member
 from tests.helpers.runs import ROOT, Outcome, cli, files
+from zoo import registry
 from zoo.pretrained import released
+from zoo.pretrained.faces import FACES
 from zoo.use.bundle import Bundle
 
 torch.set_num_threads(1)
+VGGFACE2 = "Its teacher mobilenetv1_mid_vggface2@fourth starts from a network trained on VGGFace2"
+SFACE = "Its teacher face_mobilenet_mid_sface starts from OpenCV's SFace"
 MODELS = sorted((ROOT / "results").glob("*/model/model.json"))
 
 
@@ -187,9 +192,29 @@ def test_the_best_on_val_of_the_small_ones_is_released():
         member("mobilenetv1_mid_vggface2@twenty", 0, 0.74, params=100_000, init="face (VGGFace2)"),
         member("vgg_fer@from_fer2013--resnet29_mid_dlib", 0, 0.74, params=100_000, init="fer2013"),
         member("patt_lite_vggface2@five@from_fer2013", 0, 0.74, params=100_000, init="fer2013"),
+        member("vgg_fer@muon@sixth", 0, 0.74, params=100_000),
         member("theirs", None, 0.74, params=None, kind="external"),
     ]
     assert [row["name"] for row in small_enough(blank_results(members=rows))] == ["best", "small"]
+
+
+@pytest.mark.parametrize(
+    ("name", "terms"),
+    [
+        ("vgg_fer@muon", []),
+        ("vgg_fer@muon@fourth", []),
+        ("resnet29_mid_dlib@fourth", ["It starts from dlib's"]),
+        ("vgg_fer@from_fer2013--vgg_fer--sixth", ["Its teacher mobilenetv1_mid_vggface2@fourth starts", SFACE]),
+        ("mobilenetv1_mid_vggface2@sixth", ["It starts from a network trained on VGGFace2", VGGFACE2, SFACE]),
+    ],
+)
+def test_what_a_member_is_made_of_binds(name: str, terms: list[str]):
+    found = face_terms(registry.get(name))
+    assert len(found) == len(terms) and all(one.startswith(start) for one, start in zip(found, terms, strict=True))
+
+
+def test_terms_can_be_said_of_a_teacher():
+    assert all(weights.terms.startswith("It starts from ") for weights in FACES.values())
 
 
 # Of what is committed
@@ -262,7 +287,7 @@ def test_a_card_of_restricted_data_says_so():
 
 def test_how_it_was_chosen_is_told_as_it_is():
     choice = {"place": 1, "of": 9, "bytes": 5_000_000}
-    among = "of the 9 members whose file has at most 5 MB, and that start from no network of faces, it has the best"
+    among = "of the 9 members whose file has at most 5 MB, and that are made of no network of faces, it has the best"
     assert f"{among} accuracy there" in card(*made_up(choice=choice))
     assert "it is number 3 by accuracy there" in card(*made_up(choice={**choice, "place": 3}))
     assert "By name, not by its accuracy on val split." in card(*made_up(choice={**choice, "place": 0}))
