@@ -164,12 +164,13 @@ def _draw(
     beside(axes, NUMBERS_AT, -0.8, "%", color=GREY, va="bottom")
     beside(axes, INTERVALS_AT, -0.8, "95 % interval", color=GREY, va="bottom")
     marks = Marks(axes)
+    names = [_name(row) for _, _, row in lines if row is not None]
     for line, group, row in lines:
         if row is None:
             _heading(axes, line, group)
         else:
             _sampling_error(marks, line, group, row, test["size"])
-            _row(axes, marks, line, group, row, bold=row == headline)
+            _row(axes, marks, line, group, row, names, bold=row == headline)
     marks.draw()
     return figure
 
@@ -226,13 +227,18 @@ def _sampling_error(marks: Marks, line: float, group: Group, row: LeaderboardRow
     marks.line(ends, [line, line], color=group.colour, linewidth=0.9, alpha=0.6)
 
 
-def _row(axes: Axes, marks: Marks, line: float, group: Group, row: LeaderboardRow, bold: bool) -> None:
-    """Draw one dot with its interval, its name on the left, its numbers on the right."""
+def _name(row: LeaderboardRow) -> str:
+    return row.name if row.kind == "published" else row.title
+
+
+def _row(
+    axes: Axes, marks: Marks, line: float, group: Group, row: LeaderboardRow, names: Sequence[str], bold: bool
+) -> None:
+    """Draw one dot with its interval, its name, one of `names`, on the left, its numbers on the right."""
     high = axes.get_xlim()[1]
     value = 100.0 * (row.accuracy or 0.0)
     style = {"color": INK if group.comparable else GREY, "weight": "bold" if bold else "normal"}
-    name = row.name if row.kind == "published" else row.title
-    text, size = fitted(name, 72 * (LEFT - MARGIN - 0.08), NAME, style["weight"])
+    text, size = fitted(_name(row), 72 * (LEFT - MARGIN - 0.08), NAME, style["weight"], names)
     beside(axes, MARGIN, line, text, **style, fontsize=size)
     beside(axes, NUMBERS_AT, line, f"{value:.2f}", **style)
     if row.ci_low is not None and row.ci_high is not None:

@@ -148,7 +148,7 @@ def _draw_scores(
     texts = [[_percent(value) for value in row] for row in values.tolist()]
     heat(axes, values, texts, low - 0.1, size=_points(len(classes)))
     beside_cells(axes, "top", classes)
-    first, *_ = beside_cells(axes, "left", [shorten(name, 32) for name in names])
+    first, *_ = beside_cells(axes, "left", [shorten(name, 32, names) for name in names])
     if emphasised:
         first.set_fontweight("bold")
         axes.axhline(1, color="white", linewidth=4)

@@ -214,6 +214,7 @@ def _labels(
             reached = row.accuracy or 0.0
     others = sorted((row for row in rows if row.kind != "ensemble"), key=lambda row: -(row.accuracy or 0.0))
     room = len(named) + LABELLED_MEMBERS
+    titles = [row.title for row in rows]
     for row in others:
         alike = (other for other in named if other.kind != "ensemble")
         if len(named) < room and not any(
@@ -222,7 +223,7 @@ def _labels(
             named.append(row)
     return [
         Label(
-            float(row.flops or 0), 100 * (row.accuracy or 0.0), shorten(row.title, 30),
+            float(row.flops or 0), 100 * (row.accuracy or 0.0), shorten(row.title, 30, titles),
             INK if row in front else GREY, "bold" if row == headline else "normal",
         )
         for row in named

@@ -121,7 +121,7 @@ def _draw(title: str, note: str, curves: Mapping[str, History]) -> Figure:
         best = max(history["val_accuracy"])
         epoch = history["val_accuracy"].index(best) + 1
         marks.dot(cell.across(epoch), cell.up(100.0 * best), "o", color=BLUE, markersize=3.4)
-        text, points = fitted(name, 72 * width, SMALL + 0.3)
+        text, points = fitted(name, 72 * width, SMALL + 0.3, among=list(curves))
         axes.text(left, bottom + ACCURACY_HIGH + 3 * POINT, text, fontsize=points)
     marks.draw()
     return figure

@@ -117,16 +117,17 @@ def _draw(title: str, note: str, rows: Sequence[Difference]) -> Figure:
     beside(axes, NUMBERS, -0.8, "points", color=GREY, va="bottom")
     beside(axes, INTERVALS, -0.8, "95 % interval", color=GREY, va="bottom")
     marks = Marks(axes)
+    names = [row.name for row in rows]
     for line, row in enumerate(rows):
-        _row(axes, marks, line, row, low)
+        _row(axes, marks, line, row, low, names)
     marks.draw()
     return figure
 
 
-def _row(axes: Axes, marks: Marks, line: int, row: Difference, low: float) -> None:
+def _row(axes: Axes, marks: Marks, line: int, row: Difference, low: float, names: Sequence[str]) -> None:
     colour, marker = (BLUE, "D") if row.kind == "ensemble" else (ORANGE, "o")
     style = {"weight": "bold" if row.headline else "normal"}
-    beside(axes, MARGIN, line, shorten(row.name, 36), **style)
+    beside(axes, MARGIN, line, shorten(row.name, 36, names), **style)
     beside(axes, NUMBERS, line, signed(row.value, 2), **style)
     beside(axes, INTERVALS, line, f"{signed(row.low, 1)} to {signed(row.high, 1)}", **style)
     marks.line([max(row.low, low), max(row.high, low)], [line, line], color=colour, linewidth=1.6, alpha=0.55)

@@ -78,7 +78,7 @@ def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray
     texts = [[f"{value:.0f}" for value in row] for row in shown.tolist()] if count <= MOST_NUMBERS else None
     heat(axes, shown, texts, 0.0)
     size, length = (SMALL, 23) if count <= 24 else (SMALL - 2.5, 34)
-    names = [shorten(members[index], length) for index in order]
+    names = [shorten(members[index], length, members) for index in order]
     beside_cells(axes, "left", names, fontsize=size)
     beside_cells(axes, "bottom", names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
     branches = panel(figure, NAMES + width + 0.04, FOOT, TREE, high)
@@ -115,7 +115,7 @@ def kappa_error(results: Results) -> Chart | None:
     if in_headline.any():
         note += " Blue diamonds: both are in the headline ensemble. Best is the lower left corner."
     alt = f"Kappa-error diagram of {plural(len(kappa), 'pair')} of members on {val}."
-    labels = [_pair([shorten(name, 24) for name in members], pairs, index) for index in range(len(kappa))]
+    labels = [_pair([shorten(name, 24, members) for name in members], pairs, index) for index in range(len(kappa))]
     return Chart(title, alt, partial(_draw_kappa, title, note, kappa, error, in_headline, labels))
 
 

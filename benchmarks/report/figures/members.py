@@ -103,7 +103,7 @@ def _title(names: Sequence[str], metrics: Sequence[Metric]) -> str:
 def _draw(title: str, note: str, names: Sequence[str], metrics: Sequence[Metric]) -> Figure:
     rows = INCHES_A_ROW * len(names)
     figure = sheet(title, note, BELOW + rows + ABOVE)
-    short = [shorten(name, 34) for name in names]
+    short = [shorten(name, 34, names) for name in names]
     left = max(LEAST_LEFT, MARGIN + GAP + max(text_width(name, NAME, "normal") for name in short) / 72)
     whole = figure.get_size_inches()[0] - left - MARGIN
     width = (whole - GAP * (len(metrics) - 1)) / len(metrics)

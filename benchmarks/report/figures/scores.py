@@ -85,10 +85,11 @@ def _draw(title: str, note: str, rows: Sequence[ProbabilityRow], headline: str |
         axes.text(0, 1, column.title, transform=axes.transAxes, weight="bold", fontsize=SMALL, va="bottom")
         axes.set_title(column.unit, fontsize=SMALL - 0.6, color=GREY, loc="left", pad=12)
         marks = Marks(axes)
+        titles = [row["title"] for row in rows]
         for line, row in enumerate(rows):
             _mark(marks, line, row, column, (low, high))
             if place == 0:
-                text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL + 0.4)
+                text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL + 0.4, among=titles)
                 bold = "bold" if row["name"] == headline else "normal"
                 beside(axes, MARGIN, line, text, fontsize=points, weight=bold)
         marks.draw()

@@ -78,6 +78,7 @@ def _draw(
 
 def _bars(axes: Axes, rows: Sequence[ProbabilityRow], chosen: ProbabilityRow) -> None:
     colours = blues()
+    titles = [row["title"] for row in rows]
     for line, row in enumerate(rows):
         shares = [100 * share for share in row["sets"]["sizes"]]
         shown = [*shares[: MOST_SIZES - 1], sum(shares[MOST_SIZES - 1 :])]
@@ -91,7 +92,7 @@ def _bars(axes: Axes, rows: Sequence[ProbabilityRow], chosen: ProbabilityRow) ->
                 axes.text(start + share / 2, line, number, ha="center", va="center", color=ink, fontsize=SMALL - 1)
         low, high = row["sets"]["size_interval"]
         style: dict[str, Any] = {"weight": "bold" if row is chosen else "normal"}
-        text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL)
+        text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL, among=titles)
         beside(axes, MARGIN, line, text, fontsize=points, **style)
         axes.annotate(
             f"{row['sets']['size']:.2f} [{low:.2f}, {high:.2f}]", (100, line), (5, 0), textcoords="offset points",

@@ -129,14 +129,15 @@ def _width(text: str, weight: str) -> float:
     return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
 
 
-def fitted(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, float]:
-    """Return a name, and the size at which it takes no more than `room` points; cut where that is too small."""
+def fitted(text: str, room: float, size: float, weight: str = "normal", among: Sequence[str] = ()) -> tuple[str, float]:
+    """Return a name, and the size at which it takes no more than `room` points; cut where that is too small, to what no
+    name `among` which it stands is cut to."""
     whole = text
     while text_width(text, size, weight) > room:
         if size > LEAST:
             size -= 0.3
         else:
-            text = shorten(whole, len(text) - 1)
+            text = shorten(whole, len(text) - 1, among)
     return text, size
 
 
@@ -263,9 +264,26 @@ def luminance(colour: Sequence[float]) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def shorten(text: str, length: int) -> str:
-    """Cut text to `length` characters; what tells members apart stays: the seed at the end of a name, and its last part
-    where that leaves half of the room to the first ones."""
+def shorten(text: str, length: int, among: Sequence[str] = ()) -> str:
+    """Cut text to `length` characters; what tells members apart stays: the seed at the end of a name, its last part
+    where that leaves half of the room to the first ones, and the part in which it differs from another one, `among`
+    which it stands, that would be cut to the same."""
+    short = _cut(text, length)
+    if short == text:
+        return text
+    rivals = [other for other in among if other != text and _cut(other, length) == short]
+    alike = max((_alike(text, other) for other in rivals), default=0)
+    return _cut(text, length, text.rfind("@", 0, alike + 1)) if rivals else short
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def _cut(text: str, length: int, apart: int = -1) -> str:
+    """Cut text; where `apart` is given, what begins there has half of the room that the text's end leaves."""
     if len(text) <= length:
         return text
     seed = re.search(r" \(seed \d+\)$", text)
@@ -276,7 +294,16 @@ def shorten(text: str, length: int) -> str:
     last = head[head.rfind("@") :] if "@" in head else ""
     if len(last) + len(tail) <= length / 2:
         head, tail = head.removesuffix(last), last + tail
-    return head[: length - len(tail) - 1].rstrip(" _,@") + "…" + tail
+    room = length - len(tail) - 1
+    if room // 2 < apart < len(head):
+        rest = head[apart:]
+        begin = head[: max(room // 2, room - len(rest)) - 1].rstrip(" _,@")
+        return f"{begin}…{_ended(rest, room - len(begin) - 1)}{tail}"
+    return f"{head[:room].rstrip(' _,@')}…{tail}"
+
+
+def _ended(text: str, room: int) -> str:
+    return text if len(text) <= room + 1 else text[:room].rstrip(" _,@-") + "…"
 
 
 def signed(value: float, digits: int) -> str:

@@ -407,6 +407,28 @@ def test_a_name_is_made_smaller_before_it_is_cut():
     assert text.endswith("… s1") and text_width(text, size, "normal") <= room / 2
 
 
+def test_names_that_would_be_cut_to_the_same_show_where_they_differ():
+    start = "mobilenetv1_mid_vggface2@five"
+    names = [
+        f"{start}@from_fer2013--mobilenetv1_mid_vggface2--twenty@scale_tta",
+        f"{start}@fifth@from_fer2013--mobilenetv1_mid_vggface2--fourth@scale_tta",
+        f"{start}@fifth@from_fer2013--mobilenetv1_mid_vggface2--fourth",
+        "vgg_fer@muon",
+    ]
+    for length in range(24, 60):
+        short = [shorten(name, length, names) for name in names]
+        assert len(set(short)) == 4 and max(map(len, short)) <= length, short
+    assert [shorten(name, 38, names) for name in names[:2]] == [
+        "mobilenetv1…@from_fer2013…@scale_tta",
+        "mobilenetv1…@fifth@from_fer…@scale_tta",
+    ]
+    seeds = [f"{names[0]} (seed {seed})" for seed in (0, 1)]
+    assert shorten(seeds[0], 30, seeds) == shorten(seeds[0], 30)  # the seed tells them apart
+    assert shorten(names[3], 30, names) == names[3]
+    text, size = fitted(names[0], 150.0, 8.8, among=names)
+    assert "@from" in text and size <= LEAST + 0.3 and text_width(text, size, "normal") <= 150.0
+
+
 def test_a_shortened_name_keeps_its_seed():
     assert shorten("vgg_fer (seed 1)", 20) == "vgg_fer (seed 1)"
     assert shorten("mobilenetv4_conv_small (seed 12)", 20) == "mobilenetv4_con… s12"
