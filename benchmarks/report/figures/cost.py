@@ -134,8 +134,8 @@ def cost(results: Results) -> Chart | None:
     test = results["splits"]["test"]["name"]
     note = (
         "Orange dots: members; blue diamonds: ensembles, the sum of their members, views of one network once. The line "
-        "is the front: no row beats those on it in accuracy at as few FLOPs. Named are its larger steps and, of "
-        f"members that cost the same, the best.{_apart(rows)}"
+        "is the front: no row beats those on it in accuracy at as few FLOPs. Named are its larger steps and, where "
+        f"there is room, of members that cost the same the best.{_apart(rows)}"
         + (f" {plural(below, 'row')} below {100 * least:.0f} % not shown." if below else "")
     )
     alt = f"Accuracy on {test} against FLOPs an image of {len(rows)} members and ensembles, with the Pareto front."
@@ -213,6 +213,7 @@ def _labels(
             named.append(row)
             reached = row.accuracy or 0.0
     others = sorted((row for row in rows if row.kind != "ensemble"), key=lambda row: -(row.accuracy or 0.0))
+    needed = list(named)
     room = len(named) + LABELLED_MEMBERS
     titles = [row.title for row in rows]
     for row in others:
@@ -224,7 +225,7 @@ def _labels(
     return [
         Label(
             float(row.flops or 0), 100 * (row.accuracy or 0.0), shorten(row.title, 30, titles),
-            INK if row in front else GREY, "bold" if row == headline else "normal",
+            INK if row in front else GREY, "bold" if row == headline else "normal", row not in needed,
         )
         for row in named
     ]  # fmt: skip

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST, MOST, MOST_NUMBERS = 3, 40, 16  # members; cells with numbers up to so many
+IN_TITLE = 40  # characters of a name
 NAMES, TREE, FOOT = 1.95, 0.75, 1.3  # inches
 
 
@@ -45,7 +46,8 @@ def disagreement(results: Results) -> Chart | None:
     matrix += matrix.T
     shares = np.array(pairs["disagreement"])
     alike, unlike = int(shares.argmin()), int(shares.argmax())
-    title = f"{_pair(members, pairs, alike)} err most alike, {_pair(members, pairs, unlike)} least"
+    short = [shorten(name, IN_TITLE, members) for name in members]
+    title = f"{_pair(short, pairs, alike)} err most alike, {_pair(short, pairs, unlike)} least"
     val = results["splits"]["val"]["name"]
     note = (
         f"Per cent of {val} images that exactly one of two members gets right. The tree joins members that err alike."

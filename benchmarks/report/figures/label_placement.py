@@ -32,6 +32,7 @@ class Label:
     text: str
     colour: str = INK
     weight: str = "normal"
+    optional: bool = False  # left out where there is no room beside its dot, rather than tied to it by a line
 
 
 def place(
@@ -62,6 +63,8 @@ def place(
         crossed = np.concatenate([*[texts] * CROSSED, _boxes(dots[~own], MARKER)])
         offset, box = _best(spot, np.array([width, HEIGHT * SMALL]), taken, crossed, window)
         far = float(np.hypot(*offset)) > FAR
+        if far and label.optional:
+            continue
         written += [box[None], _boxes(_to_dot(spot, offset), 1.0)] if far else [box[None]]
         texts = np.vstack([texts, box])
         line = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}

@@ -129,12 +129,14 @@ def _width(text: str, weight: str) -> float:
     return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
 
 
-def fitted(text: str, room: float, size: float, weight: str = "normal", among: Sequence[str] = ()) -> tuple[str, float]:
-    """Return a name, and the size at which it takes no more than `room` points; cut where that is too small, to what no
-    name `among` which it stands is cut to."""
-    whole = text
+def fitted(
+    text: str, room: float, size: float, weight: str = "normal", among: Sequence[str] = (), least: float | None = None
+) -> tuple[str, float]:
+    """Return a name, and the size, of at `least` LEAST, at which it takes no more than `room` points; cut where that is
+    too small, to what no name `among` which it stands is cut to."""
+    whole, least = text, LEAST if least is None else least
     while text_width(text, size, weight) > room:
-        if size > LEAST:
+        if size > least:
             size -= 0.3
         else:
             text = shorten(whole, len(text) - 1, among)
@@ -142,9 +144,11 @@ def fitted(text: str, room: float, size: float, weight: str = "normal", among: S
 
 
 def wrapped(text: str, size: float, weight: str, even: bool = False) -> list[str]:
-    """Wrap text into the fewest lines that fit a sheet; where `even`, about equally long."""
-    words = [(word, text_width(word + " ", size, weight)) for word in text.split()]
+    """Wrap text into the fewest lines that fit a sheet; where `even`, about equally long. A word that does not fit a
+    line is cut."""
     room = 72.0 * (WIDTH - 3 * MARGIN)
+    cut = [fitted(word, room, size, weight, text.split(), least=size)[0] for word in text.split()]
+    words = [(word, text_width(word + " ", size, weight)) for word in cut]
     fewest = len(_filled(words, room))
     while even and fewest > 1 and len(_filled(words, room - 8.0)) == fewest:
         room -= 8.0
