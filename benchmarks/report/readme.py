@@ -1,8 +1,9 @@
-"""The short leaderboard inside a README, between markers: headline, chart and one small table."""
+"""What a README says of a suite, between markers: its short leaderboard, or its result in a paragraph."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from benchmarks.files import write_atomic
@@ -15,18 +16,31 @@ ENSEMBLES, MEMBERS, PUBLISHED = 4, 8, 4
 
 
 def embed(readme: Path, results: Results) -> bool:
-    """Put the compact leaderboard between this suite's markers in `readme`; return whether the file changed.
+    """Put what is asked for between this suite's markers in `readme`; return whether the file changed.
 
-    The markers are `<!-- leaderboard:SUITE -->` and `<!-- /leaderboard -->`; a README without them stays as it is.
+    The markers are `<!-- leaderboard:SUITE -->` and `<!-- /leaderboard -->` for the compact leaderboard, `headline` in
+    both for the result alone; a README without them stays as it is.
     """
-    text = readme.read_text(encoding="utf-8")
-    marker = f"<!-- leaderboard:{results['suite']} -->"
-    block = re.compile(re.escape(marker) + r".*?(?=<!-- /leaderboard -->)", re.DOTALL)
-    replaced = block.sub(lambda _: f"{marker}\n{compact(results)}\n", text)
+    text = replaced = readme.read_text(encoding="utf-8")
+    for kind, write in {"leaderboard": compact, "headline": result}.items():
+        marker = f"<!-- {kind}:{results['suite']} -->"
+        block = re.compile(re.escape(marker) + rf".*?(?=<!-- /{kind} -->)", re.DOTALL)
+        replaced = block.sub(partial(_filled, marker, write(results)), replaced)
     if replaced == text:
         return False
     write_atomic(readme, replaced)
     return True
+
+
+def _filled(marker: str, text: str, found: re.Match[str]) -> str:
+    return f"{marker}\n{text}\n"
+
+
+def result(results: Results) -> str:
+    """Return the headline in a paragraph, and where the rest is."""
+    results = escaped(results)
+    more = f"All of it: [leaderboard.md](results/{results['suite']}/leaderboard.md)."
+    return " ".join(part for part in (f"{results['title']}:", headline(results), more) if part)
 
 
 def compact(results: Results) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.report.leaderboard import csv_table, markdown
+from benchmarks.report.readme import embed
 from benchmarks.rerun import fits
 from tests.helpers.digits import leaderboard, read
 from tests.helpers.runs import ROOT, cli
@@ -45,3 +46,11 @@ def test_the_committed_leaderboard_is_what_the_committed_predictions_give(suite:
         assert new["test_accuracy"] == pytest.approx(old["test_accuracy"], abs=slack), old["name"]
     assert markdown(committed) == leaderboard(ROOT / "results", suite)
     assert csv_table(committed) == (ROOT / "results" / suite / "leaderboard.csv").read_text()
+
+
+@pytest.mark.parametrize("suite", COMMITTED)
+def test_the_readme_says_what_the_committed_results_say(suite: str, tmp_path: Path):
+    readme = shutil.copy(ROOT / "README.md", tmp_path / "README.md")
+    assert not embed(Path(readme), read(ROOT / "results", suite))
+    readme.write_text(readme.read_text().replace("% [", "% ["[::-1]))
+    assert embed(readme, read(ROOT / "results", suite))

@@ -79,7 +79,10 @@ def project(digits_run: tuple[Path, Outcome], tmp_path: Path, monkeypatch: pytes
     root = tmp_path / "project"
     shutil.copytree(digits_run[0], root / "results")
     (root / "pyproject.toml").touch()
-    (root / "README.md").write_text("# Ours\n\n<!-- leaderboard:digits -->\nold\n<!-- /leaderboard -->\n\nEnd.\n")
+    (root / "README.md").write_text(
+        "# Ours\n\n<!-- headline:digits -->\n<!-- /headline -->\n\n<!-- leaderboard:digits -->\nold\n"
+        "<!-- /leaderboard -->\n\nEnd.\n"
+    )
     monkeypatch.setattr(session, "ROOT", root)
     monkeypatch.setattr(registry, "_REGISTRY", {name: ensembles.get(name) for name in ("best_single", "uniform")})
     return root
@@ -90,6 +93,9 @@ def test_the_default_run_puts_its_table_into_the_readme(project: Path):
     text = (project / "README.md").read_text()
     assert "resnet_digits" in text and "old" not in text
     assert text.startswith("# Ours\n") and text.endswith("<!-- /leaderboard -->\n\nEnd.\n")
+    result = text.partition("<!-- headline:digits -->\n")[2].partition("\n<!-- /headline -->")[0]
+    assert result.startswith("Digits") and result.endswith("(results/digits/leaderboard.md).")
+    assert len(result.splitlines()) == 1 and "cross-fitted" in result
 
 
 def test_results_of_an_installed_package_land_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

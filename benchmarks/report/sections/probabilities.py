@@ -34,7 +34,8 @@ def separation(results: Results) -> str:
     values = f"{score['single']:+.4f} {bounds(score['single_interval'], 4)}"
     also = f", and so does the {' and the '.join(name for name, _ in others)}" if len(others) == 1 else ""
     also = also or (f", and so do {' and '.join(name for name, _ in others)}" if others else "")
-    return f"{first}; {title} does, lower is better: {values}{also}."
+    does = f"so does {title}" if clear(accuracy) else f"{title} does"
+    return f"{first}; {does}, lower is better: {values}{also}."
 
 
 def _points(interval: list[float]) -> str:
