@@ -17,10 +17,10 @@ from benchmarks.report.figures.style import (
     Marks,
     bare,
     beside,
+    fitted,
     panel,
     plural,
     sheet,
-    shorten,
     signed,
 )
 from benchmarks.results import (
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 MOST_ENSEMBLES, MOST_MEMBERS = 30, 8
 INCHES_A_ROW, LEFT, RIGHT, BELOW, NUMBERS, INTERVALS = 0.19, 2.62, 5.32, 0.46, 5.42, 6.02  # inches
+NAME = 8.8  # points
 REACH = 1.6  # the axis goes as far below zero as so many times the widest reach above it; beyond are arrows
 
 
@@ -127,7 +128,8 @@ def _draw(title: str, note: str, rows: Sequence[Difference]) -> Figure:
 def _row(axes: Axes, marks: Marks, line: int, row: Difference, low: float, names: Sequence[str]) -> None:
     colour, marker = (BLUE, "D") if row.kind == "ensemble" else (ORANGE, "o")
     style = {"weight": "bold" if row.headline else "normal"}
-    beside(axes, MARGIN, line, shorten(row.name, 36, names), **style)
+    text, size = fitted(row.name, 72 * (LEFT - MARGIN - 0.08), NAME, style["weight"], names)
+    beside(axes, MARGIN, line, text, fontsize=size, **style)
     beside(axes, NUMBERS, line, signed(row.value, 2), **style)
     beside(axes, INTERVALS, line, f"{signed(row.low, 1)} to {signed(row.high, 1)}", **style)
     marks.line([max(row.low, low), max(row.high, low)], [line, line], color=colour, linewidth=1.6, alpha=0.55)
