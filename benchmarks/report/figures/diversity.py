@@ -31,7 +31,7 @@ from benchmarks.results.analyses import Pairs
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEAST, MOST, MOST_NUMBERS = 3, 40, 16  # members; cells with numbers up to so many
+LEAST, MOST, MOST_NUMBERS = 3, 48, 16  # members; cells with numbers up to so many
 IN_TITLE = 40  # characters of a name
 NAMES, TREE, FOOT = 1.95, 0.75, 1.3  # inches
 
