@@ -22,6 +22,7 @@ from benchmarks.report.figures.style import (
     ORANGE,
     PINK,
     SMALL,
+    TEXT,
     YELLOW,
     Chart,
     Marks,
@@ -61,7 +62,6 @@ ROOM = 3.0  # points of axis right of the best comparable row; what lies beyond 
 WIDTH = 18.0  # points of axis at least: the reasons stand left of the dots
 INCHES_A_ROW, INCHES_ABOVE, INCHES_BELOW = 0.19, 0.3, 0.5
 LEFT, RIGHT, NUMBERS_AT, INTERVALS_AT = 2.34, 5.52, 5.62, 6.14  # inches
-NAME = 8.8  # points
 NOTE = "Lines are 95 % intervals. Hollow: published, but not comparable."
 
 
@@ -238,7 +238,7 @@ def _row(
     high = axes.get_xlim()[1]
     value = 100.0 * (row.accuracy or 0.0)
     style = {"color": INK if group.comparable else GREY, "weight": "bold" if bold else "normal"}
-    text, size = fitted(_name(row), 72 * (LEFT - MARGIN - 0.08), NAME, style["weight"], names)
+    text, size = fitted(_name(row), 72 * (LEFT - MARGIN - 0.08), TEXT, style["weight"], names)
     beside(axes, MARGIN, line, text, **style, fontsize=size)
     beside(axes, NUMBERS_AT, line, f"{value:.2f}", **style)
     if row.ci_low is not None and row.ci_high is not None:

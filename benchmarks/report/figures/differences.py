@@ -13,6 +13,7 @@ from benchmarks.report.figures.style import (
     INK,
     MARGIN,
     ORANGE,
+    TEXT,
     Chart,
     Marks,
     bare,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 MOST_ENSEMBLES, MOST_MEMBERS = 30, 8
 INCHES_A_ROW, LEFT, RIGHT, BELOW, NUMBERS, INTERVALS = 0.19, 2.62, 5.32, 0.46, 5.42, 6.02  # inches
-NAME = 8.8  # points
 REACH = 1.6  # the axis goes as far below zero as so many times the widest reach above it; beyond are arrows
 
 
@@ -128,7 +128,7 @@ def _draw(title: str, note: str, rows: Sequence[Difference]) -> Figure:
 def _row(axes: Axes, marks: Marks, line: int, row: Difference, low: float, names: Sequence[str]) -> None:
     colour, marker = (BLUE, "D") if row.kind == "ensemble" else (ORANGE, "o")
     style = {"weight": "bold" if row.headline else "normal"}
-    text, size = fitted(row.name, 72 * (LEFT - MARGIN - 0.08), NAME, style["weight"], names)
+    text, size = fitted(row.name, 72 * (LEFT - MARGIN - 0.08), TEXT, style["weight"], names)
     beside(axes, MARGIN, line, text, fontsize=size, **style)
     beside(axes, NUMBERS, line, signed(row.value, 2), **style)
     beside(axes, INTERVALS, line, f"{signed(row.low, 1)} to {signed(row.high, 1)}", **style)

@@ -12,6 +12,7 @@ from benchmarks.report.figures.style import (
     INK,
     MARGIN,
     SMALL,
+    TEXT,
     Chart,
     Marks,
     bare,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 MOST = 30  # members
 INCHES_A_ROW, LEAST_LEFT, BELOW, GAP, ABOVE = 0.2, 1.2, 0.2, 0.14, 0.44
-NAME = 8.8  # points
 
 
 class Metric(NamedTuple):
@@ -104,7 +104,7 @@ def _draw(title: str, note: str, names: Sequence[str], metrics: Sequence[Metric]
     rows = INCHES_A_ROW * len(names)
     figure = sheet(title, note, BELOW + rows + ABOVE)
     short = [shorten(name, 34, names) for name in names]
-    left = max(LEAST_LEFT, MARGIN + GAP + max(text_width(name, NAME, "normal") for name in short) / 72)
+    left = max(LEAST_LEFT, MARGIN + GAP + max(text_width(name, TEXT, "normal") for name in short) / 72)
     whole = figure.get_size_inches()[0] - left - MARGIN
     width = (whole - GAP * (len(metrics) - 1)) / len(metrics)
     for column, metric in enumerate(metrics):
@@ -112,7 +112,7 @@ def _draw(title: str, note: str, names: Sequence[str], metrics: Sequence[Metric]
         _column(axes, metric, names)
         if column == 0:
             for line, name in enumerate(short):
-                beside(axes, MARGIN, line, name, fontsize=NAME)
+                beside(axes, MARGIN, line, name, fontsize=TEXT)
     return figure
 
 

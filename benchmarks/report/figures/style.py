@@ -31,7 +31,7 @@ WIDTH, DPI = 7.2, 160  # inches; 1,152 pixels
 MARGIN = 0.09  # inches, left of titles and of names
 INK, GREY, PALE, BLUE, ORANGE = "#222222", "#6b6b6b", "#e9e9e9", "#0072B2", "#D55E00"
 GREEN, PINK, YELLOW = "#009E73", "#CC79A7", "#F0E442"
-SMALL, TITLE, LEAST = 8.0, 10.5, 6.4  # points; text is made no smaller than the last, about, to fit
+TEXT, SMALL, TITLE, LEAST = 8.8, 8.0, 10.5, 6.4  # points; text is made no smaller than the last, about, to fit
 MEASURED_AT = 100.0  # points
 READABLE = 0.408  # luminance above which dark text reads better than white
 LINE, TITLE_LINE = 0.15, 0.19  # inches
@@ -42,7 +42,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
 }
 """How files are written: dates and library versions would change their bytes from one machine to the next."""
 STYLE: dict[Any, Any] = {
-    "font.size": 8.8,
+    "font.size": TEXT,
     "text.parse_math": False,  # names of classes, folders and members may hold dollars
     "svg.hashsalt": "benchmark",  # else element ids are random and no two files are the same
     "text.color": INK,
