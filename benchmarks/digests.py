@@ -26,8 +26,18 @@ def digest(parts: Iterable[str | bytes]) -> str:
 
 
 def digest_of_files(paths: Iterable[Path], root: Path) -> str:
-    """Return a digest of files, by their paths below `root` and their content."""
-    return digest(part for path in paths for part in (os.fspath(path.relative_to(root)), path.read_bytes()))
+    """Return a digest of files, by their paths below `root` and their content.
+
+    Those that another process has removed since they were listed are passed over.
+    """
+    return digest(part for path in paths for part in _named_content(path, root))
+
+
+def _named_content(path: Path, root: Path) -> tuple[str, bytes] | tuple[()]:
+    try:
+        return os.fspath(path.relative_to(root)), path.read_bytes()
+    except FileNotFoundError:
+        return ()
 
 
 def files_below(folder: Path, left_out: frozenset[str] = CACHES) -> Iterator[Path]:

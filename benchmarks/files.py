@@ -194,11 +194,11 @@ def read_csv(path: Path, columns: Sequence[str] = (), numbers: Sequence[str] = (
     Raises DamagedFile where it is no table in UTF-8, a row has more or fewer cells than the head, one of `columns` is
     missing, or a cell of the columns `numbers` holds no finite number.
     """
-    if not path.exists():
-        return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, strict=True))
+    except FileNotFoundError:
+        return []
     except (ValueError, csv.Error, OSError) as error:
         raise DamagedFile(f"{path.name}: is damaged or no table ({error}); remove it or restore it") from error
     for line, row in enumerate(rows, start=1):

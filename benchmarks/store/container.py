@@ -26,6 +26,10 @@ class StoreError(DamagedFile):
     """A file of the store that cannot be used; the message names it and says why."""
 
 
+class Gone(StoreError):
+    """A file that is not there, or that another process has removed since it was found."""
+
+
 class StoredFile(NamedTuple):
     """Arrays by name, the header, and whether digests prove both."""
 
@@ -53,7 +57,7 @@ def read_header(path: Path, shape: Any = dict[str, Any]) -> dict[str, Any]:
     try:
         return _json(path, read_facts(path), shape)
     except (Damaged, OSError) as error:
-        raise StoreError(_damaged(path, error)) from error
+        raise _unusable(path, error) from error
 
 
 def read_file(path: Path, shape: Any = dict[str, Any]) -> StoredFile:
@@ -62,7 +66,7 @@ def read_file(path: Path, shape: Any = dict[str, Any]) -> StoredFile:
     try:
         arrays = load(found.content)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:  # which of them depends on what is wrong
-        raise StoreError(_damaged(path, error)) from error
+        raise _unusable(path, error) from error
     return StoredFile(arrays, _json(path, found.facts, shape), found.proven)
 
 
@@ -71,7 +75,7 @@ def opened(path: Path) -> SealedFile:
     try:
         return read(path)
     except (Damaged, OSError) as error:
-        raise StoreError(_damaged(path, error)) from error
+        raise _unusable(path, error) from error
 
 
 def set_aside(path: Path) -> Path:
@@ -79,9 +83,11 @@ def set_aside(path: Path) -> Path:
     return path.replace(path.with_suffix(".unreadable"))
 
 
-def _damaged(path: Path, error: Exception) -> str:
+def _unusable(path: Path, error: Exception) -> StoreError:
+    if isinstance(error, FileNotFoundError):
+        return Gone(f"{path.name}: is not there, or no longer; if another process has replaced it, run this again")
     reason = error.strerror if isinstance(error, OSError) else error
-    return f"{path.name}: is damaged or no safetensors file ({reason}); restore it, or remove it"
+    return StoreError(f"{path.name}: is damaged or no safetensors file ({reason}); restore it, or remove it")
 
 
 def _json(path: Path, facts: Mapping[str, str], shape: Any) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def _json(path: Path, facts: Mapping[str, str], shape: Any) -> dict[str, Any]:
     try:
         values = json.loads(facts.get("json", ""))
     except (ValueError, RecursionError) as error:
-        raise StoreError(_damaged(path, error)) from error
+        raise _unusable(path, error) from error
     if not isinstance(values, dict) or (wrong := told(departures(values, shape))):
         found = wrong if isinstance(values, dict) else "no object"
         raise StoreError(f"{path.name}: its header lacks {found}, or has it of another kind; restore it, or remove it")

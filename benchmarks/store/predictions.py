@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.files import write_atomic
-from benchmarks.store.container import StoreError, read_file, read_header, write_file
+from benchmarks.store.container import Gone, StoreError, read_file, read_header, write_file
 from benchmarks.store.file_names import member_files, model_in, prediction_files, seed_in
 from benchmarks.store.folds import fold_sets
 from benchmarks.store.headers import PredictionsHeader
@@ -79,7 +79,8 @@ class PredictionStore:
     def read(self, path: Path, targets: Targets) -> Predictions:
         """Read the predictions of a file, whatever model its header says they are of.
 
-        Raises StoreError where the file is damaged, foreign, of other data, or not what its name says.
+        Raises StoreError where the file is damaged, foreign, of other data, or not what its name says; Gone where
+        another process has removed it since it was listed.
         """
         facts = read_header(path, PredictionsHeader)["configuration"]
         try:
@@ -92,9 +93,7 @@ class PredictionStore:
             raise StoreError(f"{path.name}: is of {identity.num_classes} classes, the data has {len(targets.classes)}")
         if self.path(identity) != path:
             raise StoreError(f"{path.name}: holds what would be named {identity.stem}")
-        predictions = self.load(identity, targets)
-        assert predictions is not None
-        return predictions
+        return self._load(identity, targets)
 
     def load(self, configuration: Identity, targets: Targets) -> Predictions | None:
         """Load the predictions of exactly this configuration; None where there are none.
@@ -102,9 +101,13 @@ class PredictionStore:
         Raises StoreError where the file is damaged, foreign, or not what its name says, and where it has no digests and
         its numbers cannot be those that were written.
         """
-        path = self.path(configuration)
-        if not path.exists():
+        try:
+            return self._load(configuration, targets)
+        except Gone:
             return None
+
+    def _load(self, configuration: Identity, targets: Targets) -> Predictions:
+        path = self.path(configuration)
         arrays, provenance, proven = read_file(path, PredictionsHeader)
         if _completed(provenance.get("configuration")) != configuration.facts():
             raise StoreError(f"{path.name}: holds another configuration than its name says")
@@ -153,6 +156,8 @@ class PredictionStore:
                 continue
             try:
                 facts = read_header(path, PredictionsHeader)["configuration"]
+            except Gone:
+                continue
             except StoreError as error:
                 yield path, error
             else:

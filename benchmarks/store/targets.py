@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.data import Dataset
 from benchmarks.data.copies import DETECTOR, near_copies_in
 from benchmarks.data.fingerprint import also_in
-from benchmarks.store.container import StoreError, read_file, set_aside, write_file
+from benchmarks.store.container import Gone, StoreError, read_file, set_aside, write_file
 from benchmarks.store.headers import TargetsHeader
 from benchmarks.store.locks import locked
 
@@ -130,10 +130,10 @@ def save_targets(folder: Path, targets: Targets) -> None:
 
 def _lacking(path: Path, targets: Targets) -> dict[str, np.ndarray] | None:
     """Return the optional arrays of a kept file that is to be written anew; None where it has all that is known."""
-    if not path.exists():
-        return {}
     try:
         kept = read_targets(path).extras()
+    except Gone:
+        return {}
     except StoreError:  # those at hand are of the images themselves
         set_aside(path)
         return {}
@@ -145,9 +145,10 @@ def _lacking(path: Path, targets: Targets) -> dict[str, np.ndarray] | None:
 def load_targets(folder: Path, fingerprint: str) -> Targets:
     """Load the targets that a store keeps of that data; raise StoreError where it has none or their file is damaged."""
     path = targets_path(folder, fingerprint)
-    if not path.exists():
-        raise StoreError(f"{path.name}: is missing, and with it the targets of data {fingerprint}; {MEND}")
-    return read_targets(path)
+    try:
+        return read_targets(path)
+    except Gone as error:
+        raise StoreError(f"{path.name}: is missing, and with it the targets of data {fingerprint}; {MEND}") from error
 
 
 def kept_targets(folder: Path, fingerprint: str) -> Targets | None:
@@ -159,10 +160,13 @@ def kept_targets(folder: Path, fingerprint: str) -> Targets | None:
 
 
 def read_targets(path: Path) -> Targets:
-    """Read a file of targets; raise StoreError where it is damaged, or holds what targets cannot be."""
+    """Read a file of targets; raise StoreError where it is damaged, or holds what targets cannot be, Gone where there
+    is none."""
     try:
         arrays, header, _ = read_file(path, TargetsHeader)
         _check(arrays, header)
+    except Gone:
+        raise
     except StoreError as error:
         reason = str(error).removeprefix(f"{path.name}: ")
         raise StoreError(f"{path.name}: {reason}; {MEND}") from error

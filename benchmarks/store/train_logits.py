@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.store.container import StoreError, read_file, write_file
+from benchmarks.store.container import Gone, StoreError, read_file, write_file
 from benchmarks.store.headers import TrainLogitsHeader
 from benchmarks.store.identity import Configuration
 
@@ -78,9 +78,10 @@ def load_in_sample(folder: Path, configuration: Configuration, images: int) -> T
     Raises StoreError where the file is damaged or of another number of images.
     """
     path = train_logits_path(folder, configuration)
-    if not path.exists():
+    try:
+        arrays, header, _ = read_file(path, TrainLogitsHeader)
+    except Gone:
         return None
-    arrays, header, _ = read_file(path, TrainLogitsHeader)
     if IN_SAMPLE not in arrays:
         return None
     shape = (images, configuration.num_classes)

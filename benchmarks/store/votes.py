@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.data.ferplus.votes import ANSWERS
 from benchmarks.results import VOTES_COMMAND
-from benchmarks.store.container import StoreError, read_file, write_file
+from benchmarks.store.container import Gone, StoreError, read_file, write_file
 from benchmarks.store.headers import VotesHeader
 from benchmarks.store.targets import Targets
 
@@ -23,9 +23,10 @@ def kept_votes(folder: Path, targets: Targets) -> dict[str, np.ndarray] | None:
     Raises StoreError where the file is damaged or of another number of images.
     """
     path = votes_path(folder, targets.fingerprint)
-    if not path.exists():
+    try:
+        arrays, header, _ = read_file(path, VotesHeader)
+    except Gone:
         return None
-    arrays, header, _ = read_file(path, VotesHeader)
     for split, count in (("val", len(targets.val)), ("test", len(targets.test))):
         shape = arrays[split].shape if split in arrays else None
         if header["fingerprint"] != targets.fingerprint or shape != (count, len(ANSWERS)):
