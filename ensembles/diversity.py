@@ -39,6 +39,15 @@ def q_statistic(correct: npt.ArrayLike) -> FloatArray:
     return np.divide(together - apart, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
+def error_correlation(correct: npt.ArrayLike) -> FloatArray:
+    """Return the correlation of the members' errors (phi): 0 where they err independently, 1 for copies.
+
+    Unlike Q it is not near 1 for all strong members; nan for a member that is always right or always wrong."""
+    both, first, second, neither = _shares(correct)
+    spread = np.sqrt((both + first) * (second + neither) * (both + second) * (first + neither))
+    return np.divide(both * neither - first * second, spread, out=np.full_like(spread, np.nan), where=spread > 0)
+
+
 def _shares(correct: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return four shares `[M, M]`: both right, only the row's member right, only the column's member right, neither."""
     right = _checked(correct)

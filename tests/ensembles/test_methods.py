@@ -549,13 +549,15 @@ def test_pairwise_measures_equal_counting_by_hand():
             assert disagreement[i, j] == pytest.approx((b + c) / 120)
             assert fault[i, j] == pytest.approx(d / 120)
             assert q[i, j] == pytest.approx((a * d - b * c) / (a * d + b * c))
+    np.testing.assert_allclose(diversity.error_correlation(correct), np.corrcoef(~correct))
     assert diversity.oracle_accuracy(correct) == np.mean([any(column) for column in correct.T])
 
 
 @pytest.mark.filterwarnings("error")
-def test_q_is_undefined_for_a_member_that_is_always_right():
-    q = diversity.q_statistic(np.array([[True, True, True], [True, False, True]]))
-    np.testing.assert_array_equal(q, [[np.nan, np.nan], [np.nan, 1.0]])
+@pytest.mark.parametrize("measure", [diversity.q_statistic, diversity.error_correlation])
+def test_a_member_that_is_always_right_is_like_none(measure):
+    alike = measure(np.array([[True, True, True], [True, False, True]]))
+    np.testing.assert_array_equal(alike, [[np.nan, np.nan], [np.nan, 1.0]])
 
 
 def test_kappa_equals_the_definition():
@@ -595,7 +597,7 @@ def test_ambiguity_is_exactly_what_the_ensemble_gains(decomposition, name):
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 3)), np.zeros(3, dtype=bool), np.zeros((0, 3), dtype=bool)])
 def test_diversity_names_bad_input(bad):
-    for measure in (diversity.q_statistic, diversity.oracle_accuracy):
+    for measure in (diversity.q_statistic, diversity.error_correlation, diversity.oracle_accuracy):
         with pytest.raises(ValueError, match=r"bool \[members, samples\]"):
             measure(bad)
 
