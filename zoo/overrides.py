@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from zoo.errors import UnknownName, shortened
@@ -38,12 +39,18 @@ def override(member: Member, assignments: Iterable[str]) -> Member:
 
 
 def _changed(holder: Any, keys: list[str], text: str, assignment: str) -> Any:
-    types = get_type_hints(type(holder))
+    types = _types(holder.__class__)
     key, rest = keys[0], keys[1:]
     if key not in types or bool(rest) != is_dataclass(types[key]):
         raise UnknownName("setting", assignment.partition("=")[0], settings())
     value = _changed(getattr(holder, key), rest, text, assignment) if rest else _value(text, types[key], assignment)
     return replace(holder, **{key: value})
+
+
+@cache
+def _types(kind: type) -> Mapping[str, Any]:
+    """Return the types of a dataclass's fields; once, as each name with a variant asks for them."""
+    return get_type_hints(kind)
 
 
 def _value(text: str, kind: Any, assignment: str) -> Any:
@@ -72,7 +79,7 @@ def settings() -> list[str]:
 
 
 def _keys(kind: Any, prefix: str) -> list[str]:
-    types = get_type_hints(kind)
+    types = _types(kind)
     keys: list[str] = []
     for field in fields(kind):
         name = f"{prefix}.{field.name}"
