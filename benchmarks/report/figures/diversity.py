@@ -117,7 +117,8 @@ def kappa_error(results: Results) -> Chart | None:
     if in_headline.any():
         note += " Blue diamonds: both are in the headline ensemble. Best is the lower left corner."
     alt = f"Kappa-error diagram of {plural(len(kappa), 'pair')} of members on {val}."
-    labels = [_pair([shorten(name, 24, members) for name in members], pairs, index) for index in range(len(kappa))]
+    short = [shorten(name, 24, members) for name in members]
+    labels = [_pair(short, pairs, index) for index in range(len(kappa))]
     return Chart(title, alt, partial(_draw_kappa, title, note, kappa, error, in_headline, labels))
 
 
