@@ -95,10 +95,11 @@ def search(
 
     `names` are registered names (default: all); the results have their order. Cross-fitting is stratified K-fold;
     samples of one of the `groups` [samples], such as one person's, are held out together. It is repeated with other
-    folds, up to `repeats` times, for the methods that are within two standard errors of the best after the first time
-    (of the paired difference): a repeat would not bring the others back. A method that raises an exception is recorded
-    with its message and does not stop the others. ValueError for bad input, where `labels` name the members, or for an
-    unknown name. `n_jobs`, as in joblib, spreads the fits over processes; the result is the same for any number.
+    folds, up to `repeats` times, for the methods whose log-loss is within two standard errors of the best after the
+    first time (of the paired difference): a repeat would not bring the others back. A method that raises an exception
+    is recorded with its message and does not stop the others. ValueError for bad input, where `labels` name the
+    members, or for an unknown name. `n_jobs`, as in joblib, spreads the fits over processes; the result is the same for
+    any number.
 
     A method that takes more than `method_seconds` for one of its fits is recorded as failed, and the search goes on
     without it: on a slower machine the results may then be fewer.
@@ -170,28 +171,26 @@ def search(
 
 
 def choose(results: Sequence[SearchResult]) -> SearchResult:
-    """Return the headline: of the methods within one standard error of the best cross-fitted accuracy, those within one
-    standard error of the best log-loss among them, and of these the simplest.
+    """Return the headline: the simplest of the methods within one standard error of the best cross-fitted log-loss.
 
-    Accuracy alone leaves methods that name the same classes with worse probabilities: votes most of all. Among methods
-    of the same complexity the most accurate is chosen, then the first by name. ValueError where no method was fitted.
+    Log-loss tells methods apart that accuracy cannot, one bit an image: what it chooses is the more accurate on images
+    that no rule saw, and hardly changes with the images it is asked on (`python benchmark.py rules`). Among methods of
+    the same complexity the most accurate is chosen, then the first by name. ValueError where no method was fitted.
     """
     fitted = [result for result in results if result.error is None]
     if not fitted:
         raise ValueError("no ensembler was fitted: there is nothing to choose from")
-    best = min(fitted, key=lambda result: (-result.cross_fit_accuracy, result.complexity, result.name))
-    accurate = [result for result in fitted if _behind(best.cross_fit_correct - result.cross_fit_correct) <= 1.0]
-    sharp = min(accurate, key=lambda result: (result.cross_fit_log_loss, result.complexity, result.name))
-    near = [result for result in accurate if _behind(result.cross_fit_losses - sharp.cross_fit_losses) <= 1.0]
+    best = min(fitted, key=lambda result: (result.cross_fit_log_loss, result.complexity, result.name))
+    near = [result for result in fitted if behind(result.cross_fit_losses - best.cross_fit_losses) <= 1.0]
     return min(near, key=lambda result: (result.complexity, -result.cross_fit_accuracy, result.name))
 
 
-def _behind(difference: FloatArray) -> float:
+def behind(difference: FloatArray) -> float:
     """Return by how many standard errors of its mean a method is behind the best, by the difference at each image.
 
     The same images score all methods. Most are easy or hopeless for each of them and say nothing about which is better,
-    yet they make up nearly all of the spread of a single accuracy (0.7 points at 3,589 images). In the paired
-    difference they are zeros: its error is smaller by far, and a real gain is not waved away as noise.
+    yet they make up nearly all of the spread of a single score. In the paired difference they are near zero: its error
+    is smaller by far, and a real gain is not waved away as noise.
     """
     standard_error = difference.std(ddof=1) / np.sqrt(len(difference))
     gap = difference.mean()
@@ -199,13 +198,13 @@ def _behind(difference: FloatArray) -> float:
 
 
 def _near_the_best(results: Sequence[SearchResult], targets: IntArray) -> list[str]:
-    """Return the names of those within two standard errors of the best by the first cross-fit of each."""
+    """Return the names of those within two standard errors of the best log-loss by the first cross-fit of each."""
     first = {
-        result.name: _cross_fitted(result, result.cross_fit_probabilities, targets, 1).cross_fit_correct
+        result.name: _cross_fitted(result, result.cross_fit_probabilities, targets, 1).cross_fit_losses
         for result in results
     }
-    best = max(first.values(), key=lambda correct: float(correct.mean()), default=None)
-    return [name for name, correct in first.items() if best is not None and _behind(best - correct) <= 2.0]
+    best = min(first.values(), key=lambda losses: float(losses.mean()), default=None)
+    return [name for name, losses in first.items() if best is not None and behind(losses - best) <= 2.0]
 
 
 def _cross_fitted(

@@ -84,7 +84,7 @@ LINES: list[tuple[object, ...]] = [
     ("compare", "file", "file"), ("contact-sheet", "--images", HUGE), ("contact-sheet", *SUITE),
     ("embeddings", *SUITE),
     ("label-issues", *SUITE, "--judges", MUONS), ("label-issues", *SUITE, "--judges", "linear", "--seed", HUGE),
-    ("tta", *SUITE),
+    ("tta", *SUITE), ("pairs", *SUITE), ("pairs", "--top", "0"), ("rules", *SUITE), ("rules", "--repeats", "1"),
     ("trials", "--members", "mlp", "--seconds", "1e999"), ("trials", "--members", MUONS),
     ("ferplus-votes", "--data", "pipe"),
     ("train-queue", "--queue", "nowhere.csv"), ("train-queue", "--queue", "pipe"), ("train-queue", "--queue", "file"),

@@ -50,10 +50,8 @@ NAME = _plain("title", "Name", "", shown=True, narrow=True)
 ACCURACY = _number("accuracy", "Test accuracy", "Per cent, with its 95 % interval", percent, shown=True, narrow=True)
 BEFORE_METRICS = (
     _plain("letters", "Letters", "Rows that share one are not separated, Holm-adjusted over all pairs", shown=True),
-    _number("cross_fit_accuracy", "Val, cross-fitted", "What the headline is chosen by", percent, shown=True),
-    _number(
-        "cross_fit_log_loss", "Val, log-loss", "Cross-fitted, in nats: it decides where accuracy cannot tell", fraction
-    ),
+    _number("cross_fit_accuracy", "Val, cross-fitted", "Accuracy while held out of the fit", percent, shown=True),
+    _number("cross_fit_log_loss", "Val, log-loss", "Cross-fitted, in nats: what the headline is chosen by", fraction),
     _number("gap", "Gap", "Accuracy on val as fitted, minus test, in points", points, shown=True),
     _number("p_best_single_holm", "p, best single", "McNemar, Holm-adjusted over all rows", p_value, shown=True),
     _number("models", "Models", "Networks a prediction takes", _whole, shown=True),

@@ -17,7 +17,7 @@ from benchmarks.report.page.embed import embed, has_figures
 from benchmarks.report.page.plots import HEIGHT, WIDTH, Axis
 from benchmarks.report.page.render import fill, render
 from benchmarks.report.sections.affect import affect_rows
-from benchmarks.report.sections.headline import cheaper, gap_warning, seen_warning
+from benchmarks.report.sections.headline import cheaper, cross_fitted, gap_warning, seen_warning
 from benchmarks.report.sections.probabilities import separation
 from benchmarks.report.sections.ranking import row_class_notes
 from benchmarks.results import (
@@ -82,7 +82,7 @@ def write(results: Results, folder: Path) -> Path:
 
 def page(results: Results, folder: Path) -> str:
     """Return the page as text: the same results and files always give the same."""
-    ordered = leaderboard_rows(results)
+    ordered, headline = leaderboard_rows(results), headline_row(results)
     text = render(
         "suite.html",
         "page.js",
@@ -96,7 +96,8 @@ def page(results: Results, folder: Path) -> str:
         groups=_groups(ordered),
         ranges=RANGES,
         axis=Axis.of(ordered),
-        chosen=headline_row(results),
+        chosen=headline,
+        cross_fitted=cross_fitted(headline) if headline else "",
         single=best_single(results),
         landmarks=_landmarks(results),
         seen=seen_warning(results),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.formats import duration, escape, interval, p_value, percent
+from benchmarks.formats import duration, escape, fraction, interval, p_value, percent
 from benchmarks.report.sections.budgets import within_limits
 from benchmarks.report.sections.probabilities import separation
 from benchmarks.results import (
@@ -73,6 +73,13 @@ def cheaper(results: Results) -> str:
     )
 
 
+def cross_fitted(row: LeaderboardRow) -> str:
+    """Return what chose an ensemble, its scores on val while held out, as far as they are known."""
+    log_loss = fraction(row.cross_fit_log_loss)
+    accuracy = f"accuracy {percent(row.cross_fit_accuracy)} %"
+    return accuracy if log_loss is None else f"{log_loss}; {accuracy}"
+
+
 def _result(results: Results) -> str:
     ensemble, single = headline_row(results), best_single(results)
     _, val, test = split_names(results)
@@ -83,8 +90,7 @@ def _result(results: Results) -> str:
     of = f" ({escape(single.title)})" if single is not None and ensemble.name == BEST_SINGLE else _members(ensemble)
     sentence = (
         f"**{_score(ensemble)}** on {test}: *{escape(ensemble.title)}*{of}, chosen on {val} by cross-fitted "
-        f"accuracy ({percent(ensemble.cross_fit_accuracy)} %), then log-loss, both under the one-standard-error "
-        f"rule{within_limits(results)}."
+        f"log-loss ({cross_fitted(ensemble)}) under the one-standard-error rule{within_limits(results)}."
     )
     if single is None or ensemble.name == BEST_SINGLE:
         return sentence

@@ -75,7 +75,7 @@ def _again(results: Results) -> str:
     if len(set(times)) < 2:
         return ""
     often = sum(time == max(times) for time in times)
-    return f" ({often} of {len(times)} again with other folds: those within two standard errors of the best)"
+    return f" ({often} of {len(times)} again with other folds: those within two standard errors of the best log-loss)"
 
 
 def row_class_notes(results: Results, shown: Sequence[LeaderboardRow] | None = None) -> str:
