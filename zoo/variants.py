@@ -76,6 +76,13 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "+efficientnet_lite1_imagenet@fourth@twenty+vgg_fer_wide@muon@long",
         *STUDENT,
     ),
+    "seventh": (
+        "recipe.labels.teacher=vgg_fer@muon@long"
+        "+face_mobilenet_mid_sface@five@fifth@from_fer2013--face_mobilenet_mid_sface--fourth"
+        "+mobilenetv1_mid_vggface2@five@fifth@from_fer2013--mobilenetv1_mid_vggface2--fourth"
+        "+face_mobilenet_mid_sface@aligned@five@fifth@from_fer2013--face_mobilenet_mid_sface--aligned",
+        *STUDENT,
+    ),
     "matched": ("recipe.labels.matched=true",),
     "votes": ("recipe.labels.votes=true", "recipe.labels.votes_weight=0.5"),
     "scale_tta": ("recipe.tta=scale",),
@@ -86,8 +93,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 network follows an ensemble (arXiv:1805.04770); `reborn` learns from the three that led after that, a student of
 `taught` among them; `third` learns from three that a GPU trains in minutes (benchmarks/suites/gpu_queue.csv);
 `fourth` from the four that are best together on val, of those whose answers on the training images are stored,
-`fifth` from four of FER+, and `sixth` from four that started in four ways, 1.8 points better together on val than those
-of `fourth`.
+`fifth` from four of FER+, `sixth` from four that started in four ways, 1.8 points better together on val than those of
+`fourth`, and `seventh` from four of FER+ that started in three.
 `matched` goes with a variant that names teachers, `@third@matched`, and needs their weights.
 `tuned` is for what starts from another training (`--init-from`): few epochs, at half of Muon's usual rate.
 `batch512` is four times the usual batch at twice Muon's usual rate: a GPU's step of 128 images waits for its launches.
@@ -124,6 +131,7 @@ TITLES = {
     "fourth": "distilled from four",
     "fifth": "distilled from four of FER+",
     "sixth": "distilled from four starts",
+    "seventh": "distilled from four of FER+, three starts",
     "matched": "teachers see its views",
     "votes": "soft labels",
     "scale_tta": "multi-scale TTA",
