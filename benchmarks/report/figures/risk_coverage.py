@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LEFT, FOOT, HIGH, CURVES, BETWEEN = 0.5, 0.5, 2.7, 3.5, 0.75  # inches
 FIRST = 10  # per cent of the images from which on the curve is drawn: of fewer, chance is all
 STYLES = ((ORANGE, "o", "-"), (GREEN, "s", (0, (3, 1.2))), (BLUE, "D", "-"))  # single, uniform, headline
-SHOWN = 0.85  # the share of right answers that the title speaks of
+ALL = 0.995  # of the images: what rounds to it is an answer to each
 
 
 def risk_coverage(results: Results) -> Chart | None:
@@ -43,9 +43,10 @@ def risk_coverage(results: Results) -> Chart | None:
     rows = [_row(curve, results) for curve in curves]
     if not curves:
         return None
-    answers = [_answered(row) for row in rows]
+    asked = _telling(rows)
+    answers = [_answered(row, asked) for row in rows]
     title = (
-        f"{_short(curves[-1])} answers {_percent(answers[-1])} of the images where {100 * SHOWN:.0f} % are to be right"
+        f"{_short(curves[-1])} answers {_percent(answers[-1])} of the images where {100 * asked:.0f} % are to be right"
     )
     if len(curves) > 1:
         title += f", the best single member {_percent(answers[0])}"
@@ -64,8 +65,16 @@ def _row(curve: RiskCurve, results: Results) -> ProbabilityRow:
     return next(row for row in rows if (row["kind"], row["title"]) == (curve["kind"], curve["title"]))
 
 
-def _answered(row: ProbabilityRow) -> float | None:
-    return next((one["answered"] for one in row["selective"] if one["asked"] == SHOWN), None)
+def _telling(rows: Sequence[ProbabilityRow]) -> float:
+    """Return the share of right answers that the title speaks of: the middle one, or a higher one where for that every
+    row answers every image."""
+    asked = [one["asked"] for one in rows[0]["selective"]]
+    higher = asked[len(asked) // 2 :]
+    return next((share for share in higher if any((_answered(row, share) or 0) < ALL for row in rows)), higher[-1])
+
+
+def _answered(row: ProbabilityRow, asked: float) -> float | None:
+    return next((one["answered"] for one in row["selective"] if one["asked"] == asked), None)
 
 
 def _short(curve: RiskCurve) -> str:

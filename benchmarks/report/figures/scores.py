@@ -89,9 +89,9 @@ def _draw(title: str, note: str, rows: Sequence[ProbabilityRow], headline: str |
         for line, row in enumerate(rows):
             _mark(marks, line, row, column, (low, high))
             if place == 0:
-                text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL + 0.4, among=titles)
-                bold = "bold" if row["name"] == headline else "normal"
-                beside(axes, MARGIN, line, text, fontsize=points, weight=bold)
+                weight = "bold" if row["name"] == headline else "normal"
+                text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL + 0.4, weight, titles)
+                beside(axes, MARGIN, line, text, fontsize=points, weight=weight)
         marks.draw()
     return figure
 

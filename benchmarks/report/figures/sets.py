@@ -92,7 +92,7 @@ def _bars(axes: Axes, rows: Sequence[ProbabilityRow], chosen: ProbabilityRow) ->
                 axes.text(start + share / 2, line, number, ha="center", va="center", color=ink, fontsize=SMALL - 1)
         low, high = row["sets"]["size_interval"]
         style: dict[str, Any] = {"weight": "bold" if row is chosen else "normal"}
-        text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL, among=titles)
+        text, points = fitted(row["title"], 72 * (LEFT - 2 * MARGIN), SMALL, style["weight"], titles)
         beside(axes, MARGIN, line, text, fontsize=points, **style)
         axes.annotate(
             f"{row['sets']['size']:.2f} [{low:.2f}, {high:.2f}]", (100, line), (5, 0), textcoords="offset points",
@@ -109,7 +109,7 @@ def _classes(axes: Axes, chosen: ProbabilityRow, classes: Sequence[str], coverag
         shares = chosen[key]["class_covered"]  # type: ignore[literal-required]
         places = [(100 * share, line) for line, share in enumerate(shares) if share is not None]
         lowest = min(lowest, *(share for share, _ in places))
-        axes.plot(*zip(*places, strict=True), marker, color=colour, markersize=4.6, linestyle="none")
+        axes.plot(*zip(*places, strict=True), marker, color=colour, markersize=4.6, linestyle="none", clip_on=False)
     axes.set(xlim=(5 * (lowest // 5) - 2, 101), ylim=(len(classes) - 0.4, -0.6), xlabel="held, %")
     axes.set_yticks(range(len(classes)), classes, color=GREY)
     axes.grid(axis="x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from collections.abc import Iterator
 from itertools import combinations
@@ -72,9 +73,11 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return evaluated(folder, targets, *members, ("vgg_fer", 1, 1.2), device="a CPU, 2 cores")
 
 
-def texts(chart: Chart) -> tuple[Any, list[tuple[str, Any, bool]]]:
-    """The box of the drawn sheet, and every drawn text with its box in pixels and whether it is slanted."""
+def texts(chart: Chart) -> tuple[Any, list[tuple[str, Any, bool]], list[Any]]:
+    """The box of the drawn sheet, every drawn text with its box in pixels and whether it is slanted, and the boxes of
+    bars."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.patches import Rectangle
     from matplotlib.text import Text
 
     with styled():
@@ -88,7 +91,8 @@ def texts(chart: Chart) -> tuple[Any, list[tuple[str, Any, bool]]]:
                 # The box of an annotation's text alone, without its line
                 box = Text.get_window_extent(text, canvas.get_renderer())
                 found.append((text.get_text(), box, text.get_rotation() % 90 != 0))
-        return figure.bbox, found
+        bars = [bar for axes in figure.axes for group in axes.containers for bar in group if isinstance(bar, Rectangle)]
+        return figure.bbox, found, [bar.get_window_extent(canvas.get_renderer()) for bar in bars]
 
 
 def _out_of_view(figure: Any) -> set[int]:
@@ -104,11 +108,15 @@ def _out_of_view(figure: Any) -> set[int]:
 
 
 def flaws(chart: Chart) -> Iterator[str]:
-    """Texts that leave the sheet, and pairs that overlap by more than a hair."""
-    sheet, found = texts(chart)
+    """Texts that leave the sheet, that begin beside a bar and end in it, and pairs that overlap by more than a hair."""
+    sheet, found, bars = texts(chart)
     for text, box, _ in found:
         if box.x0 < -0.5 or box.y0 < -0.5 or box.x1 > sheet.x1 + 0.5 or box.y1 > sheet.y1 + 0.5:
             yield f"{text!r} is cut off"
+        if any(
+            box.x0 < bar.x0 - 0.5 and box.x1 > bar.x0 + 1.5 and bar.y0 < (box.y0 + box.y1) / 2 < bar.y1 for bar in bars
+        ):
+            yield f"{text!r} runs into a bar"
     for (one, a, slanted), (other, b, slanted_too) in combinations(found, 2):
         wide, high = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
         beside = slanted and slanted_too  # boxes around slanted texts overlap where the texts do not
@@ -131,6 +139,32 @@ def test_no_text_overlaps_or_is_cut_off(many: Any, name: str):
     chart = figures.charts(many, learnt(many))[name]
     assert chart is not None
     assert list(flaws(chart)) == []
+
+
+@pytest.mark.parametrize(
+    "title", ["Weighted geometric mean (log-loss)", "Greedy selection from the best few", "XWM" * 9]
+)
+@pytest.mark.parametrize("name", ["benchmark", "differences", "scores", "sets"])
+def test_the_headline_stands_in_bold_beside_what_is_drawn(many: Any, name: str, title: str):
+    """Bold letters are wider than those of the other rows, whose size fits them."""
+    own = next(ensemble["title"] for ensemble in many["ensembles"] if ensemble["name"] == many["headline"])
+    chart = figures.charts(json.loads(json.dumps(many).replace(json.dumps(own), json.dumps(title))))[name]
+    assert chart is not None and title[:6] in " ".join(text for text, *_ in texts(chart)[1])
+    assert list(flaws(chart)) == []
+
+
+def test_the_title_of_risk_and_coverage_speaks_of_a_share_that_tells_models_apart(many: Any):
+    strong = copy.deepcopy(many)
+    for row in strong["probabilities"]["rows"]:
+        for one in row["selective"]:
+            one["answered"] = 1.0 if one["asked"] < 0.9 else 0.9
+    chart = figures.charts(strong)["risk_coverage"]
+    assert chart is not None and "90 % of the images where 90 % are to be right" in chart.title
+    for row in strong["probabilities"]["rows"]:
+        for one in row["selective"]:
+            one["answered"] = 0.8
+    chart = figures.charts(strong)["risk_coverage"]
+    assert chart is not None and "80 % of the images where 85 % are to be right" in chart.title
 
 
 def test_two_members_with_little_known_are_drawn_where_it_makes_sense(tmp_path: Path, faces: Targets):
