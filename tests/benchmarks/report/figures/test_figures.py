@@ -160,6 +160,7 @@ def test_the_title_of_risk_and_coverage_speaks_of_a_share_that_tells_models_apar
             one["answered"] = 1.0 if one["asked"] < 0.9 else 0.9
     chart = figures.charts(strong)["risk_coverage"]
     assert chart is not None and "90 % of the images where 90 % are to be right" in chart.title
+    assert "102" not in [text for text, *_ in texts(chart)[1]]
     for row in strong["probabilities"]["rows"]:
         for one in row["selective"]:
             one["answered"] = 0.8
