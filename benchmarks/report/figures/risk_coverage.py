@@ -130,7 +130,7 @@ def _answers(axes: Axes, rows: Sequence[ProbabilityRow]) -> None:
     room = (high - low) / 8 + 1
     axes.set(ylim=(len(asked) - 0.5, -0.5), xlim=(low - room, high + 2 * room), xlabel="images answered, %")
     axes.locator_params(axis="x", nbins=5)
-    axes.set_xticks([share for share in axes.get_xticks() if low - room <= share <= 100])
+    axes.set_xticks([share for share in axes.get_xticks() if low - room <= share <= min(100, high + 2 * room)])
     axes.set_yticks(range(len(asked)), [f"{100 * share:.0f} %\nright" for share in asked], color=GREY)
     axes.grid(axis="x")
     bare(axes, "left")
