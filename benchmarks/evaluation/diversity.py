@@ -12,8 +12,9 @@ from benchmarks.results.analyses import Ambiguity, Diversity, LeftOut, SplitDive
 from benchmarks.store.predictions import Predictions
 from benchmarks.store.targets import Targets
 from ensembles import diversity as measures
+from ensembles.subsets import Pruned
 
-NEAR_TWINS = 0.9  # share of images on which two members predict the same class
+NEAR_TWINS = Pruned.correlation  # of the errors of two members
 
 
 def diversity(predictions: Sequence[Predictions], targets: Targets) -> Diversity:
@@ -80,37 +81,36 @@ def left_out(
     """Explain, from val alone, why an ensemble gives some members no weight.
 
     For every such member: the change of val log-loss and accuracy when the member is averaged in with the weight of one
-    of the k members used, 1 / (k + 1); its nearest member used, and on which share of the images both predict the same
-    class; and the reason these give.
+    of the k members used, 1 / (k + 1); the member used whose errors are the most like its own, and on which share of
+    the images both predict the same class; and the reason these give.
     """
     base_loss, base_accuracy = metrics.log_loss(ensemble.val, targets), metrics.accuracy(ensemble.val, targets)
     classes = np.stack([member.val.argmax(axis=1) for member in members])
-    accuracy = (classes == targets).mean(axis=1)
+    correct = classes == targets
+    accuracy, alike = correct.mean(axis=1), np.nan_to_num(measures.error_correlation(correct), nan=-1.0)
     reasons: list[LeftOut] = []
     for index in sorted(set(range(len(members))) - set(used)):
-        agreement = (classes[list(used)] == classes[index]).mean(axis=1)
-        nearest = int(agreement.argmax())
+        nearest = used[int(alike[index, list(used)].argmax())]
         mixed = (len(used) * ensemble.val + members[index].val) / (len(used) + 1)
         facts: LeftOut = {
             "member": members[index].name,
             "val_log_loss_change": metrics.log_loss(mixed, targets) - base_loss,
             "val_accuracy_change": metrics.accuracy(mixed, targets) - base_accuracy,
-            "nearest": members[used[nearest]].name,
-            "agreement": float(agreement[nearest]),
+            "nearest": members[nearest].name,
+            "agreement": float((classes[nearest] == classes[index]).mean()),
             "reason": "",
         }
-        facts["reason"] = _reason(facts, bool(accuracy[index] < accuracy[list(used)].min()))
+        weakest = bool(accuracy[index] < accuracy[list(used)].min())
+        facts["reason"] = _reason(facts, float(alike[index, nearest]), weakest)
         reasons.append(facts)
     return reasons
 
 
-def _reason(facts: LeftOut, weakest: bool) -> str:
+def _reason(facts: LeftOut, correlation: float, weakest: bool) -> str:
     loss, accuracy = facts["val_log_loss_change"], facts["val_accuracy_change"]
     numbers = f"log-loss {loss:+.4f}, accuracy {100 * accuracy:+.2f} points on val"
-    if facts["agreement"] >= NEAR_TWINS:
-        return (
-            f"near twin of {facts['nearest']}: the same class on {100 * facts['agreement']:.0f} % of images; {numbers}"
-        )
+    if correlation > NEAR_TWINS:
+        return f"near twin of {facts['nearest']}: their errors correlate by {correlation:.2f}; {numbers}"
     weak = "weaker than every member used; " if weakest else ""
     if loss >= 0 and accuracy <= 0:
         return f"{weak}adds nothing: {numbers}"

@@ -413,10 +413,23 @@ def test_pruned_drops_the_worse_of_near_twins():
     accuracy = [(member.argmax(axis=1) == targets).mean() for member in (weaker_twin, logits[2])]
     assert twins == [0 if accuracy[0] > accuracy[1] else 3]
     assert len(ensembler.members_used_) == 5
-    predicted = [member.argmax(axis=1) for member in logits]
-    lowest = min((one == other).mean() for one, other in combinations(predicted, 2))
-    assert len(Pruned(agreement=float(lowest) - 0.01).fit(logits, targets).members_used_) == 1
-    assert len(Pruned(agreement=1.0).fit(logits, targets).members_used_) == 5
+    lowest = diversity.error_correlation(logits.argmax(axis=2) == targets).min()
+    assert len(Pruned(correlation=float(lowest) - 0.01).fit(logits, targets).members_used_) == 1
+    assert len(Pruned(correlation=1.0).fit(logits, targets).members_used_) == 5
+
+
+@pytest.mark.parametrize("skill", [1.0, 2.5, 4.0])
+def test_members_that_err_independently_are_no_twins_however_often_they_agree(skill: float):
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 7, 1000)
+    logits = skill * np.eye(7)[targets] + random.normal(size=(6, 1000, 7))
+    assert len(Pruned().fit(logits, targets).members_used_) == 6
+
+
+def test_a_member_that_is_always_right_is_kept_alone():
+    logits, targets = make()
+    perfect = 9.0 * np.eye(logits.shape[2])[targets]
+    assert Pruned().fit(np.concatenate([logits, perfect[None]]), targets).members_used_.tolist() == [len(logits)]
 
 
 # Networks
@@ -518,7 +531,7 @@ def test_dynamic_selection_trusts_nobody_more_where_nobody_is_right():
         ("greedy_bagged", {"bags": 0}, "bags must be at least 1, got 0"),
         ("greedy_bagged", {"bag_share": 1.5}, r"bag_share must be in \(0, 1\], got 1.5"),
         ("best_subset", {"max_members": 0}, "max_members must be at least 1, got 0"),
-        ("pruned", {"agreement": 0}, r"agreement must be in \(0, 1\], got 0"),
+        ("pruned", {"correlation": 0}, r"correlation must be in \(0, 1\], got 0"),
         ("pseudo_bma", {"draws": 0}, "draws must be at least 1, got 0"),
         ("knora_u", {"neighbours": 0}, "neighbours must be at least 1, got 0"),
     ],

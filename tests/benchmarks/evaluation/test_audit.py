@@ -247,7 +247,7 @@ def test_a_near_twin_and_a_useless_member_are_left_out_for_what_they_are():
     members = rows_of(good, twin, noise)
     left = left_out(ScoredModel("ensemble", "e", "e", good, good), members, [0], targets)
     assert [one["member"] for one in left] == ["m1", "m2"]
-    assert left[0]["reason"].startswith("near twin of m0: the same class on")
+    assert left[0]["reason"].startswith("near twin of m0: their errors correlate by 0.")
     assert left[0]["agreement"] == (twin.argmax(axis=1) == good.argmax(axis=1)).mean()
     assert left[1]["reason"].startswith("weaker than every member used; adds nothing")
     mixed = (good + noise) / 2
