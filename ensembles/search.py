@@ -200,8 +200,9 @@ def behind(difference: FloatArray) -> float:
 def _near_the_best(results: Sequence[SearchResult], targets: IntArray) -> list[str]:
     """Return the names of those within two standard errors of the best log-loss by the first cross-fit of each."""
     first = {
-        result.name: _cross_fitted(result, result.cross_fit_probabilities, targets, 1).cross_fit_losses
+        result.name: _losses(result.cross_fit_probabilities[:1], targets)
         for result in results
+        if result.cross_fit_probabilities is not None
     }
     best = min(first.values(), key=lambda losses: float(losses.mean()), default=None)
     return [name for name, losses in first.items() if best is not None and behind(losses - best) <= 2.0]
@@ -214,15 +215,20 @@ def _cross_fitted(
     assert probabilities is not None, "cross-fitted"
     kept = probabilities[:repeats]
     correct: FloatArray = (kept.argmax(axis=2) == targets).mean(axis=0)
-    true = kept[:, np.arange(len(targets)), targets]
-    losses: FloatArray = -np.log(np.maximum(true, np.finfo(np.float64).eps)).mean(axis=0)
     return replace(
         result,
         cross_fit_accuracy=float(correct.mean()),
         cross_fit_correct=correct,
-        cross_fit_losses=losses,
+        cross_fit_losses=_losses(kept, targets),
         cross_fit_probabilities=kept,
     )
+
+
+def _losses(held_out: FloatArray, targets: IntArray) -> FloatArray:
+    """Return the negative log-probabilities of the truth, means of the repeats [N], of predictions [repeats, N, C]."""
+    true = held_out[:, np.arange(len(targets)), targets]
+    losses: FloatArray = -np.log(np.maximum(true, np.finfo(np.float64).eps)).mean(axis=0)
+    return losses
 
 
 def _rounds(splits: list[tuple[IntArray, IntArray]], samples: int) -> list[list[tuple[IntArray, IntArray]]]:
