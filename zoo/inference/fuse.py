@@ -9,9 +9,9 @@ side; its blocked order is faster there, but few operators take it. Activations 
 were tried, with AVX2 and with AVX-512: 0.8 to 1.07 times as fast, so they stay layers; and TorchScript, frozen and
 optimised, which takes Python's time away: 0.5 to 0.9 times as fast, at batch 1 as well.
 
-Tiles were 1.2 to 1.7 times as fast on the processors that they were written on; on Zen 5, whose AVX-512 is twice as wide
-as that of Zen 4, they are 0.81 to 0.95 times. Which is faster is not measured at each start: the two differ in the last
-digits, and stored predictions would depend on the moment.
+Tiles were 1.2 to 1.7 times as fast on the processors that they were written on; on Zen 5, whose AVX-512 is twice as
+wide as that of Zen 4, they are 0.81 to 0.95 times. Which is faster is not measured at each start: the two differ in the
+last digits, and stored predictions would depend on the moment.
 
 bfloat16 is 3.2 times as fast where a processor has AMX (vgg_fer at batch 64, one core), and not used: the logits of a
 network trained on FER+ moved by up to 0.043, and 4 of 3,199 images got another class. Stored predictions would depend
