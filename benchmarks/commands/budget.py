@@ -66,7 +66,14 @@ def execute(arguments: Namespace) -> None:
 
 
 def stored_members(session: Session) -> list[Predictions]:
-    """Return the predictions that a suite's first fold has in the store: of its members, then of external ones."""
+    """Return the predictions that a suite has in the store: of its members, then of external ones.
+
+    Raises ValueError for a suite in folds, of which each has networks of its own.
+    """
+    if len(session.folds) > 1:
+        raise ValueError(
+            f"{session.suite.name} is scored in folds, each by networks of its own: no one ensemble is chosen"
+        )
     rows, _ = schedule(session)
     external, _ = external_members(session)
     return [*(task[0].step.stored for task in rows if task[0].step.stored is not None), *external[0]]
@@ -74,10 +81,6 @@ def stored_members(session: Session) -> list[Predictions]:
 
 def known_members(session: Session) -> Known:
     """Line up stored predictions with what results.json knows of their costs; raise ValueError where none are."""
-    if len(session.folds) > 1:
-        raise ValueError(
-            f"{session.suite.name} is scored in folds, each by networks of its own: no one ensemble is chosen"
-        )
     members, _ = split_row_classes(stored_members(session), session.suite.extra_labels, session.folds[0].targets.val)
     results = read_results(session.folder / "results.json")
     facts = {member["label"]: member for member in results["members"]}

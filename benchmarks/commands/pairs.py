@@ -32,8 +32,6 @@ def arguments(parser: ArgumentParser) -> None:
 def execute(arguments: Namespace) -> None:
     """Print the pairs."""
     session = Session(replace(options_from(arguments), train="never"))
-    if len(session.folds) > 1:
-        raise ValueError(f"{session.suite.name} is in folds: each row is of several networks, no pair of them is one")
     members = stored_members(session)
     if len(members) < 2:
         raise ValueError(f"{session.suite.name} has predictions of {len(members)} such members: a pair needs two")

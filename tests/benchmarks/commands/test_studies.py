@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
+from benchmarks.commands.budget import stored_members
 from benchmarks.commands.pairs import pairs
 from benchmarks.commands.rules import BASE, RULES, halved, rows
 from benchmarks.evaluation import metrics
+from benchmarks.session import Session
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets
 from ensembles import softmax
@@ -89,6 +93,12 @@ def test_rules_differ_where_methods_do():
     table = {row["rule"]: row for row in rows(chosen)}
     assert set(table) == set(RULES) and table[BASE]["gain"] == "+0.00 ± 0.00"
     assert float(table["the best log-loss"]["log-loss"] or 9) <= float(table["best single member"]["log-loss"] or 0)
+
+
+def test_a_suite_in_folds_has_no_one_set_of_members():
+    session = cast(Session, SimpleNamespace(folds=[None, None], suite=SimpleNamespace(name="kdef")))
+    with pytest.raises(ValueError, match=r"^kdef is scored in folds, each by networks of its own"):
+        stored_members(session)
 
 
 def test_one_half_is_not_enough(stored_results: Path):
