@@ -151,7 +151,7 @@ class PredictionStore:
         those of other folds."""
         fold_sets_here = fold_sets(self.folder) if self._folds is None else self._folds
         folds = {fold for folds in fold_sets_here for fold in folds} - {configuration.data}
-        for path in self._files_of(configuration.member.name, configuration.seed):
+        for path in self.files_of(configuration.member.name, configuration.seed):
             if path == self.path(configuration):
                 continue
             try:
@@ -166,7 +166,7 @@ class PredictionStore:
 
     def seeds(self, member: str) -> list[int]:
         """List the seeds of a member that have a file here, fitting or not."""
-        return sorted({seed for path in self._files_of(member) if (seed := seed_in(path)) is not None})
+        return sorted({seed for path in self.files_of(member) if (seed := seed_in(path)) is not None})
 
     def members(self) -> list[str]:
         """List the names of the members that have a file here, fitting or not."""
@@ -178,7 +178,7 @@ class PredictionStore:
             return prediction_files(self.folder)
         return sorted(path for paths in self._listed.values() for path in paths)
 
-    def _files_of(self, member: str, seed: int | None = None) -> list[Path]:
+    def files_of(self, member: str, seed: int | None = None) -> list[Path]:
         """List the files of a member's predictions, of one seed or of all, fitting or not, by name."""
         if self._listed is None:
             return member_files(self.folder, member, seed)
@@ -187,7 +187,7 @@ class PredictionStore:
 
     def speed(self, member: str) -> dict[str, Any] | None:
         """Return the recorded training speed of a member, whatever its recipe: its provenance, or None."""
-        for path in self._files_of(member):
+        for path in self.files_of(member):
             try:
                 return read_header(path, PredictionsHeader)
             except StoreError:

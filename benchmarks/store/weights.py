@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from glob import escape
@@ -51,7 +51,7 @@ def trained_members(folder: Path) -> list[Configuration]:
 
 def stored_members(folder: Path) -> list[Configuration]:
     """List what has predictions in a suite's folder of results, by members of the zoo."""
-    return list(_known(PredictionStore(folder / "predictions")))
+    return list(_known(PredictionStore(folder / "predictions").prediction_files()))
 
 
 def as_stored(configuration: Configuration, store: PredictionStore) -> Configuration:
@@ -64,13 +64,14 @@ def as_stored(configuration: Configuration, store: PredictionStore) -> Configura
     if store.path(configuration).exists():
         return configuration
     asked = (configuration.name, configuration.seed, configuration.data)
-    others = [one for one in _known(store) if (one.name, one.seed, one.data) == asked]
+    files = store.files_of(configuration.name, configuration.seed)
+    others = [one for one in _known(files) if (one.name, one.seed, one.data) == asked]
     return others[0] if len(others) == 1 else configuration
 
 
-def _known(store: PredictionStore) -> Iterator[Configuration]:
-    """Yield the configurations of members of the zoo that have predictions."""
-    for path in store.prediction_files():
+def _known(files: Iterable[Path]) -> Iterator[Configuration]:
+    """Yield the configurations of members of the zoo whose predictions these files hold."""
+    for path in files:
         try:
             identity = identity_from(read_header(path, PredictionsHeader)["configuration"])
         except (ValueError, KeyError, TypeError, AttributeError):
