@@ -14,6 +14,8 @@ def main(argv: list[str] | None = None) -> int:
     from benchmarks.commands import command_line
 
     os.environ["MPLBACKEND"] = "agg"  # figures go to files; a notebook hands its own backend down to the commands in it
+    if argv is None:  # the process is this program's own; those that it starts are, too
+        os.environ["ENSEMBLES_XGBOOST_ALONE"] = "1"  # ensembles/stacking_xgboost.py
     try:
         try:
             command, arguments = command_line.parse(sys.argv[1:] if argv is None else argv)

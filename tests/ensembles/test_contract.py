@@ -18,7 +18,8 @@ from ensembles.arrays import log_softmax, softmax
 from ensembles.base import Ensembler, LinearPool
 from ensembles.calibration import temperature
 from ensembles.selection import SMALLEST_PROBABILITY, TIE, Greedy
-from ensembles.stacking import StackLogistic, StackXGBoost
+from ensembles.stacking import StackLogistic
+from ensembles.stacking_xgboost import StackXGBoost
 from ensembles.voting import BestSingle, Uniform
 from ensembles.weighting import GAP_LIMIT, Weighted, duality_gap
 

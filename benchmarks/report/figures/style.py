@@ -44,6 +44,7 @@ WRITTEN: dict[str, dict[str, Any]] = {
 STYLE: dict[Any, Any] = {
     "font.size": TEXT,
     "text.parse_math": False,  # names of classes, folders and members may hold dollars
+    "text.hinting": "none",  # as widths are measured, evenly spaced, and drawn in less time
     "svg.hashsalt": "benchmark",  # else element ids are random and no two files are the same
     "text.color": INK,
     "axes.edgecolor": GREY,
