@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zoo import registry
-from zoo.inference import fuse
+from zoo.inference import prepacked
 from zoo.inference.fuse import folded
 from zoo.inference.predict import predict, predict_tasks
 from zoo.inference.tta import network_inputs
@@ -21,8 +21,9 @@ from zoo.winograd import convolved
 
 torch.set_num_threads(1)
 
-MEMBERS = ["vgg_fer", "mini_xception", "mobilenetv3_small", "lenet"]
-"""Plain, depthwise and all convolutions, squeeze-and-excitation with timm's norms, and no norm."""
+MEMBERS = ["vgg_fer", "mini_xception", "mobilenetv3_small", "lenet", "patt_lite", "efficientnet_lite0"]
+"""Plain, depthwise and all convolutions, squeeze-and-excitation with timm's norms, no norm, and zeros below and to the
+right, by layers of their own and by TensorFlow's rule."""
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
@@ -71,7 +72,8 @@ def test_the_faster_copy_gives_the_same_logits(name: str):
     for some in (images, images[:1], images[4:]):  # tiles, an image's own weights, and those of few images
         expected = network(some)
         torch.testing.assert_close(copy(some), expected, atol=1e-4 * expected.abs().max().item(), rtol=0)
-    assert all(changed(copy, nn.BatchNorm2d)) and all(changed(copy, nn.Conv2d)), "all of them were folded"
+    for kind in (nn.BatchNorm2d, nn.Conv2d, nn.ReLU6, nn.ZeroPad2d):
+        assert all(changed(copy, kind)), "all of them were folded, prepacked or passed over"
     assert not any(changed(network, nn.Module)), "the network itself is left as it is"
 
 
@@ -80,6 +82,7 @@ def test_the_faster_copy_gives_the_same_logits(name: str):
     ("layer", "images", "threads", "expected"),
     [
         (nn.Conv2d(64, 64, 3, padding=1), (4, 24), 1, True),
+        (nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU6()), (4, 24), 1, True),
         (nn.Conv2d(64, 64, 3, padding=1), (3, 24), 1, False),
         (nn.Conv2d(64, 64, 3, padding=1), (4, 24), 2, False),
         (nn.Conv2d(64, 64, 3, padding=1), (64, 7), 1, False),
@@ -91,21 +94,82 @@ def test_the_faster_copy_gives_the_same_logits(name: str):
     ],
 )
 def test_large_maps_are_convolved_by_tiles_on_one_thread(
-    layer: nn.Conv2d, images: tuple[int, int], threads: int, expected: bool, monkeypatch: pytest.MonkeyPatch
+    layer: nn.Module, images: tuple[int, int], threads: int, expected: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    count, side = images
-    inputs = torch.randn(count, layer.in_channels, side, side, generator=torch.Generator().manual_seed(0))
-    copy, by_tiles = folded(nn.Sequential(layer, nn.Flatten()), (layer.in_channels, side, side)), list[int]()
+    (count, side), (first, *_) = images, (module for module in layer.modules() if isinstance(module, nn.Conv2d))
+    inputs = torch.randn(count, first.in_channels, side, side, generator=torch.Generator().manual_seed(0))
+    copy, by_tiles = folded(nn.Sequential(layer, nn.Flatten()), (first.in_channels, side, side)), list[int]()
 
     def noted(images: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
         by_tiles.append(len(images))
         return convolved(images, kernels, bias)
 
-    monkeypatch.setattr(fuse, "convolved", noted)
+    monkeypatch.setattr(prepacked, "convolved", noted)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     found, usual = copy(inputs), layer(inputs).flatten(1)
     torch.testing.assert_close(found, usual, atol=1e-4 * usual.abs().max().item(), rtol=0)
     assert bool(by_tiles) == expected
+
+
+ZEROS = [nn.ZeroPad2d((0, 1, 0, 1)), nn.ZeroPad2d((1, 2, 0, 2)), nn.ZeroPad2d((2, 0, 1, 0)), nn.ZeroPad2d(1)]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("zeros", ZEROS, ids=str)
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(3, 2, 0), (5, 2, 1), (3, 1, (0, 1))])
+def test_zeros_around_images_are_put_there_by_the_convolution(
+    zeros: nn.ZeroPad2d, groups: int, kernel: int, stride: int, padding: int | tuple[int, int]
+):
+    convolution = nn.Conv2d(8, 8, kernel, stride, padding, groups=groups)
+    network = nn.Sequential(zeros, convolution, nn.Flatten())
+    copy = folded(network, (8, 12, 12))
+    assert changed(copy, nn.ZeroPad2d) == [True]
+    for count, high, wide in ((3, 12, 12), (1, 12, 12), (2, 9, 14)):  # of the size that was seen, and of another
+        images = torch.randn(count, 8, high, wide, generator=torch.Generator().manual_seed(high))
+        torch.testing.assert_close(copy(images), network(images))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 2, 1), (5, 2, 1), (2, 2, 1), (3, 1, 1), (3, 2, 2)])
+def test_zeros_by_the_rule_of_tensorflow(groups: int, kernel: int, stride: int, dilation: int):
+    layers = pytest.importorskip("timm.layers")
+    convolution = layers.Conv2dSame(8, 8, kernel, stride, dilation=dilation, groups=groups)
+    network = nn.Sequential(convolution, nn.ReLU6(), nn.Flatten())
+    copy = folded(network, (8, 12, 12))
+    assert changed(copy, nn.Conv2d) == changed(copy, nn.ReLU6) == [True]
+    for side in (12, 13, 9):
+        images = torch.randn(2, 8, side, side, generator=torch.Generator().manual_seed(side))
+        torch.testing.assert_close(copy(images), network(images))
+
+
+class Activated(nn.Module):
+    """A ReLU6 behind a convolution, whose own output is used elsewhere unless `alone`."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.convolution, self.activation, self.way = nn.Conv2d(1, 64, 3, padding=1), nn.ReLU6(), way
+
+    def forward(self, images: Tensor) -> Tensor:
+        output = self.convolution(images)
+        result = self.activation(output * 2 if self.way == "scaled between" else output)
+        if self.way == "used elsewhere":
+            result = result + output
+        if self.way == "called twice":
+            result = self.activation(result - 3)
+        return result.amax((2, 3))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("way", ["alone", "used elsewhere", "called twice", "scaled between"])
+def test_an_activation_is_passed_over_only_where_it_alone_follows_a_convolution(way: str):
+    network = Activated(way)
+    with torch.no_grad():
+        network.convolution.weight.mul_(20)  # numbers on both sides of 6
+    copy, images = folded(network, (1, 12, 12)), noise(3, 12)
+    torch.testing.assert_close(copy(images), network(images))
+    assert changed(copy, nn.ReLU6) == [way == "alone"] and changed(copy, nn.Conv2d) == [True]
 
 
 @torch.no_grad()
