@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.provenance import cpu_cores
+from benchmarks.publish.onnx_file import convolve_prelu
 from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
 from benchmarks.speed.timing import PeerMissing, Rate, header, peer, rates
 from zoo import registry
@@ -194,8 +195,11 @@ def onnx_runtime(network: nn.Module, member: Member, cores: int) -> Run:
 
 def on_pictures(network: nn.Module, member: Member, cores: int) -> Run:
     """The same file as pictures are answered by it."""
+    onnx: Any = peer("onnx", "onnx")
     peer("onnxruntime", "onnxruntime")
-    return _by(session(exported(network, member), member.name, cores))
+    proto = onnx.load_from_string(exported(network, member))
+    convolve_prelu(proto)
+    return _by(session(proto.SerializeToString(), member.name, cores))
 
 
 def exported(network: nn.Module, member: Member) -> bytes:

@@ -23,8 +23,11 @@ from zoo.structure import with_features
 
 Result = TypeVar("Result")
 
-AT_ONCE = {"cpu": 64, "cuda": 256}
-"""Images in a batch of predictions: few fit in a core's cache, which makes mini_xception 1.6 times as fast on a CPU."""
+AT_ONCE = {"cpu": 32, "cuda": 256}
+"""Images in a batch of predictions: few fit in a core's cache, which makes mini_xception 1.6 times as fast on a CPU.
+
+With 32 in place of 64, face_mobilenet_mid is 1.16 times as fast, resnet29_mid 0.97 times, others as before (AVX2).
+"""
 
 
 class Scores(NamedTuple):

@@ -16,7 +16,7 @@ from benchmarks.publish.graph import Model
 from benchmarks.publish.spec import ModelSpec, crops_of
 from tests.helpers.random_models import CLASSES, SHAPE, model_of, need_onnx, random_member
 from tests.helpers.runs import ROOT
-from zoo.use.bundle import OPSET, Bundle, Facts
+from zoo.use.bundle import OPSET, Bundle, Facts, session
 
 torch.set_num_threads(1)
 
@@ -108,3 +108,43 @@ def test_static_int8_computes_in_int8_and_says_much_the_same(spec: ModelSpec, gr
     assert "QuantizeLinear" in kinds and "DequantizeLinear" in kinds
     found = agreement(spec.probabilities(IMAGES), in_batches(opened(quantised, tmp_path), crops_of(IMAGES)))
     assert found.same_class > 0.85 and 1e-5 < found.difference < 0.3
+
+
+@pytest.mark.parametrize(("slopes", "left"), [(6, 0), (1, 2)])
+def test_prelu_is_convolved_to_the_same_bits(slopes: int, left: int):
+    need_onnx()
+    activation = torch.nn.PReLU(slopes)
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 6, 3), activation, torch.nn.Conv2d(6, 6, 3), activation, torch.nn.Flatten()
+    ).eval()
+    with torch.no_grad():
+        activation.weight.uniform_(-0.5, 1.5)
+    images = torch.randn(4, 3, 9, 9)
+    program = torch.onnx.export(network, (images,), input_names=["images"], verbose=False)
+    assert program is not None
+    proto = program.model_proto
+    expected = session(proto.SerializeToString(), "as exported", threads=1).run(None, {"images": images.numpy()})[0]
+    onnx_file.convolve_prelu(proto)
+    content = proto.SerializeToString()
+    found = session(content, "convolved", threads=1).run(None, {"images": images.numpy()})[0]
+    np.testing.assert_array_equal(found, expected)
+    assert sum(node.op_type == "PRelu" for node in proto.graph.node) == left
+    onnx = pytest.importorskip("onnx")
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+
+
+@pytest.mark.parametrize("weights", ["fp16", "int8", "int8-static"])
+def test_a_network_with_prelu_keeps_its_answers_however_it_is_stored(weights: str, tmp_path: Path):
+    need_onnx()
+    members = [random_member("face_mobilenet_mid", "image_size=24")]
+    spec = model_of(members, None)
+    graph = onnx_file.to_onnx(Model(spec))
+    assert not [node for node in graph.graph.node if node.op_type == "PRelu"]
+    expected = opened(graph, tmp_path)(crops_of(IMAGES))
+    if weights == "fp16":
+        onnx_file.store_half(graph)
+    elif weights == "int8":
+        onnx_file.store_int8(graph)
+    else:
+        graph = static.quantised(graph, crops_of(IMAGES))
+    assert np.abs(opened(graph, tmp_path)(crops_of(IMAGES)) - expected).max() < 0.05
