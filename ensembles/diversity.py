@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.arrays import BoolArray, FloatArray, log_softmax, softmax
+from ensembles.arrays import BoolArray, FloatArray, LogitArray, log_softmax, softmax
 from ensembles.checks import check_logits, check_targets
+
+EXACT = 2**24  # float32 holds all whole numbers up to here
 
 
 def pairwise_disagreement(correct: npt.ArrayLike) -> FloatArray:
@@ -51,9 +53,12 @@ def error_correlation(correct: npt.ArrayLike) -> FloatArray:
 def _shares(correct: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Return four shares `[M, M]`: both right, only the row's member right, only the column's member right, neither."""
     right = _checked(correct)
-    yes, no = right.astype(float), (~right).astype(float)
     samples = right.shape[1]
-    return yes @ yes.T / samples, yes @ no.T / samples, no @ yes.T / samples, no @ no.T / samples
+    counted: LogitArray = right.astype(np.float32 if samples < EXACT else np.float64)
+    both = (counted @ counted.T).astype(np.float64)
+    alone = both.diagonal()
+    first, second = alone[:, None] - both, alone - both
+    return both / samples, first / samples, second / samples, (samples - both - first - second) / samples
 
 
 def _checked(correct: npt.ArrayLike) -> BoolArray:

@@ -75,35 +75,41 @@ def _mean(column: np.ndarray) -> float | None:
     return float(known.mean()) if known.size else None
 
 
-def left_out(
-    ensemble: ScoredModel, members: Sequence[ScoredModel], used: Sequence[int], targets: np.ndarray
-) -> list[LeftOut]:
-    """Explain, from val alone, why an ensemble gives some members no weight.
+class LeftOutMembers:
+    """Explains, from val alone, why ensembles of the same members give some of them no weight."""
 
-    For every such member: the change of val log-loss and accuracy when the member is averaged in with the weight of one
-    of the k members used, 1 / (k + 1); the member used whose errors are the most like its own, and on which share of
-    the images both predict the same class; and the reason these give.
-    """
-    base_loss, base_accuracy = metrics.log_loss(ensemble.val, targets), metrics.accuracy(ensemble.val, targets)
-    classes = np.stack([member.val.argmax(axis=1) for member in members])
-    correct = classes == targets
-    accuracy, alike = correct.mean(axis=1), np.nan_to_num(measures.error_correlation(correct), nan=-1.0)
-    reasons: list[LeftOut] = []
-    for index in sorted(set(range(len(members))) - set(used)):
-        nearest = used[int(alike[index, list(used)].argmax())]
-        mixed = (len(used) * ensemble.val + members[index].val) / (len(used) + 1)
-        facts: LeftOut = {
-            "member": members[index].name,
-            "val_log_loss_change": metrics.log_loss(mixed, targets) - base_loss,
-            "val_accuracy_change": metrics.accuracy(mixed, targets) - base_accuracy,
-            "nearest": members[nearest].name,
-            "agreement": float((classes[nearest] == classes[index]).mean()),
-            "reason": "",
-        }
-        weakest = bool(accuracy[index] < accuracy[list(used)].min())
-        facts["reason"] = _reason(facts, float(alike[index, nearest]), weakest)
-        reasons.append(facts)
-    return reasons
+    def __init__(self, members: Sequence[ScoredModel], targets: np.ndarray) -> None:
+        self.members, self.targets = members, targets
+        self.classes = np.stack([member.val.argmax(axis=1) for member in members])
+        correct = self.classes == targets
+        self.accuracy, correlation = correct.mean(axis=1), measures.error_correlation(correct)
+        self.alike = np.nan_to_num(correlation, nan=-1.0)
+
+    def of(self, ensemble: ScoredModel, used: Sequence[int]) -> list[LeftOut]:
+        """Explain why an ensemble uses those members alone.
+
+        For every other one: the change of val log-loss and accuracy when the member is averaged in with the weight of
+        one of the k members used, 1 / (k + 1); the member used whose errors are the most like its own, and on which
+        share of the images both predict the same class; and the reason these give.
+        """
+        taken = list(used)
+        losses, accuracy = metrics.log_loss(ensemble.val, self.targets), metrics.accuracy(ensemble.val, self.targets)
+        reasons: list[LeftOut] = []
+        for index in sorted(set(range(len(self.members))) - set(taken)):
+            nearest = taken[int(self.alike[index, taken].argmax())]
+            mixed = (len(taken) * ensemble.val + self.members[index].val) / (len(taken) + 1)
+            facts: LeftOut = {
+                "member": self.members[index].name,
+                "val_log_loss_change": metrics.log_loss(mixed, self.targets) - losses,
+                "val_accuracy_change": metrics.accuracy(mixed, self.targets) - accuracy,
+                "nearest": self.members[nearest].name,
+                "agreement": float((self.classes[nearest] == self.classes[index]).mean()),
+                "reason": "",
+            }
+            weakest = bool(self.accuracy[index] < self.accuracy[taken].min())
+            facts["reason"] = _reason(facts, float(self.alike[index, nearest]), weakest)
+            reasons.append(facts)
+        return reasons
 
 
 def _reason(facts: LeftOut, correlation: float, weakest: bool) -> str:

@@ -21,7 +21,7 @@ from benchmarks.evaluation.cost import (
     trained_once,
 )
 from benchmarks.evaluation.cross_validated import fold_interval
-from benchmarks.evaluation.diversity import left_out
+from benchmarks.evaluation.diversity import LeftOutMembers
 from benchmarks.evaluation.folds import fits_of
 from benchmarks.evaluation.models import ScoredModel, member_labels
 from benchmarks.evaluation.significance import bootstrap_means, holm, letters, mcnemar, quantile_intervals, ranks
@@ -56,9 +56,9 @@ def score(
     named = zip(everyone, member_labels(everyone), rows[: len(everyone)], strict=True)
     members = [_member(model, label, row, targets) for model, label, row in named]
     candidates, candidate_rows = members[: len(predictions)], rows[: len(predictions)]
+    left_out = LeftOutMembers(candidate_rows, targets.val)
     ensembles = [
-        _ensemble(result, row, candidates, candidate_rows, targets)
-        for result, row in zip(fitted, rows[len(everyone) :], strict=True)
+        _ensemble(result, row, candidates, left_out) for result, row in zip(fitted, rows[len(everyone) :], strict=True)
     ]
     names = [result.name for result in fitted]
     uniform = len(members) + names.index(UNIFORM) if UNIFORM in names else None
@@ -167,8 +167,7 @@ def _ensemble(
     result: SearchResult,
     row: ScoredModel,
     members: Sequence[MemberFacts],
-    member_rows: Sequence[ScoredModel],
-    targets: Targets,
+    left_out: LeftOutMembers,
 ) -> EnsembleFacts:
     """Describe a fitted ensembler without a look at test."""
     assert result.ensembler is not None
@@ -190,7 +189,7 @@ def _ensemble(
         "params": mean([total(trained_once(fit), "params") for fit in fits]),
         "train_seconds": mean([total(trained_once(fit), "train_seconds") for fit in fits]),
         "ms_per_image": mean([total_milliseconds(fit) for fit in fits]),
-        "left_out": left_out(row, member_rows, result.ensembler.members_used_.tolist(), targets.val),
+        "left_out": left_out.of(row, result.ensembler.members_used_.tolist()),
         **_apart(used),
     }
     if result.repeats:

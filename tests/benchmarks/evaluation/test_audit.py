@@ -24,7 +24,7 @@ from benchmarks.evaluation.cost import (
     trained_once,
     views,
 )
-from benchmarks.evaluation.diversity import diversity, left_out
+from benchmarks.evaluation.diversity import LeftOutMembers, diversity
 from benchmarks.evaluation.models import ScoredModel, member_labels, scored_models
 from benchmarks.evaluation.recalibration import fitted_temperatures
 from benchmarks.evaluation.score import score
@@ -245,7 +245,7 @@ def test_a_near_twin_and_a_useless_member_are_left_out_for_what_they_are():
     twin, noise = good.copy(), softmax(rng.normal(size=(400, 3)))
     twin[:20] = noise[:20]
     members = rows_of(good, twin, noise)
-    left = left_out(ScoredModel("ensemble", "e", "e", good, good), members, [0], targets)
+    left = LeftOutMembers(members, targets).of(ScoredModel("ensemble", "e", "e", good, good), [0])
     assert [one["member"] for one in left] == ["m1", "m2"]
     assert left[0]["reason"].startswith("near twin of m0: their errors correlate by 0.")
     assert left[0]["agreement"] == (twin.argmax(axis=1) == good.argmax(axis=1)).mean()
@@ -259,7 +259,7 @@ def test_a_member_that_would_have_helped_is_not_talked_down():
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 3, 400)
     one, other = (softmax(1.0 * np.eye(3)[targets] + rng.normal(size=(400, 3))) for _ in range(2))
-    (left,) = left_out(ScoredModel("ensemble", "e", "e", one, one), rows_of(one, other), [0], targets)
+    (left,) = LeftOutMembers(rows_of(one, other), targets).of(ScoredModel("ensemble", "e", "e", one, one), [0])
     assert "would have helped" in left["reason"] and left["val_accuracy_change"] > 0
 
 
