@@ -1,6 +1,6 @@
 """Throughput and latency of members on the CPU: as they are, compiled, in ONNX Runtime and in OpenVINO.
 
-    python -m benchmarks.speed.inference [--members vgg_fer resnet18 --batch-sizes 1 8 64 256 --compile]
+    python -m benchmarks.speed.inference [--members vgg_fer resnet18 --batch-sizes 1 8 64 --compile]
 
 All run the same network with random weights on the same float batches, in eval mode; its logits are compared first.
 `ours` is what predictions are made with: float32, folded (zoo/inference/fuse.py, which says what bounds it), and a core
@@ -21,7 +21,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
             found = measure(sides, member, batch_size, options.seconds, options.rounds)
             print(table(batch_size, found))
             rows += compared(found, name, f"batch {batch_size}, {options.cores} core(s)")
-    title = "Inference on the CPU" if peers else "Inference on the CPU, more members"
+    title = f"Inference on the CPU{'' if peers else ', more members'}{'' if supports_bf16() else ', without bfloat16'}"
     write_record(options.json, "inference", title, rows, PACKAGES)
 
 
@@ -190,22 +190,25 @@ def onnx_runtime(network: nn.Module, member: Member, cores: int) -> Run:
     runtime: Any = peer("onnxruntime", "onnxruntime")
     settings = runtime.SessionOptions()
     settings.intra_op_num_threads = cores
-    return _by(runtime.InferenceSession(exported(network, member), settings, providers=["CPUExecutionProvider"]))
+    return _by(
+        runtime.InferenceSession(exported(network, member.image_size), settings, providers=["CPUExecutionProvider"])
+    )
 
 
 def on_pictures(network: nn.Module, member: Member, cores: int) -> Run:
     """The same file as pictures are answered by it."""
     onnx: Any = peer("onnx", "onnx")
     peer("onnxruntime", "onnxruntime")
-    proto = onnx.load_from_string(exported(network, member))
+    proto = onnx.load_from_string(exported(network, member.image_size))
     convolve_prelu(proto)
     return _by(session(proto.SerializeToString(), member.name, cores))
 
 
-def exported(network: nn.Module, member: Member) -> bytes:
+@lru_cache(maxsize=1)
+def exported(network: nn.Module, image_size: int) -> bytes:
     """The network as an ONNX file, for any number of images."""
     peer("onnxscript", "onnxscript")
-    inputs, batch = torch.randn(2, 1, member.image_size, member.image_size), {0: torch.export.Dim.DYNAMIC}
+    inputs, batch = torch.randn(2, 1, image_size, image_size), {0: torch.export.Dim.DYNAMIC}
     with _quiet():
         program = torch.onnx.export(_Logits(network), (inputs,), input_names=["images"], dynamic_shapes=(batch,))
     assert program is not None

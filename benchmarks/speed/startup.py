@@ -93,6 +93,7 @@ def answered(arguments: list[str], *interpreter: str) -> str:
     """What the command line writes to stderr; raises CalledProcessError where it fails."""
     command = [sys.executable, *interpreter, str(ROOT / "benchmark.py"), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # users compile modules once
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
 
 
