@@ -30,6 +30,7 @@ from benchmarks.execution.tasks import Task, complete_members, external_members,
 from benchmarks.external.cross_dataset import transfer
 from benchmarks.files import CannotWrite, check_writable, json_text, remove_drafts, write_atomic
 from benchmarks.fold import Fold
+from benchmarks.processes import begun
 from benchmarks.report import figures, leaderboard, page, readme
 from benchmarks.report.epochs import damaged_histories
 from benchmarks.rerun import unchanged
@@ -47,6 +48,8 @@ from benchmarks.store.weights import remove_finished
 SILENT = NullProgress()
 MOST_NAMED = 5  # members in a message that gives one reason for all
 FITS, MEASURES = Path("local", "fits"), Path("local", "measures.json")  # in a suite's folder
+SEARCHED_BY = "ensembles.search", "scipy.optimize"  # modules that every process of a search imports
+STORED_BYTES = 4  # of a number of val, with one of test beside it: float16
 CROSS_FITS = 5  # folds of val; as many as it has images, or groups of them, where these are fewer
 
 
@@ -75,18 +78,19 @@ def run(options: Options, display: NullProgress = SILENT) -> Results:
 def _run(options: Options, place: Here, display: NullProgress) -> Results:
     """Run a suite, whose members are trained at a place."""
     session, began_with = start(options), unchanged.inputs(options)
-    place.prepare(session)
-    rows, unusable = schedule(session, place)
-    external, damaged = external_members(session)
-    notes = [*session.folds[0].targets.notes, *session.without_effect(), *remarks(chain.from_iterable(external))]
-    reasons = [*unusable, *damaged]
-    for note in [*notes, *(f"not used: {reason}" for reason in reasons)]:
-        display.note(note)
-    done, failed = train_missing(session, list(chain.from_iterable(rows)), display, place)
-    own = complete_members(rows, done, len(session.folds))
-    changed = changed_students(session, own)
-    for note in changed:
-        display.note(note)
+    with begun(_soon_needed(session) if place is HERE else 1, SEARCHED_BY):
+        place.prepare(session)
+        rows, unusable = schedule(session, place)
+        external, damaged = external_members(session)
+        notes = [*session.folds[0].targets.notes, *session.without_effect(), *remarks(chain.from_iterable(external))]
+        reasons = [*unusable, *damaged]
+        for note in [*notes, *(f"not used: {reason}" for reason in reasons)]:
+            display.note(note)
+        done, failed = train_missing(session, list(chain.from_iterable(rows)), display, place)
+        own = complete_members(rows, done, len(session.folds))
+        changed = changed_students(session, own)
+        for note in changed:
+            display.note(note)
     missing = not_run(session, rows, done, failed)
     predictions = [members + models for members, models in zip(own, external, strict=True)]
     if not predictions[0]:
@@ -206,6 +210,18 @@ def _lines(names: Sequence[str]) -> list[str]:
     different = list(dict.fromkeys(names))
     rest = len(different) - MOST_NAMED
     return [f"{', '.join(different[:MOST_NAMED])} and {rest} more"] if rest > 0 else different
+
+
+def _soon_needed(session: Session) -> int:
+    """Return how many processes will search, by the size of what is stored, where no fits are kept: one where there
+    are, or where the store is so large that a copy of it would be felt."""
+    if not session.options.fresh and (session.folder / FITS).is_dir():
+        return 1
+    try:
+        size = sum(path.stat().st_size for path in session.store.prediction_files())
+    except OSError:  # another process has removed one since it was listed
+        return 1
+    return 1 if size > STACKED_BYTES else session.jobs(size // STORED_BYTES)
 
 
 def _processes(session: Session, searched: SearchedModels) -> int:

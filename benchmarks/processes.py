@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
@@ -33,6 +34,25 @@ def beside(
         delayed(function)(*arguments) for arguments in calls
     )
     return partial(_answered, function, calls, answers)
+
+
+@contextmanager
+def begun(processes: int, modules: Sequence[str]) -> Iterator[None]:
+    """Have so many other processes start, and import what they will need, while the body runs; wait for them after it.
+
+    One process is this one, and nothing is done.
+    """
+    ready = beside(_import, [(modules,)] * processes, processes) if processes > 1 else None
+    try:
+        yield
+    finally:
+        if ready is not None:
+            ready()
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        import_module(module)
 
 
 def _answered(

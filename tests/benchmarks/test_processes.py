@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from functools import partial
 
 import pytest
 
-from benchmarks.processes import beside, spread
+from benchmarks.processes import begun, beside, spread
 
 
 def product(left: int, right: int) -> tuple[int, int]:
@@ -33,6 +34,24 @@ def test_answers_come_in_the_order_of_the_calls(processes: int):
     ((number, process),) = beside(product, [(6, 7)], processes)()
     assert number == 42
     assert (os.getpid() in {process, *(process for _, process in answers)}) == (processes == 1)
+
+
+def knows(module: str) -> tuple[bool, int]:
+    return module in sys.modules, os.getpid()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_processes_that_were_begun_have_imported_what_they_need(processes: int):
+    with begun(processes, ["tabnanny"]):
+        pass
+    if processes == 2:
+        assert all(known for known, _ in spread(knows, [("tabnanny",)] * 4, processes))
+    assert not knows("tabnanny")[0], "nothing is imported here"
+
+
+def test_processes_that_were_begun_do_not_hide_an_error():
+    with pytest.raises(ValueError, match="no 3"), begun(2, ["tabnanny"]):
+        refuse(3)
 
 
 def test_one_call_is_made_here():
