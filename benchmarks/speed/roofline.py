@@ -36,7 +36,7 @@ from benchmarks.speed.timing import Rate, header, in_turns, rates
 from zoo import registry
 from zoo.cpu import keep_freed_memory
 from zoo.inference.fuse import folded
-from zoo.inference.predict import AT_ONCE, class_scores
+from zoo.inference.predict import class_scores
 from zoo.registry import Member
 from zoo.training.job import Splits, TrainContext, TrainJob
 from zoo.training.loop import Stopped, train
@@ -90,6 +90,9 @@ class Bound:
         shares = {"arithmetic": self.arithmetic / self.seconds, "memory": self.memory / self.seconds}
         ordered = sorted(shares.items(), key=lambda share: -share[1])
         return ", ".join(f"{name} {100 * share:.0f} %" for name, share in ordered)
+
+
+BATCH = {"cpu": 64, "cuda": 256}  # images of inference, as benchmarks/speed/inference.py has them
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -174,7 +177,7 @@ def scoring(member: Member, options: argparse.Namespace) -> Work:
     Operators are counted of the network as it is: what folding saves is saved against them.
     """
     network = member.build(training.CLASSES, 1).eval().to(options.device).to(memory_format=torch.channels_last)
-    batch, on_cpu = AT_ONCE[options.device], options.device == "cpu"
+    batch, on_cpu = BATCH[options.device], options.device == "cpu"
     faster = folded(network, (1, member.image_size, member.image_size)) if on_cpu else network
     images = torch.from_numpy(training.made_up_images(batch, member.image_size).images).to(options.device)
 

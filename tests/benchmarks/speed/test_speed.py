@@ -246,7 +246,8 @@ def test_inference_is_timed_and_missing_peers_are_named(
     small = arguments("--members lenet --batch-sizes 1 3 --rounds 1 --seconds 0.01 --cores 1")
     inference.main([*small, "--json", str(path)])
     out = capsys.readouterr().out
-    assert out.count("left out, ") == 2 and "OpenVINO: left out, openvino is needed" in out
+    assert out.count("left out, ") == 3 and "OpenVINO: left out, openvino is needed" in out
+    assert f"{inference.EXPORTED}: left out, onnxruntime is needed" in out
     assert [(one.what, one.peer) for one in Record.read(path).comparisons] == [
         (f"lenet, batch {n}, 1 core(s)", peer) for n in (1, 3) for peer in ("eager", "eager, bf16")
     ]
