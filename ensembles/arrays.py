@@ -18,6 +18,7 @@ LogitArray = npt.NDArray[np.floating[Any]]
 
 
 CLASS_TIE = 1e-9  # relative; scores closer than this differ by rounding alone, as float32 keeps steps of 6e-8
+EXACT = 2**24  # float32 holds all whole numbers up to here
 POOLED_AT_ONCE = 2**15  # probabilities of a member: 256 kB, which several passes find in the cache
 FEW_CLASSES = 16  # up to here a reduction over classes is several times faster as a loop over them
 

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ensembles.arrays import BoolArray, FloatArray, LogitArray, log_softmax, softmax
+from ensembles.arrays import EXACT, BoolArray, FloatArray, LogitArray, log_softmax, softmax
 from ensembles.checks import check_logits, check_targets
-
-EXACT = 2**24  # float32 holds all whole numbers up to here
 
 
 def pairwise_disagreement(correct: npt.ArrayLike) -> FloatArray:

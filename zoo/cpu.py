@@ -65,4 +65,4 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     asked = {TRIM_THRESHOLD: KEPT, MMAP_THRESHOLD: LARGEST, ARENA_MAX: 1}
-    return all([bool(mallopt(parameter, value)) for parameter, value in asked.items()])
+    return all(bool(mallopt(parameter, value)) for parameter, value in asked.items())

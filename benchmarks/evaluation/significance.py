@@ -14,11 +14,12 @@ from string import ascii_letters
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ensembles.arrays import EXACT
+
 Z95 = 1.959964  # of the normal distribution, 97.5 % lie below
 DRAWS_AT_ONCE = 64  # 64 x 3,589 counts stay in a core's second-level cache, where counting is fastest
 ROWS_AT_ONCE = 16  # whose draws are sorted, in copies
 KEPT_COUNTS = 64_000_000  # bytes of counts kept for the next rows on the same images: counting is slower than summing
-EXACT = 2**24  # float32 holds all whole numbers up to here
 
 
 def bootstrap_intervals(

@@ -28,7 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from zoo.inference.prepacked import Prepacked, can_be_prepacked, is_convolution, is_same
+from zoo.inference.prepacked import Prepacked, can_be_prepacked, is_convolution
+from zoo.inference.same_padding import is_same
 from zoo.outputs import Outputs, logits_of
 
 Kind = Callable[[nn.Module], bool]

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.inference.same_padding import Frame, frame_of_same, is_same
 from zoo.winograd import convolved, fits, saved, tiles, transformed_kernels
 
 FEWEST, SAVED, TILES = 64, 3.5, 128
@@ -24,21 +25,12 @@ FEWEST, SAVED, TILES = 64, 3.5, 128
 
 They are on one thread; several may wait for each other between the many small steps longer than they save.
 """
-SAME = "timm.layers.conv2d_same", "Conv2dSame"  # by name: most networks need no timm, which takes a second to import
 TOP = 6.0  # of ReLU6
-
-Frame = tuple[int, int, int, int]
-"""Pixels of zeros to the left of images, to the right, above and below."""
 
 
 def is_convolution(module: nn.Module) -> bool:
     """Return whether a module convolves as `Prepacked` does."""
     return type(module) is nn.Conv2d or is_same(module)
-
-
-def is_same(module: nn.Module) -> bool:
-    """Return whether a convolution puts zeros around its images as TensorFlow does, by the size of the images."""
-    return (type(module).__module__, type(module).__name__) == SAME
 
 
 def can_be_prepacked(convolution: nn.Conv2d) -> bool:
@@ -74,7 +66,7 @@ class Prepacked:
         self._frame = left, right, above, below
 
     def forward(self, images: Tensor) -> Tensor:
-        frame = _around_same(images.shape[2:], self._of) if self._same else self._frame
+        frame = frame_of_same(images.shape[2:], self._of) if self._same else self._frame
         if self._by_tiles and frame == (1, 1, 1, 1) and _tiles_pay(images):
             if self._kernels is None:
                 self._kernels = transformed_kernels(self._given)
@@ -105,17 +97,6 @@ class Prepacked:
         how = (below, right), self._of.stride, self._of.dilation, self._of.groups
         kernel = F.pad(self._given, (right - left, 0, below - above, 0)) if not self._is_even(frame) else self._given
         return torch.ops.mkldnn._reorder_convolution_weight(kernel, *how, list(images.shape)), how
-
-
-def _around_same(sides: tuple[int, ...], convolution: nn.Conv2d) -> Frame:
-    """Return the zeros of TensorFlow's `same`: as many as an output for every stride needs, an odd one behind."""
-    frame = list[int]()
-    options = zip(sides, convolution.kernel_size, convolution.stride, convolution.dilation, strict=True)
-    for side, kernel, step, apart in reversed(list(options)):
-        lacking = max(0, (-(-side // step) - 1) * step + (kernel - 1) * apart + 1 - side)
-        frame += [lacking // 2, lacking - lacking // 2]
-    left, right, above, below = frame
-    return left, right, above, below
 
 
 def _tiles_pay(images: Tensor) -> bool:

@@ -35,9 +35,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from zoo.inference.same_padding import frame_of_same, is_same
 from zoo.training.convolution import OwnConv2d, computed_in, is_usual
 
-SAME = "timm.layers.conv2d_same", "Conv2dSame"  # by name: most networks need no timm, which takes a second to import
 WINDOW = 3  # pixels a side of the largest kernel whose gradient the library computes fast
 
 Pair = tuple[int, int]
@@ -63,10 +63,7 @@ class DepthwiseConv2dSame(DepthwiseConv2d):
     """One that puts zeros around its images as TensorFlow does: as many pixels as an output for every stride needs."""
 
     def forward(self, input: Tensor) -> Tensor:
-        frame = list[int]()
-        for side, kernel, step in zip(input.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
-            lacking = max(0, (-(-side // step) - 1) * step + kernel - side)
-            frame += [lacking // 2, lacking - lacking // 2]
+        frame = frame_of_same(input.shape[2:], self)
         return self._conv_forward(F.pad(input, frame) if any(frame) else input, self.weight, self.bias)
 
 
@@ -75,7 +72,7 @@ def depthwise_kind(layer: nn.Module) -> type[DepthwiseConv2d] | None:
     kind = type(layer)
     if kind is nn.Conv2d and _is_depthwise(layer):
         return DepthwiseConv2d
-    if (kind.__module__, kind.__name__) == SAME and _is_depthwise(layer):
+    if is_same(layer) and _is_depthwise(layer):
         return DepthwiseConv2dSame
     return None
 
