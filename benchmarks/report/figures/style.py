@@ -7,7 +7,6 @@ draws.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,11 +35,6 @@ MEASURED_AT = 100.0  # points
 READABLE = 0.408  # luminance above which dark text reads better than white
 LINE, TITLE_LINE = 0.15, 0.19  # inches
 SUFFIXES = ("png", "svg")
-WRITTEN: dict[str, dict[str, Any]] = {
-    "png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 2}},  # a quarter of the time, as small
-    "svg": {"metadata": {"Date": None, "Creator": None}},
-}
-"""How files are written: dates and library versions would change their bytes from one machine to the next."""
 STYLE: dict[Any, Any] = {
     "font.size": TEXT,
     "text.parse_math": False,  # names of classes, folders and members may hold dollars
@@ -86,13 +80,14 @@ def styled() -> Iterator[None]:
 
 def save(chart: Chart, stem: Path) -> list[Path]:
     """Draw the chart once and write stem.png and stem.svg, byte-identical for the same results; return the paths."""
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in SUFFIXES]
+    from benchmarks.report.figures import lettering
+
     with styled():
         figure = chart.draw()
-        for path, suffix in zip(paths, SUFFIXES, strict=True):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, dpi=DPI, **WRITTEN[suffix])
-            write_atomic(path, buffer.getvalue(), rebuilt=True)
+        contents = (lettering.png(figure, DPI), lettering.svg(figure))
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in SUFFIXES]
+    for path, content in zip(paths, contents, strict=True):
+        write_atomic(path, content, rebuilt=True)
     return paths
 
 
@@ -124,10 +119,11 @@ def text_width(text: str, size: float, weight: str) -> float:
 def _width(text: str, weight: str) -> float:
     """Return the points that a line takes at MEASURED_AT: widths of outlines, which are not hinted, grow as sizes."""
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
+
+    from benchmarks.report.figures.lettering import outlines
 
     font = FontProperties(family=list(families()), size=MEASURED_AT, weight=weight)
-    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+    return outlines().get_text_width_height_descent(text, font, False)[0]
 
 
 def fitted(
