@@ -95,8 +95,9 @@ def _in_cache(array: FloatArray) -> Iterator[FloatArray]:
 
 
 def over_classes(reduce: np.ufunc, array: LogitArray) -> LogitArray:
-    """Reduce over the last axis, which is kept with length one."""
-    if array.shape[-1] > FEW_CLASSES:
+    """Reduce over the last axis, which is kept with length one; classes are few, or samples side by side in memory,
+    or it takes long."""
+    if array.shape[-1] > FEW_CLASSES or array.flags.f_contiguous:
         reduced: LogitArray = reduce.reduce(array, axis=-1, keepdims=True)
         return reduced
     total = array[..., :1].copy()

@@ -16,6 +16,7 @@ from ensembles.splits import stratified_splits
 from ensembles.strengths import FLOAT32_TIE, check_strengths, strongest_of_the_best
 
 OVERRELAXATION = 1.5  # of a step of EM: between 0 and 2 it converges, and half the rounds reach as far as with 1
+CURVED_FOR = 4  # rounds: curvature changes slowly, and is most of a round's work
 
 
 @register
@@ -117,10 +118,10 @@ def gate_path(inputs: LogitArray, likelihood: LogitArray, strengths: Sequence[fl
     """Return the gate's coefficients `[members, inputs]` after `rounds` of EM at each strength, in this order.
 
     From equal weights, each round takes a step down the mean of -log(sum_m w_m(x) p_m) plus
-    strength / (2 * members) * |coef|^2, where the weights w(x) are softmax(coef @ x). `inputs` are `[inputs, samples]`,
-    `likelihood` p is `[members, samples]`, where a sample may have a factor of its own; what is computed for every
-    sample has their precision. The penalty is divided by the number of members, so that two copies of a member share
-    what one had.
+    strength / (2 * members) * |coef|^2, where the weights w(x) are softmax(coef @ x); the loss is taken to be curved as
+    it was up to three rounds before. `inputs` are `[inputs, samples]`, `likelihood` p is `[members, samples]`, where a
+    sample may have a factor of its own; what is computed for every sample has their precision. The penalty is divided
+    by the number of members, so that two copies of a member share what one had.
     """
     members, samples = likelihood.shape
     first, second = np.triu_indices(len(inputs))
@@ -129,13 +130,14 @@ def gate_path(inputs: LogitArray, likelihood: LogitArray, strengths: Sequence[fl
     coef, path = np.zeros((members, len(inputs))), []
     for strength in strengths:
         penalty = strength / members
-        for _ in range(rounds):
+        for round_ in range(rounds):
             weights = _weights(coef, inputs)
             share = weights * likelihood
             share /= share.sum(axis=0)  # how likely member m is the one to trust, now that the truth is known
             # The M-step is a logistic regression on the shares. One Newton step of it, each member on its own: without
             # the members' joint curvature, -ww', the steps are too short rather than too long.
-            curvature[:, first, second] = curvature[:, second, first] = weights @ products.T
+            if round_ % CURVED_FOR == 0:
+                curvature[:, first, second] = curvature[:, second, first] = weights @ products.T
             share -= weights
             slope = share @ inputs.T / samples - penalty * coef
             step = np.linalg.solve(curvature + penalty * np.eye(len(inputs)), slope[:, :, None])[:, :, 0]

@@ -16,7 +16,7 @@ from ensembles.registry import register
 from ensembles.splits import stratified_splits
 from ensembles.strengths import FLOAT32_TIE, check_strengths
 
-ENOUGH_TO_COMPARE = 3e-8  # of the loss, where strengths differ by 1e-3 of it and more: so many steps do in float32
+ENOUGH_TO_COMPARE = 3e-7  # of the loss, where strengths differ by 1e-3 of it and more: so many steps do, in float32
 MOST_FEATURES = 4_000  # of members and classes; a minute's work
 PRECISE = 1e-13  # of the loss, where no steps of Newton's help
 FLAT, FLAT_ENOUGH = 3e-8, 1e-7  # slopes of the loss where its curvature is near 1; the first is 2e-7 of a probability

@@ -38,7 +38,7 @@ class StackMLP(OnCommonScale):
     hidden: int = 16
     folds: int = 4
     max_steps: int = 200
-    patience: int = 50
+    patience: int = 25
     learning_rate: float = 0.01
     inputs: str = "logits"
     random_state: int = 0
