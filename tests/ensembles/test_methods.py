@@ -22,7 +22,7 @@ from ensembles.ranking import distinct, rank_members, single_scores
 from ensembles.selection import SMALLEST_PROBABILITY, BlendHits, Greedy
 from ensembles.splits import stratified_splits
 from ensembles.stacking_mlp import StackMLP, _Network, _Part
-from ensembles.subsets import BestSubset, Pruned, count_hits
+from ensembles.subsets import BestSubset, Pruned, choices, count_hits
 from ensembles.voting import Borda, HardVote, TopK
 
 
@@ -395,13 +395,17 @@ def test_best_subset_equals_trying_all(seed, max_members):
     np.testing.assert_allclose(ensembler.weights_[expected], 1 / len(expected))
 
 
+@pytest.mark.parametrize("few", [1, 3, 6])
 @pytest.mark.parametrize("seed", range(6))
-def test_hits_of_subsets_equal_hits_of_their_averages(seed):
-    logits, targets = coarse(seed, members=5, samples=80)
-    probabilities = softmax(logits)
-    choices = np.array([[number >> bit & 1 for bit in range(5)] for number in range(1, 32)], dtype=float)
-    expected = [hits_and_loss(np.tensordot(row / row.sum(), probabilities, 1), targets)[0] for row in choices]
-    np.testing.assert_array_equal(count_hits(choices, BlendHits(logits, targets)), expected)
+def test_hits_of_subsets_equal_hits_of_their_averages(seed: int, few: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ensembles.subsets.FEW", few)
+    logits, targets = coarse(seed, members=5 + seed % 2, samples=80)
+    probabilities, subsets = softmax(logits), choices(len(logits))
+    assert [sum(row * 2 ** np.arange(len(logits))) for row in subsets] == list(range(2 ** len(logits)))
+    expected = [
+        hits_and_loss(np.tensordot(row / row.sum(), probabilities, 1), targets)[0] for row in subsets[1:].astype(float)
+    ]
+    np.testing.assert_array_equal(count_hits(BlendHits(logits, targets))[1:], expected)
 
 
 def test_pruned_drops_the_worse_of_near_twins():
