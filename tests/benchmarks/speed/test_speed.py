@@ -332,8 +332,14 @@ def test_startup_is_timed_beside_its_targets(
 ):
     called: list[str] = []
     record = Path("local") / "last_run.json"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "benchmark.py").touch()
 
-    def answered(arguments: list[str]) -> str:
+    def answered(arguments: list[str], checkout: Path = startup.ROOT) -> str:
+        if checkout == other:
+            called.append("other")
+            return ""
         path = Path(arguments[3]) / "suite" / record if arguments[0] == "--suite" else tmp_path / "none"
         known = [] if not path.exists() else ["known" if "today" in path.read_text() else "reports"]
         shown = len(list(Path(arguments[3]).glob("suite/predictions/*"))) if arguments[0] == "--suite" else 0
@@ -350,15 +356,36 @@ def test_startup_is_timed_beside_its_targets(
     for seed in range(30):
         (predictions / f"linear.s{seed}.0123456789ab.safetensors").touch()
     path = tmp_path / "startup.json"
-    startup.main(["--suite", "suite", "--results", str(tmp_path), "--repeats", "1", "--json", str(path)])
+    asked = ["--suite", "suite", "--results", str(tmp_path), "--repeats", "1", "--json", str(path)]
+    startup.main(asked)
     fresh = [f"--suite {count} --fresh{known}" for count in (28, 30) for known in ("", " known", " known")]
     others = [f"--suite 30{known}" for known in ("", " reports", " known") for _ in range(3)]
     assert called == ["--help", "--list", *fresh, *others]
-    assert capsys.readouterr().out.count("within") == 7
-    assert [one.target for one in Record.read(path).comparisons] == [0.4, 0.4, 10.0, 10.0, 4.0, 4.0, 1.0]
-    few, every = (one.what for one in Record.read(path).comparisons[2:4])
+    out = capsys.readouterr().out
+    assert out.count("within") + out.count("OVER") == 8
+    *commands, imports = Record.read(path).comparisons
+    assert [one.target for one in commands] == [0.25, 0.25, 10.0, 10.0, 4.0, 4.0, 1.0]
+    few, every = (one.what for one in commands[2:4])
     assert few == "benchmark.py, leaderboard of 28 members, from nothing"
     assert every == "benchmark.py, leaderboard of all 30 members, from nothing"
+    assert imports.what == "import ensembles" and 0.0 < imports.ours < 5.0
+    called.clear()
+    startup.main([*asked, "--beside", str(other)])
+    assert called == [
+        turn
+        for count in (28, 30)
+        for known in ("", " known", " known")
+        for turn in (f"--suite {count} --fresh{known}", "other")
+    ]
+    rows = Record.read(path).comparisons
+    assert [(one.what, one.peer) for one in rows] == [(few, "code other"), (every, "code other")]
+    assert all(one.ratio is not None for one in rows)
+
+
+def test_startup_wants_a_checkout_beside_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="2"):
+        startup.main(["--beside", str(tmp_path)])
+    assert "no benchmark.py is there" in capsys.readouterr().err
 
 
 def test_the_slowest_imports_are_named():
