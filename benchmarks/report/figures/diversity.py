@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 LEAST, MOST, MOST_NUMBERS = 3, 48, 16  # members; cells with numbers up to so many
 IN_TITLE = 40  # characters of a name
 NAMES, TREE, FOOT = 1.95, 0.75, 1.3  # inches
+SLANT = 40  # degrees, of the names of columns
 
 
 def disagreement(results: Results) -> Chart | None:
@@ -52,6 +54,8 @@ def disagreement(results: Results) -> Chart | None:
     note = (
         f"Per cent of {val} images that exactly one of two members gets right. The tree joins members that err alike."
     )
+    if not _named_twice(len(members)):
+        note += " Columns are in the order of the rows."
     alt = f"Clustered heat map: disagreement of all pairs of {plural(len(members), 'member')} on {val}."
     return Chart(title, alt, partial(_draw_heat, title, note, members, matrix))
 
@@ -64,6 +68,21 @@ def _pair(members: Sequence[str], pairs: Pairs, index: int) -> str:
     return f"{members[pairs['first'][index]]} and {members[pairs['second'][index]]}"
 
 
+def _width() -> float:
+    """Return the width of the heat map, in inches."""
+    return WIDTH - NAMES - TREE - MARGIN - 0.1
+
+
+def _size(count: int) -> float:
+    """Return the size of the names of so many members, in points."""
+    return SMALL if count <= 24 else SMALL - 2.5
+
+
+def _named_twice(count: int) -> bool:
+    """Return whether there is room for the names of so many columns: slanted, a size's distance from each other."""
+    return 72 * _width() / count * math.sin(math.radians(SLANT)) >= _size(count)
+
+
 def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray) -> Figure:
     from matplotlib.collections import LineCollection
     from scipy.cluster.hierarchy import dendrogram, linkage
@@ -71,19 +90,20 @@ def _draw_heat(title: str, note: str, members: Sequence[str], matrix: np.ndarray
 
     tree = dendrogram(linkage(squareform(matrix), "average", optimal_ordering=True), no_plot=True)
     order, count = tree["leaves"], len(members)
-    width = WIDTH - NAMES - TREE - MARGIN - 0.1
+    width, foot = _width(), FOOT if _named_twice(count) else MARGIN
     high = min(0.36 * count, width)
-    figure = sheet(title, note, FOOT + high + 0.05)
-    axes = panel(figure, NAMES, FOOT, width, high)
+    figure = sheet(title, note, foot + high + 0.05)
+    axes = panel(figure, NAMES, foot, width, high)
     shown = 100 * matrix[np.ix_(order, order)]
     np.fill_diagonal(shown, np.nan)  # a member and itself
     texts = [[f"{value:.0f}" for value in row] for row in shown.tolist()] if count <= MOST_NUMBERS else None
     heat(axes, shown, texts, 0.0)
-    size, length = (SMALL, 23) if count <= 24 else (SMALL - 2.5, 34)
-    names = [shorten(members[index], length, members) for index in order]
+    size = _size(count)
+    names = [shorten(members[index], 23 if size == SMALL else 34, members) for index in order]
     beside_cells(axes, "left", names, fontsize=size)
-    beside_cells(axes, "bottom", names, rotation=40, ha="right", rotation_mode="anchor", fontsize=size)
-    branches = panel(figure, NAMES + width + 0.04, FOOT, TREE, high)
+    if _named_twice(count):
+        beside_cells(axes, "bottom", names, rotation=SLANT, ha="right", rotation_mode="anchor", fontsize=size)
+    branches = panel(figure, NAMES + width + 0.04, foot, TREE, high)
     # dendrogram places leaf i at 10 i + 5; cells are one wide
     lines = [np.column_stack([d, np.array(i) / 10]) for i, d in zip(tree["icoord"], tree["dcoord"], strict=True)]
     branches.add_collection(LineCollection(lines, colors=GREY, linewidths=1.0))

@@ -17,7 +17,7 @@ import pytest
 from benchmarks.evaluation import metrics
 from benchmarks.evaluation.figure_data import greedy_path
 from benchmarks.report import figures
-from benchmarks.report.figures import kept, style
+from benchmarks.report.figures import diversity, kept, style
 from benchmarks.report.figures.curves import History, histories
 from benchmarks.report.figures.style import (
     LEAST,
@@ -122,6 +122,26 @@ def flaws(chart: Chart) -> Iterator[str]:
         beside = slanted and slanted_too  # boxes around slanted texts overlap where the texts do not
         if wide > 1.5 and high > 3.0 and not beside:
             yield f"{one!r} overlaps {other!r}"
+
+
+# --- heat map of pairs -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [3, 24, 25, 36, 48])
+def test_names_of_columns_stand_apart_or_are_those_of_the_rows(count: int):
+    first, second = np.triu_indices(count, 1)
+    shares = np.random.default_rng(0).uniform(0.1, 0.3, len(first))
+    pairs = {"first": first.tolist(), "second": second.tolist(), "disagreement": shares.tolist()}
+    members = [f"vgg_fer@muon@long (seed {seed})" for seed in range(count)]
+    results: Any = {"diversity": {"members": members, "val": {"pairs": pairs}}, "splits": {"val": {"name": "val"}}}
+    chart = diversity.disagreement(results)
+    assert chart is not None and list(flaws(chart)) == []
+    _, found, _ = texts(chart)
+    slanted = sorted(box.x1 for _, box, turned in found if turned)
+    apart = np.diff(slanted) * np.sin(np.radians(diversity.SLANT)) * 72 / 100  # points; a sheet has 100 pixels an inch
+    assert len(slanted) in (0, count) and (apart >= 5.5).all()
+    said = "in the order of the rows" in " ".join(text for text, *_ in found)
+    assert (said, not slanted) == (count > 36, count > 36)
 
 
 # --- which figures there are ---------------------------------------------------------------------------------------
