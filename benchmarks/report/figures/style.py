@@ -269,12 +269,22 @@ def shorten(text: str, length: int, among: Sequence[str] = ()) -> str:
     """Cut text to `length` characters; what tells members apart stays: the seed at the end of a name, its last part
     where that leaves half of the room to the first ones, and the part in which it differs from another one, `among`
     which it stands, that would be cut to the same."""
-    short = _cut(text, length)
-    if short == text:
-        return text
-    rivals = [other for other in among if other != text and _cut(other, length) == short]
-    alike = max((_alike(text, other) for other in rivals), default=0)
-    return _cut(text, length, text.rfind("@", 0, alike + 1)) if rivals else short
+    return _all_cut(tuple(among) if text in among else (text, *among), length)[text]
+
+
+@lru_cache(maxsize=1024)
+def _all_cut(texts: tuple[str, ...], length: int) -> dict[str, str]:
+    """Cut texts, each to what none before it is cut to, where that can be."""
+    alike: dict[str, list[str]] = {}
+    for text in sorted(set(texts)):
+        alike.setdefault(_cut(text, length), []).append(text)
+    found = {group[0]: short for short, group in alike.items() if len(group) == 1}
+    for short, rivals in alike.items():
+        for text in rivals if len(rivals) > 1 else ():
+            parts = sorted({text.rfind("@", 0, _alike(text, other) + 1) for other in rivals if other != text})
+            cuts = [_cut(text, length, part) for part in parts]
+            found[text] = next((cut for cut in cuts if cut not in found.values()), short)
+    return found
 
 
 def _alike(one: str, other: str) -> int:

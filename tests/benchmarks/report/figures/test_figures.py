@@ -480,6 +480,13 @@ def test_a_name_longer_than_a_line_of_the_title_is_cut():
     assert names[0] not in " ".join(lines) and sum("…@scale_tta" in line for line in lines) == 1
 
 
+def test_names_that_differ_from_some_early_and_from_others_late_show_both():
+    names = [f"mobilenetv1_mid_vggface2{kind}@twenty" for kind in ("@sixth", "@aligned@sixth", "@aligned", "@strong")]
+    for length in range(28, 46):
+        short = [shorten(name, length, names) for name in names]
+        assert len(set(short)) == 4 and max(map(len, short)) <= length, short
+
+
 def test_names_that_would_be_cut_to_the_same_show_where_they_differ():
     start = "mobilenetv1_mid_vggface2@five"
     names = [
