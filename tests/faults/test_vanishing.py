@@ -25,8 +25,9 @@ pytestmark = pytest.mark.usefixtures("nowhere_else", "no_figures")
 def model(stored_results: Path, faces: Targets, tmp_path: Path) -> Path:
     """The file of an external model, in a store of three members; `tmp_path` holds another's predictions, new.npz."""
     first, last = faces.train_size, faces.train_size + len(faces.val)
-    rows = {"val_rows": np.arange(first, last), "test_rows": np.arange(last, last + len(faces.test))}
-    save_targets(stored_results / "fer2013" / "predictions", replace(faces, **rows))
+    val_rows, test_rows = np.arange(first, last), np.arange(last, last + len(faces.test))
+    numbered = replace(faces, val_rows=val_rows, test_rows=test_rows)
+    save_targets(stored_results / "fer2013" / "predictions", numbered)
     for seed, name in enumerate(("mine", "new")):
         random = np.random.default_rng(seed)
         logits: dict[str, Any] = {

@@ -81,7 +81,7 @@ def sface_tensors() -> Tensors:
     for number, (inputs, outputs) in enumerate(pairwise(face_mobilenet.WIDTHS), 2):
         kernels[f"conv_{number}_dw"] = drawn(inputs, 1, 3, 3) / 2
         kernels[f"conv_{number}"] = drawn(outputs, inputs, 1, 1) / inputs**0.5
-    tensors = {}
+    tensors: Tensors = {}
     for name, kernel in kernels.items():
         width = len(kernel)
         tensors |= {

@@ -20,7 +20,7 @@ def model(shape: tuple[int, ...], block: int, lost: str = "") -> bytes:
 
     rows, row = shape[0], int(np.prod(shape[1:]))
     blocks = -(-row // block)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "plain": RANDOM.normal(size=(2, 3)).astype(np.float32),
         "kernel_quantized": RANDOM.integers(-128, 128, (rows, row), dtype=np.int8),
         "kernel_scales": RANDOM.uniform(0.001, 0.1, (rows, blocks)).astype(np.float32),
