@@ -95,8 +95,8 @@ def _in_cache(array: FloatArray) -> Iterator[FloatArray]:
 
 
 def over_classes(reduce: np.ufunc, array: LogitArray) -> LogitArray:
-    """Reduce over the last axis, which is kept with length one; classes are few, or samples side by side in memory,
-    or it takes long."""
+    """Reduce over the last axis, which is kept with length one: class by class where they are few and lie side by
+    side, over which NumPy takes several times as long."""
     if array.shape[-1] > FEW_CLASSES or array.flags.f_contiguous:
         reduced: LogitArray = reduce.reduce(array, axis=-1, keepdims=True)
         return reduced

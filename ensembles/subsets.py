@@ -73,12 +73,12 @@ def count_hits(hits: BlendHits) -> IntArray:
     for place in range(number.max(initial=0)):
         pairs = first[order[: np.count_nonzero(number > place)]] + place
         margins = hits.margin[pairs].T
-        tables.append((of_few @ margins[:few], -hits.handicap[pairs] - of_others @ margins[few:]))
+        tables.append((of_few @ margins[:few], np.ascontiguousarray(margins[few:]), -hits.handicap[pairs]))
     counts = np.full((len(of_others), len(of_few)), hits.always)
-    for others, count in enumerate(counts):
+    for others, count in zip(of_others, counts, strict=True):
         right = np.ones((len(of_few), hits.images), dtype=bool)
-        for sums, left in tables:
-            right[:, : sums.shape[1]] &= sums > left[others]
+        for sums, margins, bound in tables:
+            right[:, : len(bound)] &= sums > bound - others @ margins
         count += np.count_nonzero(right, axis=1)
     return counts.ravel()
 
