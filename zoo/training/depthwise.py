@@ -1,25 +1,37 @@
-"""Depthwise convolutions in bfloat16, whose gradients a CPU's library computes slowly.
+"""Depthwise convolutions, some of whose gradients a CPU's library computes slowly.
 
-oneDNN has fast kernels for the output of any depthwise convolution, but for the gradient of its input only where
-strides are 1, and for that of its weights only where the kernel has 3 x 3 pixels or fewer and the map is no smaller;
-else it takes up to a hundred times as long in bfloat16 as it need. Here the gradient of the input is the output of
+oneDNN has fast kernels for the output of any depthwise convolution. In bfloat16 it has them for the gradient of its
+input only where strides are 1, and for that of its weights only where the kernel has 3 x 3 pixels or fewer and the map
+is no smaller; else it takes up to a hundred times as long as it need. Here the gradient of the input is the output of
 such a convolution of the slopes, with zeros between them for a stride; that of a larger kernel is put together from
-windows of 3 x 3, and zeros around a small map are laid there before. Milliseconds of one core (EPYC with AVX-512,
-torch 2.14), 64 images, by the library in float32 and bfloat16, and so:
+windows of 3 x 3. Milliseconds of one core (EPYC with AVX-512, torch 2.14), 64 images, by the library in float32 and
+bfloat16, and so:
 
 | channels | map | kernel | stride | gradient of the input | of the weights |
 |---|---|---|---:|---:|---:|
 | 96 | 48 x 48 | 3 x 3 | 2 | 32, 145, 8 | 6, 5, as the library |
 | 144 | 24 x 24 | 5 x 5 | 2 | 4, 154, 4 | 14, 56, 15 |
 | 240 | 12 x 12 | 5 x 5 | 1 | 4, 2.5, as the library | 18, 50, 13 |
-| 1,152 | 3 x 3 | 5 x 5 | 1 | 0.6, 0.3, as the library | 19, 84, 6 |
-| 384, 128 images | 6 x 6 | 7 x 7 | 1 | 6, 3, as the library | 42, 89, 39 |
-| 512 | 2 x 2 | 3 x 3 | 1 | 0.1, 0.1, as the library | 3, 14, 0.3 |
 | 512 | 14 x 14 | 4 x 4 | 4 | 4, 273, 5 | 13, 139, 8 |
 
 Images a second of passes forth and back there, in float32 as they were trained before, and so: mobilenetv1_mid 63 and
 124, patt_lite 77 and 144, xception 12 and 25, efficientnet_lite0 50 and 112, mobilenetv4_conv_small 236 and 410,
 fbnetv3_b 168 and 286, efficientnet_b0 167 and 268, mobilenetv2 309 and 477, convnext_atto 246 and 336.
+
+On small maps the gradient of the weights of large kernels is slow in float32 too. There it is a matrix product: each
+slope times each pixel of its image, summed over the images, of which every weight adds up those pairs that it joins.
+Milliseconds of one core in float32 (EPYC with AVX2, torch 2.14), 64 images, by the library and so:
+
+| channels | map | kernel | gradient of the weights |
+|---|---|---|---:|
+| 384 | 6 x 6 | 7 x 7 | 91, 11 |
+| 672 | 6 x 6 | 5 x 5 | 30, 23 |
+| 1,152 | 3 x 3 | 5 x 5 | 108, 5 |
+| 160 | 3 x 3 | 7 x 7 | 24, 0.7 |
+| 512 | 2 x 2 | 3 x 3 | 22, 1.6 |
+
+Images a second of a training step in float32 there, before and with it: convnext_atto 84 and 120,
+mobilenetv4_conv_small 80 and 96, fbnetv3_b 25 and 29, mobilenetv4_hybrid_medium 18 and 20, efficientnet_b0 25 and 27.
 
 Numbers are those of the library but for the order in which products are added up, in float32 either way.
 """
@@ -28,6 +40,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -39,24 +52,29 @@ from zoo.inference.same_padding import frame_of_same, is_same
 from zoo.training.convolution import OwnConv2d, computed_in, is_usual
 
 WINDOW = 3  # pixels a side of the largest kernel whose gradient the library computes fast
+SMALL = 49  # pixels of a map: up to here products of all pairs of pixels are faster than windows, and than the library
 
 Pair = tuple[int, int]
 
 
 class DepthwiseConv2d(OwnConv2d):
-    """A convolution of every channel by itself, whose gradients are computed as above where it is in bfloat16."""
+    """A convolution of every channel by itself, whose gradients are computed as above."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not self.otherwise(input):
             return super()._conv_forward(input, weight, bias)
-        half = torch.bfloat16
-        own = None if bias is None else bias.to(half)
-        return cast(Tensor, _Depthwise.apply(input.to(half), weight.to(half), own, self.stride, self.padding))
+        dtype = computed_in(input)
+        own = None if bias is None else bias.to(dtype)
+        return cast(Tensor, _Depthwise.apply(input.to(dtype), weight.to(dtype), own, self.stride, self.padding))
 
     def otherwise(self, images: Tensor) -> bool:
         """Return whether a gradient for images `[B,C,H,W]` is not computed by the library."""
-        slow = max(self.stride) > 1 or max(self.kernel_size) > WINDOW or min(images.shape[2:]) < WINDOW
-        return slow and self.takes(images) and computed_in(images) == torch.bfloat16
+        if not self.takes(images):
+            return False
+        wide = max(self.kernel_size) > WINDOW or min(images.shape[2:]) < WINDOW
+        if computed_in(images) == torch.bfloat16:
+            return wide or max(self.stride) > 1
+        return wide and _is_small(images)
 
 
 class DepthwiseConv2dSame(DepthwiseConv2d):
@@ -110,6 +128,8 @@ class _Depthwise(torch.autograd.Function):
 
 def _of_images(slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
     """Return the gradient of the images: each of their pixels gets from every slope that saw it."""
+    if images.dtype != torch.bfloat16:
+        return _by_library(slope, images, weight, stride, padding, of_images=True)
     kernel = weight.shape[2:]
     count, channels, high, wide = slope.shape
     if stride != (1, 1):
@@ -124,9 +144,13 @@ def _of_images(slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padd
 
 
 def _of_weight(slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
-    """Return the gradient of the weights, window by window of the kernel."""
+    """Return the gradient of the weights: of small maps by pairs of pixels, else window by window of the kernel."""
     kernel, channels = weight.shape[2:], len(weight)
     if max(*kernel, *stride) <= WINDOW and min(images.shape[2:]) > WINDOW:
+        return _by_library(slope, images, weight, stride, padding)
+    if _is_small(images) and _is_small(slope):
+        return _by_pairs(slope, images, weight, stride, padding)
+    if images.dtype != torch.bfloat16:
         return _by_library(slope, images, weight, stride, padding)
     framed = F.pad(images.permute(0, 2, 3, 1), (0, 0, padding[1], padding[1], padding[0], padding[0]))
     framed = framed.permute(0, 3, 1, 2)
@@ -153,8 +177,37 @@ def _windows(side: int, largest: int) -> Iterator[tuple[int, int]]:
     yield from ((start, length) for start in (*range(0, side - length, length), side - length))
 
 
-def _by_library(slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
-    _, gradient, _ = torch.ops.aten.convolution_backward(
-        slope, images, weight, None, stride, padding, (1, 1), False, (0, 0), len(weight), (False, True, False)
+def _by_library(
+    slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair, *, of_images: bool = False
+) -> Tensor:
+    """Return the gradient of the weights, or that of the images."""
+    to_images, to_weight, _ = torch.ops.aten.convolution_backward(
+        *(slope, images, weight, None, stride, padding, (1, 1), False, (0, 0), len(weight)),
+        (of_images, not of_images, False),
     )
-    return cast(Tensor, gradient)
+    return cast(Tensor, to_images if of_images else to_weight)
+
+
+def _is_small(maps: Tensor) -> bool:
+    return maps.shape[2] * maps.shape[3] <= SMALL
+
+
+def _by_pairs(slope: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
+    """Return the gradient of the weights from the product of every slope with every pixel of its image, summed over
+    images by a matrix product a channel: a pair of them belongs to one weight, or to none."""
+    sides = *slope.shape[2:], *images.shape[2:], *weight.shape[2:]
+    with torch.autocast("cpu", enabled=False):
+        slopes, pixels = slope.flatten(2).permute(1, 2, 0).float(), images.flatten(2).permute(1, 0, 2).float()
+        pairs = torch.bmm(slopes, pixels).flatten(1)
+        return (pairs @ _weights_of_pairs(sides, stride, padding)).view_as(weight).to(weight.dtype)
+
+
+@lru_cache(maxsize=64)  # of half a megabyte at most
+def _weights_of_pairs(sides: tuple[int, ...], stride: Pair, padding: Pair) -> Tensor:
+    """Return which of the kernel's weights each pair of a slope and a pixel belongs to: zeros and ones `[pairs,
+    weights]`. `sides` are height and width of the slopes, of the images, and of the kernel."""
+    met = []
+    for slopes, pixels, kernel, step, around in zip(sides[:2], sides[2:4], sides[4:], stride, padding, strict=True):
+        seen = torch.arange(slopes)[:, None, None] * step + torch.arange(kernel) - around
+        met.append((torch.arange(pixels)[:, None] == seen).float())
+    return torch.einsum("yai,xbj->yxabij", *met).reshape(-1, sides[4] * sides[5])

@@ -1,4 +1,4 @@
-"""Depthwise convolutions in bfloat16 are the library's, however their gradients are computed."""
+"""Depthwise convolutions are the library's, however their gradients are computed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from zoo.training.products import by_library, use_products
 torch.set_num_threads(1)
 
 CHANNELS = 5
-ROUNDING = 2**-7  # of the largest number: two units of the last place of bfloat16
+ROUNDING = {torch.bfloat16: 2**-7, torch.float32: 2**-20}  # of the largest number: some units of the last place
 SHAPES: list[tuple[int, Any, Any, Any]] = [  # side of the map, kernel, stride, padding
     (9, 3, 1, 1),
     (9, 3, 2, 1),
@@ -38,62 +38,77 @@ SHAPES: list[tuple[int, Any, Any, Any]] = [  # side of the map, kernel, stride, 
     (1, 3, 1, 1),
     (1, 5, 1, 2),
     (2, 5, 2, 2),
+    (6, 7, 1, 3),
+    (6, 5, 2, 2),
+    (4, (5, 2), (2, 1), (3, 1)),
     (9, (5, 1), (1, 2), (2, 0)),
     (9, (1, 7), (2, 1), (0, 3)),
 ]
 
 
-def assert_like_the_library(layer: nn.Conv2d, images: Tensor) -> None:
-    """Outputs and gradients in bfloat16 are as near to those in float64 as the library's, or within rounding."""
+def assert_like_the_library(layer: nn.Conv2d, images: Tensor, dtype: torch.dtype) -> None:
+    """Outputs and gradients are as near to those in float64 as the library's, or within rounding."""
     exact = gradients(copy.deepcopy(layer).double(), images.double())
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         usual = gradients(copy.deepcopy(layer), images)
         use_products(layer)
         assert isinstance(layer, DepthwiseConv2d)
         found = gradients(layer, images)
-    assert found[0].dtype == torch.bfloat16 and {one.dtype for one in found[1:]} == {torch.float32}
+    assert found[0].dtype == dtype and {one.dtype for one in found[1:]} == {torch.float32}
     for ours, library, theirs in zip(found, usual, exact, strict=True):
         assert ours.shape == theirs.shape
         off = (library - theirs).abs().max()
-        assert (ours - theirs).abs().max() <= max(ROUNDING * theirs.abs().max(), off)
+        assert (ours - theirs).abs().max() <= max(ROUNDING[dtype] * theirs.abs().max(), off)
 
 
+@pytest.mark.parametrize("dtype", ROUNDING, ids=str)
 @pytest.mark.parametrize("bias", [False, True], ids=["no bias", "bias"])
 @pytest.mark.parametrize(("side", "kernel", "stride", "padding"), SHAPES)
-def test_outputs_and_gradients_are_those_of_the_library(side: int, kernel: Any, stride: Any, padding: Any, bias: bool):
+def test_outputs_and_gradients_are_those_of_the_library(
+    side: int, kernel: Any, stride: Any, padding: Any, bias: bool, dtype: torch.dtype
+):
     torch.manual_seed(0)
     layer = nn.Conv2d(CHANNELS, CHANNELS, kernel, stride, padding, groups=CHANNELS, bias=bias)
     images = torch.randn(4, CHANNELS, side, side + 1).to(memory_format=torch.channels_last)
-    assert_like_the_library(layer, images)
+    assert_like_the_library(layer, images, dtype)
 
 
+@pytest.mark.parametrize("dtype", ROUNDING, ids=str)
 @pytest.mark.parametrize("side", [1, 4, 5, 9])
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 2), (3, 1), ((5, 3), (1, 2)), (2, 3)])
-def test_zeros_are_put_around_images_as_tensorflow_does(side: int, kernel: Any, stride: Any):
+def test_zeros_are_put_around_images_as_tensorflow_does(side: int, kernel: Any, stride: Any, dtype: torch.dtype):
     torch.manual_seed(0)
     layer = Conv2dSame(CHANNELS, CHANNELS, kernel, stride, groups=CHANNELS)
     images = torch.randn(2, CHANNELS, side, side + 3)
-    assert_like_the_library(layer, images)
+    assert_like_the_library(layer, images, dtype)
     assert type(layer) is DepthwiseConv2dSame
 
 
 @pytest.mark.parametrize(
-    ("kernel", "stride", "side", "expected"),
-    [(3, 1, 24, False), (3, 1, 2, True), (3, 2, 24, True), (5, 1, 24, True), ((1, 5), 1, 24, True)],
+    ("kernel", "stride", "side", "half", "full"),
+    [
+        (3, 1, 24, False, False),
+        (3, 1, 3, False, False),
+        (3, 1, 2, True, True),
+        (3, 2, 24, True, False),
+        (5, 1, 24, True, False),
+        (5, 1, 7, True, True),
+        ((1, 5), 1, 24, True, False),
+    ],
 )
-def test_what_the_library_computes_fast_is_left_to_it(kernel: Any, stride: int, side: int, expected: bool):
+def test_what_the_library_computes_fast_is_left_to_it(kernel: Any, stride: int, side: int, half: bool, full: bool):
     padding = kernel // 2 if isinstance(kernel, int) else 0
     layer: nn.Conv2d = nn.Conv2d(8, 8, kernel, stride, padding, groups=8)
     use_products(layer)
     assert isinstance(layer, DepthwiseConv2d)
     images = torch.zeros(1, 8, side, side)
-    assert not layer.otherwise(images), "in float32 all of them"
+    assert layer.otherwise(images) == full
     with torch.autocast("cpu", torch.bfloat16):
-        assert layer.otherwise(images) == expected
+        assert layer.otherwise(images) == half
         with by_library():
             assert not layer.otherwise(images)
         assert not layer.otherwise(images.double()), "which autocast leaves as it is"
-    assert layer.otherwise(images.bfloat16()) == expected
+    assert layer.otherwise(images.bfloat16()) == half
 
 
 @pytest.mark.parametrize(
