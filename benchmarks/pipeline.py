@@ -288,8 +288,13 @@ def report(session: Session, results: Results, began_with: unchanged.Facts | Non
 def _report(session: Session, results: Results) -> None:
     write_atomic(session.folder / "results.json", json_text(results))
     predictions = len(results["members"]) * len(session.folds[0].targets.val) * len(results["classes"])
-    leaderboard.write(results, session.folder, session.jobs(predictions), fresh=session.options.fresh)
-    page.write(results, session.folder)
-    page.write_index(session.options.results)
+    drawn = figures.begin(results, session.folder, session.jobs(predictions), fresh=session.options.fresh)
+    try:
+        leaderboard.write(results, session.folder)
+        page.write_index(session.options.results)
+        written = page.begin(results, session.folder)
+    finally:
+        drawn()
+    written()
     if session.readme:
         readme.embed(session.readme, results)

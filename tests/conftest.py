@@ -53,7 +53,7 @@ def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs in this process draw nothing: most of the time of a small one."""
-    monkeypatch.setattr("benchmarks.report.leaderboard.figures.begin", lambda results, folder, jobs, fresh: list)
+    monkeypatch.setattr("benchmarks.pipeline.figures.begin", lambda results, folder, jobs, fresh: list)
 
 
 @pytest.fixture

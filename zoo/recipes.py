@@ -7,6 +7,7 @@ changes; a new option starts with the value that leaves training as it was.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 MOST_EPOCHS, MOST_IMAGES, MOST_FOLDS = 100_000, 1_000_000, 100
@@ -222,7 +223,12 @@ class Recipe:
 
     def changes(self) -> dict[str, Any]:
         """Return what differs from the defaults, nested: it identifies the recipe."""
-        return differing(asdict(self), asdict(Recipe()))
+        return differing(asdict(self), _defaults())
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return asdict(Recipe())
 
 
 GROUPS = {"augment": Augment, "loss": Loss, "transfer": Transfer, "labels": Labels, "trees": Trees}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from benchmarks.data import Dataset
 from benchmarks.execution.in_sample import in_sample_logits
 from benchmarks.execution.pseudo_labels import pseudo_labelled
 from benchmarks.store.container import StoreError
-from benchmarks.store.identity import Configuration, Identity
+from benchmarks.store.identity import Configuration
 from benchmarks.store.predictions import Predictions, PredictionStore
 from benchmarks.store.targets import Targets
 from benchmarks.store.train_logits import TrainLogits, load_in_sample, load_out_of_fold, say_the_same
@@ -136,11 +137,18 @@ def changed_peers(students: Iterable[Predictions], store: PredictionStore, targe
     Students that were trained before digests were kept, and peers of which the store keeps nothing, are passed over.
     """
     notes = []
+
+    @cache  # many students have one teacher
+    def stored(peer: str, key: str, channels: int | None) -> dict[str, str] | None:
+        logits = _stored(peer, key, store, targets, channels)
+        return None if logits is None else logits.digests()
+
     for student in students:
         for key, said in ((TAUGHT_BY, "taught"), (JUDGED_BY, "judged")):
             for peer, digests in student.provenance.get(key, {}).items():
-                now = _stored(peer, key, store, targets, student.configuration)
-                if now is not None and not say_the_same(now.digests(), digests):
+                own = student.configuration
+                now = stored(peer, key, own.channels if isinstance(own, Configuration) else None)
+                if now is not None and not say_the_same(now, digests):
                     label = shared_weights(student.configuration.name, student.configuration.seed)
                     notes.append(
                         f"{label} was {said} by other logits of {peer} than the store holds now: trained anew, "
@@ -149,10 +157,9 @@ def changed_peers(students: Iterable[Predictions], store: PredictionStore, targe
     return notes
 
 
-def _stored(peer: str, key: str, store: PredictionStore, targets: Targets, student: Identity) -> TrainLogits | None:
+def _stored(peer: str, key: str, store: PredictionStore, targets: Targets, channels: int | None) -> TrainLogits | None:
     name, _, seed = peer.rpartition(".s")
     images, classes = targets.train_size, len(targets.classes)
-    channels = student.channels if isinstance(student, Configuration) else None
     try:
         logits = load_out_of_fold(store.folder, name, int(seed), targets.fingerprint, (images, classes))
         if logits is None and key == TAUGHT_BY and registry.is_known(name):

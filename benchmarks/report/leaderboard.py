@@ -48,21 +48,16 @@ FIXED = {  # columns of leaderboard.csv printed with six decimals, as metrics ar
 }  # fmt: skip
 
 
-def write(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False) -> list[Path]:
-    """Write leaderboard.md, .csv and .tex, references.bib, classification report, confusions, epoch log and figures
-    into `folder`, which is results/<suite>; where the suite has them also the summary as README.md, and valence and
-    arousal as CSV. Returns their paths. `jobs` processes draw; where `fresh`,
-    also what is drawn already."""
-    drawn = figures.begin(results, folder, jobs, fresh=fresh)
-    try:
-        texts = _texts(results, folder)
-        if CSV_NAME not in texts:
-            (folder / CSV_NAME).unlink(missing_ok=True)
-        for name, text in texts.items():
-            write_atomic(folder / name, text, rebuilt=True)
-    finally:
-        paths = drawn()
-    return [*(folder / name for name in texts), *paths]
+def write(results: Results, folder: Path) -> list[Path]:
+    """Write leaderboard.md, .csv and .tex, references.bib, classification report, confusions and epoch log into
+    `folder`, which is results/<suite>; where the suite has them also the summary as README.md, and valence and arousal
+    as CSV. Returns their paths."""
+    texts = _texts(results, folder)
+    if CSV_NAME not in texts:
+        (folder / CSV_NAME).unlink(missing_ok=True)
+    for name, text in texts.items():
+        write_atomic(folder / name, text, rebuilt=True)
+    return [folder / name for name in texts]
 
 
 def _texts(results: Results, folder: Path) -> dict[str, str]:

@@ -34,7 +34,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("BENCHMARK_DATA", raising=False)
         patch.setenv("BENCHMARK_CACHE", str(place / "cache"))
-        patch.setattr("benchmarks.report.leaderboard.figures.begin", lambda results, folder, jobs, fresh: list)
+        patch.setattr("benchmarks.pipeline.figures.begin", lambda results, folder, jobs, fresh: list)
         patch.chdir(place)
         write_kdef(place / "data" / "kdef", 10, "AB", ("S",))
         for suite in ("kdef", "kdef-random", "kdef"):

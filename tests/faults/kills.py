@@ -30,7 +30,7 @@ import numpy as np
 from safetensors.numpy import load
 
 from benchmarks.files import read_csv
-from benchmarks.report import leaderboard
+from benchmarks.report import figures
 from benchmarks.results import Results
 from benchmarks.store.predictions import PredictionStore
 from benchmarks.store.targets import Targets, save_targets
@@ -274,7 +274,7 @@ def _draw_nothing(results: Results, folder: Path, jobs: int = 1, *, fresh: bool 
 def main(count: int, first: int = 0) -> int:
     """Kill so many runs, numbered from `first`; return 1 where one of them costs anything."""
     told, began = Counter[str](), time.monotonic()
-    leaderboard.figures.begin = _draw_nothing
+    figures.begin = _draw_nothing
     with tempfile.TemporaryDirectory(prefix="kills-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as place:
         os.environ.update(BENCHMARK_CACHE=f"{place}/cache", BENCHMARK_DATA=f"{place}/none")
         kills = Kills(Path(place))

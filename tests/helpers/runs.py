@@ -16,7 +16,7 @@ PATIENCE = 900  # seconds a subprocess may take, on however busy a machine
 
 UNDRAWN = """
 import sys, benchmark
-from benchmarks.report.leaderboard import figures
+from benchmarks.report import figures
 figures.begin = lambda results, folder, jobs, fresh: list
 sys.exit(benchmark.main(sys.argv[1:]))
 """

@@ -37,6 +37,10 @@ TELLING = (
 )  # fmt: skip
 
 
+DEAREST = "benchmark", "disagreement", "validation", "equal_time"
+"""Begun first, the dearest at the head: none is then left to one process at the end."""
+
+
 class Entry(NamedTuple):
     """A figure in a report: its PNG, relative to results/<suite>, its title, and its text for who cannot see it."""
 
@@ -99,8 +103,9 @@ def begin(results: Results, folder: Path, jobs: int = 1, *, fresh: bool = False)
             stem.with_suffix(f".{suffix}").unlink(missing_ok=True)
     decided_by = kept.decisive(shown)
     record = {} if fresh else kept.still_there(folder, decided_by)
-    new = {name: chart for name, chart in shown.items() if name not in record}
-    drawn = beside(save, [(chart, folder / FOLDER / name) for name, chart in new.items()], jobs)
+    waiting = [name for name in shown if name not in record]
+    new = [*(name for name in DEAREST if name in waiting), *(name for name in waiting if name not in DEAREST)]
+    drawn = beside(save, [(shown[name], folder / FOLDER / name) for name in new], jobs)
 
     def waited() -> list[Path]:
         for name, paths in zip(new, drawn(), strict=True):

@@ -24,11 +24,6 @@ class Figure:
     uri: str | None
 
 
-def has_figures(folder: Path) -> bool:
-    """Tell whether there is any figure in `folder`."""
-    return next(iter(_files(folder)), None) is not None
-
-
 def embed(folder: Path, room: int) -> list[Figure]:
     """Return the figures in `folder`, the benchmark chart first, inline while they fit into `room` bytes."""
     names = sorted({path.stem for path in _files(folder)}, key=lambda name: (name != FIRST, name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from markupsafe import Markup
 from benchmarks.files import write_atomic
 from benchmarks.report.page.columns import ACCURACY, NAME, page_columns
 from benchmarks.report.page.details import Detail, ensemble_detail, failed_detail, member_detail
-from benchmarks.report.page.embed import embed, has_figures
+from benchmarks.report.page.embed import embed
 from benchmarks.report.page.plots import HEIGHT, WIDTH, Axis
 from benchmarks.report.page.render import fill, render
 from benchmarks.report.sections.affect import affect_rows
@@ -42,7 +42,8 @@ from benchmarks.results import (
 )
 
 LIMIT = 2_950_000  # bytes of a page; figures get what the rest leaves of it
-FIGURES = Markup("<!-- figures -->")  # where they go: what comes from data is escaped and cannot hold it
+LINK_TO_FIGURES, FIGURES = Markup("<!-- link to figures -->"), Markup("<!-- figures -->")
+"""Where they go: what comes from data is escaped and cannot hold it."""
 GROUPS = {  # heading of the chip, that of one row, and whether its rows are there at first
     "ensemble": ("Ensembles", "Ensemble", True),
     "member": ("Members", "Member", True),
@@ -75,15 +76,28 @@ class PageRow:
 
 def write(results: Results, folder: Path) -> Path:
     """Write index.html into a suite's folder, from its results, figures and histories; return its path."""
-    path = folder / "index.html"
-    write_atomic(path, page(results, folder))
-    return path
+    return begin(results, folder)()
+
+
+def begin(results: Results, folder: Path) -> Callable[[], Path]:
+    """Do what `write` does but for the figures, which may still be drawn, and return what does the rest."""
+    text, path = _without_figures(results, folder), folder / "index.html"
+
+    def written() -> Path:
+        write_atomic(path, _with_figures(text, folder))
+        return path
+
+    return written
 
 
 def page(results: Results, folder: Path) -> str:
     """Return the page as text: the same results and files always give the same."""
+    return _with_figures(_without_figures(results, folder), folder)
+
+
+def _without_figures(results: Results, folder: Path) -> str:
     ordered, headline = leaderboard_rows(results), headline_row(results)
-    text = render(
+    return render(
         "suite.html",
         "page.js",
         title=results["title"],
@@ -107,13 +121,17 @@ def page(results: Results, folder: Path) -> str:
         gaps=gap_warning(results, ordered).removeprefix("> **Warning.** ").replace("\\", ""),
         leaks=[row for row in ordered if row.kind != "published" and looks_leaked(row, results)],
         limit=results["leak_above"],
+        link_to_figures=LINK_TO_FIGURES,
         figures=FIGURES,
-        has_figures=has_figures(folder / "figures"),
         audited=sorted(results["audit"]["rows"], key=lambda row: -row["accuracy"]),
         affect_rows=affect_rows(results),
         panel=(WIDTH, HEIGHT),
     )
+
+
+def _with_figures(text: str, folder: Path) -> str:
     figures = embed(folder / "figures", LIMIT - len(text.encode()))
+    text = text.replace(LINK_TO_FIGURES, '<a href="#figures">Figures</a>' if figures else "")
     return text.replace(FIGURES, fill("figures.html", figures=figures))
 
 

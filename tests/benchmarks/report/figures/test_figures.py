@@ -364,6 +364,7 @@ def test_only_figures_that_show_something_else_are_drawn_again(
     saved.clear()
     figures.draw(other, tmp_path, fresh=True)
     assert len(saved) == len(EVERY) - 2
+    assert saved[:3] == ["benchmark", "disagreement", "validation"], "the dearest first, and those that there are"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"sets": 1}', '{"sets": {"files": []}}', "[" * 100_000])

@@ -198,6 +198,21 @@ def test_a_row_opens_to_its_provenance(results: Any, folder: Path):
     assert "selected on the test set" in doubtful and "https://arxiv.org/abs/2001.00001" in doubtful
 
 
+def test_a_page_that_is_begun_before_its_figures_are_drawn_holds_them(results: Any, folder: Path):
+    text = text_of(results, folder)
+    drawn = {path: path.read_bytes() for path in (folder / "figures").iterdir()}
+    assert drawn and '<a href="#figures">' in text
+    for path in drawn:
+        path.unlink()
+    written = page.begin(results, folder)
+    for path, content in drawn.items():
+        path.write_bytes(content)
+    assert written().read_text(encoding="utf-8") == text
+    for path in drawn:
+        path.unlink()
+    assert "#figures" not in text_of(results, folder)
+
+
 def test_results_with_little_in_them_have_a_page(results: Any, folder: Path):
     bare = blank_results()
     text = text_of(bare, folder)
