@@ -35,7 +35,7 @@ from benchmarks.speed.input_pipeline import PilImages
 from benchmarks.speed.records import Comparison, add_json_option, compare_rates, write_record
 from benchmarks.speed.timing import Rate, header, in_turns
 from zoo import registry
-from zoo.cpu import keep_freed_memory
+from zoo.cpu import keep_freed_memory, supports_bf16
 from zoo.inference.images import batch_of
 from zoo.inference.pixels import normalise
 from zoo.registry import Member
@@ -86,7 +86,9 @@ def main(argv: list[str] | None = None) -> None:
         for side in list(found)[1:]:
             print(f"  against {side}: {found['ours'].over(found[side])}")
         rows += compare_rates(found, what, "images/s")
-    write_record(options.json, "training", "Training steps", rows, PACKAGES, options.device)
+    half = options.device != "cpu" or supports_bf16()
+    title = f"Training steps{'' if half else ', without bfloat16'}"
+    write_record(options.json, "training", title, rows, PACKAGES, options.device)
 
 
 def prepared(member: Member, batch_size: int | None) -> Member:
