@@ -136,7 +136,7 @@ def test_what_would_happen_is_seen(watched: Watched, tmp_path: Path):
 
 @in_a_browser
 def test_a_board_of_hostile_texts_shows_them_and_does_nothing(watched: Watched, tmp_path: Path):
-    path = page.write(board("<script>alert(0)</script>", STRINGS), tmp_path)
+    path = page.begin(board("<script>alert(0)</script>", STRINGS), tmp_path)()
     watched.check(path)
     shown = watched.text()
     missing = [text for text in STRINGS if " ".join(printable(text).split()) not in shown]

@@ -35,8 +35,6 @@ TELLING = (
     "benchmark", "differences", "scores", "risk_coverage", "sets", "size", "cost", "class_scores", "confusion",
     "reliability", "disagreement",
 )  # fmt: skip
-
-
 DEAREST = "benchmark", "disagreement", "validation", "equal_time"
 """Begun first, the dearest at the head: none is then left to one process at the end."""
 

@@ -74,13 +74,9 @@ class PageRow:
         return GROUPS[self.group][1]
 
 
-def write(results: Results, folder: Path) -> Path:
-    """Write index.html into a suite's folder, from its results, figures and histories; return its path."""
-    return begin(results, folder)()
-
-
 def begin(results: Results, folder: Path) -> Callable[[], Path]:
-    """Do what `write` does but for the figures, which may still be drawn, and return what does the rest."""
+    """Make a suite's page of its results and histories, and return what adds the figures, which may still be drawn,
+    writes index.html into the suite's folder, and returns its path."""
     text, path = _without_figures(results, folder), folder / "index.html"
 
     def written() -> Path:

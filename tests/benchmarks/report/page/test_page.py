@@ -121,7 +121,7 @@ class Reader(HTMLParser):
 
 
 def text_of(results: Any, folder: Path) -> str:
-    return page.write(results, folder).read_text(encoding="utf-8")
+    return page.begin(results, folder)().read_text(encoding="utf-8")
 
 
 def index_of(folder: Path) -> str:
@@ -262,7 +262,7 @@ def test_a_hundred_members_and_sixty_ensembles_fit(results: Any, folder: Path):
     ]
     for name in "abcdefgh":
         (folder / "figures" / f"{name}.svg").write_text(SVG.replace("M0 0", "M0 0 " * 50_000))
-    path = page.write(results, folder)
+    path = page.begin(results, folder)()
     assert path.stat().st_size < LIMIT
     assert 1 < path.read_text().count('src="data:image/svg+xml') < 9, "the figures that fit, and no more"
 
@@ -319,7 +319,7 @@ def window() -> Iterator[Browser]:
 def shown(window: Browser, results: Any, folder: Path) -> Iterator[Browser]:
     """The suite's page in a wide window, as at a first visit; it may not complain."""
     window.prefer("light")
-    window.open(page.write(results, folder).as_uri())
+    window.open(page.begin(results, folder)().as_uri())
     window.run("localStorage.clear()")
     window.open("about:blank")
     window.open((folder / "index.html").as_uri())
